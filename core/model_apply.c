@@ -1,0 +1,520 @@
+/* Applying a batch: each event's outcome, the rows, what was rejected, and the position, in one transaction.
+ *
+ *   1. classify, in order of sequence: redelivered, ignored, rejected, or an event of a row in a collection
+ *   2. sort the events of rows by (collection, id): outcomes of one id do not depend on another, and neighbours in the
+ *      index are then visited one after the other
+ *   3. fold the events of each id over its stored row, and write the winner once
+ *   4. record, in order of sequence, what was rejected; then the collections' counts and the stream's position */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/model_internal.h"
+
+#define WHAT "apply events"
+
+struct outcome {
+    enum event_result result;
+    enum event_reason reason;
+    uint64_t stored_sequence; /* of a conflict: what wrote the content that stays */
+};
+
+/* One event of a row, to be sorted. */
+struct work {
+    struct model_known *collection;
+    uint64_t prefix; /* first bytes of the id, so that most comparisons end here */
+    size_t index;    /* into events and outcomes */
+};
+
+struct model_scratch {
+    struct outcome *outcomes; /* owned */
+    struct work *works;       /* owned */
+    size_t capacity;
+    bool rows_expected; /* the id before was stored: group_apply's guess */
+};
+
+struct batch {
+    struct model_writer *w;
+    const struct event *events;
+    size_t events_count;
+    struct outcome *outcomes;
+    struct work *works;
+    size_t works_count;
+    struct model_stream stream;
+    uint64_t position;
+    const struct event *last; /* the event at the position; NULL = all were redelivered */
+    bool recorded;            /* something is to be recorded as rejected */
+};
+
+/* One id's row while a batch's events are folded over it. */
+struct row {
+    sqlite3_int64 number; /* 0 = not stored */
+    int64_t version;      /* 0 = never seen */
+    bool deleted;
+    uint64_t sequence;
+    const struct event *winner; /* what is to be written; NULL = as stored */
+};
+
+void model_scratch_free(struct model_scratch *scratch)
+{
+    if (scratch == NULL)
+        return;
+    free(scratch->outcomes);
+    free(scratch->works);
+    free(scratch);
+}
+
+static enum sg_status scratch_reserve(struct model_writer *w, size_t count, struct sg_error *err)
+{
+    if (w->scratch == NULL)
+        w->scratch = calloc(1, sizeof *w->scratch);
+    struct model_scratch *scratch = w->scratch;
+    if (scratch == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory");
+    if (scratch->capacity >= count)
+        return SG_OK;
+    struct outcome *outcomes = calloc(count, sizeof *outcomes);
+    struct work *works = calloc(count, sizeof *works);
+    if (outcomes == NULL || works == NULL) {
+        free(outcomes);
+        free(works);
+        return sg_fail(err, SG_MEMORY, "out of memory");
+    }
+    free(scratch->outcomes);
+    free(scratch->works);
+    scratch->outcomes = outcomes;
+    scratch->works = works;
+    scratch->capacity = count;
+    return SG_OK;
+}
+
+/* ---- collections ---- */
+
+/* The collection's row as stored; `*out` NULL where there is none. */
+static enum sg_status collection_find(struct batch *b, struct slice name, struct model_known **out,
+                                      struct sg_error *err)
+{
+    struct model_connection *c = &b->w->c;
+    *out = model_known_find(&b->w->collections, b->stream.id, b->stream.build, name);
+    if (*out != NULL)
+        return SG_OK;
+    sqlite3_stmt *s = model_statement(c, SQL_COLLECTION_FIND);
+    int bound = sqlite3_bind_int64(s, 1, b->stream.id);
+    bound |= sqlite3_bind_int64(s, 2, b->stream.build);
+    bound |= model_bind_slice(s, 3, name, SIZE_MAX);
+    enum sg_status status = model_step(c, s, bound, WHAT, err);
+    int64_t id = status == SG_OK ? sqlite3_column_int64(s, 0) : 0;
+    (void)sqlite3_reset(s);
+    if (status == SG_NOT_FOUND)
+        return SG_OK;
+    if (status != SG_OK)
+        return status;
+    *out = model_known_add(&b->w->collections, b->stream.id, b->stream.build, name, id);
+    return *out != NULL ? SG_OK : sg_fail(err, SG_MEMORY, "out of memory");
+}
+
+static enum sg_status collections_count(struct model_writer *w, struct sg_error *err)
+{
+    if (w->collections_count >= 0)
+        return SG_OK;
+    sqlite3_stmt *s = model_statement(&w->c, SQL_COLLECTIONS_COUNT);
+    enum sg_status status = model_step(&w->c, s, SQLITE_OK, WHAT, err);
+    if (status == SG_OK)
+        w->collections_count = sqlite3_column_int64(s, 0);
+    (void)sqlite3_reset(s);
+    return status;
+}
+
+/* `*out` stays NULL where there are as many as there may be. */
+static enum sg_status collection_create(struct batch *b, struct slice name, struct model_known **out,
+                                        struct sg_error *err)
+{
+    struct model_writer *w = b->w;
+    enum sg_status status = collections_count(w, err);
+    if (status != SG_OK || (uint64_t)w->collections_count >= w->collections_max)
+        return status;
+    sqlite3_stmt *s = model_statement(&w->c, SQL_COLLECTION_INSERT);
+    int bound = sqlite3_bind_int64(s, 1, b->stream.id);
+    bound |= sqlite3_bind_int64(s, 2, b->stream.build);
+    bound |= model_bind_slice(s, 3, name, SIZE_MAX);
+    status = model_run(&w->c, s, bound, WHAT, err);
+    if (status == SG_OK)
+        status = model_bump_generation(w, err);
+    if (status != SG_OK)
+        return status;
+    *out = model_known_add(&w->collections, b->stream.id, b->stream.build, name,
+                           sqlite3_last_insert_rowid(w->c.db));
+    if (*out == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory");
+    w->collections_count++;
+    return SG_OK;
+}
+
+static enum sg_status collections_flush(struct batch *b, struct sg_error *err)
+{
+    struct model_known_table *t = &b->w->collections;
+    enum sg_status status = SG_OK;
+    for (size_t i = 0; status == SG_OK && i < t->slots_count; i++) {
+        struct model_known *k = t->slots[i];
+        if (k == NULL || k->position == 0)
+            continue;
+        sqlite3_stmt *s = model_statement(&b->w->c, SQL_COLLECTION_UPDATE);
+        int bound = sqlite3_bind_int64(s, 1, k->id);
+        bound |= sqlite3_bind_int64(s, 2, k->entities_delta);
+        bound |= model_bind_uint(s, 3, k->position);
+        status = model_run(&b->w->c, s, bound, WHAT, err);
+        k->entities_delta = 0;
+        k->position = 0;
+    }
+    return status;
+}
+
+/* ---- 1. classify ---- */
+
+static uint64_t id_prefix(struct slice id)
+{
+    uint64_t prefix = 0;
+    for (size_t i = 0; i < sizeof prefix; i++)
+        prefix = prefix << 8 | (i < id.bytes ? (unsigned char)id.data[i] : 0u);
+    return prefix;
+}
+
+static enum sg_status classify_row(struct batch *b, size_t index, struct sg_error *err)
+{
+    const struct event *e = &b->events[index];
+    struct outcome *o = &b->outcomes[index];
+    struct model_known *collection = NULL;
+    if (e->collection.bytes == 0 || e->id.bytes == 0 || (e->kind != EVENT_ERASE && e->version <= 0))
+        return sg_fail(err, SG_INVALID, "event %" PRIu64 " was decoded without collection, id or version", e->sequence);
+    enum sg_status status = collection_find(b, e->collection, &collection, err);
+    if (status == SG_OK && collection == NULL && e->kind != EVENT_ERASE)
+        status = collection_create(b, e->collection, &collection, err);
+    if (status != SG_OK)
+        return status;
+    if (collection != NULL) {
+        b->works[b->works_count++] = (struct work){collection, id_prefix(e->id), index};
+    } else if (e->kind == EVENT_ERASE) {
+        o->result = RESULT_IGNORED; /* nothing to erase */
+    } else {
+        o->result = RESULT_REJECTED;
+        o->reason = REASON_TOO_MANY_COLLECTIONS;
+        b->recorded = true;
+    }
+    return SG_OK;
+}
+
+static enum sg_status classify(struct batch *b, struct sg_error *err)
+{
+    enum sg_status status = SG_OK;
+    for (size_t i = 0; status == SG_OK && i < b->events_count; i++) {
+        const struct event *e = &b->events[i];
+        struct outcome *o = &b->outcomes[i];
+        *o = (struct outcome){.result = RESULT_REDELIVERED, .reason = REASON_NONE};
+        if (e->sequence > INT64_MAX)
+            return sg_fail(err, SG_INVALID, "sequence %" PRIu64 " is beyond 2^63-1", e->sequence);
+        if (e->sequence <= b->position)
+            continue;
+        b->position = e->sequence;
+        b->last = e;
+        switch (e->kind) {
+        case EVENT_IGNORED:
+            o->result = RESULT_IGNORED;
+            break;
+        case EVENT_REJECTED:
+            o->result = RESULT_REJECTED;
+            o->reason = e->reason;
+            b->recorded = true;
+            break;
+        case EVENT_STATE:
+        case EVENT_TOMBSTONE:
+        case EVENT_ERASE:
+            status = classify_row(b, i, err);
+            break;
+        }
+    }
+    return status;
+}
+
+/* ---- 2. sort ---- */
+
+static int id_compare(struct slice a, struct slice b)
+{
+    size_t common = a.bytes < b.bytes ? a.bytes : b.bytes;
+    int order = memcmp(a.data, b.data, common);
+    if (order != 0)
+        return order;
+    return (a.bytes > b.bytes) - (a.bytes < b.bytes);
+}
+
+static int work_compare(const void *left, const void *right, void *context)
+{
+    const struct work *a = left;
+    const struct work *b = right;
+    const struct event *events = context;
+    if (a->collection != b->collection)
+        return a->collection->id < b->collection->id ? -1 : 1;
+    if (a->prefix != b->prefix)
+        return a->prefix < b->prefix ? -1 : 1;
+    int order = id_compare(events[a->index].id, events[b->index].id);
+    if (order != 0)
+        return order;
+    return (a->index > b->index) - (a->index < b->index);
+}
+
+static void works_sort(struct batch *b)
+{
+    void *events = (void *)(uintptr_t)b->events; /* only read */
+    for (size_t i = 1; i < b->works_count; i++) {
+        if (work_compare(&b->works[i - 1], &b->works[i], events) > 0) {
+            qsort_r(b->works, b->works_count, sizeof b->works[0], work_compare, events);
+            return;
+        }
+    }
+}
+
+/* ---- 3. fold and write ---- */
+
+static enum sg_status row_find(struct model_connection *c, const struct model_known *collection, struct slice id,
+                               struct row *out, struct sg_error *err)
+{
+    sqlite3_stmt *s = model_statement(c, SQL_ENTITY_FIND);
+    int bound = sqlite3_bind_int64(s, 1, collection->id);
+    bound |= model_bind_slice(s, 2, id, SIZE_MAX);
+    *out = (struct row){0};
+    enum sg_status status = model_step(c, s, bound, WHAT, err);
+    if (status == SG_OK) {
+        out->number = sqlite3_column_int64(s, 0);
+        out->version = sqlite3_column_int64(s, 1);
+        out->deleted = sqlite3_column_int(s, 2) != 0;
+        out->sequence = (uint64_t)sqlite3_column_int64(s, 3);
+    }
+    (void)sqlite3_reset(s);
+    return status == SG_NOT_FOUND ? SG_OK : status;
+}
+
+/* Has the row, at this very version, the content that `e` brings? */
+static enum sg_status row_same(struct model_connection *c, const struct row *row, const struct event *e, bool *out,
+                               struct sg_error *err)
+{
+    *out = row->deleted && e->kind == EVENT_TOMBSTONE;
+    if (row->deleted || e->kind == EVENT_TOMBSTONE)
+        return SG_OK;
+    if (row->winner != NULL) {
+        *out = slice_equal(row->winner->state, e->state);
+        return SG_OK;
+    }
+    sqlite3_stmt *s = model_statement(c, SQL_ENTITY_STATE);
+    enum sg_status status = model_step(c, s, sqlite3_bind_int64(s, 1, row->number), WHAT, err);
+    if (status == SG_OK)
+        *out = slice_equal(model_column_slice(s, 0), e->state);
+    else if (status == SG_NOT_FOUND)
+        status = model_fail(c, SQLITE_CORRUPT, WHAT, err); /* the index named a row that is not there */
+    (void)sqlite3_reset(s);
+    return status;
+}
+
+static void row_win(struct row *row, const struct event *e, struct outcome *o)
+{
+    if (e->kind != EVENT_ERASE)
+        row->version = e->version;
+    row->deleted = e->kind != EVENT_STATE;
+    row->sequence = e->sequence;
+    row->winner = e;
+    o->result = RESULT_APPLIED;
+}
+
+static enum sg_status row_fold(struct batch *b, struct row *row, size_t index, struct sg_error *err)
+{
+    const struct event *e = &b->events[index];
+    struct outcome *o = &b->outcomes[index];
+    bool same = false;
+    *o = (struct outcome){.result = RESULT_STALE, .reason = REASON_NONE};
+    if (e->kind == EVENT_ERASE) {
+        if (row->version == 0)
+            o->result = RESULT_IGNORED;
+        else if (row->deleted)
+            o->result = RESULT_DUPLICATE;
+        else
+            row_win(row, e, o);
+        return SG_OK;
+    }
+    if (e->version > row->version)
+        row_win(row, e, o);
+    if (e->version != row->version || o->result == RESULT_APPLIED)
+        return SG_OK;
+    enum sg_status status = row_same(&b->w->c, row, e, &same, err);
+    o->result = same ? RESULT_DUPLICATE : RESULT_CONFLICT;
+    if (!same) {
+        o->reason = REASON_CONFLICT;
+        o->stored_sequence = row->sequence;
+        b->recorded = true;
+    }
+    return status;
+}
+
+/* Write the winner by `which`: SQL_ENTITY_INSERT, _REPLACE or _UPDATE. `*written` is false where no row was changed:
+ * the id is stored already, or not as the statement demands. */
+static enum sg_status row_write(struct model_connection *c, enum model_sql which, const struct model_known *collection,
+                                const struct row *row, bool *written, struct sg_error *err)
+{
+    const struct event *e = row->winner;
+    sqlite3_stmt *s = model_statement(c, which);
+    int bound = sqlite3_bind_int64(s, 1, which == SQL_ENTITY_UPDATE ? row->number : collection->id);
+    if (which != SQL_ENTITY_UPDATE)
+        bound |= model_bind_slice(s, 2, e->id, SIZE_MAX);
+    bound |= sqlite3_bind_int64(s, 3, row->version);
+    bound |= sqlite3_bind_int(s, 4, row->deleted);
+    bound |= model_bind_uint(s, 5, row->sequence);
+    bound |= model_bind_slice(s, 6, e->occurred_at, EVENT_TEXT_BYTES_MAX);
+    bound |= model_bind_slice(s, 7, e->type, EVENT_TEXT_BYTES_MAX);
+    bound |= e->has_schema_version ? sqlite3_bind_int64(s, 8, e->schema_version) : sqlite3_bind_null(s, 8);
+    bound |= model_bind_slice(s, 9, e->message_id, EVENT_TEXT_BYTES_MAX);
+    bound |= model_bind_slice(s, 10, e->correlation_id, EVENT_TEXT_BYTES_MAX);
+    bound |= model_bind_slice(s, 11, e->causation_id, EVENT_TEXT_BYTES_MAX);
+    bound |= model_bind_slice(s, 12, row->deleted ? (struct slice){NULL, 0} : e->state, SIZE_MAX);
+    enum sg_status status = model_run(c, s, bound, WHAT, err);
+    *written = status == SG_OK && sqlite3_changes(c->db) == 1;
+    return status;
+}
+
+/* Fold works[first..end), all of one id, over `row` and write the winner, if there is one. */
+static enum sg_status group_fold(struct batch *b, size_t first, size_t end, enum model_sql which, struct row *row,
+                                 bool *written, struct sg_error *err)
+{
+    enum sg_status status = SG_OK;
+    *written = false;
+    for (size_t i = first; status == SG_OK && i < end; i++)
+        status = row_fold(b, row, b->works[i].index, err);
+    if (status == SG_OK && row->winner != NULL)
+        status = row_write(&b->w->c, which, b->works[first].collection, row, written, err);
+    return status;
+}
+
+/* First a guess, by what the id before turned out to be, that takes one statement: the id is new (while a model is
+ * filled), or it is stored, alive and older (afterwards). The statement itself refuses where the guess is wrong; then
+ * the row is looked up. */
+static enum sg_status group_apply(struct batch *b, size_t first, size_t end, struct sg_error *err)
+{
+    const struct event *head = &b->events[b->works[first].index];
+    struct model_known *collection = b->works[first].collection;
+    bool was_alive = b->w->scratch->rows_expected;
+    bool written = false;
+    struct row row = {0};
+    enum sg_status status = SG_OK;
+    if (!was_alive)
+        status = group_fold(b, first, end, SQL_ENTITY_INSERT, &row, &written, err);
+    else if (end - first == 1 && head->kind != EVENT_ERASE)
+        status = group_fold(b, first, end, SQL_ENTITY_REPLACE, &row, &written, err);
+    if (status == SG_OK && !written) {
+        status = row_find(&b->w->c, collection, head->id, &row, err);
+        b->w->scratch->rows_expected = row.number != 0;
+        was_alive = row.number != 0 && !row.deleted;
+        if (status == SG_OK)
+            status = group_fold(b, first, end, row.number != 0 ? SQL_ENTITY_UPDATE : SQL_ENTITY_INSERT, &row,
+                                &written, err);
+    }
+    if (status != SG_OK || !written)
+        return status;
+    collection->entities_delta += (row.deleted ? 0 : 1) - (was_alive ? 1 : 0);
+    if (row.sequence > collection->position)
+        collection->position = row.sequence;
+    return SG_OK;
+}
+
+static enum sg_status apply_rows(struct batch *b, struct sg_error *err)
+{
+    enum sg_status status = SG_OK;
+    works_sort(b);
+    for (size_t first = 0, end; status == SG_OK && first < b->works_count; first = end) {
+        const struct work *head = &b->works[first];
+        for (end = first + 1; end < b->works_count; end++) {
+            const struct work *next = &b->works[end];
+            if (next->collection != head->collection || next->prefix != head->prefix ||
+                !slice_equal(b->events[next->index].id, b->events[head->index].id))
+                break;
+        }
+        status = group_apply(b, first, end, err);
+    }
+    return status;
+}
+
+/* ---- 4. record ---- */
+
+static enum sg_status record_rejected(struct batch *b, struct sg_error *err)
+{
+    enum sg_status status = SG_OK;
+    for (size_t i = 0; status == SG_OK && i < b->events_count; i++) {
+        const struct event *e = &b->events[i];
+        const struct outcome *o = &b->outcomes[i];
+        char text[128];
+        struct slice detail = e->detail;
+        if (o->result != RESULT_REJECTED && o->result != RESULT_CONFLICT)
+            continue;
+        if (o->reason == REASON_CONFLICT) {
+            (void)snprintf(text, sizeof text, "version %" PRId64 " stored from sequence %" PRIu64 " has other content",
+                           e->version, o->stored_sequence);
+            detail = slice_of(text);
+        } else if (o->reason == REASON_TOO_MANY_COLLECTIONS) {
+            (void)snprintf(text, sizeof text, "there are %zu collections already, as many as may be",
+                           b->w->collections_max);
+            detail = slice_of(text);
+        }
+        status = model_reject(b->w, b->stream.id, b->stream.build, e, o->reason, detail, err);
+    }
+    return status == SG_OK ? model_reject_trim(b->w, err) : status;
+}
+
+static enum sg_status write_position(struct batch *b, struct sg_error *err)
+{
+    bool keep_subject = b->last->subject.bytes <= MODEL_SUBJECT_KEPT_BYTES && b->last->subject.bytes > 0;
+    sqlite3_stmt *s = model_statement(&b->w->c, SQL_STREAM_SET_POSITION);
+    int bound = sqlite3_bind_int64(s, 1, b->stream.id);
+    bound |= model_bind_uint(s, 2, b->position);
+    bound |= sqlite3_bind_int64(s, 3, b->last->time_ns);
+    bound |= keep_subject ? model_bind_slice(s, 4, b->last->subject, SIZE_MAX)
+                          : sqlite3_bind_text(s, 4, "", 0, SQLITE_STATIC);
+    return model_run(&b->w->c, s, bound, WHAT, err);
+}
+
+/* Everything between BEGIN and COMMIT. */
+static enum sg_status batch_run(struct batch *b, int64_t stream_id, struct sg_error *err)
+{
+    enum sg_status status = model_load(b->w, stream_id, &b->stream, err);
+    if (status != SG_OK)
+        return status;
+    b->position = b->stream.position;
+    status = classify(b, err);
+    if (status == SG_OK)
+        status = apply_rows(b, err);
+    if (status == SG_OK && b->recorded)
+        status = record_rejected(b, err);
+    if (status == SG_OK)
+        status = collections_flush(b, err);
+    if (status == SG_OK && b->last != NULL)
+        status = write_position(b, err);
+    return status;
+}
+
+enum sg_status model_apply(struct model_writer *w, int64_t stream_id, const struct event *events, size_t events_count,
+                           enum event_result *results, enum event_reason *reasons, uint64_t *position,
+                           struct sg_error *err)
+{
+    enum sg_status status = scratch_reserve(w, events_count, err);
+    if (status == SG_OK)
+        status = model_room(w, err);
+    if (status == SG_OK)
+        status = model_begin(w, err);
+    if (status != SG_OK)
+        return status;
+    struct batch b = {.w = w, .events = events, .events_count = events_count,
+                      .outcomes = w->scratch->outcomes, .works = w->scratch->works};
+    status = model_end(w, batch_run(&b, stream_id, err), err);
+    if (status != SG_OK)
+        return status;
+    for (size_t i = 0; i < events_count; i++) {
+        results[i] = b.outcomes[i].result;
+        reasons[i] = b.outcomes[i].reason;
+    }
+    *position = b.position;
+    return SG_OK;
+}

@@ -1,0 +1,224 @@
+/* What the files of the read model share: connections, prepared statements, translated errors, the writer's caches.
+ * Only core/model*.c include this, and with it sqlite3.h. */
+#ifndef STATEGATE_CORE_MODEL_INTERNAL_H
+#define STATEGATE_CORE_MODEL_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "core/model.h"
+
+#define MODEL_APPLICATION_ID 0x53474154 /* "SGAT" in the file's header: whose database it is */
+#define MODEL_BUSY_TIMEOUT_MS 2000      /* recovery after an unclean stop holds its lock for as long as it reads the WAL */
+#define MODEL_RESTART_TIMEOUT_MS 100    /* how long a checkpoint that must reset the WAL waits for readers */
+#define MODEL_WAL_FACTOR 4              /* times the checkpoint threshold: from here readers are waited for */
+#define MODEL_CHECKPOINT_PAGES_MIN 64   /* the threshold under a small bytes_max */
+#define MODEL_CHECK_BYTES_MAX (16 << 20)         /* up to this size every open checks the whole file */
+#define MODEL_CHECK_UNCLEAN_BYTES_MAX (64 << 20) /* the same after an unclean stop: about 0.1 s */
+
+extern const unsigned char model_schema_sql[]; /* core/schema.sql with a NUL behind it, embedded by the build */
+
+/* Every statement, prepared when the connection is opened: the texts stand in model_statements.c. */
+enum model_sql {
+    /* The writer's. */
+    SQL_BEGIN_WRITE,
+    SQL_META_CLEAN,
+    SQL_META_SET_CLEAN,
+    SQL_META_BUMP,
+    SQL_STREAMS_DETACH,
+    SQL_STREAM_BY_ID,
+    SQL_STREAM_BY_NAME,
+    SQL_STREAM_INSERT,
+    SQL_STREAM_ATTACH,
+    SQL_STREAM_IDENTIFY,
+    SQL_STREAM_BUILD,
+    SQL_STREAM_RESHAPE,
+    SQL_STREAM_SET_TARGET,
+    SQL_STREAM_SET_GAPS,
+    SQL_STREAM_SET_POSITION,
+    SQL_COLLECTION_FIND,
+    SQL_COLLECTION_INSERT,
+    SQL_COLLECTION_UPDATE,
+    SQL_COLLECTION_DELETE,
+    SQL_COLLECTIONS_COUNT,
+    SQL_COLLECTION_STALE,
+    SQL_ENTITY_FIND,
+    SQL_ENTITY_STATE,
+    SQL_ENTITY_INSERT,
+    SQL_ENTITY_UPDATE,
+    SQL_ENTITY_REPLACE,
+    SQL_ENTITIES_DELETE,
+    SQL_REJECTED_INSERT,
+    SQL_REJECTED_COUNT,
+    SQL_REJECTED_TRIM,
+    SQL_REJECTED_STALE_DELETE,
+    /* Both. */
+    SQL_COMMIT,
+    /* The readers'. */
+    SQL_BEGIN_READ,
+    SQL_READ_GENERATION,
+    SQL_READ_STREAMS,
+    SQL_READ_ENTITY,
+    SQL_READ_PAGE,
+    SQL_READ_COLLECTION_ID,
+    SQL_READ_COLLECTION,
+    SQL_READ_COLLECTIONS,
+    SQL_READ_REJECTED_ANY,
+    SQL_READ_REJECTED_VERSION,
+    SQL_READ_REJECTED_UNKNOWN,
+    SQL_READ_REJECTED,
+    SQL_READ_REJECTED_COUNT,
+    SQL_STATEMENTS_COUNT,
+    SQL_WRITER_FIRST = SQL_BEGIN_WRITE,
+    SQL_WRITER_LAST = SQL_COMMIT,
+    SQL_READER_FIRST = SQL_COMMIT,
+    SQL_READER_LAST = SQL_STATEMENTS_COUNT - 1
+};
+extern const char *const model_sql_texts[SQL_STATEMENTS_COUNT];
+
+/* One SQLite connection; used by one thread. */
+struct model_connection {
+    sqlite3 *db;       /* owned */
+    char *path;        /* owned */
+    int64_t bytes_max; /* the writer's limit, for what an error says; 0 = none */
+    bool damaged;      /* SQLite has reported damage */
+    sqlite3_stmt *statements[SQL_STATEMENTS_COUNT]; /* owned; NULL for those of the other kind */
+};
+
+/* Open `path` with `flags` and the settings that both kinds of connection share. On failure nothing is left open. */
+SG_MUST_CHECK enum sg_status model_connection_open(struct model_connection *c, const char *path, int flags,
+                                                   struct sg_error *err);
+/* NULL-safe for a zeroed struct. */
+void model_connection_close(struct model_connection *c);
+
+/* Translate a result code of SQLite; `what` reads on from "cannot". Damage leaves a marker file, so that the next
+ * model_open looks at the whole file. */
+enum sg_status model_fail(struct model_connection *c, int rc, const char *what, struct sg_error *err);
+
+/* Prepare the statements `first` to `last`, when the schema is there. */
+SG_MUST_CHECK enum sg_status model_prepare(struct model_connection *c, enum model_sql first, enum model_sql last,
+                                           struct sg_error *err);
+/* A prepared statement, reset and ready to bind. */
+sqlite3_stmt *model_statement(struct model_connection *c, enum model_sql which);
+/* Step and reset a statement without rows. `bound` is the OR of the binds' results, all of them SQLITE_OK = 0. */
+SG_MUST_CHECK enum sg_status model_run(struct model_connection *c, sqlite3_stmt *s, int bound, const char *what,
+                                       struct sg_error *err);
+/* The same for a statement without parameters. */
+SG_MUST_CHECK enum sg_status model_run_plain(struct model_connection *c, enum model_sql which, const char *what,
+                                             struct sg_error *err);
+/* Step once: SG_OK with a row, SG_NOT_FOUND (err not filled) without one; the caller resets the statement either way. */
+SG_MUST_CHECK enum sg_status model_step(struct model_connection *c, sqlite3_stmt *s, int bound, const char *what,
+                                        struct sg_error *err);
+/* Run SQL text, e.g. a pragma. */
+SG_MUST_CHECK enum sg_status model_exec(struct model_connection *c, const char *sql, const char *what,
+                                        struct sg_error *err);
+/* First column of the first row of `sql`. */
+SG_MUST_CHECK enum sg_status model_query_int(struct model_connection *c, const char *sql, int64_t *out,
+                                             struct sg_error *err);
+
+/* NULL where the slice is empty, at most `bytes_max` bytes, cut between characters. The bytes must outlive the step. */
+int model_bind_slice(sqlite3_stmt *s, int index, struct slice value, size_t bytes_max);
+int model_bind_uint(sqlite3_stmt *s, int index, uint64_t value);
+/* Valid until the statement is stepped or reset. */
+struct slice model_column_slice(sqlite3_stmt *s, int index);
+
+/* ---- files ---- */
+
+enum model_file { MODEL_FILE_ABSENT, MODEL_FILE_OURS, MODEL_FILE_DAMAGED };
+/* Look at the header without SQLite, so that a foreign database is not touched. Only while no connection of this process
+ * has the file open: closing a descriptor drops the process's locks on it. SG_INVALID: foreign, or a newer schema. */
+SG_MUST_CHECK enum sg_status model_file_inspect(const char *path, enum model_file *out, struct sg_error *err);
+/* Look for damage in bounded time. SG_CORRUPT says what was found. */
+SG_MUST_CHECK enum sg_status model_file_check(struct model_connection *c, bool clean, struct sg_error *err);
+/* Rename the database and its companions to `<path>.corrupt-<UTC time>...`. */
+SG_MUST_CHECK enum sg_status model_file_move_aside(const char *path, char *moved_aside, size_t moved_aside_bytes,
+                                                   struct sg_error *err);
+/* The marker that damage was met while running. */
+void model_suspect_set(const char *path);
+bool model_suspect_get(const char *path);
+void model_suspect_clear(const char *path);
+/* `<path><suffix>`; NULL when out of memory; the caller frees it. */
+char *model_path_join(const char *path, const char *suffix);
+
+/* ---- streams ---- */
+
+/* Fill `out` from a row of SQL_READ_STREAMS, SQL_STREAM_BY_ID or SQL_STREAM_BY_NAME. */
+SG_MUST_CHECK enum sg_status model_stream_from_row(struct model_connection *c, sqlite3_stmt *s,
+                                                   struct model_stream *out, struct sg_error *err);
+
+/* ---- a table from a collection's name to its row; the writer's and each reader's ---- */
+
+struct model_known {
+    int64_t stream;
+    int64_t build;
+    int64_t id; /* of the collections row */
+    char *name; /* owned */
+    size_t name_bytes;
+    /* The writer's, for the batch at hand. */
+    int64_t entities_delta;
+    uint64_t position; /* highest sequence that changed a row; 0 = untouched */
+};
+
+struct model_known_table {
+    struct model_known **slots; /* owned; a power of two, at most half full; NULL slots are free */
+    size_t slots_count;
+    size_t count;
+};
+
+struct model_known *model_known_find(const struct model_known_table *t, int64_t stream, int64_t build,
+                                     struct slice name);
+/* NULL when out of memory. The entry lives until model_known_clear. */
+struct model_known *model_known_add(struct model_known_table *t, int64_t stream, int64_t build, struct slice name,
+                                    int64_t id);
+void model_known_clear(struct model_known_table *t);
+void model_known_free(struct model_known_table *t);
+
+/* ---- the writer ---- */
+
+struct model_scratch; /* of model_apply */
+
+struct model_writer {
+    struct model_connection c;
+    int lock_fd; /* -1 = none */
+    size_t collections_max;
+    size_t rejected_max;
+    bool rejected_payload;
+    /* Known from committed rows or those of the open transaction; forgotten when one is rolled back. */
+    struct model_known_table collections;
+    int64_t collections_count; /* of served builds; -1 = not known */
+    int64_t rejected_count;    /* rows; -1 = not known */
+    /* Checkpointing. */
+    int wal_pages;        /* in the WAL after the last commit */
+    int checkpoint_pages; /* threshold */
+    int checkpoint_next;  /* the next attempt, when one could not finish */
+    struct model_scratch *scratch; /* owned; NULL until the first batch */
+};
+
+/* BEGIN IMMEDIATE; end with model_commit, or model_rollback after any failure. */
+SG_MUST_CHECK enum sg_status model_begin(struct model_writer *w, struct sg_error *err);
+/* COMMIT, then checkpoint when it is due. On failure the transaction is rolled back. */
+SG_MUST_CHECK enum sg_status model_commit(struct model_writer *w, struct sg_error *err);
+void model_rollback(struct model_writer *w);
+/* Commit if `status` is SG_OK, else roll back and return it. */
+SG_MUST_CHECK enum sg_status model_end(struct model_writer *w, enum sg_status status, struct sg_error *err);
+void model_forget(struct model_writer *w);
+/* Readers notice that what they know of collections is out of date. */
+SG_MUST_CHECK enum sg_status model_bump_generation(struct model_writer *w, struct sg_error *err);
+/* SG_FULL when the WAL has outgrown the limit and cannot be reset. */
+SG_MUST_CHECK enum sg_status model_room(struct model_writer *w, struct sg_error *err);
+/* After the settings are known: thresholds, and the hook that counts the WAL's pages. */
+SG_MUST_CHECK enum sg_status model_checkpoint_setup(struct model_writer *w, struct sg_error *err);
+
+/* Load a stream's row. SG_NOT_FOUND: no such row. */
+SG_MUST_CHECK enum sg_status model_load(struct model_writer *w, int64_t stream_id, struct model_stream *out,
+                                        struct sg_error *err);
+
+/* Record one rejected event (or conflict) in the open transaction. */
+SG_MUST_CHECK enum sg_status model_reject(struct model_writer *w, int64_t stream, int64_t build,
+                                          const struct event *event, enum event_reason reason, struct slice detail,
+                                          struct sg_error *err);
+/* Delete the oldest beyond the limit. */
+SG_MUST_CHECK enum sg_status model_reject_trim(struct model_writer *w, struct sg_error *err);
+
+void model_scratch_free(struct model_scratch *scratch);
+
+#endif

@@ -1,0 +1,28 @@
+/* A reader, as model_reader.c and model_query.c share it. */
+#ifndef STATEGATE_CORE_MODEL_READER_H
+#define STATEGATE_CORE_MODEL_READER_H
+
+#include "core/model_internal.h"
+
+struct model_reader {
+    struct model_connection c;
+    bool in_transaction;
+    sqlite3_stmt *active; /* whose row was handed out last, in `c`; NULL = none */
+    /* Of the snapshot; stays good for the next one if nothing was committed between them. */
+    bool loaded;
+    unsigned data_version;
+    struct model_stream *streams; /* owned */
+    size_t streams_count;
+    size_t streams_capacity;
+    bool rejected_any_known;
+    bool rejected_any; /* the table has a row at all */
+    /* Good for as long as the generation stands still. */
+    int64_t generation;
+    struct model_known_table collections; /* by name alone: stream and build are 0 */
+};
+
+/* A statement to step, whose row may be handed out: it is reset by the next call of this, or of model_read_release. */
+sqlite3_stmt *model_read_statement(struct model_reader *r, enum model_sql which);
+void model_read_release(struct model_reader *r);
+
+#endif
