@@ -1,0 +1,512 @@
+/* The writing side's one thread. */
+#include "projector/projector.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+
+/* What a source asks for; lives on the asker's stack until `done`. */
+struct command {
+    enum { COMMAND_LOAD, COMMAND_IDENTIFY, COMMAND_BEGIN_BUILD, COMMAND_SET_TARGET, COMMAND_ADD_GAP, COMMAND_ADVANCE } kind;
+    size_t stream;
+    int64_t created_ns;
+    struct epoch epoch;
+    uint64_t first, last; /* of a gap; `last` is also a target or a position */
+    uint64_t generation;
+    struct model_stream *loaded; /* where COMMAND_LOAD puts the row */
+    struct sg_error *err;
+    enum sg_status status;
+    bool done;
+    struct command *next;
+};
+
+/* What the projector keeps of one stream; its thread only. */
+struct lane {
+    struct queue *queue; /* owned; set before the thread starts */
+    int64_t id;          /* of the stream's row; likewise */
+    struct epoch epoch;
+    /* A batch that was taken and is not applied yet. */
+    struct queue_item items[PROJECTOR_BATCH_EVENTS_MAX];
+    size_t items_count;
+    int64_t retry_at_ns; /* 0 = at once */
+    int64_t retry_ms;    /* 0 = the last attempt succeeded */
+    bool command_failed; /* the last command could not be stored */
+};
+
+struct projector {
+    /* Set by projector_start(), then read-only: any thread. */
+    struct projector_context context;
+    struct bell *bell; /* owned */
+    pthread_t thread;
+    bool thread_started;
+    /* Projector thread only (but for creation and destruction). */
+    struct decode_arena *arena; /* owned */
+    struct event events[PROJECTOR_BATCH_EVENTS_MAX];
+    enum event_result results[PROJECTOR_BATCH_EVENTS_MAX];
+    enum event_reason reasons[PROJECTOR_BATCH_EVENTS_MAX];
+    bool sweep_needed;
+    int64_t sweep_retry_at_ns;
+    /* Any thread. */
+    atomic_bool stopping;
+    atomic_bool failed;
+    /* Guarded by mutex. */
+    pthread_mutex_t mutex;
+    pthread_cond_t done_cond;
+    struct command *commands; /* borrowed from the askers; oldest first */
+    bool stopped;             /* no command is served any more */
+    size_t lanes_count;
+    struct lane lanes[];
+};
+
+struct queue *projector_queue(struct projector *p, size_t stream)
+{
+    assert(stream < p->lanes_count);
+    return p->lanes[stream].queue;
+}
+
+/* ---- commands ---- */
+
+static enum sg_status ask(struct projector *p, struct command *c)
+{
+    (void)pthread_mutex_lock(&p->mutex);
+    struct command **tail = &p->commands;
+    while (*tail != NULL)
+        tail = &(*tail)->next;
+    *tail = c;
+    bell_ring(p->bell);
+    while (!c->done && !p->stopped)
+        (void)pthread_cond_wait(&p->done_cond, &p->mutex);
+    bool done = c->done;
+    (void)pthread_mutex_unlock(&p->mutex);
+    return done ? c->status : sg_fail(c->err, SG_STOPPED, "the projector is stopping");
+}
+
+enum sg_status projector_load(struct projector *p, size_t stream, struct model_stream *out, struct sg_error *err)
+{
+    struct command c = {.kind = COMMAND_LOAD, .stream = stream, .loaded = out, .err = err};
+    return ask(p, &c);
+}
+
+enum sg_status projector_identify(struct projector *p, size_t stream, int64_t created_ns, const struct epoch *epoch,
+                                  struct sg_error *err)
+{
+    struct command c = {
+        .kind = COMMAND_IDENTIFY, .stream = stream, .created_ns = created_ns, .epoch = *epoch, .err = err};
+    return ask(p, &c);
+}
+
+enum sg_status projector_begin_build(struct projector *p, size_t stream, int64_t created_ns, const struct epoch *epoch,
+                                     uint64_t target, struct sg_error *err)
+{
+    struct command c = {.kind = COMMAND_BEGIN_BUILD,
+                        .stream = stream,
+                        .created_ns = created_ns,
+                        .epoch = *epoch,
+                        .last = target,
+                        .err = err};
+    return ask(p, &c);
+}
+
+enum sg_status projector_set_rebuild_target(struct projector *p, size_t stream, uint64_t target, struct sg_error *err)
+{
+    struct command c = {.kind = COMMAND_SET_TARGET, .stream = stream, .last = target, .err = err};
+    return ask(p, &c);
+}
+
+enum sg_status projector_add_gap(struct projector *p, size_t stream, uint64_t first, uint64_t last, struct sg_error *err)
+{
+    struct command c = {.kind = COMMAND_ADD_GAP, .stream = stream, .first = first, .last = last, .err = err};
+    return ask(p, &c);
+}
+
+enum sg_status projector_advance(struct projector *p, size_t stream, uint64_t generation, uint64_t position,
+                                 struct sg_error *err)
+{
+    struct command c = {
+        .kind = COMMAND_ADVANCE, .stream = stream, .generation = generation, .last = position, .err = err};
+    return ask(p, &c);
+}
+
+/* Tell the reading side where a stream's rows are now. */
+static enum sg_status publish_row(struct projector *p, size_t stream, struct sg_error *err)
+{
+    struct model_stream row;
+    enum sg_status status = model_stream_load(p->context.model, p->lanes[stream].id, &row, err);
+    if (status == SG_OK) {
+        p->lanes[stream].epoch = row.epoch;
+        freshness_applied(p->context.freshness, stream, row.position, &row.epoch);
+    }
+    return status;
+}
+
+static enum sg_status begin_build(struct projector *p, const struct command *c)
+{
+    struct stream_metrics *metrics = metrics_stream(p->context.metrics, c->stream);
+    const struct lane *lane = &p->lanes[c->stream];
+    bool another_life = !epoch_equal(&lane->epoch, &c->epoch);
+    /* In this order no reader can combine the old proofs with the new rows. */
+    freshness_clear_ready(p->context.freshness, c->stream);
+    freshness_reset(p->context.freshness, c->stream);
+    enum sg_status status =
+        model_stream_begin_build(p->context.model, lane->id, c->created_ns, &c->epoch, c->last, c->err);
+    if (status == SG_OK) {
+        if (another_life)
+            atomic_fetch_add_explicit(&metrics->epoch_changes, 1, memory_order_relaxed);
+        p->sweep_needed = true;
+        status = publish_row(p, c->stream, c->err);
+        freshness_set_ready_target(p->context.freshness, c->stream, c->last, &c->epoch);
+    }
+    return status;
+}
+
+static enum sg_status advance(struct projector *p, const struct command *c)
+{
+    struct lane *lane = &p->lanes[c->stream];
+    if (lane->items_count > 0 || !queue_is_current(lane->queue, c->generation) || !queue_is_idle(lane->queue))
+        return SG_OK;
+    enum sg_status status = model_stream_advance(p->context.model, lane->id, c->last, c->err);
+    return status == SG_OK ? publish_row(p, c->stream, c->err) : status;
+}
+
+static enum sg_status command_run(struct projector *p, const struct command *c)
+{
+    struct model_writer *model = p->context.model;
+    int64_t id = p->lanes[c->stream].id;
+    enum sg_status status = SG_OK;
+    switch (c->kind) {
+    case COMMAND_LOAD:
+        return model_stream_load(model, id, c->loaded, c->err);
+    case COMMAND_IDENTIFY:
+        status = model_stream_identify(model, id, c->created_ns, &c->epoch, c->err);
+        return status == SG_OK ? publish_row(p, c->stream, c->err) : status;
+    case COMMAND_BEGIN_BUILD:
+        return begin_build(p, c);
+    case COMMAND_SET_TARGET:
+        return model_stream_set_rebuild_target(model, id, c->last, c->err);
+    case COMMAND_ADD_GAP:
+        status = model_stream_add_gap(model, id, c->first, c->last, c->err);
+        if (status == SG_OK)
+            atomic_fetch_add_explicit(&metrics_stream(p->context.metrics, c->stream)->gaps, 1, memory_order_relaxed);
+        return status;
+    case COMMAND_ADVANCE:
+        return advance(p, c);
+    }
+    return SG_OK;
+}
+
+/* A command that cannot be stored halts the stream as a batch does; its asker tries again. */
+static void command_note(struct projector *p, const struct command *c, enum sg_status status)
+{
+    struct lane *lane = &p->lanes[c->stream];
+    bool failed = status == SG_STORAGE || status == SG_FULL || status == SG_CORRUPT;
+    if (failed != lane->command_failed) {
+        lane->command_failed = failed;
+        freshness_set_halted(p->context.freshness, c->stream, failed || lane->retry_ms != 0);
+    }
+    if (status == SG_CORRUPT)
+        atomic_store(&p->failed, true);
+}
+
+static void commands_run(struct projector *p)
+{
+    (void)pthread_mutex_lock(&p->mutex);
+    while (p->commands != NULL) {
+        struct command *c = p->commands;
+        p->commands = c->next;
+        (void)pthread_mutex_unlock(&p->mutex);
+        enum sg_status status = command_run(p, c);
+        command_note(p, c, status);
+        (void)pthread_mutex_lock(&p->mutex);
+        c->status = status;
+        c->done = true;
+        (void)pthread_cond_broadcast(&p->done_cond);
+    }
+    (void)pthread_mutex_unlock(&p->mutex);
+}
+
+/* ---- batches ---- */
+
+static void count_batch(struct projector *p, size_t stream, size_t count, int64_t apply_ns)
+{
+    struct stream_metrics *m = metrics_stream(p->context.metrics, stream);
+    uint64_t by_result[EVENT_RESULTS_COUNT] = {0};
+    int64_t now_ns = clock_wall_ns();
+    for (size_t i = 0; i < count; i++) {
+        const struct event *e = &p->events[i];
+        int64_t age_ns = now_ns - e->time_ns;
+        by_result[p->results[i]]++;
+        if (p->results[i] == RESULT_REJECTED)
+            atomic_fetch_add_explicit(&m->rejected[p->reasons[i]], 1, memory_order_relaxed);
+        if (p->results[i] == RESULT_APPLIED && e->kind != EVENT_STATE)
+            metrics_tombstone(p->context.metrics, e->collection);
+        if (p->results[i] == RESULT_REDELIVERED)
+            continue;
+        if (age_ns < 0) {
+            atomic_fetch_add_explicit(&m->clock_skew, 1, memory_order_relaxed);
+            age_ns = 0;
+        }
+        metrics_histogram_add(&m->visible_seconds, (double)age_ns / (double)NS_PER_S);
+    }
+    for (size_t r = 0; r < EVENT_RESULTS_COUNT; r++) {
+        if (by_result[r] > 0)
+            atomic_fetch_add_explicit(&m->events[r], by_result[r], memory_order_relaxed);
+    }
+    metrics_histogram_add(&m->batch_events, (double)count);
+    metrics_histogram_add(&m->apply_seconds, (double)apply_ns / (double)NS_PER_S);
+}
+
+/* Decode as many of the lane's messages as memory allows; 0 = none. */
+static size_t batch_decode(struct projector *p, size_t stream, struct sg_error *err)
+{
+    struct lane *lane = &p->lanes[stream];
+    size_t count = 0;
+    decode_arena_reset(p->arena);
+    while (count < lane->items_count && decode(p->context.settings, stream, &lane->items[count].message, p->arena,
+                                               &p->events[count], err) == SG_OK)
+        count++;
+    return count;
+}
+
+/* Give up the first `count` messages of the lane's batch. */
+static void batch_drop(struct lane *lane, size_t count)
+{
+    queue_done(lane->queue, lane->items, count);
+    lane->items_count -= count;
+    memmove(&lane->items[0], &lane->items[count], lane->items_count * sizeof lane->items[0]);
+}
+
+/* Log and remember a failure; the batch stays and is tried again. */
+static void batch_failed(struct projector *p, size_t stream, const struct sg_error *err)
+{
+    struct lane *lane = &p->lanes[stream];
+    bool first = lane->retry_ms == 0;
+    lane->retry_ms = first ? PROJECTOR_RETRY_MIN_MS : lane->retry_ms * 2;
+    if (lane->retry_ms > PROJECTOR_RETRY_MAX_MS)
+        lane->retry_ms = PROJECTOR_RETRY_MAX_MS;
+    lane->retry_at_ns = clock_boot_ns() + lane->retry_ms * NS_PER_MS;
+    freshness_set_halted(p->context.freshness, stream, true);
+    freshness_set_error(p->context.freshness, stream, err->message);
+    if (err->status == SG_CORRUPT)
+        atomic_store(&p->failed, true);
+    if (first)
+        log_event(LOG_ERROR, "ingest_halted", LOG_STR("stream", p->context.settings->streams[stream].name),
+                  LOG_STR("error", err->message), LOG_INT("retrying_in_ms", lane->retry_ms));
+}
+
+static void batch_succeeded(struct projector *p, size_t stream)
+{
+    struct lane *lane = &p->lanes[stream];
+    if (lane->retry_ms != 0) {
+        freshness_set_halted(p->context.freshness, stream, lane->command_failed);
+        freshness_set_error(p->context.freshness, stream, "");
+        log_event(LOG_INFO, "ingest_resumed", LOG_STR("stream", p->context.settings->streams[stream].name));
+    }
+    lane->retry_ms = 0;
+    lane->retry_at_ns = 0;
+}
+
+/* Apply what the lane holds. The messages that memory did not suffice for stay for the next turn. */
+static void batch_apply(struct projector *p, size_t stream)
+{
+    struct lane *lane = &p->lanes[stream];
+    struct sg_error err = {0};
+    uint64_t position = 0;
+    size_t count = batch_decode(p, stream, &err);
+    if (count == 0) {
+        batch_failed(p, stream, &err);
+        return;
+    }
+    int64_t began_ns = clock_boot_ns();
+    enum sg_status status =
+        model_apply(p->context.model, lane->id, p->events, count, p->results, p->reasons, &position, &err);
+    if (status != SG_OK) {
+        batch_failed(p, stream, &err);
+        return;
+    }
+    /* Commit, then publish: a reader that sees the position can see the rows. */
+    freshness_applied(p->context.freshness, stream, position, &lane->epoch);
+    batch_succeeded(p, stream);
+    count_batch(p, stream, count, clock_boot_ns() - began_ns);
+    batch_drop(lane, count);
+}
+
+/* One turn for one stream: true if there was something to do. */
+static bool lane_turn(struct projector *p, size_t stream)
+{
+    struct lane *lane = &p->lanes[stream];
+    if (lane->items_count > 0 && !queue_is_current(lane->queue, lane->items[0].generation)) {
+        batch_drop(lane, lane->items_count); /* it failed, and meanwhile its consumer is void */
+        batch_succeeded(p, stream);
+    }
+    if (lane->items_count == 0)
+        lane->items_count =
+            queue_take(lane->queue, lane->items, PROJECTOR_BATCH_EVENTS_MAX, PROJECTOR_BATCH_BYTES_MAX);
+    if (lane->items_count == 0 || clock_boot_ns() < lane->retry_at_ns)
+        return false;
+    batch_apply(p, stream);
+    return true;
+}
+
+/* Delete some rows of old builds. */
+static bool sweep_turn(struct projector *p)
+{
+    struct sg_error err = {0};
+    if (!p->sweep_needed || clock_boot_ns() < p->sweep_retry_at_ns)
+        return false;
+    if (model_sweep(p->context.model, PROJECTOR_SWEEP_ROWS, &p->sweep_needed, &err) != SG_OK) {
+        log_event(LOG_WARN, "sweep_failed", LOG_STR("error", err.message),
+                  LOG_INT("retrying_in_ms", PROJECTOR_RETRY_MAX_MS));
+        p->sweep_needed = true;
+        p->sweep_retry_at_ns = clock_boot_ns() + PROJECTOR_RETRY_MAX_MS * NS_PER_MS;
+        return false;
+    }
+    return true;
+}
+
+/* When something that failed is to be tried again; INT64_MAX = never. */
+static int64_t next_retry_ns(const struct projector *p)
+{
+    int64_t at_ns = p->sweep_needed ? p->sweep_retry_at_ns : INT64_MAX;
+    for (size_t i = 0; i < p->lanes_count; i++) {
+        if (p->lanes[i].items_count > 0 && p->lanes[i].retry_at_ns < at_ns)
+            at_ns = p->lanes[i].retry_at_ns;
+    }
+    return at_ns;
+}
+
+static void *projector_run(void *argument)
+{
+    struct projector *p = argument;
+    while (!atomic_load(&p->stopping)) {
+        bool worked = false;
+        commands_run(p);
+        for (size_t i = 0; i < p->lanes_count; i++)
+            worked |= lane_turn(p, i);
+        worked |= sweep_turn(p);
+        if (!worked)
+            bell_wait(p->bell, next_retry_ns(p));
+    }
+    (void)pthread_mutex_lock(&p->mutex);
+    p->stopped = true;
+    (void)pthread_cond_broadcast(&p->done_cond);
+    (void)pthread_mutex_unlock(&p->mutex);
+    return NULL;
+}
+
+/* ---- life ---- */
+
+bool projector_failed(const struct projector *p)
+{
+    return atomic_load(&p->failed);
+}
+
+/* Everything in the settings that shapes a stream's rows, as one line: another line means other rows. */
+static enum sg_status fingerprint_make(const struct settings *settings, const struct stream_settings *stream,
+                                       struct buffer *out, struct sg_error *err)
+{
+    buffer_append_format(out, "%s %s", stream->subject.text, stream->format == FORMAT_KV ? "kv" : "envelope");
+    for (size_t i = 0; i < stream->collections_count; i++)
+        buffer_append_format(out, " %s", stream->collections[i]);
+    for (size_t i = 0; i < settings->collections_count; i++) {
+        const struct collection_settings *collection = &settings->collections[i];
+        if (settings_owner(settings, slice_of(collection->name)) != (int)(stream - settings->streams))
+            continue;
+        for (size_t k = 0; k < collection->drop_count; k++)
+            buffer_append_format(out, " %s-%s", collection->name, collection->drop[k]);
+    }
+    buffer_append(out, "", 1);
+    return out->failed ? sg_fail(err, SG_MEMORY, "the settings of stream %s are too long", stream->name) : SG_OK;
+}
+
+#define FINGERPRINT_BYTES_MAX (1u << 20) /* names and pointers of a configuration file, which is no larger */
+
+static enum sg_status lane_open(struct projector *p, size_t index, queue_release *release, struct sg_error *err)
+{
+    const struct stream_settings *stream = &p->context.settings->streams[index];
+    struct lane *lane = &p->lanes[index];
+    struct model_stream row;
+    bool reshaped = false;
+    struct buffer fingerprint;
+    buffer_init(&fingerprint, FINGERPRINT_BYTES_MAX);
+    enum sg_status status = queue_create(p->bell, release, &lane->queue, err);
+    if (status == SG_OK)
+        status = fingerprint_make(p->context.settings, stream, &fingerprint, err);
+    if (status == SG_OK)
+        status = model_stream_attach(p->context.model, stream->name, fingerprint.data, &row, &reshaped, err);
+    buffer_free(&fingerprint);
+    if (status != SG_OK)
+        return status;
+    lane->id = row.id;
+    lane->epoch = row.epoch;
+    if (reshaped)
+        log_event(LOG_WARN, "rebuild_began", LOG_STR("stream", stream->name), LOG_STR("reason", "settings changed"));
+    freshness_applied(p->context.freshness, index, row.position, &row.epoch);
+    return SG_OK;
+}
+
+static void projector_destroy(struct projector *p)
+{
+    for (size_t i = 0; i < p->lanes_count; i++) {
+        if (p->lanes[i].items_count > 0)
+            batch_drop(&p->lanes[i], p->lanes[i].items_count);
+        queue_destroy(p->lanes[i].queue);
+    }
+    decode_arena_destroy(p->arena);
+    bell_destroy(p->bell);
+    (void)pthread_cond_destroy(&p->done_cond);
+    (void)pthread_mutex_destroy(&p->mutex);
+    free(p);
+}
+
+enum sg_status projector_start(const struct projector_context *context, queue_release *release, struct projector **out,
+                               struct sg_error *err)
+{
+    size_t lanes_count = context->settings->streams_count;
+    struct projector *p = calloc(1, sizeof *p + lanes_count * sizeof p->lanes[0]);
+    if (p == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory for the projector of %zu streams", lanes_count);
+    p->context = *context;
+    p->lanes_count = lanes_count;
+    p->sweep_needed = true; /* a former process may have left some */
+    (void)pthread_mutex_init(&p->mutex, NULL);
+    (void)pthread_cond_init(&p->done_cond, NULL);
+    enum sg_status status = bell_create(&p->bell, err);
+    if (status != SG_OK)
+        goto fail;
+    p->arena = decode_arena_create();
+    if (p->arena == NULL) {
+        status = sg_fail(err, SG_MEMORY, "out of memory for decoding");
+        goto fail;
+    }
+    for (size_t i = 0; i < lanes_count; i++) {
+        status = lane_open(p, i, release, err);
+        if (status != SG_OK)
+            goto fail;
+    }
+    if (pthread_create(&p->thread, NULL, projector_run, p) != 0) {
+        status = sg_fail(err, SG_MEMORY, "the projector's thread cannot be created");
+        goto fail;
+    }
+    p->thread_started = true;
+    *out = p;
+    return SG_OK;
+fail:
+    projector_destroy(p);
+    return status;
+}
+
+void projector_stop(struct projector *p)
+{
+    if (p == NULL)
+        return;
+    atomic_store(&p->stopping, true);
+    bell_ring(p->bell);
+    if (p->thread_started)
+        (void)pthread_join(p->thread, NULL);
+    projector_destroy(p);
+}

@@ -1,0 +1,62 @@
+/* The writing side's one thread: drain the queues, decode, apply, publish the position. It alone writes to the read
+ * model; the sources ask it to change a stream's life by calls that it serves between two batches. */
+#ifndef STATEGATE_PROJECTOR_PROJECTOR_H
+#define STATEGATE_PROJECTOR_PROJECTOR_H
+
+#include <stdatomic.h>
+
+#include "core/freshness.h"
+#include "core/metrics.h"
+#include "core/model.h"
+#include "core/settings.h"
+#include "projector/queue.h"
+
+#define PROJECTOR_BATCH_EVENTS_MAX 2000        /* a commit costs little beside so many rows, and delays reads little */
+#define PROJECTOR_BATCH_BYTES_MAX (8u << 20)   /* of payloads */
+#define PROJECTOR_RETRY_MIN_MS 100             /* a failed batch is tried again, with backoff up to ... */
+#define PROJECTOR_RETRY_MAX_MS 2000
+#define PROJECTOR_SWEEP_ROWS 1000              /* of old builds, deleted at once: a few ms, so that no commit stalls */
+
+struct projector;
+
+/* All borrowed, and outlive the projector. */
+struct projector_context {
+    const struct settings *settings;
+    struct model_writer *model;
+    struct freshness *freshness;
+    struct metrics *metrics;
+};
+
+/* Attach the settings' streams to the model and start the thread. `release` frees a queued message. */
+SG_MUST_CHECK enum sg_status projector_start(const struct projector_context *context, queue_release *release,
+                                             struct projector **out, struct sg_error *err);
+/* Finish the batch at hand, stop the thread. The sources are stopped before. NULL is allowed. */
+void projector_stop(struct projector *p);
+
+/* True once the database was found damaged: nothing can be applied, and only a restart can begin again. Any thread. */
+bool projector_failed(const struct projector *p);
+
+struct queue *projector_queue(struct projector *p, size_t stream);
+
+/* ---- asked by the sources' threads; each blocks until the projector has done it, between two batches ---- */
+
+/* The stored stream. Afterwards no message of an older generation is applied. */
+SG_MUST_CHECK enum sg_status projector_load(struct projector *p, size_t stream, struct model_stream *out,
+                                            struct sg_error *err);
+/* Store creation time and epoch of a stream that has none. */
+SG_MUST_CHECK enum sg_status projector_identify(struct projector *p, size_t stream, int64_t created_ns,
+                                                const struct epoch *epoch, struct sg_error *err);
+/* Begin again from nothing: another life of the stream, or the same after a gap. Not ready until `target` is reached. */
+SG_MUST_CHECK enum sg_status projector_begin_build(struct projector *p, size_t stream, int64_t created_ns,
+                                                   const struct epoch *epoch, uint64_t target, struct sg_error *err);
+/* A build whose end was not known (its settings changed) ends at `target`. */
+SG_MUST_CHECK enum sg_status projector_set_rebuild_target(struct projector *p, size_t stream, uint64_t target,
+                                                          struct sg_error *err);
+SG_MUST_CHECK enum sg_status projector_add_gap(struct projector *p, size_t stream, uint64_t first, uint64_t last,
+                                               struct sg_error *err);
+/* Nothing that matches lies between the position and `position`. Does nothing if `generation` is void by now, or if
+ * something is queued: it will move the position itself. */
+SG_MUST_CHECK enum sg_status projector_advance(struct projector *p, size_t stream, uint64_t generation,
+                                               uint64_t position, struct sg_error *err);
+
+#endif

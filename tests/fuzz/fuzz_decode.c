@@ -1,0 +1,126 @@
+/* Any bytes as a message: decode gives an event that keeps its promises, and the state that it writes is final: read
+ * again, it gives the same bytes.
+ *
+ * Input: one byte of flags, the subject, a NUL, and the payload (what follows, or nothing). */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/utf8.h"
+#include "projector/decode.h"
+
+#define REQUIRE(condition)                                                                                             \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "broken promise, line %d: %s\n", __LINE__, #condition);                                    \
+            abort();                                                                                                   \
+        }                                                                                                              \
+    } while (0)
+
+enum {
+    FLAG_KV = 1,
+    FLAG_ID_IN_EVENT = 2,
+    FLAG_LISTED = 4,
+    FLAG_DROP = 8,
+    FLAG_HEADER = 16,
+    FLAG_DELETION = 32
+};
+
+static char *listed[] = {(char[]){"orders"}, (char[]){"bills"}};
+static char *dropped[] = {(char[]){"/ssn"}, (char[]){"/a/0"}, (char[]){"/a/1"}, (char[]){"/card/number"},
+                          (char[]){"/a"}};
+static struct collection_settings rules = {.name = (char[]){"orders"}, .drop = dropped, .drop_count = 5};
+
+/* What every event promises, whatever it was made of. */
+static void check_event(const struct event *event, const struct message *message)
+{
+    REQUIRE(event->sequence == message->sequence);
+    REQUIRE(slice_equal(event->subject, message->subject) && slice_equal(event->payload, message->payload));
+    REQUIRE((event->kind == EVENT_REJECTED) == (event->reason != REASON_NONE));
+    REQUIRE(event->version >= 0);
+    REQUIRE(event->id.bytes <= EVENT_ID_BYTES_MAX && utf8_valid(event->id));
+    REQUIRE(event->id.bytes == 0 || memchr(event->id.data, '\0', event->id.bytes) == NULL);
+    REQUIRE(event->collection.bytes <= EVENT_COLLECTION_BYTES_MAX && utf8_valid(event->collection));
+    REQUIRE((event->kind == EVENT_STATE) == (event->state.bytes > 0));
+    REQUIRE(utf8_valid(event->state) && utf8_valid(event->detail));
+    const struct slice texts[] = {event->occurred_at, event->type, event->message_id, event->correlation_id,
+                                  event->causation_id};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        REQUIRE(texts[i].bytes <= EVENT_TEXT_BYTES_MAX && utf8_valid(texts[i]));
+    if (event->kind == EVENT_REJECTED) {
+        REQUIRE(event->detail.bytes > 0);
+    } else if (event->kind != EVENT_IGNORED) {
+        REQUIRE(event->collection.bytes > 0 && event->id.bytes > 0);
+        REQUIRE(!slice_equal(event->id, SLICE_LITERAL(".")) && !slice_equal(event->id, SLICE_LITERAL("..")));
+        REQUIRE((event->kind == EVENT_ERASE) == (event->version == 0));
+    }
+}
+
+/* The state once more, as the value of a bucket, under the same rules: decode takes its own text, changes nothing, and
+ * finds nothing left to drop. */
+static void check_final(const struct event *event, struct decode_arena *arena)
+{
+    static struct stream_settings bucket = {.format = FORMAT_KV, .collections = listed, .collections_count = 1,
+                                            .fixed_collection = true};
+    struct settings settings = {.streams = &bucket, .streams_count = 1};
+    struct message message = {.subject = SLICE_LITERAL("b.k"), .payload = event->state, .sequence = 1};
+    struct event again;
+    if (event->payload_private) {
+        settings.collections = &rules;
+        settings.collections_count = 1;
+    }
+    REQUIRE(subject_template_parse("b.{id}", &bucket.subject, NULL) == SG_OK);
+    REQUIRE(decode(&settings, 0, &message, arena, &again, NULL) == SG_OK);
+    REQUIRE(again.kind == EVENT_STATE);
+    REQUIRE(slice_equal(again.state, event->state));
+}
+
+static void run(unsigned flags, struct message *message, struct decode_arena *arena)
+{
+    struct stream_settings stream = {.format = flags & FLAG_KV ? FORMAT_KV : FORMAT_ENVELOPE};
+    struct settings settings = {.streams = &stream, .streams_count = 1};
+    struct event event;
+    const char *template = flags & FLAG_ID_IN_EVENT ? "state.{collection}" : "state.{collection}.{id}";
+    REQUIRE(subject_template_parse(template, &stream.subject, NULL) == SG_OK);
+    if (flags & FLAG_LISTED) {
+        stream.collections = listed;
+        stream.collections_count = 2;
+    }
+    if (flags & FLAG_DROP) {
+        settings.collections = &rules;
+        settings.collections_count = 1;
+    }
+    REQUIRE(decode(&settings, 0, message, arena, &event, NULL) == SG_OK);
+    check_event(&event, message);
+    if (event.kind != EVENT_STATE)
+        return;
+    check_final(&event, arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct decode_arena *arena;
+    const char *text = (const char *)data;
+    if (arena == NULL)
+        arena = decode_arena_create();
+    REQUIRE(arena != NULL);
+    if (size < 2)
+        return 0;
+    const char *end = memchr(text + 1, '\0', size - 1);
+    size_t subject_bytes = end != NULL ? (size_t)(end - text) - 1 : size - 1;
+    size_t payload_at = end != NULL ? subject_bytes + 2 : size;
+    struct message message = {
+        .subject = {text + 1, subject_bytes},
+        .payload = {text + payload_at, size - payload_at},
+        .sequence = 7,
+    };
+    if (data[0] & FLAG_HEADER)
+        message.message_id = message.subject;
+    if (data[0] & FLAG_DELETION)
+        message.kv_operation = SLICE_LITERAL("DEL");
+    decode_arena_reset(arena);
+    run(data[0], &message, arena);
+    return 0;
+}
