@@ -1,0 +1,37 @@
+/* The reading side: HTTP loops that answer from the read model. Composition (server/) creates and stops it; it knows
+ * nothing of the broker. */
+#ifndef STATEGATE_API_API_H
+#define STATEGATE_API_API_H
+
+#include "core/freshness.h"
+#include "core/metrics.h"
+#include "core/settings.h"
+#include "core/status.h"
+
+struct api;
+
+/* What the reading side needs; all borrowed, and outlive the api. */
+struct api_context {
+    const struct settings *settings;
+    struct freshness *freshness;
+    struct metrics *metrics;
+};
+
+/* Open the readers, bind the addresses and start the loops. The database exists already (model_open). On success requests
+ * are answered until api_stop.
+ * Errors: SG_INVALID (an address that cannot be bound, named), SG_STORAGE, SG_MEMORY. */
+SG_MUST_CHECK enum sg_status api_start(const struct api_context *context, struct api **out, struct sg_error *err);
+
+/* The addresses really bound, for the log and for tests that ask for port 0: "127.0.0.1:41234". "" = none. */
+const char *api_address(const struct api *api);
+const char *api_ops_address(const struct api *api);
+
+/* From now on /readyz says no. Any thread. */
+void api_set_draining(struct api *api);
+
+/* Refuse new connections, finish the requests at hand (at most API_DRAIN_MS), stop the loops, close the readers, free.
+ * Blocks. NULL is allowed. */
+#define API_DRAIN_MS 5000
+void api_stop(struct api *api);
+
+#endif

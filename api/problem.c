@@ -1,0 +1,69 @@
+/* problem+json. */
+#include "api/problem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define PROBLEM_BYTES_MAX 65536u /* the longest detail and position, escaped */
+
+static const struct {
+    unsigned status;
+    const char *type;
+    const char *title;
+} problems[PROBLEMS_COUNT] = {
+#define PROBLEM_ROW(name, status, type, title) {status, type, title},
+    PROBLEMS(PROBLEM_ROW)
+#undef PROBLEM_ROW
+};
+
+static void problem_render(struct response *r, enum problem problem, const char *position, int64_t current,
+                           const char *detail)
+{
+    struct buffer body;
+    buffer_init(&body, PROBLEM_BYTES_MAX);
+    buffer_append_format(&body, "{\"type\":\"" PROBLEM_TYPE_PREFIX "%s\",\"title\":\"%s\",\"status\":%u,\"detail\":",
+                         problems[problem].type, problems[problem].title, problems[problem].status);
+    buffer_append_json_string(&body, slice_of(detail));
+    if (current > 0)
+        buffer_append_format(&body, ",\"current\":%lld", (long long)current);
+    if (position != NULL) {
+        buffer_append_text(&body, ",\"position\":");
+        buffer_append_json_string(&body, slice_of(position));
+    }
+    buffer_append_text(&body, "}\n");
+    response_body_take(r, &body);
+    r->status = problems[problem].status;
+    response_header(r, "Content-Type", "application/problem+json");
+    response_header(r, "Cache-Control", "no-store");
+    if (r->status == 503)
+        response_header(r, "Retry-After", "1");
+}
+
+void problem_answer(struct response *r, enum problem problem, const char *detail_format, ...)
+{
+    char detail[512];
+    va_list args;
+    va_start(args, detail_format);
+    (void)vsnprintf(detail, sizeof detail, detail_format, args);
+    va_end(args);
+    problem_render(r, problem, NULL, 0, detail);
+}
+
+void problem_bad_request(struct response *r, const struct sg_error *err)
+{
+    char first = err->message[0];
+    if (first >= 'a' && first <= 'z')
+        first = (char)(first - 'a' + 'A');
+    problem_answer(r, PROBLEM_BAD_REQUEST, "%c%s.", first, first != '\0' ? err->message + 1 : "");
+}
+
+void problem_answer_at(struct response *r, enum problem problem, const char *position, int64_t current,
+                       const char *detail_format, ...)
+{
+    char detail[512];
+    va_list args;
+    va_start(args, detail_format);
+    (void)vsnprintf(detail, sizeof detail, detail_format, args);
+    va_end(args);
+    problem_render(r, problem, position, current, detail);
+}

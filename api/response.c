@@ -1,0 +1,93 @@
+/* Answers. */
+#include "api/response.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/digits.h"
+
+void response_init(struct response *r)
+{
+    r->status = 200;
+    r->close = false;
+    r->failed = false;
+    r->headers_count = 0;
+    r->body = NULL;
+    r->body_bytes = 0;
+    r->body_owned = false;
+    r->text_bytes = 0; /* the text itself is written before it is read */
+}
+
+void response_free(struct response *r)
+{
+    if (r->body_owned)
+        free(r->body);
+    r->body = NULL;
+    r->body_bytes = 0;
+    r->body_owned = false;
+}
+
+void response_header(struct response *r, const char *name, const char *value)
+{
+    if (r->headers_count == RESPONSE_HEADERS_MAX) {
+        r->failed = true;
+        return;
+    }
+    r->headers[r->headers_count++] = (struct response_header){name, value};
+}
+
+void response_header_bytes(struct response *r, const char *name, const char *value, size_t bytes)
+{
+    char *copy = r->text + r->text_bytes;
+    if (bytes >= RESPONSE_TEXT_BYTES - r->text_bytes) {
+        r->failed = true;
+        return;
+    }
+    memcpy(copy, value, bytes);
+    copy[bytes] = '\0';
+    r->text_bytes += bytes + 1;
+    response_header(r, name, copy);
+}
+
+void response_header_uint(struct response *r, const char *name, uint64_t value)
+{
+    char digits[DIGITS_UINT_BYTES];
+    response_header_bytes(r, name, digits, digits_uint(value, digits));
+}
+
+void response_body_take(struct response *r, struct buffer *body)
+{
+    response_free(r);
+    if (body->failed) {
+        r->failed = true;
+        buffer_free(body);
+        return;
+    }
+    r->body = buffer_take(body, &r->body_bytes);
+    r->body_owned = true;
+}
+
+void response_body_copy(struct response *r, const void *data, size_t bytes)
+{
+    response_free(r);
+    r->body = malloc(bytes > 0 ? bytes : 1);
+    if (r->body == NULL) {
+        r->failed = true;
+        return;
+    }
+    if (bytes > 0)
+        memcpy(r->body, data, bytes);
+    r->body_bytes = bytes;
+    r->body_owned = true;
+}
+
+void response_body_static(struct response *r, const void *data, size_t bytes)
+{
+    union {
+        const void *constant;
+        char *data;
+    } body = {.constant = data}; /* never written to: body_owned says so */
+    response_free(r);
+    r->body = body.data;
+    r->body_bytes = bytes;
+}

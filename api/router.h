@@ -1,0 +1,63 @@
+/* Which handler answers which path: one flat table for dispatch, for the parameters that a route knows, and for the
+ * labels of the metrics. */
+#ifndef STATEGATE_API_ROUTER_H
+#define STATEGATE_API_ROUTER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/request.h"
+#include "api/response.h"
+#include "core/metrics.h"
+
+struct call;
+struct worker;
+
+/* The order of the table; ROUTE_NONE counts what no route answers. */
+enum route_id {
+    ROUTE_COLLECTIONS,
+    ROUTE_PAGE,
+    ROUTE_ENTITY,
+    ROUTE_REJECTED,
+    ROUTE_STATUS,
+    ROUTE_LIVEZ,
+    ROUTE_READYZ,
+    ROUTE_METRICS,
+    ROUTE_OPENAPI,
+    ROUTE_NONE
+};
+#define ROUTES_COUNT ROUTE_NONE
+#define ROUTE_PARAMS_MAX 4
+
+struct route {
+    const char *path; /* also the label `route` */
+    void (*handle)(struct call *call, struct response *out);
+    bool ops;         /* served on the second address too */
+    bool demands;     /* a read of state: the ways to demand freshness mean something here */
+    const char *params[ROUTE_PARAMS_MAX + 1]; /* the parameters it knows; NULL-terminated */
+};
+
+/* For the tests that compare the table with the documents. */
+const struct route *router_route(enum route_id id);
+
+/* Counts of one loop: written by it alone, read by any thread. */
+#define ROUTE_CODES_MAX 24
+struct route_counters {
+    atomic_uint_fast64_t requests[ROUTES_COUNT + 1][REQUEST_METHODS_COUNT][ROUTE_CODES_MAX];
+    struct metrics_histogram seconds[ROUTES_COUNT + 1]; /* to make the answer */
+};
+void router_counters_init(struct route_counters *counters);
+/* The status codes behind the third index; 0 ends the list. */
+extern const unsigned route_codes[ROUTE_CODES_MAX];
+/* "GET", ..., "other". */
+const char *router_method_name(enum request_method method);
+
+/* Admission, and the count of what it refuses. True: go on with router_handle. */
+bool router_admit(struct worker *worker, struct request *request, struct response *out);
+
+/* Answer an admitted request. `ops_only`: the second address, which serves probes and metrics alone. */
+void router_handle(struct worker *worker, bool ops_only, const struct request *request, struct response *out);
+
+#endif

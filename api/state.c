@@ -1,0 +1,129 @@
+/* /v1/state and /v1/state/{collection}/{id}. */
+#include <stdlib.h>
+
+#include "api/conditional.h"
+#include "api/handlers.h"
+#include "api/problem.h"
+#include "api/render.h"
+#include "api/worker.h"
+#include "core/clock.h"
+
+#define COLLECTIONS_BYTES_MAX (64u << 20) /* as many collections as the settings may allow, with the longest names */
+
+static bool visit_collection(void *context, const struct model_collection *collection)
+{
+    struct buffer *body = context;
+    buffer_append_text(body, body->data[body->bytes - 1] == '[' ? "{\"name\":" : ",{\"name\":");
+    buffer_append_json_string(body, slice_of(collection->name));
+    buffer_append_text(body, ",\"stream\":");
+    buffer_append_json_string(body, slice_of(collection->stream));
+    buffer_append_text(body, ",\"entities\":");
+    buffer_append_uint(body, collection->entities);
+    buffer_append_text(body, ",\"position\":");
+    buffer_append_uint(body, collection->position);
+    buffer_append_text(body, "}");
+    return !body->failed;
+}
+
+void state_collections(struct call *call, struct response *out)
+{
+    struct turn *turn = call->worker->turn;
+    struct sg_error err;
+    struct buffer body;
+    if (turn_begin(turn, &err) != SG_OK) {
+        render_storage(out, turn, &err);
+        return;
+    }
+    buffer_init(&body, COLLECTIONS_BYTES_MAX);
+    buffer_append_text(&body, "{\"collections\":[");
+    if (body.failed || model_read_collections(turn_reader(turn), visit_collection, &body, &err) != SG_OK) {
+        if (body.failed)
+            (void)sg_fail(&err, SG_MEMORY, "out of memory for the list of collections");
+        buffer_free(&body);
+        render_storage(out, turn, &err);
+        return;
+    }
+    buffer_append_text(&body, "]}\n");
+    response_body_take(out, &body);
+    response_header(out, "Content-Type", "application/json");
+    response_header(out, "Cache-Control", "no-cache");
+    render_claim(out, turn_claim(turn, TURN_ALL), clock_boot_ns());
+    const struct turn_claim *claim = turn_claim(turn, TURN_ALL);
+    if (claim->gaps != NULL)
+        response_header(out, "State-Gap", claim->gaps);
+}
+
+/* What was rejected of this entity above what is shown. Ends the life of the entity's slices. */
+static enum sg_status add_rejections(const struct call *call, struct response *out, const struct model_entity *shown,
+                                     struct sg_error *err)
+{
+    struct model_entity_rejections rejections = {0};
+    enum sg_status status =
+        model_read_entity_rejections(turn_reader(call->worker->turn), call->collection, call->id, shown->version,
+                                     shown->sequence, &rejections, err);
+    if (status != SG_OK || !rejections.any)
+        return status;
+    if (rejections.unknown_version || rejections.version_max <= 0)
+        response_header(out, "State-Rejected", "?");
+    else
+        response_header_uint(out, "State-Rejected", (uint64_t)rejections.version_max);
+    return SG_OK;
+}
+
+static void answer_found(const struct call *call, const struct turn_stream *stream, const struct model_entity *entity,
+                         struct response *out)
+{
+    char text[RENDER_ETAG_BYTES];
+    struct sg_error err;
+    bool unchanged = false;
+    const char *etag = render_etag(stream->row, (uint64_t)entity->version, text);
+    if (conditional_unchanged(call->request, etag, &unchanged, &err) != SG_OK) {
+        problem_bad_request(out, &err);
+        return;
+    }
+    if (unchanged)
+        out->status = 304;
+    else
+        response_body_copy(out, entity->state.data, entity->state.bytes);
+    if (etag != NULL)
+        response_header_bytes(out, "ETag", etag, strlen(etag));
+    if (!unchanged)
+        response_header(out, "Content-Type", "application/json");
+    response_header(out, "Cache-Control", "no-cache");
+    render_last_modified(out, entity->occurred_at, turn_wall_s(call->worker->turn));
+}
+
+void state_entity(struct call *call, struct response *out)
+{
+    struct turn *turn = call->worker->turn;
+    struct model_entity entity = {0};
+    struct sg_error err;
+    int owner = settings_owner(call->worker->api->context.settings, call->collection);
+    enum sg_status status = turn_begin(turn, &err);
+    if (status == SG_OK)
+        status = owner < 0 ? SG_NOT_FOUND
+                           : model_read_entity(turn_reader(turn), call->collection, call->id, &entity, &err);
+    if (status != SG_OK && status != SG_NOT_FOUND) {
+        render_storage(out, turn, &err);
+        return;
+    }
+    const struct turn_claim *claim = turn_claim(turn, owner < 0 ? TURN_ALL : owner);
+    render_claim(out, claim, clock_boot_ns());
+    if (status == SG_NOT_FOUND) {
+        if (claim->gaps != NULL)
+            response_header(out, "State-Gap", claim->gaps);
+        problem_answer_at(out, PROBLEM_NOT_FOUND, claim->position, 0, "No event of this entity was applied.");
+        entity = (struct model_entity){0};
+    } else {
+        const struct turn_stream *stream = turn_stream(turn, (size_t)owner);
+        response_header_uint(out, "State-Version", (uint64_t)entity.version);
+        render_gaps_after(out, stream, entity.sequence);
+        if (entity.deleted)
+            problem_answer_at(out, PROBLEM_DELETED, claim->position, entity.version,
+                              "The entity was deleted at version %lld.", (long long)entity.version);
+        else
+            answer_found(call, stream, &entity, out);
+    }
+    if (owner >= 0 && add_rejections(call, out, &entity, &err) != SG_OK)
+        render_storage(out, turn, &err);
+}

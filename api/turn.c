@@ -1,0 +1,237 @@
+/* Turns. */
+#include "api/turn.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+
+#define TURN_TEXT_BYTES_MAX (256u << 10) /* of one stream's texts: far beyond a name of 255 bytes, escaped, and its gaps */
+
+struct turn_slot {
+    bool ready; /* in this turn */
+    struct turn_stream stream;
+    struct turn_claim claim;
+    struct buffer position;
+    struct buffer lag;
+    struct buffer gaps;
+};
+
+struct turn {
+    const struct settings *settings; /* borrowed */
+    struct freshness *freshness;     /* borrowed */
+    struct model_reader *reader;     /* owned */
+    bool open;
+    bool failing;                    /* the last read failed, and that is logged */
+    int64_t now_ns;
+    int64_t wall_s;
+    struct turn_slot all;            /* of all streams together */
+    struct turn_slot *slots;         /* owned; one per stream of the settings */
+};
+
+/* What a stream is that has no row yet. */
+static const struct model_stream no_row = {.id = 0};
+
+static void slot_init(struct turn_slot *slot)
+{
+    buffer_init(&slot->position, TURN_TEXT_BYTES_MAX);
+    buffer_init(&slot->lag, TURN_TEXT_BYTES_MAX);
+    buffer_init(&slot->gaps, TURN_TEXT_BYTES_MAX);
+}
+
+static void slot_free(struct turn_slot *slot)
+{
+    buffer_free(&slot->position);
+    buffer_free(&slot->lag);
+    buffer_free(&slot->gaps);
+}
+
+enum sg_status turn_create(const struct settings *settings, struct freshness *freshness, struct turn **out,
+                           struct sg_error *err)
+{
+    struct turn *turn = calloc(1, sizeof *turn);
+    if (turn == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory for a loop's reads");
+    turn->settings = settings;
+    turn->freshness = freshness;
+    slot_init(&turn->all);
+    turn->slots = calloc(settings->streams_count, sizeof *turn->slots);
+    if (turn->slots == NULL) {
+        turn_destroy(turn);
+        return sg_fail(err, SG_MEMORY, "out of memory for a loop's reads");
+    }
+    for (size_t i = 0; i < settings->streams_count; i++)
+        slot_init(&turn->slots[i]);
+    enum sg_status status = model_reader_open(settings->database, &turn->reader, err);
+    if (status != SG_OK) {
+        turn_destroy(turn);
+        return status;
+    }
+    *out = turn;
+    return SG_OK;
+}
+
+void turn_destroy(struct turn *turn)
+{
+    if (turn == NULL)
+        return;
+    turn_end(turn);
+    model_reader_close(turn->reader);
+    for (size_t i = 0; turn->slots != NULL && i < turn->settings->streams_count; i++)
+        slot_free(&turn->slots[i]);
+    slot_free(&turn->all);
+    free(turn->slots);
+    free(turn);
+}
+
+void turn_failed(struct turn *turn, const struct sg_error *err)
+{
+    if (turn->failing)
+        return;
+    turn->failing = true;
+    log_event(LOG_ERROR, "reads_failing", LOG_STR("status", sg_status_name(err->status)),
+              LOG_STR("error", err->message));
+}
+
+enum sg_status turn_begin(struct turn *turn, struct sg_error *err)
+{
+    if (turn->open)
+        return SG_OK;
+    enum sg_status status = model_read_begin(turn->reader, err);
+    if (status != SG_OK) {
+        turn_failed(turn, err);
+        return status;
+    }
+    /* Behind the begin of the snapshot: what is proved from here on cannot make it look fresher than it is. */
+    turn->open = true;
+    turn->now_ns = clock_boot_ns();
+    turn->wall_s = clock_wall_ns() / NS_PER_S;
+    if (turn->failing) {
+        turn->failing = false;
+        log_event(LOG_INFO, "reads_recovered", LOG_STR("database", turn->settings->database));
+    }
+    return SG_OK;
+}
+
+void turn_end(struct turn *turn)
+{
+    if (!turn->open)
+        return;
+    model_read_end(turn->reader);
+    turn->open = false;
+    turn->all.ready = false;
+    for (size_t i = 0; i < turn->settings->streams_count; i++)
+        turn->slots[i].ready = false;
+}
+
+struct model_reader *turn_reader(struct turn *turn)
+{
+    return turn->reader;
+}
+
+int64_t turn_wall_s(const struct turn *turn)
+{
+    return turn->wall_s;
+}
+
+/* The buffer's content as a string; "" when memory ran out, so that a header is left out and never wrong. */
+static const char *slot_text(struct buffer *b)
+{
+    buffer_append(b, "", 1);
+    return b->failed ? "" : b->data;
+}
+
+static void render_gaps(struct buffer *out, const struct model_stream *row)
+{
+    for (size_t i = 0; i < row->gaps_count; i++)
+        buffer_append_format(out, "%s%" PRIu64 "-%" PRIu64, i > 0 ? ", " : "", row->gaps[i].first, row->gaps[i].last);
+}
+
+static struct turn_slot *slot_of(struct turn *turn, size_t stream)
+{
+    struct turn_slot *slot = &turn->slots[stream];
+    struct turn_stream *s = &slot->stream;
+    if (slot->ready)
+        return slot;
+    const char *name = turn->settings->streams[stream].name;
+    s->row = model_read_stream(turn->reader, name);
+    if (s->row == NULL)
+        s->row = &no_row;
+    freshness_view(turn->freshness, stream, s->row, turn->now_ns, &s->view);
+    if (s->view.head < s->row->position)
+        s->view.head = s->row->position; /* what is applied proves a head too */
+    buffer_reset(&slot->position);
+    position_append(&slot->position, name, s->row->position, &s->row->epoch);
+    s->position = slot_text(&slot->position);
+    buffer_reset(&slot->lag);
+    buffer_append_uint(&slot->lag, s->view.lag);
+    s->lag = s->view.head_known ? slot_text(&slot->lag) : NULL;
+    buffer_reset(&slot->gaps);
+    render_gaps(&slot->gaps, s->row);
+    s->gaps = s->row->gaps_count > 0 ? slot_text(&slot->gaps) : NULL;
+    slot->claim = (struct turn_claim){s->position, s->lag, s->gaps, s->view.status, s->view.staleness_known,
+                                      s->view.proof_ns};
+    slot->ready = true;
+    return slot;
+}
+
+const struct turn_stream *turn_stream(struct turn *turn, size_t stream)
+{
+    return &slot_of(turn, stream)->stream;
+}
+
+static const struct turn_claim *claim_all(struct turn *turn)
+{
+    struct turn_slot *all = &turn->all;
+    uint64_t lag = 0;
+    bool lag_known = true;
+    if (all->ready)
+        return &all->claim;
+    all->claim = (struct turn_claim){.status = STREAM_LIVE, .staleness_known = true, .proof_ns = INT64_MAX};
+    buffer_reset(&all->position);
+    for (size_t i = 0; i < turn->settings->streams_count; i++) {
+        const struct turn_stream *s = turn_stream(turn, i);
+        if (i > 0)
+            buffer_append_text(&all->position, ", ");
+        buffer_append_text(&all->position, s->position);
+        if (s->view.status > all->claim.status)
+            all->claim.status = s->view.status;
+        all->claim.staleness_known = all->claim.staleness_known && s->view.staleness_known;
+        if (s->view.proof_ns < all->claim.proof_ns)
+            all->claim.proof_ns = s->view.proof_ns;
+        lag_known = lag_known && s->view.head_known;
+        if (s->view.lag > lag)
+            lag = s->view.lag;
+    }
+    all->claim.position = slot_text(&all->position);
+    buffer_reset(&all->lag);
+    buffer_append_uint(&all->lag, lag);
+    all->claim.lag = lag_known ? slot_text(&all->lag) : NULL;
+    /* Gaps of several streams say nothing without their names: /v1/status has them. */
+    if (turn->settings->streams_count == 1)
+        all->claim.gaps = turn_stream(turn, 0)->gaps;
+    all->ready = true;
+    return &all->claim;
+}
+
+const struct turn_claim *turn_claim(struct turn *turn, int stream)
+{
+    return stream == TURN_ALL ? claim_all(turn) : &slot_of(turn, (size_t)stream)->claim;
+}
+
+size_t turn_position_bytes_max(const struct settings *settings)
+{
+    struct buffer text;
+    struct epoch longest = {"abcdefghijkl"};
+    size_t bytes = 0;
+    buffer_init(&text, (size_t)TURN_TEXT_BYTES_MAX);
+    for (size_t i = 0; i < settings->streams_count; i++) {
+        buffer_append_text(&text, ", ");
+        position_append(&text, settings->streams[i].name, UINT64_MAX, &longest);
+    }
+    if (!text.failed)
+        bytes = text.bytes;
+    buffer_free(&text);
+    return bytes;
+}

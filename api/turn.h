@@ -1,0 +1,57 @@
+/* One turn of a loop: one read transaction for all its answers, and what is the same for all of them: where each stream
+ * stands, how fresh it is, and the header text of that. One thread. */
+#ifndef STATEGATE_API_TURN_H
+#define STATEGATE_API_TURN_H
+
+#include "core/buffer.h"
+#include "core/freshness.h"
+#include "core/model.h"
+#include "core/settings.h"
+
+/* A stream as this turn's answers show it; index as in the settings. */
+struct turn_stream {
+    const struct model_stream *row; /* never NULL: a stream without a row is one at position 0 without an epoch */
+    struct freshness_view view;     /* as of turn->now_ns; the proof is the same for all of the turn */
+    const char *position;           /* a member of State-Position */
+    const char *lag;                /* State-Lag; NULL = unknown */
+    const char *gaps;               /* State-Gap with all gaps; NULL = none */
+};
+
+/* Several streams as one: the largest staleness and lag, the worst status. */
+struct turn_claim {
+    const char *position;
+    const char *lag;       /* NULL = unknown */
+    const char *gaps;      /* NULL = none; for one stream only */
+    enum stream_status status;
+    bool staleness_known;
+    int64_t proof_ns;      /* T */
+};
+
+struct turn;
+
+/* Opens its own reader. All arguments are borrowed and outlive the turn. */
+SG_MUST_CHECK enum sg_status turn_create(const struct settings *settings, struct freshness *freshness,
+                                         struct turn **out, struct sg_error *err);
+void turn_destroy(struct turn *turn);
+
+/* At the first read of a turn the transaction begins; later ones go on in it. A failure is logged once, and once more
+ * when it is over. */
+SG_MUST_CHECK enum sg_status turn_begin(struct turn *turn, struct sg_error *err);
+/* Behind the last answer of a turn: nothing that the functions below returned is valid any longer. */
+void turn_end(struct turn *turn);
+
+/* Report that a read inside the turn failed, for the log. */
+void turn_failed(struct turn *turn, const struct sg_error *err);
+
+/* All below: between begin and end. */
+struct model_reader *turn_reader(struct turn *turn);
+int64_t turn_wall_s(const struct turn *turn);
+const struct turn_stream *turn_stream(struct turn *turn, size_t stream);
+/* What an answer may claim that rests on one stream, or, with TURN_ALL, on all of them. */
+#define TURN_ALL (-1)
+const struct turn_claim *turn_claim(struct turn *turn, int stream);
+
+/* The most bytes that State-Position takes with all streams, for the size of the answers' heads. 0 = out of memory. */
+size_t turn_position_bytes_max(const struct settings *settings);
+
+#endif

@@ -1,0 +1,42 @@
+/* What the handlers of one loop work with; each loop has its own. */
+#ifndef STATEGATE_API_WORKER_H
+#define STATEGATE_API_WORKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "api/api.h"
+#include "api/request.h"
+#include "api/response.h"
+#include "api/router.h"
+#include "api/turn.h"
+
+struct http;
+struct worker;
+
+/* What all loops share. */
+struct api {
+    /* Set by api_start(), then read-only: any thread. */
+    struct api_context context; /* borrowed */
+    struct http *http;          /* owned */
+    unsigned workers_count;
+    struct worker **workers;    /* owned; an entry is NULL until its loop has opened it */
+    atomic_bool draining;
+};
+
+struct worker {
+    struct api *api;               /* borrowed */
+    struct turn *turn;             /* owned; the loop's thread only */
+    struct route_counters *counters; /* owned; written by the loop's thread only, read by any */
+};
+
+/* One request on its way through a handler. */
+struct call {
+    struct worker *worker;
+    const struct request *request;
+    const struct route *route;
+    struct slice collection; /* where the route has them */
+    struct slice id;
+};
+
+#endif
