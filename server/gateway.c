@@ -1,0 +1,126 @@
+/* The whole program but its command line.
+ *
+ * Created from the file outwards, so that reads are answered before the broker is there: read model, projector, HTTP,
+ * sources. Stopped so that nothing is cut short: not ready, HTTP drained, sources, projector (which finishes its batch),
+ * read model (which checkpoints; its readers are closed by then). */
+#include "server/gateway.h"
+
+#include <stdlib.h>
+
+#include "api/api.h"
+#include "core/log.h"
+#include "core/model.h"
+#include "core/version.h"
+#include "projector/link.h"
+#include "projector/source.h"
+
+struct gateway {
+    const struct settings *settings; /* borrowed */
+    struct model_writer *model;      /* owned, like all below */
+    struct freshness *freshness;
+    struct metrics *metrics;
+    struct projector *projector;
+    struct api *api;
+    bool library_open;
+    struct source *sources[SETTINGS_STREAMS_MAX];
+};
+
+static enum sg_status open_model(struct gateway *g, struct sg_error *err)
+{
+    const struct settings *settings = g->settings;
+    struct model_options options = {
+        .path = settings->database,
+        .synchronous_full = settings->synchronous_full,
+        .bytes_max = settings->database_bytes_max,
+        .collections_max = settings->collections_max,
+        .rejected_max = settings->rejected_max,
+        .rejected_payload = settings->rejected_payload,
+    };
+    struct model_open_report report = {0};
+    enum sg_status status = model_open(&options, &g->model, &report, err);
+    if (status != SG_OK)
+        return status;
+    if (report.moved_aside[0] != '\0')
+        log_event(LOG_ERROR, "database_corrupt", LOG_STR("database", settings->database),
+                  LOG_STR("moved_to", report.moved_aside), LOG_STR("action", "rebuilding from the streams"));
+    log_event(LOG_INFO, "database_open", LOG_STR("database", settings->database),
+              LOG_STR("state", report.created ? "created" : "existing"));
+    return SG_OK;
+}
+
+static enum sg_status start_api(struct gateway *g, struct sg_error *err)
+{
+    struct api_context context = {.settings = g->settings, .freshness = g->freshness, .metrics = g->metrics};
+    enum sg_status status = api_start(&context, &g->api, err);
+    if (status != SG_OK)
+        return status;
+    log_event(LOG_INFO, "listening", LOG_STR("address", api_address(g->api)),
+              LOG_STR("ops_address", api_ops_address(g->api)), LOG_STR("version", STATEGATE_VERSION));
+    return SG_OK;
+}
+
+static enum sg_status start_sources(struct gateway *g, struct sg_error *err)
+{
+    struct source_context context = {
+        .settings = g->settings, .projector = g->projector, .freshness = g->freshness, .metrics = g->metrics};
+    enum sg_status status = link_library_open(err);
+    g->library_open = status == SG_OK;
+    for (size_t i = 0; i < g->settings->streams_count && status == SG_OK; i++)
+        status = source_start(&context, i, &g->sources[i], err);
+    return status;
+}
+
+enum sg_status gateway_start(const struct settings *settings, struct gateway **out, struct sg_error *err)
+{
+    struct gateway *g = calloc(1, sizeof *g);
+    if (g == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory");
+    g->settings = settings;
+    enum sg_status status = open_model(g, err);
+    if (status == SG_OK)
+        status = freshness_create(settings->streams_count, &g->freshness, err);
+    if (status == SG_OK)
+        status = metrics_create(settings->streams_count, &g->metrics, err);
+    if (status == SG_OK) {
+        struct projector_context context = {
+            .settings = settings, .model = g->model, .freshness = g->freshness, .metrics = g->metrics};
+        status = projector_start(&context, link_release_message, &g->projector, err);
+    }
+    if (status == SG_OK)
+        status = start_api(g, err);
+    if (status == SG_OK)
+        status = start_sources(g, err);
+    if (status != SG_OK) {
+        gateway_stop(g);
+        return status;
+    }
+    *out = g;
+    return SG_OK;
+}
+
+void gateway_stop(struct gateway *g)
+{
+    if (g == NULL)
+        return;
+    if (g->api != NULL)
+        api_set_draining(g->api);
+    api_stop(g->api);
+    for (size_t i = 0; i < SETTINGS_STREAMS_MAX; i++)
+        source_begin_stop(g->sources[i]); /* each may be waiting for the broker: let them end side by side */
+    for (size_t i = 0; i < SETTINGS_STREAMS_MAX; i++)
+        source_stop(g->sources[i]);
+    projector_stop(g->projector);
+    if (g->library_open)
+        link_library_close();
+    for (size_t i = 0; i < SETTINGS_STREAMS_MAX; i++)
+        source_destroy(g->sources[i]);
+    metrics_destroy(g->metrics);
+    freshness_destroy(g->freshness);
+    model_close(g->model);
+    free(g);
+}
+
+bool gateway_failed(const struct gateway *g)
+{
+    return projector_failed(g->projector);
+}

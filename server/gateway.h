@@ -1,0 +1,23 @@
+/* The whole program but its command line: creates every part in order, and stops them in reverse. */
+#ifndef STATEGATE_SERVER_GATEWAY_H
+#define STATEGATE_SERVER_GATEWAY_H
+
+#include <stdbool.h>
+
+#include "core/settings.h"
+#include "core/status.h"
+
+struct gateway;
+
+/* Open the database, connect, listen. The settings are borrowed and outlive the gateway. Main thread; SIGTERM and
+ * SIGINT must be blocked already, so that no thread of ours takes them. On failure nothing is left running. */
+SG_MUST_CHECK enum sg_status gateway_start(const struct settings *settings, struct gateway **out,
+                                           struct sg_error *err);
+
+/* Not ready, drain, finish the batch, close; blocks until it is done and frees. NULL is allowed. */
+void gateway_stop(struct gateway *gateway);
+
+/* True once a part has stopped for good, so that the process must end. Any thread, never blocks. */
+bool gateway_failed(const struct gateway *gateway);
+
+#endif

@@ -1,0 +1,134 @@
+/* The command line of stategate: take it apart, load the configuration, run the command, end with its exit code. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/version.h"
+#include "server/client.h"
+#include "server/config.h"
+#include "server/gateway.h"
+
+#define EXIT_CONFIGURATION 2 /* a person must change something; 1 = it may work later */
+#define WATCH_MS 200         /* how soon a gateway that failed is noticed */
+
+/* Before the configuration is known there is no log format, so this is for people. */
+static int refuse(const struct sg_error *err)
+{
+    (void)fprintf(stderr, "stategate: %s\n", err->message);
+    return EXIT_CONFIGURATION;
+}
+
+/* ---- serving ---- */
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_event(LOG_WARN, "descriptor_limit_kept", LOG_STR("error", strerror(errno)));
+}
+
+/* SIGTERM and SIGINT are taken by main alone; a closed connection or a file size limit is an error of the call. */
+static void prepare_signals(sigset_t *ends)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    (void)sigemptyset(ends);
+    (void)sigaddset(ends, SIGTERM);
+    (void)sigaddset(ends, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, ends, NULL);
+}
+
+/* True when asked to end, false when the gateway has failed. */
+static bool wait_for_end(const struct gateway *gateway, const sigset_t *ends)
+{
+    const struct timespec watch = {.tv_nsec = WATCH_MS * 1000000L};
+    while (!gateway_failed(gateway)) {
+        int number = sigtimedwait(ends, NULL, &watch);
+        if (number < 0)
+            continue; /* the time is up, or another signal was handled */
+        log_event(LOG_INFO, "stopping", LOG_STR("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
+        return true;
+    }
+    log_event(LOG_ERROR, "gateway_failed", LOG_STR("then", "stopping"));
+    return false;
+}
+
+static int serve(const struct settings *settings)
+{
+    struct gateway *gateway = NULL;
+    struct sg_error err = {0};
+    sigset_t ends;
+    log_configure(settings->log_level, settings->log_format);
+    prepare_signals(&ends);
+    raise_descriptor_limit();
+    enum sg_status status = gateway_start(settings, &gateway, &err);
+    if (status != SG_OK) {
+        log_event(LOG_ERROR, "start_failed", LOG_STR("status", sg_status_name(status)), LOG_STR("error", err.message));
+        return EXIT_FAILURE;
+    }
+    bool asked = wait_for_end(gateway, &ends);
+    gateway_stop(gateway);
+    log_event(LOG_INFO, "stopped", LOG_INT("exit", asked ? EXIT_SUCCESS : EXIT_FAILURE));
+    return asked ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* ---- the other commands ---- */
+
+static int check_config(const struct settings *settings)
+{
+    (void)printf("ok\n");
+    config_summarise(settings, stdout);
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int probe(const struct settings *settings, const char *path)
+{
+    struct sg_error err = {0};
+    struct client_answer *answer = calloc(1, sizeof *answer);
+    enum sg_status status = answer != NULL ? client_get(settings, path, answer, &err)
+                                           : sg_fail(&err, SG_MEMORY, "out of memory");
+    int result = status == SG_OK && answer->code == 200 ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (status != SG_OK)
+        (void)fprintf(stderr, "stategate: %s\n", err.message);
+    else
+        (void)fwrite(answer->body, 1, answer->body_bytes, stdout);
+    free(answer);
+    return result;
+}
+
+static int run(const struct config_command *command)
+{
+    struct settings settings;
+    struct sg_error err = {0};
+    if (config_load(command, environ, &settings, &err) != SG_OK)
+        return refuse(&err);
+    int result = command->verb == CONFIG_CHECK    ? check_config(&settings)
+                 : command->verb == CONFIG_HEALTH ? probe(&settings, "/livez")
+                 : command->verb == CONFIG_READY  ? probe(&settings, "/readyz")
+                                                  : serve(&settings);
+    config_free(&settings);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    struct config_command command;
+    struct sg_error err = {0};
+    if (config_parse_arguments(argc, argv, &command, &err) != SG_OK)
+        return refuse(&err);
+    if (command.verb == CONFIG_HELP)
+        return fputs(config_usage(), stdout) >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (command.verb == CONFIG_VERSION)
+        return puts("stategate " STATEGATE_VERSION) >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run(&command);
+}
