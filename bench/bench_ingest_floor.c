@@ -1,0 +1,364 @@
+/* The yardstick of ingest: JSON and SQLite only, from memory, in one process; no broker, no read model, no guard but SQL.
+ *
+ * Makes events of about 300 bytes in memory, then parses them, writes `state` and upserts rows in batches with the
+ * plainest SQL that keeps the version guard. With --through-model the same decoded events go through model_apply as
+ * well, into another file, and the ratio of both is shown. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#include <yyjson.h>
+
+#include "core/clock.h"
+#include "core/model.h"
+
+#define BATCH_EVENTS 1000
+#define EVENT_BYTES_MAX 512
+#define ARENA_BYTES (BATCH_EVENTS * EVENT_BYTES_MAX)
+#define POOL_BYTES (64u << 10)
+
+struct options {
+    size_t events;
+    size_t entities; /* ids to choose from; 0 = every event has its own */
+    bool sequential;
+    bool through_model;
+    const char *database; /* NULL = a temporary one */
+};
+
+struct input {
+    char *bytes;     /* owned; events_count times EVENT_BYTES_MAX */
+    size_t *lengths; /* owned */
+    size_t count;
+};
+
+/* One batch, decoded: events point into `arena` and into the input. */
+struct batch {
+    struct event events[BATCH_EVENTS];
+    size_t count;
+    char arena[ARENA_BYTES];
+    size_t arena_bytes;
+    char pool[POOL_BYTES];
+    char ids[BATCH_EVENTS][64];
+};
+
+/* On a machine that others use as well, the processor time is the figure to compare. */
+struct rate {
+    double per_second;
+    double cpu_us; /* per event */
+};
+
+typedef void apply_function(void *context, const struct batch *batch);
+
+static void die(const char *what, const char *why)
+{
+    fprintf(stderr, "bench_ingest_floor: %s: %s\n", what, why);
+    exit(1);
+}
+
+static void *must_allocate(size_t bytes)
+{
+    void *memory = calloc(1, bytes);
+    if (memory == NULL)
+        die("memory", "out of memory");
+    return memory;
+}
+
+static uint64_t mix(uint64_t x)
+{
+    /* splitmix64: the same ids in every run. */
+    x += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+static void make_events(const struct options *options, struct input *in)
+{
+    in->count = options->events;
+    in->bytes = must_allocate(in->count * EVENT_BYTES_MAX);
+    in->lengths = must_allocate(in->count * sizeof in->lengths[0]);
+    for (size_t i = 0; i < in->count; i++) {
+        uint64_t entity = options->entities != 0 ? mix(i) % options->entities : i;
+        uint64_t id = options->sequential ? entity : mix(entity ^ UINT64_C(0x5bd1e995));
+        int bytes = snprintf(in->bytes + i * EVENT_BYTES_MAX, EVENT_BYTES_MAX,
+                             "{\"aggregateId\":\"%016" PRIx64 "\",\"version\":%zu,\"type\":\"CustomerChanged\","
+                             "\"occurredAt\":\"2026-01-31T12:00:00.123Z\",\"schemaVersion\":1,"
+                             "\"state\":{\"name\":\"Customer %zu\",\"balance\":%zu.50,\"active\":true,"
+                             "\"tags\":[\"a\",\"b\",\"c\"],\"address\":{\"street\":\"Main Street %zu\","
+                             "\"city\":\"Springfield\",\"zip\":\"12345\"},\"note\":\"%016" PRIx64 "\"}}",
+                             id, i + 1, i, i % 100000, i % 500, mix(i));
+        if (bytes <= 0 || bytes >= EVENT_BYTES_MAX)
+            die("events", "one is too long");
+        in->lengths[i] = (size_t)bytes;
+    }
+}
+
+static struct slice copy_string(struct batch *b, yyjson_val *value)
+{
+    size_t bytes = yyjson_get_len(value);
+    char *to = b->arena + b->arena_bytes;
+    memcpy(to, yyjson_get_str(value), bytes);
+    b->arena_bytes += bytes;
+    return (struct slice){to, bytes};
+}
+
+static struct slice write_state(struct batch *b, yyjson_val *state, const yyjson_alc *alc)
+{
+    size_t bytes = 0;
+    char *text = yyjson_val_write_opts(state, YYJSON_WRITE_NOFLAG, alc, &bytes, NULL);
+    if (text == NULL || b->arena_bytes + bytes > sizeof b->arena)
+        die("state", "cannot be written");
+    memcpy(b->arena + b->arena_bytes, text, bytes);
+    struct slice out = {b->arena + b->arena_bytes, bytes};
+    b->arena_bytes += bytes;
+    return out;
+}
+
+static void decode_one(struct batch *b, const char *json, size_t bytes, uint64_t sequence)
+{
+    struct event *e = &b->events[b->count++];
+    yyjson_alc alc;
+    if (!yyjson_alc_pool_init(&alc, b->pool, sizeof b->pool))
+        die("yyjson", "pool");
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)json, bytes, YYJSON_READ_NUMBER_AS_RAW, &alc, NULL);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    if (root == NULL)
+        die("yyjson", "cannot parse");
+    *e = (struct event){.kind = EVENT_STATE, .sequence = sequence, .time_ns = (int64_t)sequence,
+                        .collection = SLICE_LITERAL("customers"), .payload = {json, bytes}};
+    e->id = copy_string(b, yyjson_obj_get(root, "aggregateId"));
+    e->version = strtoll(yyjson_get_raw(yyjson_obj_get(root, "version")), NULL, 10);
+    e->type = copy_string(b, yyjson_obj_get(root, "type"));
+    e->occurred_at = copy_string(b, yyjson_obj_get(root, "occurredAt"));
+    e->has_schema_version = true;
+    e->schema_version = strtoll(yyjson_get_raw(yyjson_obj_get(root, "schemaVersion")), NULL, 10);
+    e->state = write_state(b, yyjson_obj_get(root, "state"), &alc);
+}
+
+static int64_t cpu_ns(void)
+{
+    struct timespec used = {0};
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) != 0)
+        die("clock", "no processor time");
+    return (int64_t)used.tv_sec * NS_PER_S + used.tv_nsec;
+}
+
+static struct rate run(const struct input *in, apply_function *apply, void *context)
+{
+    struct batch *b = must_allocate(sizeof *b);
+    int64_t start_ns = clock_boot_ns();
+    int64_t start_cpu_ns = cpu_ns();
+    for (size_t at = 0; at < in->count;) {
+        b->count = 0;
+        b->arena_bytes = 0;
+        for (; at < in->count && b->count < BATCH_EVENTS; at++)
+            decode_one(b, in->bytes + at * EVENT_BYTES_MAX, in->lengths[at], at + 1);
+        apply(context, b);
+    }
+    double events = (double)in->count;
+    struct rate rate = {.per_second = events * 1e9 / (double)(clock_boot_ns() - start_ns),
+                        .cpu_us = (double)(cpu_ns() - start_cpu_ns) / 1e3 / events};
+    free(b);
+    return rate;
+}
+
+/* ---- the floor ---- */
+
+struct floor {
+    sqlite3 *db;
+    sqlite3_stmt *upsert;
+    sqlite3_stmt *position;
+};
+
+static void must(sqlite3 *db, int rc)
+{
+    if (rc != SQLITE_OK && rc != SQLITE_DONE)
+        die("sqlite", sqlite3_errmsg(db));
+}
+
+static void floor_open(struct floor *f, const char *path)
+{
+    must(f->db, sqlite3_open_v2(path, &f->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
+    must(f->db, sqlite3_exec(f->db,
+                             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;"
+                             "PRAGMA wal_autocheckpoint = 10000;"
+                             "CREATE TABLE position (sequence INTEGER); INSERT INTO position VALUES (0);"
+                             "CREATE TABLE entities (number INTEGER PRIMARY KEY, collection INTEGER NOT NULL,"
+                             " id TEXT NOT NULL, version INTEGER NOT NULL, deleted INTEGER NOT NULL,"
+                             " sequence INTEGER NOT NULL, occurred_at TEXT, type TEXT, schema_version INTEGER,"
+                             " message_id TEXT, correlation_id TEXT, causation_id TEXT, state TEXT,"
+                             " UNIQUE (collection, id))",
+                             NULL, NULL, NULL));
+    must(f->db, sqlite3_prepare_v2(f->db,
+                                   "INSERT INTO entities (collection, id, version, deleted, sequence, occurred_at, "
+                                   "type, schema_version, state) VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, ?7, ?8) "
+                                   "ON CONFLICT (collection, id) DO UPDATE SET version = excluded.version, "
+                                   "deleted = 0, sequence = excluded.sequence, occurred_at = excluded.occurred_at, "
+                                   "type = excluded.type, schema_version = excluded.schema_version, "
+                                   "state = excluded.state WHERE excluded.version > version",
+                                   -1, &f->upsert, NULL));
+    must(f->db, sqlite3_prepare_v2(f->db, "UPDATE position SET sequence = ?1", -1, &f->position, NULL));
+}
+
+static void floor_close(struct floor *f)
+{
+    must(f->db, sqlite3_finalize(f->upsert));
+    must(f->db, sqlite3_finalize(f->position));
+    must(f->db, sqlite3_close(f->db));
+}
+
+static int bind_slice(sqlite3_stmt *s, int index, struct slice value)
+{
+    return sqlite3_bind_text(s, index, value.data, (int)value.bytes, SQLITE_STATIC);
+}
+
+static void floor_apply(void *context, const struct batch *batch)
+{
+    struct floor *f = context;
+    must(f->db, sqlite3_exec(f->db, "BEGIN IMMEDIATE", NULL, NULL, NULL));
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct event *e = &batch->events[i];
+        int bound = sqlite3_bind_int64(f->upsert, 1, 1) | bind_slice(f->upsert, 2, e->id) |
+                    sqlite3_bind_int64(f->upsert, 3, e->version) |
+                    sqlite3_bind_int64(f->upsert, 4, (sqlite3_int64)e->sequence) |
+                    bind_slice(f->upsert, 5, e->occurred_at) | bind_slice(f->upsert, 6, e->type) |
+                    sqlite3_bind_int64(f->upsert, 7, e->schema_version) | bind_slice(f->upsert, 8, e->state);
+        must(f->db, bound);
+        must(f->db, sqlite3_step(f->upsert));
+        must(f->db, sqlite3_reset(f->upsert));
+    }
+    must(f->db, sqlite3_bind_int64(f->position, 1, (sqlite3_int64)batch->events[batch->count - 1].sequence));
+    must(f->db, sqlite3_step(f->position));
+    must(f->db, sqlite3_reset(f->position));
+    must(f->db, sqlite3_exec(f->db, "COMMIT", NULL, NULL, NULL));
+}
+
+/* ---- through the model ---- */
+
+struct through {
+    struct model_writer *writer;
+    int64_t stream_id;
+};
+
+static void through_open(struct through *t, const char *path)
+{
+    struct model_options options = {.path = path, .collections_max = 1000, .rejected_max = 10000};
+    struct model_stream stream;
+    bool reshaped = false;
+    struct sg_error err;
+    if (model_open(&options, &t->writer, NULL, &err) != SG_OK ||
+        model_stream_attach(t->writer, "BENCH", "bench", &stream, &reshaped, &err) != SG_OK)
+        die("model", err.message);
+    t->stream_id = stream.id;
+}
+
+static void through_apply(void *context, const struct batch *batch)
+{
+    struct through *t = context;
+    enum event_result results[BATCH_EVENTS];
+    enum event_reason reasons[BATCH_EVENTS];
+    uint64_t position = 0;
+    struct sg_error err;
+    if (model_apply(t->writer, t->stream_id, batch->events, batch->count, results, reasons, &position, &err) != SG_OK)
+        die("model_apply", err.message);
+}
+
+/* ---- the program ---- */
+
+static void remove_database(const char *path)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        char name[600];
+        (void)snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        (void)unlink(name);
+    }
+}
+
+static struct rate bench_floor(const struct input *in, const char *path)
+{
+    struct floor f = {0};
+    floor_open(&f, path);
+    struct rate rate = run(in, floor_apply, &f);
+    floor_close(&f);
+    return rate;
+}
+
+static struct rate bench_through(const struct input *in, const char *path)
+{
+    struct through t = {0};
+    through_open(&t, path);
+    struct rate rate = run(in, through_apply, &t);
+    model_close(t.writer);
+    return rate;
+}
+
+static struct rate bench(const struct options *options, const struct input *in, bool through_model)
+{
+    char directory[] = "/tmp/stategate-bench-XXXXXX";
+    char path[512];
+    if (options->database == NULL && mkdtemp(directory) == NULL)
+        die("temporary folder", "cannot be made");
+    if (options->database != NULL)
+        (void)snprintf(path, sizeof path, "%s%s", options->database, through_model ? ".model" : "");
+    else
+        (void)snprintf(path, sizeof path, "%s/bench.db", directory);
+    struct rate rate = through_model ? bench_through(in, path) : bench_floor(in, path);
+    if (options->database == NULL) {
+        remove_database(path);
+        (void)rmdir(directory);
+    }
+    return rate;
+}
+
+static void usage(void)
+{
+    fprintf(stderr, "usage: bench_ingest_floor [--events N] [--entities N] [--ids random|sequential]\n"
+                    "                          [--database PATH] [--through-model]\n");
+    exit(2);
+}
+
+static struct options parse_options(int argc, char **argv)
+{
+    static const struct option names[] = {
+        {"events", required_argument, NULL, 'n'},   {"entities", required_argument, NULL, 'e'},
+        {"ids", required_argument, NULL, 'i'},      {"database", required_argument, NULL, 'd'},
+        {"through-model", no_argument, NULL, 'm'},  {NULL, 0, NULL, 0},
+    };
+    struct options options = {.events = 300000};
+    int option;
+    while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
+        switch (option) {
+        case 'n': options.events = strtoul(optarg, NULL, 10); break;
+        case 'e': options.entities = strtoul(optarg, NULL, 10); break;
+        case 'i': options.sequential = strcmp(optarg, "sequential") == 0; break;
+        case 'd': options.database = optarg; break;
+        case 'm': options.through_model = true; break;
+        default: usage();
+        }
+    }
+    if (optind != argc || options.events == 0)
+        usage();
+    return options;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = parse_options(argc, argv);
+    struct input in = {0};
+    make_events(&options, &in);
+    struct rate floor = bench(&options, &in, false);
+    printf("floor: %.0f events/s, %.2f us of processor an event (%zu events of about %zu bytes)\n", floor.per_second,
+           floor.cpu_us, in.count, in.lengths[0]);
+    if (options.through_model) {
+        struct rate model = bench(&options, &in, true);
+        printf("model: %.0f events/s, %.2f us of processor an event: %.2f of the floor's rate, %.2f of its processor time\n",
+               model.per_second, model.cpu_us, model.per_second / floor.per_second, model.cpu_us / floor.cpu_us);
+    }
+    free(in.bytes);
+    free(in.lengths);
+    return 0;
+}
