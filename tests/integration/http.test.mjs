@@ -1,0 +1,552 @@
+// What HTTP promises: every route, header, condition, page and refusal of the contract's section 4 with real data, the
+// probes, all kinds of addresses, and an orderly end.
+
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+
+import { startGateway } from '../support/gateway.mjs';
+import { publishAll } from '../support/nats.mjs';
+import { end, signal, tempFolder } from '../support/process.mjs';
+import { event, events, scene } from '../support/scene.mjs';
+import { throughout, until } from '../support/until.mjs';
+
+const EPOCH = '[a-z][a-z0-9]{5,11}';
+const POSITION = new RegExp(`^STATE:(\\d+);epoch=${EPOCH}$`);
+const SECONDS = /^\d+\.\d{3}$/;
+
+function assertProblem(answer, status, type) {
+  assert.equal(answer.status, status, answer.text);
+  assert.match(answer.headers['content-type'], /^application\/problem\+json/);
+  assert.equal(answer.headers['cache-control'], 'no-store');
+  const problem = answer.json();
+  assert.equal(problem.status, status);
+  assert.ok(problem.type.endsWith(type), problem.type);
+  assert.ok(problem.title.length > 0 && problem.detail.length > 0);
+  return problem;
+}
+
+// What every read says of itself.
+function assertReadHeaders(answer) {
+  assert.match(answer.headers['state-position'], POSITION);
+  assert.match(answer.headers['state-staleness'], SECONDS);
+  assert.match(answer.headers['state-lag'], /^\d+$/);
+  assert.equal(answer.headers['state-status'], 'live');
+  assert.equal(answer.headers.age, String(Math.ceil(Number(answer.headers['state-staleness']))));
+}
+
+describe('reads', () => {
+  let s;
+  let gateway;
+  let client;
+
+  before(async () => {
+    s = await scene({ after() {} }, {
+      publish: [
+        event('42', 7, { name: 'Ada', amount: 0.1 }, { occurredAt: '2026-01-31T12:00:00.987Z' }),
+        event('gone', 1),
+        event('gone', 2, undefined, { deleted: true }),
+        event('empty', 3),
+        { subject: 'state.customers.empty', payload: Buffer.alloc(0) },
+        ...Array.from({ length: 25 }, (_, i) => event(`p-${String(i).padStart(2, '0')}`, 1, { i }, { collection: 'pages' })),
+        event('only', 1, undefined, { collection: 'withered', deleted: true }),
+        event('eu.west.1', 5, { dots: true }),
+        { subject: 'state.customers.a/b', payload: Buffer.from('{"version":1,"state":{"slash":true}}') },
+        event('r-known', 42),
+        { subject: 'state.customers.r-known', payload: Buffer.from('{"version":43,"state":"text"}') },
+        event('r-unknown', 42),
+        { subject: 'state.customers.r-unknown', payload: Buffer.from('not json') },
+        event('r-over', 42),
+        { subject: 'state.customers.r-over', payload: Buffer.from('{"version":43,"state":"text"}') },
+        event('r-over', 44),
+        { subject: 'state.customers.r-never', payload: Buffer.from('{"version":9,"state":"text"}') },
+        event('r-conflict', 1, { a: 1 }),
+        event('r-conflict', 1, { a: 2 }),
+      ],
+    });
+    ({ gateway, client } = s);
+    await s.untilLive({ deadlineMs: 10_000 });
+    await gateway.untilReady();
+  });
+
+  after(async () => {
+    await gateway?.kill9();
+    await s?.nats.stop();
+  });
+
+  const get = (path, options) => gateway.get(path, options);
+
+  it('an entity is its state document, with facts in headers', async () => {
+    const answer = await get('/v1/state/customers/42');
+    assert.equal(answer.status, 200);
+    assert.equal(answer.text, '{"name":"Ada","amount":0.1}');
+    assert.match(answer.headers['content-type'], /^application\/json/);
+    assert.equal(answer.headers['state-version'], '7');
+    assert.match(answer.headers.etag, new RegExp(`^"${EPOCH}\\.b1\\.7"$`));
+    assert.equal(answer.headers['last-modified'], 'Sat, 31 Jan 2026 12:00:00 GMT');
+    assert.equal(answer.headers['cache-control'], 'no-cache');
+    assert.equal(answer.headers['state-rejected'], undefined);
+    assert.equal(answer.headers['state-gap'], undefined);
+    assertReadHeaders(answer);
+  });
+
+  it('an id is one percent-encoded path segment', async () => {
+    for (const path of ['eu.west.1', 'a%2Fb', 'a%2fb', '%34%32']) {
+      assert.equal((await get(`/v1/state/customers/${path}`)).status, 200, path);
+    }
+    assert.equal((await get('/v1/state/customers/a/b')).status, 404);
+    assert.equal((await get('/v1/state/%63ustomers/42')).status, 200);
+  });
+
+  it('a deleted entity is 410 with its version and without ETag', async () => {
+    for (const [id, version] of [['gone', '2'], ['empty', '3']]) {
+      const answer = await get(`/v1/state/customers/${id}`);
+      assertProblem(answer, 410, 'deleted');
+      assert.equal(answer.headers['state-version'], version);
+      assert.equal(answer.headers.etag, undefined);
+      assertReadHeaders(answer);
+    }
+  });
+
+  it('an entity never seen is 404, which rests on a position too', async () => {
+    for (const path of ['/v1/state/customers/never', '/v1/state/nothing/never', '/v1/state/nothing']) {
+      const answer = await get(path);
+      assertProblem(answer, 404, 'not-found');
+      assert.equal(answer.headers['state-version'], undefined);
+      assert.equal(answer.headers.etag, undefined);
+      assertReadHeaders(answer);
+    }
+    for (const path of ['/', '/v1', '/v1/', '/v1/state/', '/v1/state/customers/', '/v2/state', '/v1/state/customers/42/']) {
+      assertProblem(await get(path), 404, 'not-found');
+    }
+  });
+
+  it('If-None-Match gives 304 for the tag, a list that holds it, and *', async () => {
+    const { etag } = (await get('/v1/state/customers/42')).headers;
+    for (const value of [etag, `W/${etag}`, `"other", ${etag}`, `"a,b" , W/"x",${etag}`, '*']) {
+      const answer = await get('/v1/state/customers/42', { headers: { 'If-None-Match': value } });
+      assert.equal(answer.status, 304, value);
+      assert.equal(answer.text, '');
+      assert.equal(answer.headers.etag, etag);
+      assert.equal(answer.headers['state-version'], '7');
+      assertReadHeaders(answer);
+    }
+    for (const value of ['"other"', '"k.b1.7"', `"${etag.slice(1, -2)}8"`]) {
+      const answer = await get('/v1/state/customers/42', { headers: { 'If-None-Match': value } });
+      assert.equal(answer.status, 200, value);
+    }
+    assert.equal((await get('/v1/state/customers/never', { headers: { 'If-None-Match': '*' } })).status, 404);
+    assert.equal((await get('/v1/state/customers/gone', { headers: { 'If-None-Match': '*' } })).status, 410);
+  });
+
+  it('the tag changes with the entity', async () => {
+    await publishAll(client.js, [event('changing', 1)]);
+    const { seq } = await client.js.publish('state.customers.changing', event('changing', 2).payload);
+    await gateway.untilPosition(seq);
+    const { etag } = (await get('/v1/state/customers/changing')).headers;
+    const next = await client.js.publish('state.customers.changing', event('changing', 3).payload);
+    await gateway.untilPosition(next.seq);
+    const answer = await get('/v1/state/customers/changing', { headers: { 'If-None-Match': etag } });
+    assert.equal(answer.status, 200);
+    assert.notEqual(answer.headers.etag, etag);
+  });
+
+  it('HEAD is GET without the body', async () => {
+    for (const path of ['/v1/state/customers/42', '/v1/state', '/v1/state/pages', '/v1/state/customers/never', '/v1/status', '/livez', '/metrics']) {
+      const [whole, head] = [await get(path), await get(path, { method: 'HEAD' })];
+      assert.equal(head.status, whole.status, path);
+      assert.equal(head.text, '', path);
+      assert.deepEqual(Object.keys(head.headers).sort(), Object.keys(whole.headers).sort(), path);
+      if (path === '/v1/state/customers/42') assert.equal(head.headers['content-length'], whole.headers['content-length']);
+    }
+  });
+
+  it('OPTIONS names the methods, others are refused with them', async () => {
+    for (const path of ['/v1/state', '/v1/state/customers', '/v1/state/customers/42', '/v1/status', '/v1/rejected', '/livez', '/readyz', '/metrics', '/openapi.yaml']) {
+      const options = await get(path, { method: 'OPTIONS' });
+      assert.equal(options.status, 204, path);
+      assert.deepEqual(options.headers.allow.split(/, */).sort(), ['GET', 'HEAD', 'OPTIONS'], path);
+      for (const method of ['PUT', 'DELETE', 'PATCH', 'TRACE']) {
+        const answer = await get(path, { method });
+        assert.equal(answer.status, 405, `${method} ${path}`);
+        assert.deepEqual(answer.headers.allow.split(/, */).sort(), ['GET', 'HEAD', 'OPTIONS']);
+      }
+    }
+    assert.equal((await get('/v1/state/customers/42', { method: 'POST', headers: { 'Content-Length': '0' } })).status, 405);
+  });
+
+  it('a page holds what is live, and the next one follows', async () => {
+    const seen = [];
+    let path = '/v1/state/pages?limit=10';
+    for (let pages = 0; path !== undefined; pages++) {
+      assert.ok(pages < 3);
+      const answer = await get(path);
+      assert.equal(answer.status, 200);
+      assertReadHeaders(answer);
+      const page = answer.json();
+      assert.equal(page.collection, 'pages');
+      assert.match(String(page.position), /\d/);
+      seen.push(...page.items);
+      assert.equal('next' in page, seen.length < 25);
+      assert.equal(answer.headers.link !== undefined, seen.length < 25);
+      path = answer.headers.link && /^<([^>]+)>; rel="next"$/.exec(answer.headers.link)[1];
+    }
+    assert.deepEqual(seen.map(({ id, version, state }) => [id, version, state.i]), Array.from({ length: 25 }, (_, i) => [`p-${String(i).padStart(2, '0')}`, 1, i]));
+  });
+
+  it('a page is 304 while its collection is unchanged', async () => {
+    const { etag } = (await get('/v1/state/pages?limit=10')).headers;
+    assert.match(etag, new RegExp(`^"${EPOCH}\\.b1\\.\\d+.*"$`));
+    const again = await get('/v1/state/pages?limit=10', { headers: { 'If-None-Match': etag } });
+    assert.equal(again.status, 304);
+    const { seq } = await client.js.publish('state.pages.p-00', event('p-00', 2, { i: 0 }).payload);
+    await gateway.untilPosition(seq);
+    assert.equal((await get('/v1/state/pages?limit=10', { headers: { 'If-None-Match': etag } })).status, 200);
+  });
+
+  it('a page of one collection tells occurredAt only where it is known', async () => {
+    const { items } = (await get('/v1/state/customers?limit=1000')).json();
+    assert.deepEqual(items.map(({ id }) => id), [...items.map(({ id }) => id)].sort());
+    assert.ok(!items.some(({ id }) => id === 'gone' || id === 'empty'));
+    assert.equal(items.find(({ id }) => id === '42').occurredAt, '2026-01-31T12:00:00.987Z');
+    assert.ok(!('occurredAt' in items.find(({ id }) => id === 'eu.west.1')));
+  });
+
+  it('a collection with tombstones only is an empty page', async () => {
+    const answer = await get('/v1/state/withered');
+    assert.equal(answer.status, 200);
+    assert.deepEqual(answer.json().items, []);
+  });
+
+  it('the limit is 1 to 1000, a hundred by default', async () => {
+    for (const limit of ['1', '1000']) assert.equal((await get(`/v1/state/pages?limit=${limit}`)).status, 200);
+    for (const limit of ['0', '1001', '-1', '1.0', 'ten', '', '%31%30x', '+5', '99999999999999999999']) {
+      const problem = assertProblem(await get(`/v1/state/pages?limit=${limit}`), 400, 'bad-request');
+      assert.match(problem.detail, /limit/);
+    }
+  });
+
+  it('parameters that are unknown, repeated or malformed are 400 and named', async () => {
+    for (const [path, name] of [
+      ['/v1/state?foo=1', 'foo'],
+      ['/v1/state/customers/42?limit=1', 'limit'],
+      ['/v1/state/pages?limit=1&limit=1', 'limit'],
+      ['/v1/state/pages?Limit=1', 'Limit'],
+      ['/v1/state/pages?cursor=nonsense', 'cursor'],
+      ['/v1/state/pages?cursor=', 'cursor'],
+      ['/v1/status?x', 'x'],
+      ['/v1/rejected?stream=STATE&stream=STATE', 'stream'],
+      ['/livez?verbose=1', 'verbose'],
+      ['/readyz?max_staleness=soon', 'max_staleness'],
+      ['/readyz?max_staleness=1.0001', 'max_staleness'],
+      ['/readyz?max_staleness=-1', 'max_staleness'],
+    ]) {
+      const problem = assertProblem(await get(path), 400, 'bad-request');
+      assert.ok(problem.detail.includes(name), `${path}: ${problem.detail}`);
+    }
+  });
+
+  it('ids and collections that no event can have are 400', async () => {
+    for (const path of ['/v1/state/customers/..', '/v1/state/customers/%2e', '/v1/state/./42', '/v1/state/customers/%ff', '/v1/state/customers/%00', '/v1/state/customers/%zz', '/v1/state/customers/%2', `/v1/state/customers/${'x'.repeat(513)}`, `/v1/state/${'x'.repeat(129)}`]) {
+      assertProblem(await get(path), 400, 'bad-request');
+    }
+    assert.equal((await get(`/v1/state/customers/${'x'.repeat(512)}`)).status, 404);
+    assert.equal((await get(`/v1/state/customers/${'%C3%BC'.repeat(256)}`)).status, 404);
+  });
+
+  it('a demand is refused as long as it cannot be kept, never ignored', async () => {
+    const { headers } = await get('/v1/state/customers/42');
+    const demands = [{ 'Min-Version': '1' }, { 'Min-Position': headers['state-position'] }, { 'Max-Staleness': '0.5' }];
+    for (const path of ['/v1/state/customers/42', '/v1/state/customers', '/v1/state', '/v1/status', '/v1/rejected']) {
+      for (const demand of demands) {
+        assertProblem(await get(path, { headers: demand }), 501, 'not-implemented');
+      }
+      for (const parameter of ['min_version=1', 'min_position=STATE:1', 'max_staleness=0', 'wait=1']) {
+        assertProblem(await get(`${path}?${parameter}`), 501, 'not-implemented');
+      }
+      assert.equal((await get(path, { headers: { Prefer: 'wait=1' } })).status, 200, 'a wait alone demands nothing');
+    }
+  });
+
+  it('a rejected event above the version shown is told, until a higher one is applied', async () => {
+    const rejected = async (id) => (await get(`/v1/state/customers/${id}`)).headers['state-rejected'];
+    assert.equal(await rejected('r-known'), '43');
+    assert.equal(await rejected('r-unknown'), '?');
+    assert.equal(await rejected('r-over'), undefined);
+    assert.equal(await rejected('r-never'), '9');
+    assert.equal(await rejected('r-conflict'), undefined);
+    assert.equal((await get('/v1/state/customers/r-never')).status, 404);
+    const { seq } = await client.js.publish('state.customers.r-unknown', event('r-unknown', 43).payload);
+    await gateway.untilPosition(seq);
+    assert.equal(await rejected('r-unknown'), undefined);
+  });
+
+  it('/v1/state lists the collections', async () => {
+    const answer = await get('/v1/state');
+    assert.equal(answer.status, 200);
+    assertReadHeaders(answer);
+    const { collections } = answer.json();
+    assert.deepEqual(collections.map(({ name }) => name), ['customers', 'pages', 'withered']);
+    const pages = collections.find(({ name }) => name === 'pages');
+    assert.equal(pages.entities, 25);
+    assert.equal(pages.stream, 'STATE');
+    assert.equal(collections.find(({ name }) => name === 'withered').entities, 0);
+  });
+
+  it('/v1/rejected names what was rejected and why, without payload', async () => {
+    const answer = await get('/v1/rejected');
+    assertReadHeaders(answer);
+    const { items } = answer.json();
+    const sequences = items.map(({ sequence }) => sequence);
+    assert.deepEqual(sequences, [...sequences].sort((a, b) => b - a));
+    assert.ok(items.every((item) => !('payload' in item)));
+    const known = items.find(({ id }) => id === 'r-known');
+    assert.equal(known.stream, 'STATE');
+    assert.equal(known.subject, 'state.customers.r-known');
+    assert.equal(known.collection, 'customers');
+    assert.equal(known.version, 43);
+    assert.equal(known.reason, 'bad-type');
+    assert.equal(known.payloadBytes, 29);
+    assert.match(known.payloadSha256, /^[0-9a-f]{64}$/);
+    assert.ok(!Number.isNaN(Date.parse(known.time)));
+    const unknown = items.find(({ id }) => id === 'r-unknown');
+    assert.ok(!('version' in unknown));
+    assert.equal(items.find(({ id }) => id === 'r-conflict').reason, 'conflict');
+    assert.deepEqual((await get('/v1/rejected?collection=pages')).json().items, []);
+    const first = (await get('/v1/rejected?limit=1')).json();
+    assert.equal(first.items.length, 1);
+    const second = (await get(`/v1/rejected?limit=1&cursor=${first.next}`)).json();
+    assert.equal(second.items[0].sequence, sequences[1]);
+  });
+
+  it('/v1/status tells each stream', async () => {
+    // The head is the newest proved one: a probe later it is that of the events which this file published last.
+    const answer = await until('a proof of the last events', async () => {
+      const latest = await get('/v1/status');
+      const [{ head, position }] = latest.json().streams;
+      return head === position && latest;
+    });
+    assertReadHeaders(answer);
+    const { streams, status } = answer.json();
+    assert.equal(status, 'live');
+    const [stream] = streams;
+    assert.equal(stream.name, 'STATE');
+    assert.equal(stream.status, 'live');
+    assert.equal(stream.position, Number(POSITION.exec(answer.headers['state-position'])[1]));
+    assert.match(stream.epoch, new RegExp(`^${EPOCH}$`));
+    assert.equal(stream.build, 1);
+    assert.equal(stream.lag, 0);
+    assert.ok(stream.staleness >= 0 && stream.staleness < 5);
+    assert.equal(stream.rejected, 5);
+    assert.equal(stream.conflicts, 1);
+    assert.ok(stream.probe.head <= stream.head);
+    assert.equal(stream.probe.epoch, stream.epoch);
+  });
+
+  it('the probes and the contract answer as such', async () => {
+    const live = await get('/livez');
+    assert.equal(live.status, 200);
+    assert.match(live.headers['content-type'], /^text\/plain/);
+    const ready = await get('/readyz');
+    assert.equal(ready.status, 200);
+    assert.match(ready.text, /STATE/);
+    assert.equal((await get('/readyz?max_staleness=10')).status, 200);
+    assert.equal((await get('/readyz?max_staleness=0')).status, 503);
+    assert.match((await get('/metrics')).headers['content-type'], /^text\/plain; version=0\.0\.4/);
+    assert.equal((await get('/openapi.yaml')).status, 200);
+  });
+
+  it('a connection is kept for many requests', async () => {
+    const socket = createConnection(gateway.port, '127.0.0.1');
+    let text = '';
+    socket.on('data', (data) => (text += data));
+    for (let i = 1; i <= 5; i++) {
+      socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
+      await until('the answer', () => text.split('HTTP/1.1 200').length === i + 1);
+    }
+    socket.destroy();
+  });
+});
+
+describe('ownership', () => {
+  it('a collection that no template can produce is 404 at once, and rests on all streams', async (t) => {
+    const config = { streams: [{ name: 'STATE', subject: 'state.{collection}.{id}', collections: ['customers'] }] };
+    const s = await scene(t, { publish: [event('1', 1), event('1', 1, {}, { collection: 'foreign' })], gateway: { config } });
+    await s.gateway.untilPosition(2);
+    await s.gateway.untilStatus('live');
+    const answer = await s.gateway.get('/v1/state/foreign/1');
+    assertProblem(answer, 404, 'not-found');
+    assert.match(answer.headers['state-position'], POSITION);
+    const { collections } = (await s.gateway.get('/v1/state')).json();
+    assert.deepEqual(collections.map(({ name }) => name), ['customers']);
+  });
+
+  it('members that the settings drop are never there', async (t) => {
+    const config = { collections: [{ name: 'customers', drop: ['/ssn', '/card/number'] }], rejected: { payload: true } };
+    const s = await scene(t, {
+      publish: [
+        event('1', 1, { name: 'Ada', ssn: 'SECRET-1', card: { number: 'SECRET-2', brand: 'v' } }),
+        { subject: 'state.customers.1', payload: Buffer.from('{"version":"x","state":{"ssn":"SECRET-3"}}') },
+      ],
+      gateway: { config },
+    });
+    await s.gateway.untilPosition(2);
+    assert.equal((await s.gateway.get('/v1/state/customers/1')).text, '{"name":"Ada","card":{"brand":"v"}}');
+    assert.doesNotMatch((await s.gateway.get('/v1/rejected')).text, /payload"|SECRET/);
+    await s.gateway.stop();
+    assert.ok(!readFileSync(s.gateway.database).includes('SECRET'));
+    assert.doesNotMatch(s.gateway.stderr, /SECRET/);
+  });
+});
+
+describe('readiness', () => {
+  it('is measured at the head of the start, so that a busy stream cannot keep a replica from it', async (t) => {
+    const s = await scene(t, { publish: events(2000), gateway: null });
+    let stop = false;
+    let from = 2001;
+    const busy = (async () => {
+      while (!stop) {
+        await publishAll(s.client.js, events(200, { from }));
+        from += 200;
+      }
+    })();
+    try {
+      s.gateway = await startGateway({ t, nats: s.nats });
+      await s.gateway.untilReady({ deadlineMs: 10_000 });
+      const first = (await s.gateway.status()).ready.target;
+      await throughout('it stays ready', 1000, async () => (await s.gateway.get('/readyz')).status === 200);
+      const { ready, position } = await s.gateway.status();
+      assert.equal(ready.target, first);
+      assert.ok(position > first);
+    } finally {
+      stop = true;
+      await busy;
+    }
+  });
+
+  it('is for all streams', async (t) => {
+    const config = { streams: [{ name: 'STATE', subject: 'state.{collection}.{id}', collections: ['customers'] }, { name: 'LATER', subject: 'later.{id}', collection: 'later' }] };
+    const s = await scene(t, { publish: events(5), gateway: { config } });
+    await s.gateway.untilPosition(5, { stream: 'STATE' });
+    const answer = await s.gateway.get('/readyz');
+    assert.equal(answer.status, 503);
+    assert.match(answer.text, /LATER/);
+    await s.client.jsm.streams.add({ name: 'LATER', subjects: ['later.>'] });
+    await s.gateway.untilReady();
+    const all = (await s.gateway.get('/v1/state')).headers['state-position'];
+    assert.match(all, new RegExp(`^STATE:5;epoch=${EPOCH}, LATER:0;epoch=${EPOCH}$`));
+    assert.match((await s.gateway.get('/v1/state/customers/c-1')).headers['state-position'], POSITION);
+  });
+});
+
+describe('addresses', () => {
+  it('a unix socket', async (t) => {
+    const path = join(tempFolder(t, 'socket'), 's.sock');
+    const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: `unix:${path}` });
+    assert.equal((await gateway.get('/livez', { address: `unix:${path}` })).status, 200);
+    assert.equal(statSync(path).mode & 0o007, 0, 'others have no access');
+    await gateway.kill9();
+    assert.ok(existsSync(path), 'a stale socket is left');
+    await gateway.start();
+    assert.equal((await gateway.get('/livez', { address: `unix:${path}` })).status, 200);
+    assert.equal((await gateway.stop()).code, 0);
+    assert.ok(!existsSync(path));
+  });
+
+  it('IPv6', { skip: !existsSync('/proc/net/if_inet6') || !readFileSync('/proc/net/if_inet6', 'utf8').includes(' lo') ? 'there is no IPv6 here' : false }, async (t) => {
+    const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: '[::1]:0' });
+    assert.match(gateway.address, /^\[::1\]:\d+$/);
+    assert.equal((await gateway.get('/livez')).status, 200);
+  });
+
+  it('a second one for probes and metrics only', async (t) => {
+    const s = await scene(t, { publish: events(3), gateway: { config: { listen_ops: '127.0.0.1:0' } } });
+    await s.gateway.untilReady();
+    const address = s.gateway.opsAddress;
+    assert.match(address, /^127\.0\.0\.1:\d+$/);
+    for (const path of ['/livez', '/readyz', '/metrics']) assert.equal((await s.gateway.get(path, { address })).status, 200, path);
+    for (const path of ['/v1/state', '/v1/state/customers/c-1', '/v1/status', '/v1/rejected']) {
+      assert.equal((await s.gateway.get(path, { address })).status, 404, path);
+      assert.equal((await s.gateway.get(path)).status, 200, path);
+    }
+  });
+
+  it('one that is taken stops the start and is named', async (t) => {
+    const first = await startGateway({ t, nats: 'nats://127.0.0.1:9' });
+    const second = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: first.address, expectExit: true });
+    assert.notEqual(second.code, 0);
+    assert.ok(second.stderr.includes(first.address), second.stderr);
+  });
+});
+
+describe('the end', () => {
+  it('SIGTERM: exit 0, and the database is closed in order', async (t) => {
+    const s = await scene(t, { publish: events(500) });
+    await s.untilLive();
+    assert.deepEqual(await s.gateway.stop(), { code: 0, signal: null });
+    assert.ok(!existsSync(`${s.gateway.database}-wal`) || statSync(`${s.gateway.database}-wal`).size === 0);
+  });
+
+  it('SIGTERM while the broker is absent, and while events flow', async (t) => {
+    const lonely = await startGateway({ t, nats: 'nats://127.0.0.1:9' });
+    assert.deepEqual(await lonely.stop(), { code: 0, signal: null });
+    const s = await scene(t, { publish: events(20_000, { ids: 5000 }), gateway: null });
+    s.gateway = await startGateway({ t, nats: s.nats });
+    await s.gateway.untilPosition(1);
+    assert.deepEqual(await s.gateway.stop(), { code: 0, signal: null });
+    await s.gateway.start();
+    await s.untilEqual({ deadlineMs: 20_000 });
+  });
+
+  it('a request at hand is answered, not ready any more, and new connections are refused', async (t) => {
+    const s = await scene(t, { publish: events(3) });
+    await s.gateway.untilReady();
+    const socket = createConnection(s.gateway.port, '127.0.0.1');
+    let text = '';
+    socket.on('data', (data) => (text += data)).on('error', () => {});
+    socket.write('GET /readyz HTTP/1.1\r\nHost: x\r\n');
+    // The server has read the first half once a request that came after it is answered.
+    for (let i = 0; i < 20; i++) await s.gateway.get('/livez');
+    signal(s.gateway.running.child, 'SIGTERM');
+    await until('new connections are refused', () => refused(s.gateway.port), { deadlineMs: 3000 });
+    socket.write('\r\n');
+    await until('the answer', () => text.includes('\r\n\r\n'), { deadlineMs: 3000 });
+    assert.match(text, /^HTTP\/1\.1 503 /);
+    assert.match(text, /\r\nConnection: close\r\n/i);
+    assert.deepEqual(await s.gateway.running.exited, { code: 0, signal: null });
+  });
+
+  it('no answer is cut short by it', async (t) => {
+    const s = await scene(t, { publish: events(50) });
+    await s.gateway.untilReady();
+    const outcomes = { whole: 0, refused: 0, cut: 0 };
+    let over = false;
+    const clients = Array.from({ length: 8 }, async () => {
+      while (!over) {
+        try {
+          const answer = await s.gateway.get('/v1/state/customers/c-1');
+          outcomes[answer.text === '' ? 'cut' : 'whole']++;
+        } catch (error) {
+          // A connection that was idle may be closed under a request; one that had begun to answer may not.
+          outcomes[error.code === 'ECONNRESET' || error.code === 'ECONNREFUSED' ? 'refused' : 'cut']++;
+        }
+      }
+    });
+    await until('traffic', () => outcomes.whole > 200);
+    const exit = await end(s.gateway.running);
+    over = true;
+    await Promise.all(clients);
+    assert.deepEqual(exit, { code: 0, signal: null });
+    assert.equal(outcomes.cut, 0);
+  });
+});
+
+function refused(port) {
+  return new Promise((done) => {
+    const socket = createConnection(port, '127.0.0.1');
+    socket.once('connect', () => done(false)).once('error', () => done(true)).once('close', () => socket.destroy());
+    socket.once('connect', () => socket.destroy());
+  });
+}

@@ -1,0 +1,523 @@
+// Raw bytes that no good client sends: smuggling, framing, encodings, limits, pipelining, half requests, versions, methods.
+// Each case says what must come back: the status codes in order, then `close` if the connection must end there, or `open`
+// alone if the gateway must wait for more. One answer too many is a failure as much as one too few: that is what request
+// smuggling looks like.
+//
+// ctest-timeout: 180
+
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { connect } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+
+import { startGateway } from '../support/gateway.mjs';
+import { until } from '../support/until.mjs';
+
+const QUIET_MS = 250; // nothing more for so long: the answer is complete, or there will be none
+const AT_ONCE = 24;
+const HOST = 'Host: localhost\r\n';
+const E = '/v1/state/customers/42'; // of a gateway without events: 404
+const GET = (target, headers = HOST) => `GET ${target} HTTP/1.1\r\n${headers}\r\n`;
+const OK = GET('/livez');
+const REPEAT = (text, count) => text.repeat(count);
+
+// [what, bytes, outcome]
+const cases = [];
+const add = (outcome, rows) => rows.forEach(([what, bytes]) => cases.push([what, bytes, outcome]));
+
+// ---- what must work, so that the refusals below mean something
+
+add('200', [
+  ['a plain request', OK],
+  ['HTTP/1.1 with a port in Host', GET('/livez', 'Host: localhost:8080\r\n')],
+  ['an IPv4 Host', GET('/livez', 'Host: 127.0.0.1:1\r\n')],
+  ['an IPv6 Host', GET('/livez', 'Host: [::1]:8080\r\n')],
+  ['an IPv6 Host without port', GET('/livez', 'Host: [fe80::1]\r\n')],
+  ['an empty port', GET('/livez', 'Host: localhost:\r\n')],
+  ['the header name in other letters', GET('/livez', 'hOsT: localhost\r\n')],
+  ['no space behind the colon', GET('/livez', 'Host:localhost\r\n')],
+  ['a tab behind the colon', GET('/livez', 'Host:\tlocalhost\r\n')],
+  ['spaces around the value', GET('/livez', 'Host:   localhost  \r\n')],
+  ['an absolute target', GET('http://localhost/livez')],
+  ['an absolute https target', GET('https://localhost:8443/livez')],
+  ['a scheme in capitals', GET('HTTP://localhost/livez')],
+  ['an empty query', GET('/livez?')],
+  ['an encoded letter in the path', GET('/%6civez')],
+  ['Content-Length: 0', GET('/livez', `${HOST}Content-Length: 0\r\n`)],
+  ['Expect: 100-continue without a body', GET('/livez', `${HOST}Expect: 100-continue\r\n`)],
+  ['an Upgrade that is ignored', GET('/livez', `${HOST}Connection: Upgrade\r\nUpgrade: websocket\r\n`)],
+  ['an h2c upgrade that is ignored', GET('/livez', `${HOST}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n`)],
+  ['an empty header value', GET('/livez', `${HOST}X-Empty:\r\n`)],
+  ['obs-text in a header that nobody reads', GET('/livez', `${HOST}X-Text: caf\xe9\r\n`)],
+  ['twenty headers', GET('/livez', HOST + REPEAT('X-More: value\r\n', 20))],
+  ['keep-alive asked for', GET('/livez', `${HOST}Connection: keep-alive\r\n`)],
+  ['one empty line in front', `\r\n${OK}`],
+  ['Content-Length with leading zeros only', GET('/livez', `${HOST}Content-Length: 000\r\n`)],
+  ['HEAD', `HEAD /livez HTTP/1.1\r\n${HOST}\r\n`],
+  ['a malformed If-None-Match where it means nothing', GET('/livez', `${HOST}If-None-Match: "\r\n`)],
+]);
+add('200 close', [
+  ['Connection: close', GET('/livez', `${HOST}Connection: close\r\n`)],
+  ['Connection: CLOSE', GET('/livez', `${HOST}Connection: CLOSE\r\n`)],
+  ['close in a list', GET('/livez', `${HOST}Connection: foo, close, bar\r\n`)],
+  ['HTTP/1.0', 'GET /livez HTTP/1.0\r\n\r\n'],
+  ['HTTP/1.0 with Host', `GET /livez HTTP/1.0\r\n${HOST}\r\n`],
+]);
+add('200', [['HTTP/1.0 keep-alive', `GET /livez HTTP/1.0\r\n${HOST}Connection: keep-alive\r\n\r\n`]]);
+add('204', [['OPTIONS', `OPTIONS ${E} HTTP/1.1\r\n${HOST}\r\n`]]);
+add('404', [
+  ['an entity that is not there', GET(E)],
+  ['the longest id', GET(`/v1/state/customers/${REPEAT('x', 512)}`)],
+  ['the longest id, percent-encoded', GET(`/v1/state/customers/${REPEAT('%C3%BC', 256)}`)],
+  ['the longest collection', GET(`/v1/state/${REPEAT('c', 128)}/1`)],
+  ['a slash in an id', GET('/v1/state/customers/a%2Fb')],
+  ['a percent sign in an id', GET('/v1/state/customers/100%25')],
+  ['a line break in an id', GET('/v1/state/customers/a%0D%0AX-Injected:%201')],
+  ['a question mark in an id', GET('/v1/state/customers/a%3Fb=c')],
+  ['sub-delimiters in an id', GET("/v1/state/customers/!$&'()*+,;=:@-._~")],
+  ['an emoji in an id', GET('/v1/state/customers/%F0%9F%98%80')],
+  ['three dots', GET('/v1/state/customers/...')],
+  ['a dot and more', GET('/v1/state/customers/.hidden')],
+  ['Range, which is not supported', GET(E, `${HOST}Range: bytes=0-1\r\n`)],
+  ['OPTIONS on no path', `OPTIONS /nowhere HTTP/1.1\r\n${HOST}\r\n`],
+]);
+
+// ---- paths that are none
+
+add('404', [
+  ...['/', '//', '/v1', '/v1/', '/v2/state', '/v1/state/', '/v1/state/customers/', '/v1/state/customers/42/', '//v1/state', '/V1/state', '/v1/State', '/v1/state/a/b/c',
+    '/v1/state/a/b/c/d/e/f/g/h/i/j/k', '/livez/', '/livez/x', '/../livez', '/./livez', '/v1/../livez', '/%2e%2e/livez', '/v1%2Fstate', '/livez%00x'.replace('%00', '%01'), '/etc/passwd',
+    '/..%2f..%2fetc/passwd', '/v1/state/customers//', '/v1/changes/customers', '/v1/history/customers/42', '/livez;jsessionid=1', '/favicon.ico', '/v1/status/x', '/metrics/x', '/readyz.'].map((path) => [`the path ${path}`, GET(path)]),
+  ['an absolute target without path', GET('http://localhost')],
+  ['an absolute target with a path of its own', GET('http://localhost/http://localhost/livez')],
+]);
+
+// ---- encodings
+
+add('400', [
+  ['%00', GET('/v1/state/customers/a%00b')],
+  ['%00 at the end', GET('/livez%00')],
+  ['%00 in a parameter', GET('/v1/rejected?stream=a%00')],
+  ['a lone %', GET('/v1/state/customers/%')],
+  ['half an encoding', GET('/v1/state/customers/%4')],
+  ['no hexadecimal digits', GET('/v1/state/customers/%zz')],
+  ['one hexadecimal digit', GET('/v1/state/customers/%4g')],
+  ['%u', GET('/v1/state/customers/%u0041')],
+  ['a sign in an encoding', GET('/v1/state/customers/%+4')],
+  ['a space in an encoding', GET('/v1/state/customers/%\t4').replace('\t', '-')],
+  ['%ff', GET('/v1/state/customers/%ff')],
+  ['%fe%ff', GET('/v1/state/customers/%fe%ff')],
+  ['an overlong slash', GET('/v1/state/customers/%c0%af')],
+  ['an overlong NUL', GET('/v1/state/customers/%c0%80')],
+  ['an overlong three-byte slash', GET('/v1/state/customers/%e0%80%af')],
+  ['an overlong four-byte slash', GET('/v1/state/customers/%f0%80%80%af')],
+  ['a surrogate', GET('/v1/state/customers/%ed%a0%80')],
+  ['a pair of surrogates', GET('/v1/state/customers/%ed%a0%bd%ed%b8%80')],
+  ['beyond U+10FFFF', GET('/v1/state/customers/%f4%90%80%80')],
+  ['five bytes', GET('/v1/state/customers/%f8%88%80%80%80')],
+  ['a cut sequence', GET('/v1/state/customers/%e2%82')],
+  ['a cut sequence before another segment', GET('/v1/state/%e2%82/42')],
+  ['a continuation byte alone', GET('/v1/state/customers/%80')],
+  ['a character split over two segments', GET('/v1/state/%c3/%bc')],
+  ['bad UTF-8 in a parameter', GET('/v1/rejected?stream=%ff')],
+  ['bad UTF-8 in a parameter name', GET('/v1/rejected?%ff=1')],
+  ['bad encoding in a parameter', GET('/v1/rejected?stream=%4')],
+  ...['"', '<', '>', '\\', '^', '`', '{', '|', '}', '[', ']'].map((c) => [`a raw ${c} in the path`, GET(`/v1/state/customers/a${c}b`)]),
+  ...['"', '<', '\\', '^', '`', '{', '|', '}', '['].map((c) => [`a raw ${c} in the query`, GET(`/v1/rejected?stream=a${c}b`)]),
+  ['raw UTF-8 in the path', GET('/v1/state/customers/\xc3\xbc')],
+  ['raw Latin-1 in the path', GET('/v1/state/customers/\xfc')],
+  ['DEL in the path', GET('/v1/state/customers/a\x7fb')],
+  ['a control byte in the path', GET('/v1/state/customers/a\x01b')],
+  ['an escape byte in the query', GET('/v1/rejected?stream=\x1b[31m')],
+].map(([what, bytes]) => [what, bytes]));
+
+// ---- targets
+
+add('400', [
+  ['a fragment', GET('/livez#top')],
+  ['a fragment alone', GET('/#')],
+  ['a fragment behind a query', GET('/livez?#x')],
+  ['a fragment in an absolute target', GET('http://localhost/livez#x')],
+  ['an asterisk', GET('*')],
+  ['OPTIONS *', `OPTIONS * HTTP/1.1\r\n${HOST}\r\n`],
+  ['a path without slash', GET('livez')],
+  ['a query alone', GET('?x=1')],
+  ['a host without scheme', GET('localhost/livez')],
+  ['another scheme', GET('ftp://localhost/livez')],
+  ['a file', GET('file:///etc/passwd')],
+  ['javascript', GET('javascript:alert(1)')],
+  ['no authority', GET('http:///livez')],
+  ['one slash', GET('http:/livez')],
+  ['a scheme alone', GET('http://')],
+  ['user information', GET('http://user:secret@localhost/livez')],
+  ['a bad authority', GET('http://local%00host/livez')],
+  ['a backslash for a slash', GET('\\livez')],
+  ['dot as an id', GET('/v1/state/customers/.')],
+  ['two dots as an id', GET('/v1/state/customers/..')],
+  ['encoded dots as an id', GET('/v1/state/customers/%2e%2E')],
+  ['dot as a collection', GET('/v1/state/./42')],
+  ['two dots as a collection', GET('/v1/state/../livez')],
+  ['an empty collection', GET('/v1/state//42')],
+  ['an id that is too long', GET(`/v1/state/customers/${REPEAT('x', 513)}`)],
+  ['an id that is too long once decoded', GET(`/v1/state/customers/${REPEAT('%C3%BC', 256)}x`)],
+  ['a collection that is too long', GET(`/v1/state/${REPEAT('c', 129)}/1`)],
+  ['a collection of a page that is too long', GET(`/v1/state/${REPEAT('c', 129)}`)],
+]);
+
+// ---- parameters
+
+add('400', [
+  ...['x=1', 'limit', 'limit=', '=1', '&', 'limit=1&', '&limit=1', 'limit=1&&cursor=x', 'limit=0', 'limit=1001', 'limit=-1', 'limit=+1', 'limit=%201', 'limit=1%20', 'limit=1.0', 'limit=1e2', 'limit=0x10',
+    'limit=01', 'limit=9999999999999999999999', 'limit=1&limit=1', 'limit=1&%6cimit=1', 'LIMIT=1', 'cursor=', 'cursor=x', 'cursor=%2e', 'cursor=AA', 'cursor=AQ', 'cursor=AQ==', 'cursor=AQAA=', 'cursor=Ag41', 'cursor=AQFC',
+    'limit[]=1', 'limit=1;cursor=x'].filter((query) => query !== 'cursor=AQFC').map((query) => [`the query ${query}`, GET(`/v1/state/customers?${query}`)]),
+  ['a cursor that is too long', GET(`/v1/state/customers?cursor=AQ${REPEAT('A', 684)}`)],
+  ['a cursor of another page', GET('/v1/rejected?cursor=AUFC')],
+  ['a cursor that is no number', GET('/v1/rejected?cursor=AkFC')],
+  ['an empty stream', GET('/v1/rejected?stream=')],
+  ['a stream that is too long', GET(`/v1/rejected?stream=${REPEAT('s', 256)}`)],
+  ['too many parameters', GET(`/livez?${Array.from({ length: 17 }, (_, i) => `p${i}=1`).join('&')}`)],
+  ['a parameter on a probe', GET('/livez?x=1')],
+  ['a parameter on the metrics', GET('/metrics?name[]=up')],
+  ['a negative staleness', GET('/readyz?max_staleness=-1')],
+  ['a staleness with four places', GET('/readyz?max_staleness=0.1234')],
+  ['a staleness without digits', GET('/readyz?max_staleness=.')],
+  ['a staleness with a unit', GET('/readyz?max_staleness=5s')],
+  ['a staleness with an exponent', GET('/readyz?max_staleness=1e3')],
+  ['an infinite staleness', GET('/readyz?max_staleness=inf')],
+  ['a huge staleness', GET('/readyz?max_staleness=99999999999999999999')],
+  ['a staleness that ends in a point', GET('/readyz?max_staleness=1.')],
+  ['a staleness that begins with one', GET('/readyz?max_staleness=.5')],
+]);
+add('501', [
+  ...['Min-Version: 1', 'min-version: x', 'Min-Position: STATE:1', 'Max-Staleness: 0', 'MAX-STALENESS:'].map((header) => [`the demand ${header}`, GET(E, `${HOST}${header}\r\n`)]),
+  ...['min_version=1', 'min_position=STATE:1', 'max_staleness=0', 'wait=1', 'min_version='].map((query) => [`the demand ${query}`, GET(`${E}?${query}`)]),
+]);
+add('404', [['a Prefer that is not understood', GET(E, `${HOST}Prefer: wait=abc, respond-async\r\n`)]]);
+
+// ---- Host
+
+add('400 close', [
+  ['no Host', 'GET /livez HTTP/1.1\r\n\r\n'],
+  ['two Hosts', GET('/livez', HOST + HOST)],
+  ['two different Hosts', GET('/livez', `${HOST}Host: evil\r\n`)],
+  ...['', ' ', 'a b', 'a,b', 'a/b', 'user@host', 'a?b', 'a#b', 'localhost:x', 'localhost:99999', 'localhost:123456', 'localhost:-1', 'a:1:2', '[::1', '::1', '[::1]x', '[]', '[zz]', '[::1]:x', 'a%00', 'a%41', 'http://localhost', 'b\xe4r', ':80', '"a"', 'a\\b', '[127.0.0.1]', 'a;b', '<a>']
+    .map((host) => [`the Host '${host}'`, GET('/livez', `Host: ${host}\r\n`)]),
+  ['an absolute target without Host', 'GET http://localhost/livez HTTP/1.1\r\n\r\n'],
+]);
+
+// ---- versions
+
+add('505 close', [
+  ...['HTTP/1.2', 'HTTP/1.9', 'HTTP/2.0', 'HTTP/3.0', 'HTTP/0.9', 'HTTP/9.9'].map((version) => [version, `GET /livez ${version}\r\n${HOST}\r\n`]),
+]);
+add('400 close', [
+  ...['HTTP/1', 'HTTP/1.', 'HTTP/1.1.1', 'HTTP/01.1', 'HTTP/1.10', 'http/1.1', 'Http/1.1', 'HTTP/a.b', 'HTTP 1.1', 'HTTPS/1.1', 'HTTP/-1.1', 'XTTP/1.1', 'ICY', 'HTTP/1,1', 'HTTP/1.1x'].map((version) => [`the version ${version}`, `GET /livez ${version}\r\n${HOST}\r\n`]),
+  ['no version', `GET /livez\r\n${HOST}\r\n`],
+  ['HTTP/0.9 as it was', 'GET /livez\r\n\r\n'],
+  ['the HTTP/2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+  ['two spaces', `GET  /livez HTTP/1.1\r\n${HOST}\r\n`],
+  ['a tab', `GET\t/livez\tHTTP/1.1\r\n${HOST}\r\n`],
+  ['a space in the target', `GET /liv ez HTTP/1.1\r\n${HOST}\r\n`],
+  ['a space in front', ` GET /livez HTTP/1.1\r\n${HOST}\r\n`],
+  ['a space behind the version', `GET /livez HTTP/1.1 \r\n${HOST}\r\n`],
+  ['only a method', 'GET\r\n\r\n'],
+  ['a TLS hello', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n'],
+  ['a SOCKS hello', '\x05\x01\x00\r\n\r\n'],
+  ['an SSH banner', 'SSH-2.0-OpenSSH_9.2\r\n\r\n'],
+  ['a proxy header', `PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n${OK}`],
+  ['an answer', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
+  ['JSON', '{"a":1}\r\n\r\n'],
+]);
+
+// ---- methods
+
+add('405 close', [
+  ...['POST', 'PUT', 'DELETE', 'PATCH', 'TRACE', 'CONNECT', 'PROPFIND', 'MKCOL', 'LOCK', 'PURGE', 'BREW', 'get', 'Get', 'GETT', 'GE', 'G', 'HEADER', 'X-A', '!'].map((method) => [`the method ${method}`, `${method} /livez HTTP/1.1\r\n${HOST}\r\n`]),
+  ['CONNECT as it is used', `CONNECT localhost:443 HTTP/1.1\r\n${HOST}\r\n`],
+  ['POST with a body', `POST ${E} HTTP/1.1\r\n${HOST}Content-Length: 2\r\n\r\n{}`],
+  ['POST with chunks', `POST ${E} HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`],
+  ['PUT that expects', `PUT ${E} HTTP/1.1\r\n${HOST}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n`],
+  ['a method override', `POST ${E} HTTP/1.1\r\n${HOST}X-HTTP-Method-Override: GET\r\nContent-Length: 0\r\n\r\n`],
+]);
+
+// ---- bodies and smuggling: nothing behind the first head may ever be answered
+
+const SMUGGLED = GET('/metrics');
+add('413 close', [
+  ['a body', GET('/livez', `${HOST}Content-Length: 5\r\n`) + 'hello'],
+  ['a body of one byte that is not sent', GET('/livez', `${HOST}Content-Length: 1\r\n`)],
+  ['a body that is a request', GET('/livez', `${HOST}Content-Length: ${SMUGGLED.length}\r\n`) + SMUGGLED],
+  ['a length that is too short for what follows', GET('/livez', `${HOST}Content-Length: 3\r\n`) + SMUGGLED],
+  ['a large length', GET('/livez', `${HOST}Content-Length: 9223372036854775807\r\n`)],
+  ['a length beyond 64 bits', GET('/livez', `${HOST}Content-Length: 99999999999999999999\r\n`)],
+  ['chunks', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\n`) + '0\r\n\r\n'],
+  ['chunks and a request behind them', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\n`) + `0\r\n\r\n${SMUGGLED}`],
+  ['chunks in capitals', GET('/livez', `${HOST}Transfer-Encoding: CHUNKED\r\n`) + `0\r\n\r\n${SMUGGLED}`],
+  ['chunks with an extension', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\n`) + `0;x=${REPEAT('y', 100)}\r\n\r\n${SMUGGLED}`],
+  ['a chunk of a negative size', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\n`) + `-1\r\n\r\n${SMUGGLED}`],
+  ['a chunk of a huge size', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\n`) + `FFFFFFFFFFFFFFFFF\r\n${SMUGGLED}`],
+  ['HEAD with a body', `HEAD /livez HTTP/1.1\r\n${HOST}Content-Length: 3\r\n\r\nabc${SMUGGLED}`],
+  ['OPTIONS with a body', `OPTIONS /livez HTTP/1.1\r\n${HOST}Content-Length: 3\r\n\r\nabc${SMUGGLED}`],
+  ['a body on no path', GET('/nowhere', `${HOST}Content-Length: 3\r\n`) + `abc${SMUGGLED}`],
+  ['HTTP/1.0 with a body', `GET /livez HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc${SMUGGLED}`],
+  ['a body that is asked for', GET('/livez', `${HOST}Content-Length: 3\r\nExpect: 100-continue\r\n`)],
+]);
+add('400 close', [
+  ['both frames', GET('/livez', `${HOST}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n`) + `0\r\n\r\n${SMUGGLED}`],
+  ['both frames, the other way round', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n`) + `0\r\n\r\n${SMUGGLED}`],
+  ['a length of 0 and chunks', GET('/livez', `${HOST}Content-Length: 0\r\nTransfer-Encoding: chunked\r\n`) + `0\r\n\r\n${SMUGGLED}`],
+  ['two lengths', GET('/livez', `${HOST}Content-Length: 0\r\nContent-Length: 5\r\n`) + SMUGGLED],
+  ['two equal lengths', GET('/livez', `${HOST}Content-Length: 0\r\nContent-Length: 0\r\n`)],
+  ['a list of lengths', GET('/livez', `${HOST}Content-Length: 0, 5\r\n`) + SMUGGLED],
+  ...['-1', '+0', '0x0', '0 0', '1e1', 'zero', '', '0;', '0.0', '"0"', '\xb2'].map((length) => [`the length '${length}'`, GET('/livez', `${HOST}Content-Length: ${length}\r\n`) + SMUGGLED]),
+  ['a space before the colon', GET('/livez', `${HOST}Content-Length : 5\r\n`) + SMUGGLED],
+  ['a tab before the colon', GET('/livez', `${HOST}Transfer-Encoding\t: chunked\r\n`) + SMUGGLED],
+  ['chunks twice', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n`) + `0\r\n\r\n${SMUGGLED}`],
+  ['HTTP/1.0 with chunks', `GET /livez HTTP/1.0\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n${SMUGGLED}`],
+  ['a folded header', GET('/livez', `${HOST}X-A: b\r\n c\r\n`)],
+  ['a folded length', GET('/livez', `${HOST}Content-Length:\r\n 5\r\n`) + SMUGGLED],
+  ['a folded first header', `GET /livez HTTP/1.1\r\n ${HOST}\r\n`],
+  ['a folded frame', GET('/livez', `${HOST}Transfer-Encoding:\r\n chunked\r\n`) + SMUGGLED],
+  ['a header without a colon', GET('/livez', `${HOST}Nonsense\r\n`)],
+  ['a header without a name', GET('/livez', `${HOST}: value\r\n`)],
+  ['a space in a header name', GET('/livez', `${HOST}X A: b\r\n`)],
+  ['a NUL in a header', GET('/livez', `${HOST}X-A: b\0c\r\n`)],
+  ['a NUL in a header name', GET('/livez', `${HOST}X\0A: b\r\n`)],
+  ['a NUL in the target', GET('/live\0z')],
+  ['a NUL in the method', `G\0T /livez HTTP/1.1\r\n${HOST}\r\n`],
+  ['a carriage return in a header', GET('/livez', `${HOST}X-A: b\rc\r\n`)],
+  ['a carriage return in the target', GET('/live\rz')],
+  ['line feeds alone', `GET /livez HTTP/1.1\n${HOST.replace('\r', '')}\n`],
+  ['a line feed alone behind a header', `GET /livez HTTP/1.1\r\nHost: localhost\nX-A: b\r\n\r\n`],
+  ['a line feed alone at the end', `GET /livez HTTP/1.1\r\n${HOST}\n${SMUGGLED}`],
+  ['carriage returns alone', 'GET /livez HTTP/1.1\rHost: localhost\r\r'],
+]);
+add('501 close', [
+  ...['identity', 'gzip', 'gzip, chunked', 'chunked, gzip', 'xchunked', 'chunkedx', '"chunked"', 'x', 'chunked;q=1', '\x0bchunked'].map((coding) => [`the coding '${coding}'`, GET('/livez', `${HOST}Transfer-Encoding: ${coding}\r\n`) + `0\r\n\r\n${SMUGGLED}`]),
+]);
+add('417 close', [
+  ...['200-ok', '100-continue, x', 'x', '100', '100-continue;q=1'].map((expect) => [`the expectation '${expect}'`, GET('/livez', `${HOST}Expect: ${expect}\r\n`)]),
+]);
+
+// ---- limits
+
+add('414 close', [
+  ['a target of 3073 bytes', GET(`/${REPEAT('a', 3072)}`)],
+  ['a target of 3500 bytes', GET(`/${REPEAT('a', 3499)}`)],
+  ['a query of 3200 bytes', GET(`/livez?${REPEAT('a', 3200)}`)],
+  ['a target of 100 kB', GET(`/${REPEAT('a', 100_000)}`)],
+  ['an absolute target that is too long', GET(`http://localhost/${REPEAT('a', 3100)}`)],
+]);
+add('404', [['a target of 3072 bytes', GET(`/${REPEAT('a', 3071)}`)]]);
+add('431 close', [
+  ['a header of 4 kB', GET('/livez', `${HOST}X-A: ${REPEAT('b', 4096)}\r\n`)],
+  ['a header of 100 kB', GET('/livez', `${HOST}X-A: ${REPEAT('b', 100_000)}\r\n`)],
+  ['sixty headers', GET('/livez', HOST + REPEAT('X-More: value\r\n', 60))],
+  ['ten thousand headers', GET('/livez', HOST + REPEAT('A: b\r\n', 10_000))],
+  ['a header name of 8 kB', GET('/livez', `${HOST}${REPEAT('X', 8192)}: a\r\n`)],
+]);
+
+// ---- pipelining: answers in the order of the requests, and none behind a close
+
+add('200 200', [['two at once', OK + OK]]);
+add('200 404 200', [['three at once', OK + GET(E) + OK]]);
+add(Array(50).fill('200').join(' '), [['fifty at once', REPEAT(OK, 50)]]);
+add('200 200 close', [['the second one closes', OK + GET('/livez', `${HOST}Connection: close\r\n`) + OK]]);
+add('200 413 close', [['a body behind a good one', OK + GET('/livez', `${HOST}Content-Length: 3\r\n`) + `abc${OK}`]]);
+add('200 400 close', [['garbage behind a good one', `${OK}\x00\x01\x02\r\n\r\n`], ['a bad header behind a good one', OK + GET('/livez', `${HOST}X A: b\r\n`)]]);
+add('200 405 close', [['a method behind a good one', `${OK}POST /livez HTTP/1.1\r\n${HOST}Content-Length: 0\r\n\r\n${OK}`]]);
+add('200 200', [['HEAD and GET at once', `HEAD /livez HTTP/1.1\r\n${HOST}\r\n${OK}`]]);
+add('400 200', [['a bad target, then a good one', GET('/livez#x') + OK]]);
+add('200', [['half a request behind a good one', `${OK}GET /livez HT`]]);
+
+// ---- half requests: wait, whatever is missing
+
+add('open', [
+  ['nothing', ''],
+  ['one byte', 'G'],
+  ['a method', 'GET '],
+  ['a request line without its end', 'GET /livez HTTP/1.1'],
+  ['a request line', 'GET /livez HTTP/1.1\r\n'],
+  ['a head without its end', `GET /livez HTTP/1.1\r\n${HOST}`],
+  ['a head but for its last byte', `GET /livez HTTP/1.1\r\n${HOST}\r`],
+  ['half a header', 'GET /livez HTTP/1.1\r\nHos'],
+]);
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+// The answers in what came back, and whether bytes are left that are none.
+function readAnswers(buffer, methods) {
+  const statuses = [];
+  const answers = [];
+  let text = buffer.toString('latin1');
+  while (text !== '') {
+    const end = text.indexOf('\r\n\r\n');
+    const line = /^HTTP\/1\.1 (\d{3}) [^\r\n]+\r\n/.exec(text);
+    if (end < 0 || line === null) return { statuses, answers, rest: text };
+    const head = text.slice(0, end);
+    const length = Number(/\r\nContent-Length: (\d+)/i.exec(head)?.[1] ?? 0);
+    const bodyless = methods[statuses.length] === 'HEAD' || line[1] === '204' || line[1] === '304';
+    const body = text.slice(end + 4, end + 4 + (bodyless ? 0 : length));
+    if (!bodyless && body.length < length) return { statuses, answers, rest: text };
+    statuses.push(line[1]);
+    answers.push({ status: Number(line[1]), head, body });
+    text = text.slice(end + 4 + body.length);
+  }
+  return { statuses, answers, rest: '' };
+}
+
+function converse(port, bytes) {
+  return new Promise((done) => {
+    const chunks = [];
+    const socket = connect(port, '127.0.0.1');
+    let ended = false;
+    let timer = null;
+    const finish = () => {
+      clearTimeout(timer);
+      socket.destroy();
+      done({ received: Buffer.concat(chunks), ended });
+    };
+    const quiet = () => {
+      clearTimeout(timer);
+      timer = setTimeout(finish, QUIET_MS);
+    };
+    socket.on('connect', () => {
+      socket.write(Buffer.from(bytes, 'latin1'));
+      quiet();
+    });
+    socket.on('data', (data) => {
+      chunks.push(data);
+      quiet();
+    });
+    socket.on('end', () => (ended = true));
+    socket.on('error', () => (ended = true));
+    socket.on('close', finish);
+  });
+}
+
+function outcomeOf({ received, ended }, bytes) {
+  const methods = bytes.split('\r\n').filter((line) => / HTTP\/1\.[01]$/.test(line)).map((line) => line.split(' ')[0]);
+  const { statuses, answers, rest } = readAnswers(received, methods);
+  const words = [...statuses, ...(rest === '' ? [] : ['garbage']), ...(ended ? ['close'] : [])];
+  return { outcome: words.join(' ') || 'open', answers };
+}
+
+const openFiles = (pid) => readdirSync(`/proc/${pid}/fd`).length;
+
+describe('hostile requests', () => {
+  let gateway;
+
+  before(async () => {
+    gateway = await startGateway({ nats: 'nats://127.0.0.1:9' });
+  });
+
+  after(() => gateway?.kill9());
+
+  it('are many, and none is there twice', () => {
+    assert.ok(cases.length >= 300, `${cases.length}`);
+    assert.equal(new Set(cases.map(([what, , outcome]) => `${what} ${outcome}`)).size, cases.length);
+  });
+
+  it('each get what they must, and nothing more', async () => {
+    await gateway.get('/livez');
+    const before = openFiles(gateway.pid);
+    const wrong = [];
+    const waiting = [...cases];
+    const worker = async () => {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        const [what, bytes, expected] = next;
+        const { outcome, answers } = outcomeOf(await converse(gateway.port, bytes), bytes);
+        if (outcome !== expected) wrong.push(`${what}: ${outcome} instead of ${expected}`);
+        for (const { status, head } of answers) {
+          if (status === 405 && !/\r\nAllow: GET, HEAD, OPTIONS(\r\n|$)/.test(head)) wrong.push(`${what}: 405 without Allow`);
+          if (/\r\nX-Injected/i.test(head)) wrong.push(`${what}: a header was injected`);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    assert.deepEqual(wrong, []);
+    await until('all connections are closed', () => openFiles(gateway.pid) <= before, { deadlineMs: 5000 });
+    assert.equal((await gateway.get('/livez')).status, 200);
+    assert.ok(!gateway.log.some(({ level }) => level === 'error'), 'nothing of it is an error of ours');
+  });
+
+  it('are told in problem+json what is wrong, wherever a head could be read', async () => {
+    for (const [bytes, word] of [
+      [GET('/livez#x'), 'fragment'],
+      [GET('/v1/state/customers/%00'), '%00'],
+      [GET('/livez', 'Host: a b\r\n'), 'Host'],
+      [GET('/livez', `${HOST}Content-Length: 3\r\n`), 'body'],
+      [GET('/livez', `${HOST}Expect: x\r\n`), 'Expect'],
+      [`GET /livez HTTP/1.2\r\n${HOST}\r\n`, 'HTTP/1.1'],
+      [`POST /livez HTTP/1.1\r\n${HOST}\r\n`, 'GET, HEAD, OPTIONS'],
+      [GET('/livez', `${HOST}X-A: ${REPEAT('b', 4096)}\r\n`), '4096'],
+      [GET(`/${REPEAT('a', 3072)}`), '3072'],
+    ]) {
+      const { answers } = outcomeOf(await converse(gateway.port, bytes), bytes);
+      assert.equal(answers.length, 1);
+      assert.match(answers[0].head, /\r\nContent-Type: application\/problem\+json/);
+      const problem = JSON.parse(answers[0].body);
+      assert.equal(problem.status, answers[0].status);
+      assert.ok(problem.detail.includes(word), problem.detail);
+    }
+  });
+
+  it('of any size of head get an answer, never silence', async () => {
+    for (let bytes = 3000; bytes < 8400; bytes += 27) {
+      for (const head of [`X-A: ${REPEAT('b', bytes)}\r\n`, REPEAT('Abcdefg: hijklmnop\r\n', Math.ceil(bytes / 76))]) {
+        const { outcome } = outcomeOf(await converseShort(gateway.port, GET(E, HOST + head)), GET(E));
+        assert.match(outcome, /^(404|431|431 close)$/, `${bytes} bytes: ${outcome}`);
+      }
+    }
+  });
+
+  it('that come byte by byte are answered once they are whole', async () => {
+    const socket = connect(gateway.port, '127.0.0.1');
+    let text = '';
+    socket.on('data', (data) => (text += data));
+    socket.setNoDelay(true);
+    for (const byte of GET(E)) {
+      socket.write(byte);
+      await new Promise((done) => setImmediate(done));
+    }
+    await until('the answer', () => text.startsWith('HTTP/1.1 404'));
+    socket.destroy();
+  });
+
+  it('that never become whole are closed after 30 s, however busy they look', async () => {
+    const begun = Date.now();
+    const closed = (bytes, drip) => new Promise((done) => {
+      const socket = connect(gateway.port, '127.0.0.1', () => socket.write(bytes));
+      const timer = drip && setInterval(() => socket.write(drip), 500);
+      socket.resume();
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        clearInterval(timer);
+        done(Date.now() - begun);
+      });
+    });
+    const times = await Promise.all([closed(''), closed('GET /livez HTTP/1.1\r\n'), closed('GET /livez HTTP/1.1\r\n', 'X'), closed(OK), closed(OK, '\r')]);
+    for (const ms of times) assert.ok(ms > 25_000 && ms < 40_000, `${times}`);
+    assert.equal((await gateway.get('/livez')).status, 200);
+  });
+});
+
+// Ends as soon as one whole answer is there or the connection closes.
+function converseShort(port, bytes) {
+  return new Promise((done) => {
+    const chunks = [];
+    const socket = connect(port, '127.0.0.1', () => socket.write(Buffer.from(bytes, 'latin1')));
+    const timer = setTimeout(() => socket.destroy(), 5000);
+    let ended = false;
+    socket.on('data', (data) => {
+      chunks.push(data);
+      if (readAnswers(Buffer.concat(chunks), ['GET']).statuses.length === 1) socket.destroy();
+    });
+    socket.on('error', () => (ended = true));
+    socket.on('end', () => (ended = true));
+    socket.on('close', () => {
+      clearTimeout(timer);
+      done({ received: Buffer.concat(chunks), ended });
+    });
+  });
+}

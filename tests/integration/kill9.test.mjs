@@ -1,0 +1,154 @@
+// A gateway killed at random moments, during ingest and while it starts, leaves a database whose rows and position agree:
+// with the fold of the stream up to that position, in the file as the kill left it, and in mid-run after the restart.
+// ctest-timeout: 900
+
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { copyDatabase, differences, query, snapshot } from '../support/db.mjs';
+import { Fold } from '../support/fold.mjs';
+import { startGateway } from '../support/gateway.mjs';
+import { publishAll, startNats } from '../support/nats.mjs';
+import { until } from '../support/until.mjs';
+import { makeEvents, Random } from '../support/workload.mjs';
+
+const KILLS = Number(process.env.KILLS ?? 200);
+const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
+const EVENTS_PER_KILL = 500;
+
+const STATE = { name: 'STATE', subject: 'state.{collection}.{id}' };
+const THINGS = { name: 'THINGS', subject: 'things.events', collection: 'things' };
+const CONFIG = { streams: [STATE, THINGS], rejected: { max: 100_000 } };
+
+function workload(seed, count) {
+  const subject = (collection, id) => `state.${collection}.${id}`;
+  return {
+    STATE: makeEvents({ seed, count, collections: ['customers', 'orders'], ids: 400, subject }),
+    THINGS: makeEvents({ seed: seed + 1, count, collections: ['things'], ids: 600, fixed: 'things.events' }),
+  };
+}
+
+async function createStreams(client) {
+  await client.jsm.streams.add({ name: 'STATE', subjects: ['state.>'] });
+  await client.jsm.streams.add({ name: 'THINGS', subjects: ['things.>'] });
+}
+
+// Folds go forward only, so they are asked about positions in the order of time.
+class Oracle {
+  constructor(events) {
+    this.events = events;
+    this.folds = { STATE: new Fold(STATE), THINGS: new Fold(THINGS) };
+  }
+
+  // Compares a database with the fold up to the positions that the database itself claims.
+  async check(file, what) {
+    const shown = await snapshot(file);
+    const found = [];
+    for (const { name, position } of shown.streams) {
+      if (Number(position) < this.folds[name].position) found.push(`${name} fell back to ${position}`);
+      else found.push(...differences(shown, name, this.foldTo(name, Number(position)), { limit: 3 }));
+    }
+    assert.deepEqual(found, [], what);
+    return shown.streams.map(({ position }) => Number(position));
+  }
+
+  foldTo(name, position) {
+    const fold = this.folds[name];
+    while (fold.position < position) {
+      const next = this.events[name][fold.position];
+      assert.ok(next?.seq === fold.position + 1, `position ${position} is beyond what was published`);
+      fold.apply(next);
+    }
+    return fold;
+  }
+}
+
+describe(`kill -9 at ${KILLS} random moments (SEED=${SEED})`, () => {
+  it('never separates rows and position', async (t) => {
+    const random = new Random(SEED);
+    const half = (EVENTS_PER_KILL * KILLS) / 2;
+    const events = workload(SEED, half);
+    const oracle = new Oracle(events);
+    const nats = await startNats({ t });
+    const client = await nats.client();
+    await createStreams(client);
+    const gateway = await startGateway({ t, nats, config: CONFIG });
+
+    // One part of the events flows during each life of the gateway.
+    const share = (name, cycle) => {
+      const list = events[name];
+      return list.slice(Math.floor((list.length * cycle) / KILLS), Math.floor((list.length * (cycle + 1)) / KILLS));
+    };
+    const positions = new Set();
+    let duringStart = 0;
+    for (let cycle = 0; cycle < KILLS; cycle++) {
+      const flowing = Promise.all([publishAll(client.js, share('STATE', cycle)), publishAll(client.js, share('THINGS', cycle))]);
+      const midRun = cycle % 4 === 3;
+      if (midRun) await until('it listens', () => gateway.address !== '', { deadlineMs: 20_000, everyMs: 2 });
+      await pause(random.between(0, midRun ? 150 : 400));
+      if (midRun) {
+        await flowing;
+        await oracle.check(gateway.database, `in mid-run of life ${cycle}`);
+      }
+      if (gateway.address === '') duringStart++;
+      await gateway.kill9();
+      // What has been published is folded only up to the position: acknowledgements may still be on their way.
+      await flowing;
+      const copy = copyDatabase(t, gateway.database);
+      const [state] = await oracle.check(copy, `after kill ${cycle}`);
+      rmSync(dirname(copy), { recursive: true });
+      positions.add(state);
+      gateway.spawn();
+    }
+
+    await until('everything is applied', async () => {
+      if (gateway.running.exit) throw new Error(gateway.running.stderr);
+      const rows = await query(gateway.database, 'SELECT position FROM streams');
+      return rows.every(({ position }) => position === half);
+    }, { deadlineMs: 60_000, everyMs: 100 });
+    await oracle.check(gateway.database, 'in the end');
+    t.diagnostic(`${positions.size} different positions were seen, ${duringStart} kills hit the start`);
+    assert.ok(positions.size >= Math.min(10, KILLS / 4), 'the kills came at different moments of the stream');
+  });
+
+  it('is noticed by the checker when it does happen', async (t) => {
+    const events = workload(SEED + 7, 1000);
+    const nats = await startNats({ t });
+    const client = await nats.client();
+    await createStreams(client);
+    await publishAll(client.js, events.STATE);
+    await publishAll(client.js, events.THINGS);
+    const gateway = await startGateway({ t, nats, config: CONFIG });
+    await gateway.untilPosition(1000, { stream: 'STATE' });
+    await gateway.untilPosition(1000, { stream: 'THINGS' });
+    await gateway.kill9();
+    // One more event that changes a row: published to nobody, known to the fold.
+    const [extra] = workload(1, 1).STATE;
+    extra.payload = Buffer.from('{"version":9223372036854775807,"state":{"planted":true}}');
+    extra.subject = 'state.customers.planted';
+    extra.seq = 1001;
+    events.STATE.push(extra);
+
+    const check = async (sql) => {
+      const copy = copyDatabase(t, gateway.database);
+      if (sql) await query(copy, sql, { write: true });
+      return new Oracle(events).check(copy, 'planted');
+    };
+    await check(null);
+    const faults = {
+      'a position without its row': "UPDATE streams SET position = 1001 WHERE name = 'STATE'",
+      'a row without its position': "UPDATE streams SET position = (SELECT max(sequence) - 1 FROM entities e JOIN collections c ON c.id = e.collection JOIN streams s ON s.id = c.stream WHERE s.name = 'STATE') WHERE name = 'STATE'",
+      'a row of an older version': 'UPDATE entities SET version = version - 1 WHERE rowid = (SELECT min(rowid) FROM entities WHERE version > 1)',
+      'a row that is missing': 'DELETE FROM entities WHERE rowid = (SELECT max(rowid) FROM entities)',
+      'a digit that changed': "UPDATE entities SET state = replace(state, '0.10', '0.1') WHERE rowid = (SELECT rowid FROM entities WHERE state LIKE '%0.10%' LIMIT 1)",
+      'a rejected event that is missing': 'DELETE FROM rejected WHERE number = (SELECT max(number) FROM rejected)',
+      'a count that is wrong': 'UPDATE collections SET entities = entities + 1 WHERE id = (SELECT min(id) FROM collections)',
+    };
+    for (const [fault, sql] of Object.entries(faults)) {
+      await assert.rejects(() => check(sql), assert.AssertionError, `not noticed: ${fault}`);
+    }
+  });
+});

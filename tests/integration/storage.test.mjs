@@ -1,0 +1,175 @@
+// What the gateway does when its disk is full, its file is taken, damaged, foreign, or of the future.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { describe, it } from 'node:test';
+
+import { query } from '../support/db.mjs';
+import { startGateway } from '../support/gateway.mjs';
+import { tempFolder } from '../support/process.mjs';
+import { scrape } from '../support/prometheus.mjs';
+import { event, events, scene } from '../support/scene.mjs';
+import { throughout } from '../support/until.mjs';
+
+const MIB = 1024 * 1024;
+
+// A file system of a few MiB, or null where only root may mount one.
+function smallDisk(t, megabytes) {
+  const folder = tempFolder(null, 'disk');
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder]);
+  if (status !== 0) return null;
+  // Registered first: a mount point cannot be removed with its folder.
+  t.after(() => spawnSync('umount', ['-l', folder]));
+  return folder;
+}
+
+const bulky = (count, from = 1) => Array.from({ length: count }, (_, i) => event(`b-${from + i}`, 1, { text: 'x'.repeat(1000) }));
+
+async function haltedAndReadable(gateway) {
+  await gateway.untilStatus('halted', { deadlineMs: 20_000 });
+  const answer = await gateway.get('/v1/state/customers/b-1');
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers['state-status'], 'halted');
+  const { lastError } = await gateway.status();
+  assert.match(lastError, /full|space|limit|max_bytes/i);
+  assert.equal((await scrape(gateway)).value('stategate_stream_status', { stream: 'STATE', status: 'halted' }), 1);
+  assert.equal((await gateway.get('/livez')).status, 200);
+  const { position } = await gateway.status();
+  await throughout('it stays halted, and answers', 1500, async () => (await gateway.status()).position === position && (await gateway.get('/v1/state')).status === 200);
+}
+
+describe('a full disk', () => {
+  it('halts ingest, reads go on, and it resumes by itself when there is room', async (t) => {
+    const disk = smallDisk(t, 8);
+    if (disk === null) return t.skip('only root can mount the small file system that this needs');
+    const ballast = join(disk, 'ballast');
+    writeFileSync(ballast, Buffer.alloc(5 * MIB));
+    const s = await scene(t, { publish: bulky(3000), gateway: null });
+    s.gateway = await startGateway({ t, nats: s.nats, database: join(disk, 'state.db') });
+    await haltedAndReadable(s.gateway);
+    const { position } = await s.gateway.status();
+    assert.ok(position < 3000);
+    spawnSync('mount', ['-o', 'remount,size=64m', disk]);
+    rmSync(ballast);
+    await s.untilLive({ deadlineMs: 10_000 });
+    await s.publish(bulky(100, 3001));
+    await s.untilLive();
+    assert.deepEqual(await query(s.gateway.database, 'PRAGMA integrity_check'), [{ integrity_check: 'ok' }]);
+  });
+
+  it('does not keep it from ending in order, nor from starting', async (t) => {
+    const disk = smallDisk(t, 4);
+    if (disk === null) return t.skip('only root can mount the small file system that this needs');
+    const s = await scene(t, { publish: bulky(5000), gateway: null });
+    s.gateway = await startGateway({ t, nats: s.nats, database: join(disk, 'state.db') });
+    await haltedAndReadable(s.gateway);
+    assert.equal((await s.gateway.stop()).code, 0);
+    await s.gateway.start();
+    await haltedAndReadable(s.gateway);
+    spawnSync('mount', ['-o', 'remount,size=64m', disk]);
+    await s.untilLive({ deadlineMs: 10_000 });
+  });
+});
+
+describe('a database that reaches its limit', () => {
+  it('halts ingest, reads go on, and a higher limit lets it resume', async (t) => {
+    const limit = (size) => ({ database_max_bytes: size });
+    const s = await scene(t, { publish: bulky(20_000), gateway: { config: limit('8MiB') } });
+    await haltedAndReadable(s.gateway);
+    const files = ['', '-wal'].map((suffix) => s.gateway.database + suffix).filter((file) => existsSync(file));
+    const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0);
+    assert.ok(statSync(s.gateway.database).size <= 8 * MIB, `${bytes} bytes`);
+    await s.gateway.restart({ config: limit('200MiB') });
+    await s.untilLive({ deadlineMs: 30_000 });
+  });
+});
+
+describe('a database that is in use', () => {
+  it('is refused to a second gateway, which says so, and the first goes on', async (t) => {
+    const s = await scene(t, { publish: events(10) });
+    await s.untilLive();
+    const second = await startGateway({ t, nats: s.nats, database: s.gateway.database, expectExit: true });
+    assert.equal(second.code, 1);
+    assert.match(second.stderr, /another|in use|locked/i);
+    assert.ok(second.stderr.includes(s.gateway.database));
+    await s.publish(events(10, { from: 11 }));
+    await s.untilLive();
+  });
+
+  it('is free again after a kill', async (t) => {
+    const s = await scene(t, { publish: events(10) });
+    await s.untilLive();
+    await s.gateway.kill9();
+    await s.gateway.start();
+    await s.untilLive();
+  });
+});
+
+describe('a damaged database', () => {
+  const damages = {
+    'cut short': (file) => {
+      const bytes = readFileSync(file);
+      writeFileSync(file, bytes.subarray(0, Math.floor(bytes.length / 2)));
+    },
+    'overwritten at its head': (file) => {
+      const fd = openSync(file, 'r+');
+      writeSync(fd, Buffer.alloc(100, 0x5a), 0, 100, 0);
+      closeSync(fd);
+    },
+    'of garbage': (file) => writeFileSync(file, Buffer.alloc(50_000, 'garbage ')),
+  };
+  for (const [damage, inflict] of Object.entries(damages)) {
+    it(`${damage} is moved aside, reported, and rebuilt from the stream`, async (t) => {
+      const s = await scene(t, { publish: bulky(300) });
+      await s.untilLive();
+      await s.gateway.stop();
+      inflict(s.gateway.database);
+      await s.gateway.start();
+      await s.untilLive({ deadlineMs: 10_000 });
+      const aside = readdirSync(dirname(s.gateway.database)).filter((name) => name.startsWith(`${basename(s.gateway.database)}.corrupt-`));
+      assert.equal(aside.filter((name) => !/-(wal|shm)$/.test(name)).length, 1);
+      assert.equal(s.gateway.logged('database_corrupt').length, 1);
+    });
+  }
+});
+
+describe('a database that is not ours to touch', () => {
+  async function untouched(t, gateway, pattern) {
+    const before = readFileSync(gateway.database);
+    const refused = await startGateway({ t, nats: 'nats://127.0.0.1:9', database: gateway.database, expectExit: true });
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, pattern);
+    assert.deepEqual(readFileSync(gateway.database), before);
+  }
+
+  it('of a newer schema is refused, with both versions named, and not altered', async (t) => {
+    const s = await scene(t, { publish: events(10) });
+    await s.untilLive();
+    await s.gateway.stop();
+    const [{ user_version: own }] = await query(s.gateway.database, 'PRAGMA user_version');
+    await query(s.gateway.database, `PRAGMA user_version = ${own + 41}`, { write: true });
+    await untouched(t, s.gateway, new RegExp(`${own + 41}[^]*${own}|${own}[^]*${own + 41}`));
+  });
+
+  it('of another program is refused, and not altered', async (t) => {
+    const database = join(tempFolder(t, 'foreign'), 'photos.db');
+    await query(database, 'CREATE TABLE photos (name TEXT); INSERT INTO photos VALUES (1)', { write: true });
+    await untouched(t, { database }, /stategate/);
+  });
+});
+
+describe('settings that shape the rows', () => {
+  it('rebuild them when they change', async (t) => {
+    const s = await scene(t, { publish: [event('1', 1, { a: 1, secret: 2 })] });
+    await s.untilLive();
+    const etag = (await s.gateway.get('/v1/state/customers/1')).headers.etag;
+    await s.gateway.restart({ config: { collections: [{ name: 'customers', drop: ['/secret'] }] } });
+    await s.gateway.untilStatus('live');
+    const answer = await s.gateway.get('/v1/state/customers/1');
+    assert.equal(answer.text, '{"a":1}');
+    assert.notEqual(answer.headers.etag, etag);
+    await s.gateway.untilReady();
+  });
+});

@@ -1,0 +1,379 @@
+// What becomes of a stream in its life (restarts, purges, trims, other lives, older copies, absence): within five seconds
+// rows, position, gap and status are what the contract's section "When the stream is not what it was" says.
+// ctest-timeout: 600
+
+import assert from 'node:assert/strict';
+import { cpSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+
+import { snapshot } from '../support/db.mjs';
+import { startGateway } from '../support/gateway.mjs';
+import { NATS_SERVER, NATS_SERVER_NEWEST, startNats } from '../support/nats.mjs';
+import { tempFolder } from '../support/process.mjs';
+import { event, events, scene } from '../support/scene.mjs';
+import { throughout, until } from '../support/until.mjs';
+
+const WITHIN = { deadlineMs: 5000 };
+
+async function row(gateway, stream = 'STATE') {
+  return (await snapshot(gateway.database)).streams.find(({ name }) => name === stream);
+}
+
+async function counter(gateway, name) {
+  const { text } = await gateway.get('/metrics');
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name}{stream="STATE"}`));
+  return line === undefined ? undefined : Number(line.split(' ').at(-1));
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((done) => server.once('listening', done));
+  const { port } = server.address();
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+// A scene whose gateway has applied `count` events and is live.
+async function following(t, count = 100, options = {}) {
+  const made = await scene(t, { publish: events(count), ...options });
+  await made.untilLive({ deadlineMs: 15_000 });
+  await made.gateway.untilReady();
+  return made;
+}
+
+for (const [version, bin] of Object.entries({ 'the server of the distribution': NATS_SERVER, 'the newest server': NATS_SERVER_NEWEST })) {
+  describe(`with ${version}`, () => {
+    it('follows a server that was restarted, without loss and in the same life', async (t) => {
+      const s = await following(t, 100, { nats: { bin } });
+      const before = await row(s.gateway);
+      await s.nats.restart();
+      await s.publish(events(50, { from: 101 }));
+      await s.untilLive(WITHIN);
+      const after = await row(s.gateway);
+      assert.equal(after.epoch, before.epoch);
+      assert.equal(after.build, before.build);
+      assert.deepEqual((await s.gateway.status()).gaps ?? [], []);
+    });
+
+    it('follows a server that was killed, and reads go on meanwhile', async (t) => {
+      const s = await following(t, 100, { nats: { bin } });
+      await s.nats.kill9();
+      assert.equal((await s.gateway.get('/v1/state/customers/c-1')).status, 200);
+      await s.nats.start();
+      await s.publish(events(50, { from: 101 }));
+      await s.untilLive(WITHIN);
+    });
+
+    it('makes a new consumer where its own was deleted', async (t) => {
+      const s = await following(t, 100, { nats: { bin } });
+      for await (const { name } of s.client.jsm.consumers.list('STATE')) await s.client.jsm.consumers.delete('STATE', name);
+      await s.publish(events(50, { from: 101 }));
+      await s.untilLive(WITHIN);
+    });
+
+    it('keeps the rows of a purged stream, reaches its head, and goes on', async (t) => {
+      const s = await following(t, 100, { nats: { bin } });
+      await s.client.jsm.streams.purge('STATE');
+      await s.untilLive(WITHIN);
+      assert.deepEqual((await s.gateway.status()).gaps ?? [], []);
+      await s.publish(events(10, { from: 101 }));
+      await s.untilLive(WITHIN);
+      assert.deepEqual((await s.gateway.status()).gaps ?? [], []);
+    });
+
+    for (const [what, count] of Object.entries({ fewer: 7, more: 150, 'as many': 100 })) {
+      it(`rebuilds from a stream that was deleted and recreated with ${what} messages`, async (t) => {
+        const s = await following(t, 100, { nats: { bin } });
+        const before = await row(s.gateway);
+        await s.recreateStream(events(count, { ids: 9, from: 1000 }));
+        await s.untilLive(WITHIN);
+        await s.gateway.untilReady(WITHIN);
+        const after = await row(s.gateway);
+        assert.notEqual(after.epoch, before.epoch);
+        assert.equal(after.build, before.build + 1);
+        assert.equal(await counter(s.gateway, 'stategate_stream_epoch_changes_total'), 1);
+      });
+    }
+
+    it('rebuilds from a stream that was recreated while the gateway was away', async (t) => {
+      const s = await following(t, 100, { nats: { bin } });
+      const before = await row(s.gateway);
+      await s.gateway.stop();
+      await s.recreateStream(events(150, { ids: 9, from: 1000 }));
+      await s.gateway.start();
+      await s.untilLive(WITHIN);
+      assert.notEqual((await row(s.gateway)).epoch, before.epoch);
+    });
+
+    it('names what was trimmed beyond its position while it was away', async (t) => {
+      const s = await following(t, 50, { nats: { bin } });
+      await s.gateway.stop();
+      const missed = events(50, { ids: 10, from: 51 });
+      await s.publish([]);
+      const { js, jsm } = s.client;
+      for (const { subject, payload } of missed) await js.publish(subject, payload);
+      await jsm.streams.purge('STATE', { seq: 81 });
+      missed.forEach((message, i) => (message.seq = 51 + i));
+      s.fold.applyAll(missed.slice(30));
+      await s.gateway.start();
+      await s.untilLive(WITHIN);
+      assert.deepEqual((await s.gateway.status()).gaps, [{ first: 51, last: 80 }]);
+      assert.equal(await counter(s.gateway, 'stategate_stream_gaps_total'), 1);
+      const stale = await s.gateway.get('/v1/state/customers/c-15');
+      assert.equal(stale.headers['state-gap'], '51-80');
+      const rewritten = await s.gateway.get('/v1/state/customers/c-5');
+      assert.equal(rewritten.status, 200);
+      assert.equal(rewritten.headers['state-gap'], undefined);
+      const unseen = await s.gateway.get('/v1/state/customers/never');
+      assert.equal(unseen.headers['state-gap'], '51-80');
+    });
+  });
+}
+
+describe('a stream that loses its end', () => {
+  it('keeps rows whose messages were deleted after they were applied', async (t) => {
+    const s = await following(t, 100);
+    const before = await row(s.gateway);
+    for (let seq = 91; seq <= 100; seq++) await s.client.jsm.streams.deleteMessage('STATE', seq);
+    await s.gateway.restart();
+    await s.untilLive(WITHIN);
+    assert.equal((await row(s.gateway)).epoch, before.epoch);
+    await s.publish(events(10, { from: 101 }));
+    await s.untilLive(WITHIN);
+  });
+
+  it('reaches a head beyond the last message that is left', async (t) => {
+    const s = await following(t, 50);
+    await s.gateway.stop();
+    const more = events(50, { from: 51 });
+    for (const { subject, payload } of more) await s.client.js.publish(subject, payload);
+    for (let seq = 91; seq <= 100; seq++) await s.client.jsm.streams.deleteMessage('STATE', seq);
+    more.forEach((message, i) => (message.seq = 51 + i));
+    s.fold.applyAll(more.slice(0, 40));
+    s.fold.position = 100;
+    await s.gateway.start();
+    await s.untilLive(WITHIN);
+    await s.gateway.untilReady(WITHIN);
+    assert.equal((await s.gateway.status()).lag, 0);
+  });
+
+  it('reaches the head of a stream that was purged before it came', async (t) => {
+    const s = await scene(t, { publish: events(30), gateway: null });
+    await s.client.jsm.streams.purge('STATE');
+    s.gateway = await startGateway({ t, nats: s.nats });
+    await s.gateway.untilPosition(30, WITHIN);
+    await s.gateway.untilReady(WITHIN);
+    // A build from position 0 begins at the first sequence there is: nothing was lost to this replica.
+    assert.deepEqual((await s.gateway.status()).gaps ?? [], []);
+  });
+
+  it('reaches a head that its filter does not match', async (t) => {
+    const s = await scene(t, { stream: { subjects: ['state.>', 'other.>'] }, publish: events(10) });
+    for (let i = 0; i < 20; i++) await s.client.js.publish('other.things', 'x');
+    const status = await s.gateway.untilPosition(30, WITHIN);
+    assert.equal(status.position, 30);
+    await s.gateway.untilStatus('live', WITHIN);
+    assert.equal((await s.gateway.status()).lag, 0);
+    s.fold.position = 30;
+    await s.publish(events(5, { from: 11 }));
+    await s.untilLive(WITHIN);
+  });
+});
+
+describe('a stream restored from an older copy', () => {
+  // The gateway is at 100, the stream back at 60, in the same creation time.
+  async function rolledBack(t, { while: during }) {
+    const s = await scene(t, { publish: events(60) });
+    await s.untilLive({ deadlineMs: 15_000 });
+    const store = join(tempFolder(t, 'store'), 'copy');
+    await s.nats.closeClients();
+    await s.nats.stop();
+    cpSync(s.nats.storeDir, store, { recursive: true });
+    await s.nats.start();
+    s.client = await s.nats.client();
+    await s.publish(events(40, { from: 61 }));
+    await s.untilLive({ deadlineMs: 15_000 });
+    const before = await row(s.gateway);
+    await s.nats.closeClients();
+    if (during === 'away') await s.gateway.stop();
+    await s.nats.stop();
+    rmSync(s.nats.storeDir, { recursive: true });
+    cpSync(store, s.nats.storeDir, { recursive: true });
+    s.fold = new s.fold.constructor(s.mapping);
+    events(60).forEach((message, i) => s.fold.apply({ ...message, seq: i + 1 }));
+    return { s, before };
+  }
+
+  async function rebuilt(s, before) {
+    await s.untilLive(WITHIN);
+    const after = await row(s.gateway);
+    assert.notEqual(after.epoch, before.epoch);
+    assert.ok(after.epoch.startsWith(before.epoch) && /^[a-z][a-z0-9]{5,11}$/.test(after.epoch), `epoch ${after.epoch}`);
+    assert.equal(after.build, before.build + 1);
+    await s.publish(events(5, { from: 3000 }));
+    await s.untilLive(WITHIN);
+    assert.equal((await row(s.gateway)).epoch, after.epoch);
+  }
+
+  it('is rebuilt', async (t) => {
+    const { s, before } = await rolledBack(t, { while: 'running' });
+    await s.nats.start();
+    s.client = await s.nats.client();
+    await rebuilt(s, before);
+  });
+
+  it('is rebuilt by a gateway that was away', async (t) => {
+    const { s, before } = await rolledBack(t, { while: 'away' });
+    await s.nats.start();
+    s.client = await s.nats.client();
+    await s.gateway.start();
+    await rebuilt(s, before);
+  });
+
+  it('is rebuilt although it has grown past the position with other messages', async (t) => {
+    const { s, before } = await rolledBack(t, { while: 'away' });
+    await s.nats.start();
+    s.client = await s.nats.client();
+    await s.publish(events(60, { ids: 7, from: 5000 }));
+    await s.gateway.start();
+    await rebuilt(s, before);
+  });
+
+  it('keeps its epoch over a restart of the gateway', async (t) => {
+    const { s, before } = await rolledBack(t, { while: 'running' });
+    await s.nats.start();
+    s.client = await s.nats.client();
+    await rebuilt(s, before);
+    const { epoch, build } = await row(s.gateway);
+    await s.gateway.restart();
+    await s.untilLive(WITHIN);
+    const after = await row(s.gateway);
+    assert.deepEqual({ epoch: after.epoch, build: after.build }, { epoch, build });
+  });
+});
+
+describe('a stream with gaps', () => {
+  it('names what was purged between the position and the next message', async (t) => {
+    const s = await following(t, 50);
+    await s.gateway.stop();
+    for (const { subject, payload } of events(50, { from: 51 })) await s.client.js.publish(subject, payload);
+    await s.client.jsm.streams.purge('STATE');
+    await s.gateway.start();
+    s.fold.position = 100;
+    await s.untilLive(WITHIN);
+    assert.deepEqual((await s.gateway.status()).gaps, [{ first: 51, last: 100 }]);
+  });
+
+  it('is no gap where each subject keeps its last message and nothing else is limited', async (t) => {
+    const s = await following(t, 50, { stream: { max_msgs_per_subject: 1 } });
+    await s.gateway.stop();
+    await s.publish(events(60, { ids: 20, from: 51 })); // each of the 20 subjects again: the first sequence moves
+    assert.ok((await s.info()).state.first_seq > 51);
+    await s.gateway.start();
+    await s.untilLive(WITHIN);
+    assert.deepEqual((await s.gateway.status()).gaps ?? [], []);
+  });
+
+  it('is rebuilt where the settings ask for it', async (t) => {
+    const gateway = { config: { streams: [{ name: 'STATE', subject: 'state.{collection}.{id}', on_gap: 'rebuild' }] } };
+    const s = await following(t, 50, { gateway });
+    const before = await row(s.gateway);
+    await s.gateway.stop();
+    const more = events(50, { ids: 5, from: 51 });
+    for (const { subject, payload } of more) await s.client.js.publish(subject, payload);
+    await s.client.jsm.streams.purge('STATE', { seq: 81 });
+    more.forEach((message, i) => (message.seq = 51 + i));
+    s.fold = new s.fold.constructor(s.mapping).applyAll(more.slice(30));
+    await s.gateway.start();
+    await s.untilLive(WITHIN);
+    assert.equal((await row(s.gateway)).build, before.build + 1);
+  });
+});
+
+describe('a broker that is not there', () => {
+  it('is waited for from the start, and the gateway answers meanwhile', async (t) => {
+    const port = await freePort();
+    const gateway = await startGateway({ t, nats: `nats://127.0.0.1:${port}` });
+    assert.equal((await gateway.get('/livez')).status, 200);
+    assert.equal((await gateway.get('/readyz')).status, 503);
+    await gateway.untilStatus('disconnected', WITHIN);
+    assert.ok((await gateway.status()).lastError);
+    const nats = await startNats({ t, port });
+    const s = await scene(t, { nats, publish: events(20), gateway: null });
+    s.gateway = gateway;
+    await s.untilLive(WITHIN);
+    await gateway.untilReady(WITHIN);
+  });
+
+  it('is disconnected after three seconds, ages honestly, and comes back', async (t) => {
+    const s = await following(t, 20);
+    const start = performance.now();
+    await s.nats.kill9();
+    await s.gateway.untilStatus('disconnected', { deadlineMs: 3800 });
+    assert.ok(performance.now() - start < 3800);
+    let last = 0;
+    await throughout('reads go on and staleness grows', Math.max(0, 6000 - (performance.now() - start)), async () => {
+      const answer = await s.gateway.get('/v1/state/customers/c-1');
+      const staleness = Number(answer.headers['state-staleness']);
+      const grew = staleness > last;
+      last = staleness;
+      return answer.status === 200 && grew && answer.headers['state-status'] === 'disconnected';
+    }, { everyMs: 100 });
+    assert.ok(last > 4.5, `staleness ${last}`);
+    assert.equal((await s.gateway.get('/readyz')).status, 200, 'it stays ready');
+    assert.equal((await s.gateway.get('/readyz?max_staleness=2')).status, 503, 'unless more is asked for');
+    await s.nats.start();
+    await s.publish(events(10, { from: 21 }));
+    await s.untilLive(WITHIN);
+  });
+
+  it('serves what it has when it is started during an outage, with what is unknown absent', async (t) => {
+    const s = await following(t, 20);
+    await s.nats.stop();
+    await s.gateway.restart();
+    const answer = await s.gateway.get('/v1/state/customers/c-1');
+    assert.equal(answer.status, 200);
+    for (const header of ['state-staleness', 'state-lag', 'age']) assert.equal(answer.headers[header], undefined, header);
+    assert.match(answer.headers['state-position'], /^STATE:20;epoch=[a-z][a-z0-9]+$/);
+    assert.equal((await s.gateway.get('/readyz')).status, 503);
+    await s.nats.start();
+    await s.untilLive(WITHIN);
+  });
+});
+
+describe('a stream that cannot be followed', () => {
+  it('is waited for until it exists', async (t) => {
+    const s = await scene(t, { stream: null });
+    const status = await s.gateway.untilStatus('disconnected', WITHIN);
+    assert.match((await until('the error', async () => (await s.gateway.status()).lastError, WITHIN)) ?? status.lastError, /STATE|stream/);
+    assert.equal((await s.gateway.get('/readyz')).status, 503);
+    await s.createStream();
+    await s.publish(events(20));
+    await s.untilLive(WITHIN);
+    await s.gateway.untilReady(WITHIN);
+  });
+
+  for (const retention of ['workqueue', 'interest']) {
+    it(`is refused with a clear message where retention is ${retention}`, async (t) => {
+      const s = await scene(t, { stream: { retention }, publish: retention === 'workqueue' ? events(5) : [] });
+      await s.gateway.untilStatus('disconnected', WITHIN);
+      const message = await until('the error', async () => (await s.gateway.status()).lastError, WITHIN);
+      assert.match(message, /retention|limits/i);
+      assert.equal((await s.gateway.get('/readyz')).status, 503);
+      if (retention === 'workqueue') assert.equal((await s.info()).state.messages, 5, 'nothing was taken from the queue');
+    });
+  }
+
+  it('keeps its rows when it is deleted, and is followed again when it is back', async (t) => {
+    const s = await following(t, 20);
+    await s.client.jsm.streams.delete('STATE');
+    await s.gateway.untilStatus('disconnected', WITHIN);
+    assert.equal((await s.gateway.get('/v1/state/customers/c-1')).status, 200);
+    await s.createStream();
+    s.fold = new s.fold.constructor(s.mapping);
+    await s.publish(events(3, { from: 900 }));
+    await s.untilLive(WITHIN);
+  });
+});

@@ -1,0 +1,214 @@
+// The real gateway, started on a free loopback port, and an HTTP client for it.
+
+import { existsSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import { join } from 'node:path';
+
+import { end, program, signal, start, tempFolder } from './process.mjs';
+import { until } from './until.mjs';
+
+export const STATEGATE = program('STATEGATE_BIN', 'build/dev/stategate');
+
+// The environment without settings of ours: the gateway refuses a STATEGATE_ variable that it does not know.
+export function cleanEnvironment(more = {}) {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('STATEGATE_'));
+  return { ...Object.fromEntries(kept), ...more };
+}
+
+// Starts a gateway and waits until it listens.
+//   t         a test whose end stops it
+//   nats      URL of the server (or the server itself)
+//   config    the configuration file: YAML text, or an object, since JSON is YAML
+//   args, env more of them
+//   database  default: in a temporary folder
+//   listen    default: 127.0.0.1:0
+//   expectExit  do not wait for an address: the caller wants it to refuse; gives {code, log, stderr}
+export async function startGateway({ t, nats, config, args = [], env = {}, database, listen = '127.0.0.1:0', bin = STATEGATE, expectExit } = {}) {
+  if (!existsSync(bin)) throw new Error(`no gateway at ${bin}: build it, or set STATEGATE_BIN`);
+  const folder = tempFolder(t, 'gateway');
+  const gateway = new Gateway({ bin, folder, listen, nats, config, args, env, database: database ?? join(folder, 'state.db') });
+  t?.after(() => gateway.kill9());
+  if (expectExit) return gateway.refused();
+  await gateway.start();
+  return gateway;
+}
+
+class Gateway {
+  constructor(options) {
+    Object.assign(this, options);
+    this.running = null;
+    this.log = [];
+    this.address = '';
+    this.opsAddress = '';
+    this.agent = new http.Agent({ keepAlive: true });
+  }
+
+  get pid() {
+    return this.running?.pid;
+  }
+
+  get port() {
+    return Number(this.address.split(':').at(-1));
+  }
+
+  get url() {
+    return `http://${this.address}`;
+  }
+
+  get stderr() {
+    return this.running.stderr;
+  }
+
+  commandLine() {
+    const args = [...this.args];
+    if (this.config !== undefined) {
+      const file = join(this.folder, 'stategate.yaml');
+      writeFileSync(file, typeof this.config === 'string' ? this.config : JSON.stringify(this.config, null, 2));
+      args.push('--config', file);
+    }
+    args.push('--listen', this.listen, '--database', this.database);
+    const url = typeof this.nats === 'string' ? this.nats : this.nats?.url;
+    if (url) args.push('--nats-url', url);
+    return args;
+  }
+
+  spawn() {
+    let rest = '';
+    this.log = [];
+    this.address = '';
+    const running = start(this.bin, this.commandLine(), {
+      env: cleanEnvironment(this.env),
+      cwd: this.folder,
+      onStderr: (text) => {
+        const lines = (rest + text).split('\n');
+        rest = lines.pop();
+        for (const line of lines) this.readLine(line);
+      },
+    });
+    this.running = running;
+    return running;
+  }
+
+  readLine(line) {
+    let entry;
+    try {
+      entry = JSON.parse(line);
+    } catch {
+      return;
+    }
+    this.log.push(entry);
+    if (entry.event !== 'listening') return;
+    this.address = entry.address;
+    this.opsAddress = entry.ops_address ?? '';
+  }
+
+  async start() {
+    const running = this.spawn();
+    await until('the gateway listens', () => this.address !== '' || running.exit, { deadlineMs: 20_000, everyMs: 2 });
+    if (running.exit) throw new Error(`the gateway ended (${JSON.stringify(running.exit)}): ${running.stderr}`);
+    return this;
+  }
+
+  async refused() {
+    const running = this.spawn();
+    const timer = setTimeout(() => signal(running.child, 'SIGKILL'), 20_000);
+    const exit = await running.exited;
+    clearTimeout(timer);
+    return { ...exit, log: this.log, stderr: running.stderr, stdout: running.stdout };
+  }
+
+  // Ends it by SIGTERM; gives {code, signal}.
+  async stop() {
+    this.agent.destroy();
+    return this.running ? end(this.running) : null;
+  }
+
+  async kill9() {
+    this.agent.destroy();
+    if (this.running) await end(this.running, 'SIGKILL');
+  }
+
+  // The same program on the same database again; `changes` may replace config, args, env ...
+  async restart(changes = {}) {
+    await this.stop();
+    Object.assign(this, changes);
+    return this.start();
+  }
+
+  logged(event) {
+    return this.log.filter((entry) => entry.event === event);
+  }
+
+  // One request; `path` goes out as it is. Gives {status, headers (lower case), rawHeaders, body, text, json()}.
+  get(path, { headers = {}, method = 'GET', address = this.address, timeoutMs = 10_000 } = {}) {
+    const target = address.startsWith('unix:') ? { socketPath: address.slice(5) } : hostAndPort(address);
+    return new Promise((done, failed) => {
+      const request = http.request({ ...target, path, method, headers, agent: this.agent, timeout: timeoutMs });
+      request.on('timeout', () => request.destroy(new Error(`no answer to ${method} ${path} in ${timeoutMs} ms`)));
+      request.on('error', failed);
+      request.on('response', (response) => {
+        const chunks = [];
+        response.on('data', (chunk) => chunks.push(chunk));
+        response.on('error', failed);
+        response.on('end', () => done(answer(response, Buffer.concat(chunks))));
+      });
+      request.end();
+    });
+  }
+
+  // One stream of /v1/status.
+  async status(name) {
+    const { streams } = (await this.get('/v1/status')).json();
+    return name === undefined ? streams[0] : streams.find((stream) => stream.name === name);
+  }
+
+  async untilReady(options) {
+    await until('the gateway is ready', async () => (await this.get('/readyz')).status === 200, options);
+    return this;
+  }
+
+  // Everything up to `sequence` is applied.
+  async untilPosition(sequence, { stream, ...options } = {}) {
+    return until(
+      `position ${sequence}`,
+      async () => {
+        const status = await this.status(stream);
+        return status.position >= sequence && status;
+      },
+      options,
+    );
+  }
+
+  async untilStatus(word, { stream, ...options } = {}) {
+    return until(
+      `status ${word}`,
+      async () => {
+        const status = await this.status(stream);
+        return status.status === word && status;
+      },
+      options,
+    );
+  }
+}
+
+function hostAndPort(address) {
+  const at = address.lastIndexOf(':');
+  return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) };
+}
+
+function answer(response, body) {
+  const text = body.toString('utf8');
+  return {
+    status: response.statusCode,
+    headers: response.headers,
+    rawHeaders: response.rawHeaders,
+    body,
+    text,
+    json: () => JSON.parse(text),
+  };
+}
+
+// An id as a path segment.
+export function entityPath(collection, id) {
+  return `/v1/state/${encodeURIComponent(collection)}/${encodeURIComponent(id)}`;
+}

@@ -1,0 +1,156 @@
+// A real nats-server with JetStream on a free loopback port, and a client connection to it.
+
+import { once } from 'node:events';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+
+import { end, program, signal, start, tempFolder } from './process.mjs';
+import { until } from './until.mjs';
+
+export const NATS_SERVER = program('NATS_SERVER_BIN', '.deps/bin/nats-server');
+export const NATS_SERVER_NEWEST = program('NATS_SERVER_NEWEST_BIN', '.deps/bin/nats-server-newest');
+
+// Starts a server and waits until it answers.
+//   t         a test whose end stops it
+//   port      default: the server picks one, and keeps it over restarts
+//   config    more configuration text; a function is called with the folder of the server
+//   storeDir  default: in a temporary folder
+//   scheme    of `url`, e.g. tls
+export async function startNats({ t, port = -1, config = '', storeDir, bin = NATS_SERVER, scheme = 'nats' } = {}) {
+  const folder = tempFolder(t, 'nats');
+  const server = new NatsServer({ folder, port, config, storeDir: storeDir ?? join(folder, 'store'), bin, scheme });
+  t?.after(() => server.stop());
+  await server.start();
+  return server;
+}
+
+class NatsServer {
+  constructor(options) {
+    Object.assign(this, options);
+    this.running = null;
+    this.clients = new Set();
+  }
+
+  get url() {
+    return `${this.scheme}://127.0.0.1:${this.port}`;
+  }
+
+  get pid() {
+    return this.running?.pid;
+  }
+
+  get log() {
+    return this.running?.stderr ?? '';
+  }
+
+  writeConfig() {
+    const text = `
+listen: "127.0.0.1:${this.port}"
+ports_file_dir: ${JSON.stringify(this.folder)}
+jetstream { store_dir: ${JSON.stringify(this.storeDir)}, max_mem: 1G, max_file: 4G }
+${typeof this.config === 'function' ? this.config(this.folder) : this.config}
+`;
+    writeFileSync(join(this.folder, 'nats.conf'), text);
+  }
+
+  async start() {
+    this.writeConfig();
+    const running = start(this.bin, ['-c', join(this.folder, 'nats.conf')]);
+    this.running = running;
+    await until('nats-server answers', async () => {
+      if (running.exit) return true;
+      if (this.port === -1) this.port = this.portFromFile();
+      return this.greets();
+    });
+    if (running.exit) throw new Error(`nats-server ended: ${running.stderr}`, { cause: running.exit.error });
+    for (const client of this.clients) await until('a client is connected again', async () => (await client.nc.rtt()) >= 0);
+    return this;
+  }
+
+  portFromFile() {
+    const file = join(this.folder, `${this.bin.split('/').at(-1)}_${this.pid}.ports`);
+    const port = Number(new URL(JSON.parse(readFileSync(file, 'utf8')).nats[0]).port);
+    rmSync(file);
+    return port;
+  }
+
+  // The server speaks first: INFO. That holds with TLS and with credentials too.
+  async greets() {
+    const socket = createConnection(this.port, '127.0.0.1');
+    try {
+      const [data] = await once(socket, 'data', { signal: AbortSignal.timeout(1000) });
+      return data.toString('latin1').startsWith('INFO ');
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  // Reads the configuration again (SIGHUP), with other text if given.
+  reload(config = this.config) {
+    this.config = config;
+    this.writeConfig();
+    signal(this.running.child, 'SIGHUP');
+  }
+
+  async stop() {
+    await this.closeClients();
+    if (this.running) await end(this.running);
+  }
+
+  async kill9() {
+    if (this.running) await end(this.running, 'SIGKILL');
+  }
+
+  pause() {
+    signal(this.running.child, 'SIGSTOP');
+  }
+
+  resume() {
+    signal(this.running.child, 'SIGCONT');
+  }
+
+  async restart({ storeDir = this.storeDir, config = this.config } = {}) {
+    await end(this.running);
+    Object.assign(this, { storeDir, config });
+    return this.start();
+  }
+
+  // A client connection {nc, js, jsm, close()}, closed when the server is stopped. It reconnects for ever.
+  async client(options = {}) {
+    const nc = await connect({ servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 50, reconnectJitter: 0, ...options });
+    const client = { nc, js: jetstream(nc), jsm: await jetstreamManager(nc, { checkAPI: false }) };
+    client.close = async () => {
+      this.clients.delete(client);
+      await nc.close();
+    };
+    this.clients.add(client);
+    return client;
+  }
+
+  async closeClients() {
+    for (const client of this.clients) await client.close();
+  }
+}
+
+// Publishes events ({subject, payload, headers?}) in order with acknowledgements, `inFlight` at a time, and notes each
+// one's stream sequence as `seq`. One connection keeps the order.
+export async function publishAll(js, events, { inFlight = 1000, onAck } = {}) {
+  const window = [];
+  const settle = async () => {
+    const [event, ack] = window.shift();
+    event.seq = (await ack).seq;
+    onAck?.(event);
+  };
+  for (const event of events) {
+    const ack = js.publish(event.subject, event.payload, { headers: event.headers, timeout: 60_000 });
+    ack.catch(() => {});
+    window.push([event, ack]);
+    if (window.length >= inFlight) await settle();
+  }
+  while (window.length > 0) await settle();
+  return events;
+}
