@@ -91,9 +91,8 @@ static bool check_size(const struct request *request, struct response *out)
     return false;
 }
 
-bool admission_check(struct request *request, struct response *out)
+bool admission_check(const struct request *request, struct response *out)
 {
-    struct sg_error err;
     if (!check_size(request, out))
         return false;
     if (!request->version_known) {
@@ -114,10 +113,6 @@ bool admission_check(struct request *request, struct response *out)
     if (request->has_body) {
         problem_answer(out, PROBLEM_BODY,
                        "No request has a body here: Content-Length is 0 or absent, and so is Transfer-Encoding.");
-        return false;
-    }
-    if (target_parse(request->target_text, request->target_bytes, &request->target, &err) != SG_OK) {
-        problem_bad_request(out, &err);
         return false;
     }
     return true;

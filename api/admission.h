@@ -1,5 +1,5 @@
-/* What is refused before any route is looked at: framing and forms that the HTTP library lets through, and that two
- * servers in a row could understand differently. Pure but for decoding the target in place. */
+/* What is refused, and the connection closed, before the target is looked at: framing and forms that the HTTP library
+ * lets through, and that two servers in a row could understand differently. Pure functions. */
 #ifndef STATEGATE_API_ADMISSION_H
 #define STATEGATE_API_ADMISSION_H
 
@@ -8,7 +8,7 @@
 
 #define ADMISSION_ALLOW "GET, HEAD, OPTIONS"
 
-/* True: `request->target` is parsed, go on. False: `out` is the refusal. */
-bool admission_check(struct request *request, struct response *out);
+/* True: go on. False: `out` is the refusal. */
+bool admission_check(const struct request *request, struct response *out);
 
 #endif

@@ -47,12 +47,12 @@ static void worker_close(void *context, void *worker)
     worker_destroy(worker);
 }
 
-static bool worker_admit(void *worker, struct request *request, struct response *out)
+static bool worker_admit(void *worker, const struct request *request, struct response *out)
 {
     return router_admit(worker, request, out);
 }
 
-static void worker_handle(void *worker, bool ops_only, const struct request *request, struct response *out)
+static void worker_handle(void *worker, bool ops_only, struct request *request, struct response *out)
 {
     router_handle(worker, ops_only, request, out);
 }

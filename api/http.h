@@ -28,9 +28,9 @@ struct http_handler {
     /* After all loops have ended. */
     void (*worker_close)(void *context, void *worker);
     /* A request's head is there. True: go on to `handle`. False: `out` is sent and the connection closed. */
-    bool (*admit)(void *worker, struct request *request, struct response *out);
-    /* Answer. `ops_only`: it came to the second address. */
-    void (*handle)(void *worker, bool ops_only, const struct request *request, struct response *out);
+    bool (*admit)(void *worker, const struct request *request, struct response *out);
+    /* Answer; may take the target's text apart. `ops_only`: it came to the second address. */
+    void (*handle)(void *worker, bool ops_only, struct request *request, struct response *out);
     /* Behind the last answer of a turn of the loop. */
     void (*turn_end)(void *worker);
 };

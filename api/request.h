@@ -28,7 +28,7 @@ struct request {
     struct slice host;    /* the last one */
     char *target_text;    /* the raw request target; target_parse() decodes it in place */
     size_t target_bytes;
-    struct target target; /* valid once admitted */
+    struct target target; /* valid once the target is parsed */
     size_t if_none_match_count; /* may exceed the array: the rest was not kept */
     struct slice if_none_match[REQUEST_IF_NONE_MATCH_LINES_MAX];
     const char *demand;   /* a header that demands freshness; NULL = none. Static storage */

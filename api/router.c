@@ -135,12 +135,11 @@ static bool check_segments(const struct call *call, struct response *out)
     return status == SG_OK;
 }
 
-bool router_admit(struct worker *worker, struct request *request, struct response *out)
+bool router_admit(struct worker *worker, const struct request *request, struct response *out)
 {
-    int64_t begun_ns = clock_boot_ns();
     if (admission_check(request, out))
         return true;
-    count(worker, ROUTE_NONE, request, out, begun_ns);
+    count(worker, ROUTE_NONE, request, out, clock_boot_ns());
     return false;
 }
 
@@ -156,12 +155,18 @@ static void answer(struct call *call, struct response *out)
     }
 }
 
-void router_handle(struct worker *worker, bool ops_only, const struct request *request, struct response *out)
+void router_handle(struct worker *worker, bool ops_only, struct request *request, struct response *out)
 {
     int64_t begun_ns = clock_boot_ns();
     struct call call = {.worker = worker, .request = request};
-    enum route_id id = find_route(&request->target, ops_only, &call);
-    call.route = router_route(id);
-    answer(&call, out);
+    enum route_id id = ROUTE_NONE;
+    struct sg_error err;
+    if (target_parse(request->target_text, request->target_bytes, &request->target, &err) != SG_OK) {
+        problem_bad_request(out, &err);
+    } else {
+        id = find_route(&request->target, ops_only, &call);
+        call.route = router_route(id);
+        answer(&call, out);
+    }
     count(worker, id, request, out, begun_ns);
 }

@@ -2,7 +2,8 @@
 #include "core/digest.h"
 #include "core/model_internal.h"
 
-/* One byte more than a valid id or collection has: one that was cut equals none that can be asked for. */
+/* Longer than a valid id or collection by more than the bytes of a character that a cut may drop: one that was cut
+ * equals none that can be asked for. */
 #define REJECTED_ID_BYTES_MAX (EVENT_ID_BYTES_MAX + 4)
 #define REJECTED_COLLECTION_BYTES_MAX (EVENT_COLLECTION_BYTES_MAX + 4)
 

@@ -89,7 +89,10 @@ static enum sg_status fail_full(struct model_connection *c, const char *what, st
 
 static enum sg_status fail_io(struct model_connection *c, int rc, const char *what, struct sg_error *err)
 {
-    int reason = c->db != NULL ? sqlite3_system_errno(c->db) : 0;
+    /* SQLite keeps no errno of a COMMIT that failed; model_step cleared ours before. */
+    int reason = errno;
+    if (reason == 0 && c->db != NULL)
+        reason = sqlite3_system_errno(c->db);
     if (rc == SQLITE_IOERR_NOMEM)
         return sg_fail(err, SG_MEMORY, "cannot %s: out of memory", what);
     if (reason == ENOSPC)
@@ -152,6 +155,7 @@ enum sg_status model_step(struct model_connection *c, sqlite3_stmt *s, int bound
 {
     if (bound != SQLITE_OK)
         return model_fail(c, SQLITE_OK, what, err);
+    errno = 0;
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW)
         return SG_OK;
@@ -176,6 +180,7 @@ enum sg_status model_run_plain(struct model_connection *c, enum model_sql which,
 
 enum sg_status model_exec(struct model_connection *c, const char *sql, const char *what, struct sg_error *err)
 {
+    errno = 0;
     int rc = sqlite3_exec(c->db, sql, NULL, NULL, NULL);
     return rc == SQLITE_OK ? SG_OK : model_fail(c, rc, what, err);
 }

@@ -64,8 +64,29 @@ bool jetstream_time(struct slice text, int64_t *out_ns)
 
 /* ---- asking ---- */
 
-/* Ask and parse; an "error" member of the answer becomes a status. The caller frees *out. */
-static enum sg_status ask(struct jetstream *js, const char *verb, struct slice body, yyjson_doc **out,
+/* Parse an answer; its "error" member becomes a status. The caller frees *out. */
+static enum sg_status answer_parse(struct slice answer, const char *stream, yyjson_doc **out, struct sg_error *err)
+{
+    yyjson_doc *doc = yyjson_read(answer.data != NULL ? answer.data : "", answer.bytes, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_val *error = yyjson_obj_get(root, "error");
+    if (yyjson_is_obj(root) && error == NULL) {
+        *out = doc;
+        return SG_OK;
+    }
+    enum sg_status status = SG_INVALID;
+    const char *description = yyjson_get_str(yyjson_obj_get(error, "description"));
+    if (yyjson_get_int(yyjson_obj_get(error, "code")) == CODE_NOT_FOUND)
+        status = SG_NOT_FOUND;
+    if (description == NULL)
+        description = error != NULL ? "refused" : "the answer is no JSON object";
+    status = sg_fail(err, status, "stream %.200s: %.150s", stream, description);
+    yyjson_doc_free(doc);
+    return status;
+}
+
+/* Ask the API; the answer is in js->scratch. */
+static enum sg_status ask(struct jetstream *js, const char *verb, struct slice body, struct slice *answer,
                           struct sg_error *err)
 {
     char subject[JETSTREAM_SUBJECT_BYTES];
@@ -74,23 +95,7 @@ static enum sg_status ask(struct jetstream *js, const char *verb, struct slice b
     if (written < 0 || (size_t)written >= sizeof subject)
         return sg_fail(err, SG_INVALID, "the names of stream %s and its subjects are too long together", js->stream);
     enum sg_status status = link_request(js->link, subject, body, &js->scratch, err);
-    if (status != SG_OK)
-        return status;
-    yyjson_doc *doc = yyjson_read(js->scratch.data != NULL ? js->scratch.data : "", js->scratch.bytes, 0);
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    if (!yyjson_is_obj(root)) {
-        yyjson_doc_free(doc);
-        return sg_fail(err, SG_INVALID, "%.200s: the answer is no JSON object", subject);
-    }
-    yyjson_val *error = yyjson_obj_get(root, "error");
-    if (error == NULL) {
-        *out = doc;
-        return SG_OK;
-    }
-    const char *description = yyjson_get_str(yyjson_obj_get(error, "description"));
-    status = yyjson_get_int(yyjson_obj_get(error, "code")) == CODE_NOT_FOUND ? SG_NOT_FOUND : SG_INVALID;
-    status = sg_fail(err, status, "stream %.200s: %.150s", js->stream, description != NULL ? description : "refused");
-    yyjson_doc_free(doc);
+    *answer = (struct slice){js->scratch.data, js->scratch.bytes};
     return status;
 }
 
@@ -155,18 +160,26 @@ static bool info_read(yyjson_val *root, struct stream_info *out)
     return true;
 }
 
-enum sg_status jetstream_info(struct jetstream *js, struct stream_info *out, struct sg_error *err)
+enum sg_status jetstream_info_read(struct slice answer, const char *stream, struct stream_info *out,
+                                   struct sg_error *err)
 {
-    char verb[JETSTREAM_SUBJECT_BYTES];
     yyjson_doc *doc = NULL;
-    (void)snprintf(verb, sizeof verb, "STREAM.INFO.%s", js->stream);
-    enum sg_status status = ask(js, verb, (struct slice){0}, &doc, err);
+    enum sg_status status = answer_parse(answer, stream, &doc, err);
     if (status != SG_OK)
         return status;
     if (!info_read(yyjson_doc_get_root(doc), out))
-        status = sg_fail(err, SG_INVALID, "stream %.200s: information without sequences", js->stream);
+        status = sg_fail(err, SG_INVALID, "stream %.200s: information without sequences", stream);
     yyjson_doc_free(doc);
     return status;
+}
+
+enum sg_status jetstream_info(struct jetstream *js, struct stream_info *out, struct sg_error *err)
+{
+    char verb[JETSTREAM_SUBJECT_BYTES];
+    struct slice answer;
+    (void)snprintf(verb, sizeof verb, "STREAM.INFO.%s", js->stream);
+    enum sg_status status = ask(js, verb, (struct slice){0}, &answer, err);
+    return status == SG_OK ? jetstream_info_read(answer, js->stream, out, err) : status;
 }
 
 /* ---- consumer ---- */
@@ -176,6 +189,7 @@ enum sg_status jetstream_create_consumer(struct jetstream *js, const char *name,
 {
     char verb[JETSTREAM_SUBJECT_BYTES];
     struct buffer body;
+    struct slice answer;
     yyjson_doc *doc = NULL;
     buffer_init(&body, JETSTREAM_SUBJECT_BYTES * 4);
     buffer_append_text(&body, "{\"stream_name\":");
@@ -200,7 +214,9 @@ enum sg_status jetstream_create_consumer(struct jetstream *js, const char *name,
     if (body.failed || written < 0 || (size_t)written >= sizeof verb)
         status = sg_fail(err, SG_INVALID, "the names of stream %s and its subjects are too long", js->stream);
     else
-        status = ask(js, verb, (struct slice){body.data, body.bytes}, &doc, err);
+        status = ask(js, verb, (struct slice){body.data, body.bytes}, &answer, err);
+    if (status == SG_OK)
+        status = answer_parse(answer, js->stream, &doc, err);
     yyjson_doc_free(doc);
     buffer_free(&body);
     return status;
@@ -212,9 +228,12 @@ static enum sg_status message_get(struct jetstream *js, struct slice body, struc
                                   struct sg_error *err)
 {
     char verb[JETSTREAM_SUBJECT_BYTES];
+    struct slice answer;
     yyjson_doc *doc = NULL;
     (void)snprintf(verb, sizeof verb, "STREAM.MSG.GET.%s", js->stream);
-    enum sg_status status = ask(js, verb, body, &doc, err);
+    enum sg_status status = ask(js, verb, body, &answer, err);
+    if (status == SG_OK)
+        status = answer_parse(answer, js->stream, &doc, err);
     if (status != SG_OK)
         return status;
     yyjson_val *message = yyjson_obj_get(yyjson_doc_get_root(doc), "message");

@@ -44,6 +44,10 @@ struct jetstream {
     struct buffer scratch; /* owned by whoever made the struct */
 };
 
+/* Read an answer to STREAM.INFO. SG_INVALID: no JSON object, or without sequences; SG_NOT_FOUND, SG_INVALID: it is an error. */
+SG_MUST_CHECK enum sg_status jetstream_info_read(struct slice answer, const char *stream, struct stream_info *out,
+                                                 struct sg_error *err);
+
 SG_MUST_CHECK enum sg_status jetstream_info(struct jetstream *js, struct stream_info *out, struct sg_error *err);
 
 /* An ephemeral push consumer without acknowledgements, from `start` (1 = from the first there is), with flow control and

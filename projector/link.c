@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "projector/nkey.h"
+#include "core/nkey.h"
 
 enum sg_status link_library_open(struct sg_error *err)
 {

@@ -90,7 +90,7 @@ describe('the gateway proves who it is', () => {
 });
 
 describe('with TLS', () => {
-  const tls = (files, more = '') => `tls { cert_file: "${files.server.cert}", key_file: "${files.server.key}" ${more} }`;
+  const tls = (files, more = '') => `tls { cert_file: "${files.server.cert}", key_file: "${files.server.key}"\n${more} }`;
 
   it('the server is checked by its authority', async (t) => {
     const files = await certificates(tempFolder(t, 'tls'));
@@ -117,7 +117,7 @@ describe('with TLS', () => {
   it('a client certificate is shown where the server asks for one', async (t) => {
     const files = await certificates(tempFolder(t, 'tls'));
     const own = { caFile: files.ca, certFile: files.client.cert, keyFile: files.client.key };
-    const { nats, client } = await serverWith(t, tls(files, `ca_file: "${files.ca}", verify: true`), { tls: own }, { scheme: 'tls' });
+    const { nats, client } = await serverWith(t, tls(files, `ca_file: "${files.ca}"\nverify: true`), { tls: own }, { scheme: 'tls' });
     const settings = { tls: { ca_file: files.ca, cert_file: files.client.cert, key_file: files.client.key } };
     await follows(await gatewayWith(t, nats, settings), client);
     const without = await gatewayWith(t, nats, { tls: { ca_file: files.ca } });
@@ -145,8 +145,8 @@ describe('wrong credentials', () => {
     const gateway = await gatewayWith(t, nats, { user: 'gw', password_file: secret(t, 'new') });
     await lastError(gateway, /auth/i);
     await nats.closeClients();
-    nats.reload('authorization { user: gw, password: new }');
-    const client = await until('the new password', () => nats.client({ user: 'gw', pass: 'new' }), WITHIN);
+    await nats.reload('authorization { user: gw, password: new }');
+    const client = await nats.client({ user: 'gw', pass: 'new' });
     await follows(gateway, client);
   });
 
@@ -155,11 +155,11 @@ describe('wrong credentials', () => {
     const gateway = await gatewayWith(t, nats, { user: 'gw', password_file: secret(t, 'one') });
     await gateway.untilPosition(10, WITHIN);
     await nats.closeClients();
-    nats.reload('authorization { user: gw, password: two }');
+    await nats.reload('authorization { user: gw, password: two }');
     await gateway.untilStatus('disconnected', WITHIN);
     await lastError(gateway, /auth/i);
     assert.equal((await gateway.get('/v1/state/customers/c-1')).status, 200);
-    nats.reload('authorization { user: gw, password: one }');
+    await nats.reload('authorization { user: gw, password: one }');
     await gateway.untilStatus('live', WITHIN);
   });
 });

@@ -86,7 +86,7 @@ add('404', [
 
 add('404', [
   ...['/', '//', '/v1', '/v1/', '/v2/state', '/v1/state/', '/v1/state/customers/', '/v1/state/customers/42/', '//v1/state', '/V1/state', '/v1/State', '/v1/state/a/b/c',
-    '/v1/state/a/b/c/d/e/f/g/h/i/j/k', '/livez/', '/livez/x', '/../livez', '/./livez', '/v1/../livez', '/%2e%2e/livez', '/v1%2Fstate', '/livez%00x'.replace('%00', '%01'), '/etc/passwd',
+    '/v1/state/a/b/c/d/e/f/g/h/i/j/k', '/livez/', '/livez/x', '/../livez', '/./livez', '/v1/../livez', '/%2e%2e/livez', '/v1%2Fstate', '/livez%01x', '/etc/passwd',
     '/..%2f..%2fetc/passwd', '/v1/state/customers//', '/v1/changes/customers', '/v1/history/customers/42', '/livez;jsessionid=1', '/favicon.ico', '/v1/status/x', '/metrics/x', '/readyz.'].map((path) => [`the path ${path}`, GET(path)]),
   ['an absolute target without path', GET('http://localhost')],
   ['an absolute target with a path of its own', GET('http://localhost/http://localhost/livez')],
@@ -104,7 +104,7 @@ add('400', [
   ['one hexadecimal digit', GET('/v1/state/customers/%4g')],
   ['%u', GET('/v1/state/customers/%u0041')],
   ['a sign in an encoding', GET('/v1/state/customers/%+4')],
-  ['a space in an encoding', GET('/v1/state/customers/%\t4').replace('\t', '-')],
+  ['a minus in an encoding', GET('/v1/state/customers/%-4')],
   ['%ff', GET('/v1/state/customers/%ff')],
   ['%fe%ff', GET('/v1/state/customers/%fe%ff')],
   ['an overlong slash', GET('/v1/state/customers/%c0%af')],
@@ -129,7 +129,7 @@ add('400', [
   ['DEL in the path', GET('/v1/state/customers/a\x7fb')],
   ['a control byte in the path', GET('/v1/state/customers/a\x01b')],
   ['an escape byte in the query', GET('/v1/rejected?stream=\x1b[31m')],
-].map(([what, bytes]) => [what, bytes]));
+]);
 
 // ---- targets
 
@@ -168,8 +168,8 @@ add('400', [
 
 add('400', [
   ...['x=1', 'limit', 'limit=', '=1', '&', 'limit=1&', '&limit=1', 'limit=1&&cursor=x', 'limit=0', 'limit=1001', 'limit=-1', 'limit=+1', 'limit=%201', 'limit=1%20', 'limit=1.0', 'limit=1e2', 'limit=0x10',
-    'limit=01', 'limit=9999999999999999999999', 'limit=1&limit=1', 'limit=1&%6cimit=1', 'LIMIT=1', 'cursor=', 'cursor=x', 'cursor=%2e', 'cursor=AA', 'cursor=AQ', 'cursor=AQ==', 'cursor=AQAA=', 'cursor=Ag41', 'cursor=AQFC',
-    'limit[]=1', 'limit=1;cursor=x'].filter((query) => query !== 'cursor=AQFC').map((query) => [`the query ${query}`, GET(`/v1/state/customers?${query}`)]),
+    'limit=01', 'limit=9999999999999999999999', 'limit=1&limit=1', 'limit=1&%6cimit=1', 'LIMIT=1', 'cursor=', 'cursor=x', 'cursor=%2e', 'cursor=AA', 'cursor=AQ', 'cursor=AQ==', 'cursor=AQAA=', 'cursor=Ag41',
+    'limit[]=1', 'limit=1;cursor=x'].map((query) => [`the query ${query}`, GET(`/v1/state/customers?${query}`)]),
   ['a cursor that is too long', GET(`/v1/state/customers?cursor=AQ${REPEAT('A', 684)}`)],
   ['a cursor of another page', GET('/v1/rejected?cursor=AUFC')],
   ['a cursor that is no number', GET('/v1/rejected?cursor=AkFC')],
@@ -209,24 +209,31 @@ add('400 close', [
 
 add('505 close', [
   ...['HTTP/1.2', 'HTTP/1.9', 'HTTP/2.0', 'HTTP/3.0', 'HTTP/0.9', 'HTTP/9.9'].map((version) => [version, `GET /livez ${version}\r\n${HOST}\r\n`]),
+  ['the HTTP/2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
 ]);
 add('400 close', [
   ...['HTTP/1', 'HTTP/1.', 'HTTP/1.1.1', 'HTTP/01.1', 'HTTP/1.10', 'http/1.1', 'Http/1.1', 'HTTP/a.b', 'HTTP 1.1', 'HTTPS/1.1', 'HTTP/-1.1', 'XTTP/1.1', 'ICY', 'HTTP/1,1', 'HTTP/1.1x'].map((version) => [`the version ${version}`, `GET /livez ${version}\r\n${HOST}\r\n`]),
   ['no version', `GET /livez\r\n${HOST}\r\n`],
   ['HTTP/0.9 as it was', 'GET /livez\r\n\r\n'],
-  ['the HTTP/2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
   ['two spaces', `GET  /livez HTTP/1.1\r\n${HOST}\r\n`],
-  ['a tab', `GET\t/livez\tHTTP/1.1\r\n${HOST}\r\n`],
   ['a space in the target', `GET /liv ez HTTP/1.1\r\n${HOST}\r\n`],
-  ['a space in front', ` GET /livez HTTP/1.1\r\n${HOST}\r\n`],
   ['a space behind the version', `GET /livez HTTP/1.1 \r\n${HOST}\r\n`],
+  ['an answer', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
+]);
+
+// ---- what cannot be a request line: the end, without a word
+
+add('close', [
+  ['a tab', `GET\t/livez\tHTTP/1.1\r\n${HOST}\r\n`],
+  ['a space in front', ` GET /livez HTTP/1.1\r\n${HOST}\r\n`],
   ['only a method', 'GET\r\n\r\n'],
   ['a TLS hello', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n'],
   ['a SOCKS hello', '\x05\x01\x00\r\n\r\n'],
   ['an SSH banner', 'SSH-2.0-OpenSSH_9.2\r\n\r\n'],
   ['a proxy header', `PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n${OK}`],
-  ['an answer', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
   ['JSON', '{"a":1}\r\n\r\n'],
+  ['a NUL in the target', GET('/live\0z')],
+  ['a NUL in the method', `G\0T /livez HTTP/1.1\r\n${HOST}\r\n`],
 ]);
 
 // ---- methods
@@ -249,7 +256,6 @@ add('413 close', [
   ['a body that is a request', GET('/livez', `${HOST}Content-Length: ${SMUGGLED.length}\r\n`) + SMUGGLED],
   ['a length that is too short for what follows', GET('/livez', `${HOST}Content-Length: 3\r\n`) + SMUGGLED],
   ['a large length', GET('/livez', `${HOST}Content-Length: 9223372036854775807\r\n`)],
-  ['a length beyond 64 bits', GET('/livez', `${HOST}Content-Length: 99999999999999999999\r\n`)],
   ['chunks', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\n`) + '0\r\n\r\n'],
   ['chunks and a request behind them', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\n`) + `0\r\n\r\n${SMUGGLED}`],
   ['chunks in capitals', GET('/livez', `${HOST}Transfer-Encoding: CHUNKED\r\n`) + `0\r\n\r\n${SMUGGLED}`],
@@ -266,6 +272,7 @@ add('400 close', [
   ['both frames', GET('/livez', `${HOST}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n`) + `0\r\n\r\n${SMUGGLED}`],
   ['both frames, the other way round', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n`) + `0\r\n\r\n${SMUGGLED}`],
   ['a length of 0 and chunks', GET('/livez', `${HOST}Content-Length: 0\r\nTransfer-Encoding: chunked\r\n`) + `0\r\n\r\n${SMUGGLED}`],
+  ['a length beyond 64 bits', GET('/livez', `${HOST}Content-Length: 99999999999999999999\r\n`)],
   ['two lengths', GET('/livez', `${HOST}Content-Length: 0\r\nContent-Length: 5\r\n`) + SMUGGLED],
   ['two equal lengths', GET('/livez', `${HOST}Content-Length: 0\r\nContent-Length: 0\r\n`)],
   ['a list of lengths', GET('/livez', `${HOST}Content-Length: 0, 5\r\n`) + SMUGGLED],
@@ -283,8 +290,6 @@ add('400 close', [
   ['a space in a header name', GET('/livez', `${HOST}X A: b\r\n`)],
   ['a NUL in a header', GET('/livez', `${HOST}X-A: b\0c\r\n`)],
   ['a NUL in a header name', GET('/livez', `${HOST}X\0A: b\r\n`)],
-  ['a NUL in the target', GET('/live\0z')],
-  ['a NUL in the method', `G\0T /livez HTTP/1.1\r\n${HOST}\r\n`],
   ['a carriage return in a header', GET('/livez', `${HOST}X-A: b\rc\r\n`)],
   ['a carriage return in the target', GET('/live\rz')],
   ['line feeds alone', `GET /livez HTTP/1.1\n${HOST.replace('\r', '')}\n`],
@@ -324,7 +329,8 @@ add('200 404 200', [['three at once', OK + GET(E) + OK]]);
 add(Array(50).fill('200').join(' '), [['fifty at once', REPEAT(OK, 50)]]);
 add('200 200 close', [['the second one closes', OK + GET('/livez', `${HOST}Connection: close\r\n`) + OK]]);
 add('200 413 close', [['a body behind a good one', OK + GET('/livez', `${HOST}Content-Length: 3\r\n`) + `abc${OK}`]]);
-add('200 400 close', [['garbage behind a good one', `${OK}\x00\x01\x02\r\n\r\n`], ['a bad header behind a good one', OK + GET('/livez', `${HOST}X A: b\r\n`)]]);
+add('200 close', [['garbage behind a good one', `${OK}\x00\x01\x02\r\n\r\n`]]);
+add('200 400 close', [['a bad header behind a good one', OK + GET('/livez', `${HOST}X A: b\r\n`)]]);
 add('200 405 close', [['a method behind a good one', `${OK}POST /livez HTTP/1.1\r\n${HOST}Content-Length: 0\r\n\r\n${OK}`]]);
 add('200 200', [['HEAD and GET at once', `HEAD /livez HTTP/1.1\r\n${HOST}\r\n${OK}`]]);
 add('400 200', [['a bad target, then a good one', GET('/livez#x') + OK]]);
@@ -496,7 +502,7 @@ describe('hostile requests', () => {
         done(Date.now() - begun);
       });
     });
-    const times = await Promise.all([closed(''), closed('GET /livez HTTP/1.1\r\n'), closed('GET /livez HTTP/1.1\r\n', 'X'), closed(OK), closed(OK, '\r')]);
+    const times = await Promise.all([closed(''), closed('GET /livez HTTP/1.1\r\n'), closed('GET /livez HTTP/1.1\r\n', 'X'), closed(OK), closed(OK, 'G')]);
     for (const ms of times) assert.ok(ms > 25_000 && ms < 40_000, `${times}`);
     assert.equal((await gateway.get('/livez')).status, 200);
   });

@@ -156,7 +156,7 @@ describe('a database that is not ours to touch', () => {
   it('of another program is refused, and not altered', async (t) => {
     const database = join(tempFolder(t, 'foreign'), 'photos.db');
     await query(database, 'CREATE TABLE photos (name TEXT); INSERT INTO photos VALUES (1)', { write: true });
-    await untouched(t, { database }, /stategate/);
+    await untouched(t, { database }, /another program|not a stategate/);
   });
 });
 

@@ -90,10 +90,13 @@ ${typeof this.config === 'function' ? this.config(this.folder) : this.config}
   }
 
   // Reads the configuration again (SIGHUP), with other text if given.
-  reload(config = this.config) {
+  async reload(config = this.config) {
+    const reloads = () => this.log.split('Reloaded server configuration').length;
+    const before = reloads();
     this.config = config;
     this.writeConfig();
     signal(this.running.child, 'SIGHUP');
+    await until('the server has read its configuration again', () => reloads() > before);
   }
 
   async stop() {

@@ -3,8 +3,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 // Polls `condition` until it gives something truthy, which is returned. An error that it throws counts as "not yet" and
-// is shown when the deadline passes.
-export async function until(description, condition, { deadlineMs = 10_000, everyMs = 20 } = {}) {
+// is shown when the deadline passes; with `hard` it ends the wait.
+export async function until(description, condition, { deadlineMs = 10_000, everyMs = 20, hard = false } = {}) {
   const deadline = performance.now() + deadlineMs;
   let last;
   for (;;) {
@@ -13,10 +13,11 @@ export async function until(description, condition, { deadlineMs = 10_000, every
       if (result) return result;
       last = undefined;
     } catch (error) {
+      if (hard) throw error;
       last = error;
     }
     if (performance.now() > deadline) {
-      throw new Error(`not within ${deadlineMs} ms: ${description}`, { cause: last });
+      throw new Error(`not within ${deadlineMs} ms: ${description}${last ? `: ${last.message}` : ''}`, { cause: last });
     }
     await pause(everyMs);
   }

@@ -78,7 +78,7 @@ static struct event event_base(enum event_kind kind, uint64_t sequence, const ch
 {
     return (struct event){.kind = kind,
                           .sequence = sequence,
-                          .time_ns = (int64_t)sequence * 1000,
+                          .time_ns = (int64_t)(sequence % 1000000) * 1000,
                           .subject = SLICE_LITERAL("state.customers.x"),
                           .collection = SLICE_LITERAL("customers"),
                           .id = slice_of(id),

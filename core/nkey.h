@@ -1,6 +1,6 @@
 /* The public half of a NATS user nkey: nats.c signs with the seed's file, but wants the public key told. */
-#ifndef STATEGATE_PROJECTOR_NKEY_H
-#define STATEGATE_PROJECTOR_NKEY_H
+#ifndef STATEGATE_CORE_NKEY_H
+#define STATEGATE_CORE_NKEY_H
 
 #include "core/status.h"
 

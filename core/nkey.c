@@ -1,5 +1,5 @@
 /* The public half of a NATS user nkey. */
-#include "projector/nkey.h"
+#include "core/nkey.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

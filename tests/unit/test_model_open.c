@@ -1,0 +1,405 @@
+/* What opening promises: one writer, no foreign or newer file touched, a damaged one moved aside, limits that hold. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "model_fixture.h"
+
+static void rows_outlive_an_orderly_stop(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_entity entity;
+    struct model_sizes sizes;
+    assert_true(f->report.created);
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+    fixture_close(f);
+    model_sizes(f->path, &sizes);
+    assert_true(sizes.database_bytes > 0);
+    assert_int_equal(sizes.wal_bytes, 0);
+    fixture_open(f);
+    assert_false(f->report.created);
+    assert_string_equal(f->report.moved_aside, "");
+    assert_int_equal(f->stream.position, 1);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+}
+
+static void second_writer_is_refused_and_told_who_holds_it(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_writer *second = NULL;
+    struct sg_error err = {0};
+    char pid[32];
+    (void)snprintf(pid, sizeof pid, "pid %ld", (long)getpid());
+    assert_int_equal(model_open(&f->options, &second, NULL, &err), SG_LOCKED);
+    assert_null(second);
+    assert_non_null(strstr(err.message, pid));
+    fixture_close(f);
+    assert_int_equal(model_open(&f->options, &f->writer, NULL, &err), SG_OK);
+}
+
+static void relative_path_is_as_good(void **state)
+{
+    struct model_fixture *f = *state;
+    char before[512];
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(f->directory), 0);
+    struct model_options options = f->options;
+    struct model_writer *writer = NULL;
+    options.path = "other.db";
+    assert_int_equal(model_open(&options, &writer, NULL, NULL), SG_OK);
+    assert_int_equal(access("other.db.lock", F_OK), 0);
+    model_close(writer);
+    assert_int_equal(chdir(before), 0);
+}
+
+static void folder_that_is_not_there_is_an_error_of_storage(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_options options = f->options;
+    struct model_writer *writer = NULL;
+    options.path = "/nonexistent/state.db";
+    assert_int_equal(model_open(&options, &writer, NULL, NULL), SG_STORAGE);
+    assert_null(writer);
+}
+
+static void expect_refusal(struct model_fixture *f, const char *words)
+{
+    struct sg_error err = {0};
+    struct model_writer *writer = NULL;
+    assert_int_equal(model_open(&f->options, &writer, NULL, &err), SG_INVALID);
+    assert_null(writer);
+    if (strstr(err.message, words) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", err.message, words);
+    assert_int_equal(fixture_files_like(f, "corrupt"), 0);
+}
+
+static void newer_schema_is_refused_with_both_versions(void **state)
+{
+    struct model_fixture *f = *state;
+    static const unsigned char newer[4] = {0, 0, 0, MODEL_SCHEMA_VERSION + 1};
+    static const unsigned char ours[4] = {0, 0, 0, MODEL_SCHEMA_VERSION};
+    struct sg_error err = {0};
+    struct model_reader *reader = NULL;
+    fixture_close(f);
+    fixture_file_write(f->path, 60, newer, sizeof newer);
+    expect_refusal(f, "schema version 2, newer than version 1");
+    assert_int_equal(model_reader_open(f->path, &reader, &err), SG_INVALID);
+    assert_null(reader);
+    fixture_file_write(f->path, 60, ours, sizeof ours);
+    fixture_open(f);
+}
+
+static void foreign_database_is_refused_and_untouched(void **state)
+{
+    struct model_fixture *f = *state;
+    static const unsigned char nobody[4] = {0, 0, 0, 0};
+    struct stat before;
+    struct stat after;
+    fixture_close(f);
+    fixture_file_write(f->path, 68, nobody, sizeof nobody); /* as another program's file looks */
+    assert_int_equal(stat(f->path, &before), 0);
+    expect_refusal(f, "another program");
+    assert_int_equal(stat(f->path, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_int_equal(before.st_size, after.st_size);
+    assert_true(before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
+    assert_int_equal(fixture_files_like(f, "-wal") + fixture_files_like(f, "-journal"), 0);
+}
+
+static void fill(struct model_fixture *f, uint64_t first, size_t count, int64_t version, size_t state_bytes)
+{
+    static char states[8192];
+    static char ids[1024][24];
+    static struct event events[1024];
+    static enum event_result results[1024];
+    assert_true(count <= 1024 && state_bytes < sizeof states);
+    memset(states, 'x', sizeof states);
+    states[state_bytes] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        (void)snprintf(ids[i], sizeof ids[i], "id-%zu", (i * 7919) % 1024);
+        events[i] = event_state(first + i, ids[i], version, states);
+    }
+    fixture_apply(f, events, count, results, NULL);
+}
+
+/* The fixture's database was damaged while it was closed: it must go aside, and an empty one must work. */
+static void expect_moved_aside(struct model_fixture *f)
+{
+    fixture_open(f);
+    assert_true(f->report.created);
+    assert_non_null(strstr(f->report.moved_aside, "state.db.corrupt-20"));
+    assert_int_equal(access(f->report.moved_aside, F_OK), 0);
+    assert_int_equal(f->stream.position, 0);
+    assert_int_equal(fixture_files_like(f, ".suspect"), 0);
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+}
+
+static void garbage_is_moved_aside(void **state)
+{
+    struct model_fixture *f = *state;
+    fixture_close(f);
+    assert_int_equal(truncate(f->path, 0), 0);
+    fixture_file_write(f->path, 0, "this is no database at all", 26);
+    fixture_file_write(f->path, 5000, "nor is this", 11);
+    expect_moved_aside(f);
+}
+
+static void overwritten_header_is_moved_aside(void **state)
+{
+    struct model_fixture *f = *state;
+    static const unsigned char zeros[100] = {0};
+    fill(f, 1, 500, 1, 200);
+    fixture_close(f);
+    fixture_file_write(f->path, 0, zeros, sizeof zeros);
+    expect_moved_aside(f);
+}
+
+static void truncated_database_is_moved_aside_each_under_its_own_name(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_sizes sizes;
+    for (size_t round = 1; round <= 2; round++) {
+        fill(f, 100, 1000, 2, 200);
+        fixture_close(f);
+        model_sizes(f->path, &sizes);
+        assert_int_equal(truncate(f->path, sizes.database_bytes / 2), 0);
+        expect_moved_aside(f);
+        assert_int_equal(fixture_files_like(f, ".corrupt-"), round);
+    }
+}
+
+static void overwritten_page_is_found(void **state)
+{
+    struct model_fixture *f = *state;
+    static unsigned char noise[4096];
+    struct model_sizes sizes;
+    memset(noise, 0xa5, sizeof noise);
+    fill(f, 1, 1000, 1, 200);
+    fixture_close(f);
+    model_sizes(f->path, &sizes);
+    fixture_file_write(f->path, sizes.database_bytes / 4096 / 2 * 4096, noise, sizeof noise);
+    expect_moved_aside(f);
+}
+
+static void damage_met_while_running_is_looked_into_at_the_next_start(void **state)
+{
+    struct model_fixture *f = *state;
+    static unsigned char noise[4096];
+    struct model_sizes sizes;
+    struct model_entity entity;
+    char id[24];
+    bool damaged = false;
+    memset(noise, 0xa5, sizeof noise);
+    fill(f, 1, 1000, 1, 200);
+    fixture_reopen(f); /* writes the WAL back */
+    model_sizes(f->path, &sizes);
+    for (int64_t page = 8; page < sizes.database_bytes / 4096; page++)
+        fixture_file_write(f->path, page * 4096, noise, sizeof noise);
+    for (size_t i = 0; i < 1000 && !damaged; i++) {
+        (void)snprintf(id, sizeof id, "id-%zu", i);
+        damaged = fixture_entity(f, id, &entity) == SG_CORRUPT;
+    }
+    assert_true(damaged);
+    assert_int_equal(fixture_files_like(f, ".suspect"), 1);
+    fixture_close(f);
+    expect_moved_aside(f);
+}
+
+static void suspicion_without_damage_is_dropped(void **state)
+{
+    struct model_fixture *f = *state;
+    char name[160];
+    (void)snprintf(name, sizeof name, "%s.suspect", f->path);
+    fixture_file_write(name, 0, "", 0);
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+    fixture_reopen(f);
+    assert_string_equal(f->report.moved_aside, "");
+    assert_int_equal(f->stream.position, 1);
+    assert_int_equal(fixture_files_like(f, ".suspect"), 0);
+}
+
+/* Apply 100 rows of 1 kB from `*sequence` on; the status of it. */
+static enum sg_status grow(struct model_fixture *f, uint64_t *sequence, struct sg_error *err)
+{
+    static char state[1025];
+    char ids[100][24];
+    struct event events[100];
+    enum event_result results[100];
+    enum event_reason reasons[100];
+    uint64_t position = 0;
+    memset(state, 'x', sizeof state - 1);
+    for (size_t i = 0; i < 100; i++) {
+        (void)snprintf(ids[i], sizeof ids[i], "row-%llu", (unsigned long long)(*sequence + i));
+        events[i] = event_state(*sequence + i, ids[i], 1, state);
+    }
+    enum sg_status status = model_apply(f->writer, f->stream.id, events, 100, results, reasons, &position, err);
+    if (status == SG_OK)
+        *sequence += 100;
+    return status;
+}
+
+static void full_database_refuses_changes_nothing_and_goes_on_when_there_is_room(void **state)
+{
+    struct model_fixture *f = *state;
+    struct sg_error err = {0};
+    struct model_sizes sizes;
+    struct model_entity entity;
+    uint64_t sequence = 1;
+    bool more = true;
+    enum sg_status status = SG_OK;
+    f->options.bytes_max = 2 << 20;
+    fixture_reopen(f);
+    while ((status = grow(f, &sequence, &err)) == SG_OK)
+        assert_true(sequence < 10000);
+    assert_int_equal(status, SG_FULL);
+    assert_non_null(strstr(err.message, "limit of 2097152 bytes"));
+    assert_true(sequence > 1000);
+    model_sizes(f->path, &sizes);
+    assert_true(sizes.database_bytes <= f->options.bytes_max);
+    fixture_reload(f);
+    assert_int_equal(f->stream.position, sequence - 1);
+    assert_int_equal(fixture_entities(f), sequence - 1);
+    assert_int_equal(fixture_entity(f, "row-1", &entity), SG_OK); /* reads go on */
+    assert_int_equal(grow(f, &sequence, &err), SG_FULL);
+    /* Room by a higher limit. */
+    f->options.bytes_max = 4 << 20;
+    fixture_reopen(f);
+    assert_int_equal(grow(f, &sequence, &err), SG_OK);
+    while (grow(f, &sequence, &err) == SG_OK)
+        ;
+    assert_int_equal(err.status, SG_FULL);
+    /* Room by rows that went: on the same connection. */
+    assert_int_equal(model_stream_begin_build(f->writer, f->stream.id, 1, &(struct epoch){"abcdef"}, 0, NULL), SG_OK);
+    while (more)
+        assert_int_equal(model_sweep(f->writer, 1000, &more, NULL), SG_OK);
+    assert_int_equal(grow(f, &sequence, &err), SG_OK);
+}
+
+static void limit_below_the_present_size_refuses_growth_only(void **state)
+{
+    struct model_fixture *f = *state;
+    struct sg_error err = {0};
+    uint64_t sequence = 1;
+    while (sequence < 1000)
+        assert_int_equal(grow(f, &sequence, &err), SG_OK);
+    f->options.bytes_max = 64 << 10;
+    fixture_reopen(f);
+    assert_int_equal(grow(f, &sequence, &err), SG_FULL);
+    assert_int_equal(fixture_apply_one(f, event_state(sequence, "row-1", 2, "{}")), RESULT_APPLIED);
+}
+
+/* A file that must not grow beyond RLIMIT_FSIZE stands in for a full disk; in a process of its own. */
+static int full_disk_child(struct model_fixture *f)
+{
+    struct sg_error err = {0};
+    uint64_t sequence = 1;
+    while (grow(f, &sequence, &err) == SG_OK && sequence < 100000)
+        ;
+    if (err.status == SG_FULL && sequence > 1)
+        return 0;
+    fprintf(stderr, "ended at sequence %llu: %s\n", (unsigned long long)sequence, err.message);
+    return 1;
+}
+
+static void full_disk_is_told_from_other_errors(void **state)
+{
+    struct model_fixture *f = *state;
+    fixture_close(f);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct rlimit limit = {1 << 20, 1 << 20};
+        (void)signal(SIGXFSZ, SIG_IGN);
+        bool reshaped = false;
+        if (model_open(&f->options, &f->writer, NULL, NULL) != SG_OK ||
+            model_stream_attach(f->writer, "ORDERS", "shape", &f->stream, &reshaped, NULL) != SG_OK ||
+            setrlimit(RLIMIT_FSIZE, &limit) != 0)
+            _exit(2);
+        _exit(full_disk_child(f));
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    fixture_open(f); /* what was committed is there, and it works with room */
+    assert_true(f->stream.position > 0);
+    assert_int_equal(fixture_entities(f), f->stream.position);
+    uint64_t sequence = f->stream.position + 1;
+    assert_int_equal(grow(f, &sequence, NULL), SG_OK);
+}
+
+static void wal_is_written_back_and_begun_again(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_sizes sizes;
+    f->options.bytes_max = 8 << 20; /* the threshold is a quarter: 512 pages */
+    fixture_reopen(f);
+    for (int64_t version = 1; version <= 100; version++)
+        fill(f, (uint64_t)version * 1000, 200, version, 1000);
+    model_sizes(f->path, &sizes);
+    assert_true(sizes.database_bytes > 200 * 1000);
+    assert_true(sizes.wal_bytes < 4 << 20);
+}
+
+static void reader_that_holds_the_wal_stops_the_writer_only_at_a_bound(void **state)
+{
+    struct model_fixture *f = *state;
+    struct sg_error err = {0};
+    struct model_sizes sizes;
+    char id[] = "a";
+    static char state_text[4097];
+    enum sg_status status = SG_OK;
+    memset(state_text, 'x', sizeof state_text - 1);
+    f->options.bytes_max = 1 << 20; /* threshold 64 pages; refused beyond 512 */
+    fixture_reopen(f);
+    assert_int_equal(fixture_apply_one(f, event_state(1, id, 1, "{}")), RESULT_APPLIED);
+    (void)fixture_begin(f);
+    uint64_t sequence = 2;
+    for (; status == SG_OK && sequence < 2000; sequence++) {
+        struct event event = event_state(sequence, id, (int64_t)sequence, state_text);
+        enum event_result result;
+        enum event_reason reason;
+        uint64_t position = 0;
+        status = model_apply(f->writer, f->stream.id, &event, 1, &result, &reason, &position, &err);
+    }
+    assert_int_equal(status, SG_FULL);
+    assert_non_null(strstr(err.message, "readers"));
+    model_sizes(f->path, &sizes);
+    assert_true(sizes.wal_bytes < 4 << 20);
+    model_read_end(f->reader);
+    assert_int_equal(fixture_apply_one(f, event_state(sequence, id, 100000, "{}")), RESULT_APPLIED);
+}
+
+#define MODEL_TEST(name) cmocka_unit_test_setup_teardown(name, model_fixture_setup, model_fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MODEL_TEST(rows_outlive_an_orderly_stop),
+        MODEL_TEST(second_writer_is_refused_and_told_who_holds_it),
+        MODEL_TEST(relative_path_is_as_good),
+        MODEL_TEST(folder_that_is_not_there_is_an_error_of_storage),
+        MODEL_TEST(newer_schema_is_refused_with_both_versions),
+        MODEL_TEST(foreign_database_is_refused_and_untouched),
+        MODEL_TEST(garbage_is_moved_aside),
+        MODEL_TEST(overwritten_header_is_moved_aside),
+        MODEL_TEST(truncated_database_is_moved_aside_each_under_its_own_name),
+        MODEL_TEST(overwritten_page_is_found),
+        MODEL_TEST(damage_met_while_running_is_looked_into_at_the_next_start),
+        MODEL_TEST(suspicion_without_damage_is_dropped),
+        MODEL_TEST(full_database_refuses_changes_nothing_and_goes_on_when_there_is_room),
+        MODEL_TEST(limit_below_the_present_size_refuses_growth_only),
+        MODEL_TEST(full_disk_is_told_from_other_errors),
+        MODEL_TEST(wal_is_written_back_and_begun_again),
+        MODEL_TEST(reader_that_holds_the_wal_stops_the_writer_only_at_a_bound),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,250 @@
+/* What reading promises: one snapshot, pages in byte order, rejected events of an entity, newest first. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "model_fixture.h"
+
+#define IDS_MAX 16
+
+struct page {
+    size_t count;
+    size_t take;
+    char ids[IDS_MAX][32];
+};
+
+static bool see_entity(void *context, const struct model_entity *entity)
+{
+    struct page *page = context;
+    assert_true(page->count < IDS_MAX);
+    assert_false(entity->deleted);
+    (void)snprintf(page->ids[page->count++], sizeof page->ids[0], "%.*s", SLICE_ARGS(entity->id));
+    return page->count < page->take;
+}
+
+static struct page read_page(struct model_fixture *f, const char *after, size_t take)
+{
+    struct page page = {.take = take};
+    assert_int_equal(model_read_page(fixture_begin(f), SLICE_LITERAL("customers"), slice_of(after), see_entity, &page,
+                                     NULL), SG_OK);
+    return page;
+}
+
+static void page_is_in_byte_order_after_an_id(void **state)
+{
+    struct model_fixture *f = *state;
+    static const char *const ids[] = {"b", "\xc3\xa9", "a", "B", "a%b", "gone", "a b", "10", "9", "aa"};
+    static const char *const sorted[] = {"10", "9", "B", "a", "a b", "a%b", "aa", "b", "\xc3\xa9"};
+    for (uint64_t i = 0; i < 10; i++)
+        assert_int_equal(fixture_apply_one(f, event_state(i + 1, ids[i], 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_apply_one(f, event_tombstone(11, "gone", 2)), RESULT_APPLIED);
+    struct page page = read_page(f, "", IDS_MAX);
+    assert_int_equal(page.count, 9);
+    for (size_t i = 0; i < 9; i++)
+        assert_string_equal(page.ids[i], sorted[i]);
+    page = read_page(f, "", 3);
+    assert_int_equal(page.count, 3);
+    page = read_page(f, page.ids[2], 2);
+    assert_string_equal(page.ids[0], "a");
+    assert_string_equal(page.ids[1], "a b");
+    page = read_page(f, "\xc3\xa9", IDS_MAX);
+    assert_int_equal(page.count, 0);
+    page = read_page(f, "ab", IDS_MAX); /* an id that is not there */
+    assert_string_equal(page.ids[0], "b");
+}
+
+static void unknown_collection_is_not_found(void **state)
+{
+    struct model_fixture *f = *state;
+    struct page page = {.take = 1};
+    struct model_entity entity;
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_NOT_FOUND);
+    assert_int_equal(model_read_page(fixture_begin(f), SLICE_LITERAL("customers"), (struct slice){NULL, 0}, see_entity,
+                                     &page, NULL), SG_NOT_FOUND);
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK); /* it was not remembered as absent */
+}
+
+static void reader_sees_nothing_of_later_commits(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_entity entity;
+    struct model_collection collection;
+    size_t count = 0;
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+    struct model_reader *r = fixture_begin(f);
+    assert_int_equal(fixture_apply_one(f, event_state(2, "a", 2, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_apply_one(f, event_state(3, "b", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(model_read_begin(r, NULL), SG_OK); /* inside a transaction it does nothing */
+    assert_int_equal(model_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("a"), &entity, NULL), SG_OK);
+    assert_int_equal(entity.version, 1);
+    assert_int_equal(model_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("b"), &entity, NULL), SG_NOT_FOUND);
+    assert_int_equal(model_read_streams(r, &count)->position, 1);
+    assert_int_equal(count, 1);
+    assert_int_equal(model_read_collection(r, SLICE_LITERAL("customers"), &collection, NULL), SG_OK);
+    assert_int_equal(collection.position, 1);
+    assert_int_equal(collection.entities, 1);
+    r = fixture_begin(f);
+    assert_int_equal(model_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("a"), &entity, NULL), SG_OK);
+    assert_int_equal(entity.version, 2);
+    assert_int_equal(entity.sequence, 2);
+    assert_int_equal(model_read_stream(r, "ORDERS")->position, 3);
+    assert_null(model_read_stream(r, "NONE"));
+    assert_int_equal(model_read_collection(r, SLICE_LITERAL("customers"), &collection, NULL), SG_OK);
+    assert_int_equal(collection.position, 3);
+}
+
+static void every_column_is_stored_and_absent_ones_are_empty(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_entity entity;
+    struct event event = event_state(1, "a", 1, "[1e400,0.10]");
+    event.occurred_at = SLICE_LITERAL("2026-01-31T12:00:00Z");
+    assert_int_equal(fixture_apply_one(f, event), RESULT_APPLIED);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    assert_true(slice_equal(entity.occurred_at, event.occurred_at));
+    assert_true(slice_equal(entity.state, event.state));
+    assert_true(slice_equal(entity.id, event.id));
+    assert_int_equal(fixture_apply_one(f, event_state(2, "a", 2, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    assert_int_equal(entity.occurred_at.bytes, 0);
+}
+
+struct names {
+    size_t count;
+    char names[4][16];
+};
+
+static bool see_collection(void *context, const struct model_collection *collection)
+{
+    struct names *names = context;
+    assert_string_equal(collection->stream, "ORDERS");
+    assert_int_equal(collection->entities, 1);
+    (void)snprintf(names->names[names->count++], sizeof names->names[0], "%s", collection->name);
+    return names->count < 4;
+}
+
+static void collections_are_listed_by_name(void **state)
+{
+    struct model_fixture *f = *state;
+    static const char *const collections[] = {"zebras", "ants", "Bees"};
+    struct names names = {0};
+    for (uint64_t i = 0; i < 3; i++) {
+        struct event event = event_state(i + 1, "a", 1, "{}");
+        event.collection = slice_of(collections[i]);
+        assert_int_equal(fixture_apply_one(f, event), RESULT_APPLIED);
+    }
+    assert_int_equal(model_read_collections(fixture_begin(f), see_collection, &names, NULL), SG_OK);
+    assert_int_equal(names.count, 3);
+    assert_string_equal(names.names[0], "Bees");
+    assert_string_equal(names.names[1], "ants");
+    assert_string_equal(names.names[2], "zebras");
+}
+
+static struct model_entity_rejections rejections(struct model_fixture *f, const char *id, int64_t version,
+                                                 uint64_t sequence)
+{
+    struct model_entity_rejections out;
+    assert_int_equal(model_read_entity_rejections(fixture_begin(f), SLICE_LITERAL("customers"), slice_of(id), version,
+                                                  sequence, &out, NULL), SG_OK);
+    return out;
+}
+
+static void rejections_of_an_entity_are_those_above_what_is_shown(void **state)
+{
+    struct model_fixture *f = *state;
+    assert_false(rejections(f, "a", 0, 0).any);
+    assert_int_equal(fixture_apply_one(f, event_rejected(1, "a", 7, REASON_BAD_TYPE)), RESULT_REJECTED);
+    assert_int_equal(fixture_apply_one(f, event_rejected(2, "a", 9, REASON_BAD_TYPE)), RESULT_REJECTED);
+    assert_int_equal(fixture_apply_one(f, event_rejected(3, "b", 0, REASON_BAD_VERSION)), RESULT_REJECTED);
+    assert_int_equal(rejections(f, "a", 0, 0).version_max, 9);
+    assert_int_equal(rejections(f, "a", 8, 0).version_max, 9);
+    assert_true(rejections(f, "a", 8, 0).any);
+    assert_false(rejections(f, "a", 8, 0).unknown_version);
+    assert_false(rejections(f, "a", 9, 0).any);
+    assert_true(rejections(f, "b", 5, 2).unknown_version);
+    assert_true(rejections(f, "b", 5, 2).any);
+    assert_false(rejections(f, "b", 5, 3).any); /* what is shown came later */
+    assert_false(rejections(f, "c", 0, 0).any);
+}
+
+static void conflicts_are_no_rejections_of_the_entity(void **state)
+{
+    struct model_fixture *f = *state;
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 2, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_apply_one(f, event_state(2, "a", 2, "{\"n\":1}")), RESULT_CONFLICT);
+    assert_int_equal(fixture_rejected(f), 1);
+    assert_false(rejections(f, "a", 0, 0).any);
+}
+
+static void id_that_was_cut_equals_no_valid_one(void **state)
+{
+    struct model_fixture *f = *state;
+    char id[EVENT_ID_BYTES_MAX + 101];
+    memset(id, 'x', sizeof id - 1);
+    id[sizeof id - 1] = '\0';
+    assert_int_equal(fixture_apply_one(f, event_rejected(1, id, 7, REASON_BAD_ID)), RESULT_REJECTED);
+    id[EVENT_ID_BYTES_MAX] = '\0';
+    assert_false(rejections(f, id, 0, 0).any);
+}
+
+struct numbers {
+    size_t count;
+    size_t take;
+    int64_t numbers[8];
+};
+
+static bool see_rejected(void *context, const struct model_rejected *rejected)
+{
+    struct numbers *numbers = context;
+    numbers->numbers[numbers->count++] = rejected->number;
+    return numbers->count < numbers->take;
+}
+
+static void rejected_events_are_paged_newest_first_and_filtered(void **state)
+{
+    struct model_fixture *f = *state;
+    struct numbers numbers = {.take = 2};
+    for (uint64_t i = 1; i <= 4; i++) {
+        struct event event = event_rejected(i, "a", 1, REASON_BAD_JSON);
+        if (i == 2)
+            event.collection = SLICE_LITERAL("others");
+        assert_int_equal(fixture_apply_one(f, event), RESULT_REJECTED);
+    }
+    struct model_reader *r = fixture_begin(f);
+    struct slice all = {NULL, 0};
+    assert_int_equal(model_read_rejected(r, NULL, all, 0, see_rejected, &numbers, NULL), SG_OK);
+    assert_int_equal(numbers.count, 2);
+    assert_true(numbers.numbers[0] > numbers.numbers[1]);
+    int64_t before = numbers.numbers[1];
+    numbers = (struct numbers){.take = 8};
+    assert_int_equal(model_read_rejected(r, "ORDERS", all, before, see_rejected, &numbers, NULL), SG_OK);
+    assert_int_equal(numbers.count, 2);
+    assert_true(numbers.numbers[0] < before);
+    numbers = (struct numbers){.take = 8};
+    assert_int_equal(model_read_rejected(r, NULL, SLICE_LITERAL("others"), 0, see_rejected, &numbers, NULL), SG_OK);
+    assert_int_equal(numbers.count, 1);
+    numbers = (struct numbers){.take = 8};
+    assert_int_equal(model_read_rejected(r, "NONE", all, 0, see_rejected, &numbers, NULL), SG_OK);
+    assert_int_equal(numbers.count, 0);
+}
+
+#define MODEL_TEST(name) cmocka_unit_test_setup_teardown(name, model_fixture_setup, model_fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MODEL_TEST(page_is_in_byte_order_after_an_id),
+        MODEL_TEST(unknown_collection_is_not_found),
+        MODEL_TEST(reader_sees_nothing_of_later_commits),
+        MODEL_TEST(every_column_is_stored_and_absent_ones_are_empty),
+        MODEL_TEST(collections_are_listed_by_name),
+        MODEL_TEST(rejections_of_an_entity_are_those_above_what_is_shown),
+        MODEL_TEST(conflicts_are_no_rejections_of_the_entity),
+        MODEL_TEST(id_that_was_cut_equals_no_valid_one),
+        MODEL_TEST(rejected_events_are_paged_newest_first_and_filtered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

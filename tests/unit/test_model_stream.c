@@ -1,0 +1,251 @@
+/* What the rows of streams promise: identity, builds, gaps, positions; and that old builds are swept away. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "model_fixture.h"
+
+static const struct epoch FIRST = {"k3fq1z"};
+static const struct epoch SECOND = {"z9y8x7"};
+
+static void new_stream_begins_at_nothing(void **state)
+{
+    struct model_fixture *f = *state;
+    assert_string_equal(f->stream.name, "ORDERS");
+    assert_int_equal(f->stream.position, 0);
+    assert_int_equal(f->stream.created_ns, 0);
+    assert_int_equal(f->stream.build, 1);
+    assert_string_equal(f->stream.epoch.text, "");
+    assert_int_equal(f->stream.gaps_count, 0);
+}
+
+static void stream_name_has_a_limit(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_stream stream;
+    bool reshaped = false;
+    char name[257];
+    memset(name, 'n', sizeof name);
+    name[256] = '\0';
+    assert_int_equal(model_stream_attach(f->writer, name, "shape", &stream, &reshaped, NULL), SG_INVALID);
+    assert_int_equal(model_stream_attach(f->writer, "", "shape", &stream, &reshaped, NULL), SG_INVALID);
+    name[255] = '\0';
+    assert_int_equal(model_stream_attach(f->writer, name, "shape", &stream, &reshaped, NULL), SG_OK);
+    assert_string_equal(stream.name, name);
+}
+
+static void identity_is_given_once(void **state)
+{
+    struct model_fixture *f = *state;
+    assert_int_equal(model_stream_identify(f->writer, f->stream.id, 12345, &FIRST, NULL), SG_OK);
+    assert_int_equal(model_stream_identify(f->writer, f->stream.id, 999, &SECOND, NULL), SG_INVALID);
+    assert_int_equal(model_stream_identify(f->writer, 77, 12345, &FIRST, NULL), SG_NOT_FOUND);
+    fixture_reopen(f);
+    assert_int_equal(f->stream.created_ns, 12345);
+    assert_string_equal(f->stream.epoch.text, "k3fq1z");
+}
+
+static void other_fingerprint_begins_a_build_once_something_was_applied(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_stream stream;
+    bool reshaped = true;
+    assert_int_equal(model_stream_identify(f->writer, f->stream.id, 12345, &FIRST, NULL), SG_OK);
+    assert_int_equal(model_stream_attach(f->writer, "ORDERS", "other", &stream, &reshaped, NULL), SG_OK);
+    assert_false(reshaped);
+    assert_int_equal(stream.build, 1);
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(model_stream_attach(f->writer, "ORDERS", "other", &stream, &reshaped, NULL), SG_OK);
+    assert_false(reshaped);
+    assert_int_equal(stream.position, 1);
+    assert_int_equal(model_stream_attach(f->writer, "ORDERS", "third", &stream, &reshaped, NULL), SG_OK);
+    assert_true(reshaped);
+    assert_int_equal(stream.build, 2);
+    assert_int_equal(stream.position, 0);
+    assert_true(stream.rebuild_target == UINT64_MAX);
+    assert_int_equal(stream.created_ns, 12345); /* it is the same life */
+    assert_string_equal(stream.epoch.text, "k3fq1z");
+    struct model_entity entity;
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_NOT_FOUND);
+    assert_int_equal(model_stream_set_rebuild_target(f->writer, stream.id, 10, NULL), SG_OK);
+    fixture_reload(f);
+    assert_int_equal(f->stream.rebuild_target, 10);
+}
+
+static void new_build_hides_rows_at_once_and_sweep_removes_them(void **state)
+{
+    struct model_fixture *f = *state;
+    struct event events[20];
+    enum event_result results[20];
+    char ids[20][8];
+    bool more = false;
+    struct model_entity entity;
+    for (uint64_t i = 0; i < 20; i++) {
+        (void)snprintf(ids[i], sizeof ids[i], "%02d", (int)i);
+        events[i] = event_state(i + 1, ids[i], 5, "{}");
+    }
+    events[19] = event_rejected(20, "00", 9, REASON_BAD_JSON);
+    fixture_apply(f, events, 20, results, NULL);
+    assert_int_equal(fixture_entities(f), 19);
+    assert_int_equal(fixture_rejected(f), 1);
+    assert_int_equal(model_stream_add_gap(f->writer, f->stream.id, 3, 4, NULL), SG_OK);
+    assert_int_equal(model_stream_begin_build(f->writer, f->stream.id, 999, &SECOND, 2, NULL), SG_OK);
+    fixture_reload(f);
+    assert_int_equal(f->stream.build, 2);
+    assert_int_equal(f->stream.position, 0);
+    assert_int_equal(f->stream.created_ns, 999);
+    assert_string_equal(f->stream.epoch.text, "z9y8x7");
+    assert_string_equal(f->stream.position_subject, "");
+    assert_int_equal(f->stream.gaps_count, 0);
+    assert_int_equal(fixture_entity(f, "00", &entity), SG_NOT_FOUND);
+    assert_int_equal(fixture_entities(f), UINT64_MAX);
+    assert_int_equal(fixture_rejected(f), 0);
+    /* The same id, with a lower version, and a crash (a reopen) between the sweeps. */
+    assert_int_equal(fixture_apply_one(f, event_state(1, "00", 1, "{\"new\":1}")), RESULT_APPLIED);
+    assert_int_equal(model_sweep(f->writer, 10, &more, NULL), SG_OK);
+    assert_true(more);
+    fixture_reopen(f);
+    size_t sweeps = 0;
+    while (more && sweeps++ < 10)
+        assert_int_equal(model_sweep(f->writer, 10, &more, NULL), SG_OK);
+    assert_int_equal(sweeps, 2); /* 19 entities, one collection, one rejected event */
+    assert_int_equal(fixture_entity(f, "00", &entity), SG_OK);
+    assert_int_equal(entity.version, 1);
+    assert_int_equal(fixture_entities(f), 1);
+    assert_int_equal(model_sweep(f->writer, 10, &more, NULL), SG_OK);
+    assert_false(more);
+}
+
+static void reader_that_knew_a_collection_follows_it_to_the_next_build(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_entity entity;
+    bool more = true;
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 5, "{\"old\":1}")), RESULT_APPLIED);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    assert_int_equal(model_stream_begin_build(f->writer, f->stream.id, 999, &SECOND, 1, NULL), SG_OK);
+    while (more)
+        assert_int_equal(model_sweep(f->writer, 100, &more, NULL), SG_OK);
+    /* The number of the swept collection's row is free again, and another collection takes it. */
+    struct event event = event_state(1, "a", 1, "{\"wrong\":1}");
+    event.collection = SLICE_LITERAL("others");
+    assert_int_equal(fixture_apply_one(f, event), RESULT_APPLIED);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_NOT_FOUND);
+}
+
+static void assert_gaps(struct model_fixture *f, size_t count, const uint64_t *expected)
+{
+    fixture_reload(f);
+    assert_int_equal(f->stream.gaps_count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(f->stream.gaps[i].first, expected[2 * i]);
+        assert_int_equal(f->stream.gaps[i].last, expected[2 * i + 1]);
+    }
+}
+
+static void add_gap(struct model_fixture *f, uint64_t first, uint64_t last)
+{
+    assert_int_equal(model_stream_add_gap(f->writer, f->stream.id, first, last, NULL), SG_OK);
+}
+
+static void gaps_that_touch_are_joined(void **state)
+{
+    struct model_fixture *f = *state;
+    add_gap(f, 10, 20);
+    add_gap(f, 40, 50);
+    assert_gaps(f, 2, (const uint64_t[]){10, 20, 40, 50});
+    add_gap(f, 22, 30); /* 21 arrived */
+    assert_gaps(f, 3, (const uint64_t[]){10, 20, 22, 30, 40, 50});
+    add_gap(f, 21, 21);
+    assert_gaps(f, 2, (const uint64_t[]){10, 30, 40, 50});
+    add_gap(f, 1, 100);
+    assert_gaps(f, 1, (const uint64_t[]){1, 100});
+    add_gap(f, 50, 60); /* within */
+    assert_gaps(f, 1, (const uint64_t[]){1, 100});
+    add_gap(f, 200, INT64_MAX);
+    assert_gaps(f, 2, (const uint64_t[]){1, 100, 200, INT64_MAX});
+    assert_int_equal(model_stream_add_gap(f->writer, f->stream.id, 5, 4, NULL), SG_INVALID);
+    assert_int_equal(model_stream_add_gap(f->writer, f->stream.id, 0, 4, NULL), SG_INVALID);
+    fixture_reopen(f);
+    assert_gaps(f, 2, (const uint64_t[]){1, 100, 200, INT64_MAX});
+}
+
+static void beyond_the_limit_the_nearest_gaps_are_joined(void **state)
+{
+    struct model_fixture *f = *state;
+    for (uint64_t i = 0; i < MODEL_GAPS_MAX; i++)
+        add_gap(f, 100 * (i + 1), 100 * (i + 1) + 10);
+    fixture_reload(f);
+    assert_int_equal(f->stream.gaps_count, MODEL_GAPS_MAX);
+    add_gap(f, 330, 340); /* nearest to 300-310 */
+    fixture_reload(f);
+    assert_int_equal(f->stream.gaps_count, MODEL_GAPS_MAX);
+    assert_int_equal(f->stream.gaps[2].first, 300);
+    assert_int_equal(f->stream.gaps[2].last, 340);
+    assert_int_equal(f->stream.gaps[3].first, 400);
+}
+
+static void advance_moves_forward_only(void **state)
+{
+    struct model_fixture *f = *state;
+    assert_int_equal(fixture_apply_one(f, event_state(5, "a", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(model_stream_advance(f->writer, f->stream.id, 4, NULL), SG_OK);
+    fixture_reload(f);
+    assert_int_equal(f->stream.position, 5);
+    assert_string_equal(f->stream.position_subject, "state.customers.x"); /* still known */
+    assert_int_equal(model_stream_advance(f->writer, f->stream.id, 9, NULL), SG_OK);
+    fixture_reload(f);
+    assert_int_equal(f->stream.position, 9);
+    assert_int_equal(f->stream.position_time_ns, 0);
+    assert_string_equal(f->stream.position_subject, "");
+    assert_int_equal(fixture_apply_one(f, event_state(9, "b", 1, "{}")), RESULT_REDELIVERED);
+    assert_int_equal(model_stream_advance(f->writer, f->stream.id, (uint64_t)INT64_MAX + 1, NULL), SG_INVALID);
+}
+
+static void stream_that_is_not_attached_is_not_served(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_stream other;
+    struct model_entity entity;
+    bool reshaped = false;
+    size_t count = 0;
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{\"mine\":1}")), RESULT_APPLIED);
+    fixture_close(f);
+    assert_int_equal(model_open(&f->options, &f->writer, NULL, NULL), SG_OK);
+    assert_int_equal(model_stream_attach(f->writer, "BILLING", "shape", &other, &reshaped, NULL), SG_OK);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_NOT_FOUND);
+    (void)model_read_streams(f->reader, &count);
+    assert_int_equal(count, 1);
+    /* The same collection comes from another stream now. */
+    struct event event = event_state(1, "a", 1, "{\"theirs\":1}");
+    enum event_result result;
+    enum event_reason reason;
+    uint64_t position = 0;
+    assert_int_equal(model_apply(f->writer, other.id, &event, 1, &result, &reason, &position, NULL), SG_OK);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    assert_memory_equal(entity.state.data, "{\"theirs\":1}", entity.state.bytes);
+    fixture_reopen(f);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    assert_memory_equal(entity.state.data, "{\"mine\":1}", entity.state.bytes);
+}
+
+#define MODEL_TEST(name) cmocka_unit_test_setup_teardown(name, model_fixture_setup, model_fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MODEL_TEST(new_stream_begins_at_nothing),
+        MODEL_TEST(stream_name_has_a_limit),
+        MODEL_TEST(identity_is_given_once),
+        MODEL_TEST(other_fingerprint_begins_a_build_once_something_was_applied),
+        MODEL_TEST(new_build_hides_rows_at_once_and_sweep_removes_them),
+        MODEL_TEST(reader_that_knew_a_collection_follows_it_to_the_next_build),
+        MODEL_TEST(gaps_that_touch_are_joined),
+        MODEL_TEST(beyond_the_limit_the_nearest_gaps_are_joined),
+        MODEL_TEST(advance_moves_forward_only),
+        MODEL_TEST(stream_that_is_not_attached_is_not_served),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
