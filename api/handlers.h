@@ -1,4 +1,4 @@
-/* The handlers of the route table, one file per resource. Each fills `out`; none blocks on anything but the read model. */
+/* The handlers of the route table, one file per resource. Each fills `out`; none blocks but on the read model. */
 #ifndef STATEGATE_API_HANDLERS_H
 #define STATEGATE_API_HANDLERS_H
 

@@ -1,5 +1,5 @@
-/* Connections: where the HTTP library calls us. It parses; here its facts become a struct request, and a struct response
- * becomes its answer. Everything runs on the loop's own thread. */
+/* Connections: where the HTTP library calls us. It parses; here its facts become a struct request, and a struct
+ * response becomes its answer. Everything runs on the loop's own thread. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@
 /* What one connection's memory must hold: the head of a request as large as is admitted, what of the next pipelined
  * request was read with it, and the head of the answer, whose State-Position comes on top. Only what the library cannot
  * read into this at all does it refuse itself. */
-#define HEAD_READ_AHEAD_BYTES 768
-#define HEAD_ANSWER_BYTES 2560
+#define HEAD_READ_AHEAD_BYTES 512
+#define HEAD_ANSWER_BYTES 2304
 /* What the library keeps for each header field and each parameter besides its text. */
 #define HEAD_FIELD_BYTES 56
 #define EXCHANGES_KEPT_MAX 1024 /* on the free list of a loop */
@@ -283,7 +283,8 @@ static void send_raw(struct http_connection *connection, struct response *r)
     size_t used = (size_t)snprintf(text, sizeof text, "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Length: %zu\r\n",
                                    r->status, MHD_get_reason_phrase_for(r->status), r->body_bytes);
     for (size_t i = 0; i < r->headers_count && used < sizeof text; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s: %s\r\n", r->headers[i].name, r->headers[i].value);
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used, "%s: %s\r\n", r->headers[i].name, r->headers[i].value);
     if (used + r->body_bytes + 2 <= sizeof text && !r->failed) {
         memcpy(text + used, "\r\n", 2);
         memcpy(text + used + 2, r->body, r->body_bytes);
@@ -293,8 +294,8 @@ static void send_raw(struct http_connection *connection, struct response *r)
     response_free(r);
 }
 
-/* The head is complete: go on, or refuse. An answer that is queued now, before the library has asked for a body, makes it
- * close the connection, which is what a request with a doubtful frame needs. */
+/* The head is complete: go on, or refuse. An answer that is queued now, before the library has asked for a body, makes
+ * it close the connection, which is what a request with a doubtful frame needs. */
 static enum MHD_Result begin(struct http_connection *connection, struct MHD_Connection *mhd, const char *method,
                              const char *version)
 {

@@ -86,7 +86,8 @@ static void describe(struct listen_address *address)
     }
 }
 
-/* A TCP socket that is bound. Without `shared` the bind fails if any other socket, of whatever process, listens there. */
+/* A TCP socket that is bound. Without `shared` the bind fails if any other socket, of whatever process, listens there.
+ */
 static int bind_tcp(const struct listen_address *address, bool shared)
 {
     const int on = 1;

@@ -113,7 +113,8 @@ static void render_stream_histogram(struct scrape *s, const char *name, const ch
 
 static void render_ingest(struct scrape *s)
 {
-    render_stream_counter(s, "stategate_stream_epoch_changes_total", "Times that the stream was found to be another one.",
+    render_stream_counter(s, "stategate_stream_epoch_changes_total",
+                          "Times that the stream was found to be another one.",
                           offsetof(struct stream_metrics, epoch_changes));
     render_stream_counter(s, "stategate_stream_gaps_total", "Times that events were found to be lost to this replica.",
                           offsetof(struct stream_metrics, gaps));
@@ -121,7 +122,8 @@ static void render_ingest(struct scrape *s)
                           offsetof(struct stream_metrics, resyncs));
     render_stream_counter(s, "stategate_clock_skew_total", "Events whose stream timestamp lay after this host's clock.",
                           offsetof(struct stream_metrics, clock_skew));
-    render_stream_histogram(s, "stategate_event_visible_seconds", "From the stream's timestamp of an event to its commit.",
+    render_stream_histogram(s, "stategate_event_visible_seconds",
+                            "From the stream's timestamp of an event to its commit.",
                             offsetof(struct stream_metrics, visible_seconds));
     render_stream_histogram(s, "stategate_apply_batch_events", "Events per transaction.",
                             offsetof(struct stream_metrics, batch_events));
@@ -182,7 +184,8 @@ static void render_stream_gauge(struct scrape *s, const char *name, const char *
 static void render_freshness(struct scrape *s)
 {
     char stream[LABEL_BYTES];
-    render_stream_gauge(s, "stategate_stream_head_sequence", "The newest proved last sequence of the stream.", gauge_head);
+    render_stream_gauge(s, "stategate_stream_head_sequence", "The newest proved last sequence of the stream.",
+                        gauge_head);
     render_stream_gauge(s, "stategate_stream_applied_sequence", "The sequence up to which everything is applied.",
                         gauge_applied);
     render_stream_gauge(s, "stategate_stream_lag", "Sequences behind the newest proved head.", gauge_lag);
@@ -242,9 +245,9 @@ static void render_requests_of(struct scrape *s, const char *path, unsigned rout
             for (unsigned i = 0; i < api->workers_count; i++)
                 count += load(&api->workers[i]->counters->requests[route][method][code]);
             if (count > 0)
-                buffer_append_format(&s->body,
-                                     "stategate_http_requests_total{route=\"%s\",method=\"%s\",code=\"%u\"} %" PRIu64 "\n",
-                                     path, router_method_name((enum request_method)method), route_codes[code], count);
+                buffer_append_format(
+                    &s->body, "stategate_http_requests_total{route=\"%s\",method=\"%s\",code=\"%u\"} %" PRIu64 "\n",
+                    path, router_method_name((enum request_method)method), route_codes[code], count);
         }
     }
 }

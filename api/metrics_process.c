@@ -2,7 +2,6 @@
 #include "api/metrics_process.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,25 +9,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "api/proc_file.h"
 #include "core/clock.h"
 
 static void gauge(struct buffer *out, const char *name, const char *help, double value)
 {
     buffer_append_format(out, "# HELP %s %s\n# TYPE %s gauge\n%s %.15g\n", name, help, name, name, value);
-}
-
-/* The content of a small file as a string; false if it cannot be read. */
-static bool read_file(const char *path, char *out, size_t room)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t bytes = read(fd, out, room - 1);
-    (void)close(fd);
-    if (bytes <= 0)
-        return false;
-    out[bytes] = '\0';
-    return true;
 }
 
 static void render_cpu(struct buffer *out)
@@ -50,7 +36,8 @@ static void render_memory(struct buffer *out)
     uint64_t total = 0;
     uint64_t resident = 0;
     double page = (double)sysconf(_SC_PAGESIZE);
-    if (!read_file("/proc/self/statm", text, sizeof text) || sscanf(text, "%" SCNu64 " %" SCNu64, &total, &resident) != 2)
+    if (!proc_file_read("/proc/self/statm", text, sizeof text) ||
+        sscanf(text, "%" SCNu64 " %" SCNu64, &total, &resident) != 2)
         return;
     gauge(out, "process_virtual_memory_bytes", "Virtual memory size.", (double)total * page);
     gauge(out, "process_resident_memory_bytes", "Resident memory size.", (double)resident * page);
@@ -75,7 +62,7 @@ static void render_files(struct buffer *out)
 static bool start_ticks(uint64_t *ticks)
 {
     char text[1024];
-    if (!read_file("/proc/self/stat", text, sizeof text))
+    if (!proc_file_read("/proc/self/stat", text, sizeof text))
         return false;
     char *at = strrchr(text, ')');
     for (int field = 2; at != NULL && field < 22; field++)

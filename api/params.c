@@ -53,7 +53,8 @@ static int hex_value(char c)
 static enum sg_status fail_character(unsigned char c, struct sg_error *err)
 {
     if (c > 0x20 && c < 0x7F)
-        return sg_fail(err, SG_INVALID, "the request target holds the character '%c', which must be percent-encoded", c);
+        return sg_fail(err, SG_INVALID, "the request target holds the character '%c', which must be percent-encoded",
+                       c);
     return sg_fail(err, SG_INVALID, "the request target holds the byte 0x%02X, which must be percent-encoded", c);
 }
 
@@ -72,7 +73,8 @@ static enum sg_status decode(char *data, size_t bytes, unsigned class, struct sl
             int high = i + 2 < bytes ? hex_value(data[i + 1]) : -1;
             int low = i + 2 < bytes ? hex_value(data[i + 2]) : -1;
             if (high < 0 || low < 0)
-                return sg_fail(err, SG_INVALID, "the request target holds a '%%' that two hexadecimal digits do not follow");
+                return sg_fail(err, SG_INVALID,
+                               "the request target holds a '%%' that two hexadecimal digits do not follow");
             c = (char)(high * 16 + low);
             if (c == '\0')
                 return sg_fail(err, SG_INVALID, "the request target holds %%00");
@@ -133,8 +135,8 @@ static enum sg_status parse_param(char *text, size_t bytes, struct target *out, 
         return status;
     for (size_t i = 0; i < out->params_count; i++) {
         if (slice_equal(out->params[i].name, param.name))
-            return sg_fail(err, SG_INVALID, "the parameter '%.*s' is repeated", (int)(param.name.bytes < 64 ? param.name.bytes : 64),
-                           param.name.data);
+            return sg_fail(err, SG_INVALID, "the parameter '%.*s' is repeated",
+                           (int)(param.name.bytes < 64 ? param.name.bytes : 64), param.name.data);
     }
     out->params[out->params_count++] = param;
     return SG_OK;

@@ -31,13 +31,15 @@ struct target {
 /* Parse a request target in origin form, or in absolute form, whose scheme and authority are dropped. Segments and
  * parameters are percent-decoded in place, one by one, so `%2F` never splits a segment; in parameters `+` is a space.
  * The slices of `out` point into `text`. SG_INVALID says what is wrong: a fragment, `*`, a character that must be
- * percent-encoded, a bad percent-encoding, %00, bytes that are not UTF-8, a parameter that is repeated or has no `=`. */
+ * percent-encoded, a bad percent-encoding, %00, bytes that are not UTF-8, a parameter that is repeated or has no `=`.
+ */
 SG_MUST_CHECK enum sg_status target_parse(char *text, size_t bytes, struct target *out, struct sg_error *err);
 
 /* The value of a parameter; false if it is absent. */
 bool target_param(const struct target *target, const char *name, struct slice *value);
 
-/* A collection or an id as a path segment: not empty, not "." or "..", at most `bytes_max` bytes. SG_INVALID names it. */
+/* A collection or an id as a path segment: not empty, not "." or "..", at most `bytes_max` bytes. SG_INVALID names it.
+ */
 SG_MUST_CHECK enum sg_status segment_check(struct slice segment, size_t bytes_max, const char *what,
                                            struct sg_error *err);
 

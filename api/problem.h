@@ -28,8 +28,8 @@ enum problem {
 
 #define PROBLEM_TYPE_PREFIX "urn:stategate:problem:"
 
-/* Make `r` this problem's answer: status, body, Content-Type, Cache-Control: no-store, and Retry-After: 1 for a 503. The
- * headers that are there stay. */
+/* Make `r` this problem's answer: status, body, Content-Type, Cache-Control: no-store, and Retry-After: 1 for a 503.
+ * The headers that are there stay. */
 void problem_answer(struct response *r, enum problem problem, const char *detail_format, ...) SG_PRINTF(3, 4);
 
 /* A bad request: the error's sentence is the detail. */

@@ -1,29 +1,16 @@
 /* Processors. */
 #include "api/processors.h"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "api/proc_file.h"
 
 #define PATH_BYTES 4096
 #define AFFINITY_PROCESSORS_MAX 4096
-
-static bool read_file(const char *path, char *out, size_t room)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t bytes = read(fd, out, room - 1);
-    (void)close(fd);
-    if (bytes <= 0)
-        return false;
-    out[bytes] = '\0';
-    return true;
-}
 
 static unsigned quota_processors(long long quota_us, long long period_us)
 {
@@ -40,13 +27,13 @@ static unsigned folder_quota(const char *folder, bool v2)
     long long quota_us = 0;
     long long period_us = 0;
     (void)snprintf(path, sizeof path, "%s/%s", folder, v2 ? "cpu.max" : "cpu.cfs_quota_us");
-    if (!read_file(path, text, sizeof text))
+    if (!proc_file_read(path, text, sizeof text))
         return 0;
     if (v2) /* "max 100000" has no number in front */
         return sscanf(text, "%lld %lld", &quota_us, &period_us) == 2 ? quota_processors(quota_us, period_us) : 0;
     quota_us = strtoll(text, NULL, 10);
     (void)snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
-    if (!read_file(path, text, sizeof text))
+    if (!proc_file_read(path, text, sizeof text))
         return 0;
     return quota_processors(quota_us, strtoll(text, NULL, 10));
 }
@@ -126,7 +113,7 @@ unsigned processors_usable(void)
 {
     char cgroups[PATH_BYTES];
     unsigned quota = 0;
-    if (read_file("/proc/self/cgroup", cgroups, sizeof cgroups))
+    if (proc_file_read("/proc/self/cgroup", cgroups, sizeof cgroups))
         quota = processors_quota("/sys/fs/cgroup", cgroups);
     return smaller(affinity_processors(), quota);
 }

@@ -83,5 +83,6 @@ void render_storage(struct response *r, struct turn *turn, const struct sg_error
 {
     turn_failed(turn, err);
     r->headers_count = 0;
-    problem_answer(r, PROBLEM_STORAGE, "The read model cannot be read at the moment (%s).", sg_status_name(err->status));
+    problem_answer(r, PROBLEM_STORAGE, "The read model cannot be read at the moment (%s).",
+                   sg_status_name(err->status));
 }

@@ -57,7 +57,8 @@ const char *router_method_name(enum request_method method);
 /* Admission, and the count of what it refuses. True: go on with router_handle. */
 bool router_admit(struct worker *worker, const struct request *request, struct response *out);
 
-/* Answer an admitted request; its target is decoded in place. `ops_only`: the second address, which serves probes and metrics alone. */
+/* Answer an admitted request; its target is decoded in place. `ops_only`: the second address, which serves probes and
+ * metrics alone. */
 void router_handle(struct worker *worker, bool ops_only, struct request *request, struct response *out);
 
 #endif

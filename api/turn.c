@@ -7,7 +7,8 @@
 #include "core/clock.h"
 #include "core/log.h"
 
-#define TURN_TEXT_BYTES_MAX (256u << 10) /* of one stream's texts: far beyond a name of 255 bytes, escaped, and its gaps */
+/* Of one text: far beyond a State-Position with the most streams, their names as long as can be, and escaped. */
+#define TURN_TEXT_BYTES_MAX (256u << 10)
 
 struct turn_slot {
     bool ready; /* in this turn */

@@ -1,4 +1,4 @@
-/* The yardstick of ingest: JSON and SQLite only, from memory, in one process; no broker, no read model, no guard but SQL.
+/* The yardstick of ingest: JSON and SQLite only, from memory, in one process; no broker, no read model.
  *
  * Makes events of about 300 bytes in memory, then parses them, writes `state` and upserts rows in batches with the
  * plainest SQL that keeps the version guard. With --through-model the same decoded events go through model_apply as
@@ -355,7 +355,8 @@ int main(int argc, char **argv)
            floor.cpu_us, in.count, in.lengths[0]);
     if (options.through_model) {
         struct rate model = bench(&options, &in, true);
-        printf("model: %.0f events/s, %.2f us of processor an event: %.2f of the floor's rate, %.2f of its processor time\n",
+        printf("model: %.0f events/s, %.2f us of processor an event: %.2f of the floor's rate, %.2f of its processor "
+               "time\n",
                model.per_second, model.cpu_us, model.per_second / floor.per_second, model.cpu_us / floor.cpu_us);
     }
     free(in.bytes);

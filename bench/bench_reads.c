@@ -40,8 +40,9 @@ struct filler {
 static void make_event(struct filler *f, size_t slot, uint64_t number)
 {
     int id = snprintf(f->ids[slot], sizeof f->ids[slot], "c-%" PRIu64, number);
-    int state = snprintf(f->states[slot], sizeof f->states[slot], "{\"number\":%" PRIu64 ",\"name\":\"%0240d\",\"tier\":\"gold\"}",
-                         number, (int)(number % 1000));
+    int state =
+        snprintf(f->states[slot], sizeof f->states[slot],
+                 "{\"number\":%" PRIu64 ",\"name\":\"%0240d\",\"tier\":\"gold\"}", number, (int)(number % 1000));
     f->events[slot] = (struct event){
         .kind = EVENT_STATE,
         .sequence = number + 1,

@@ -27,9 +27,11 @@ struct metrics {
 };
 
 /* A commit is seen within a millisecond when all is well, and within seconds when it is not. */
-static const double visible_bounds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60};
+static const double visible_bounds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                        0.25,   0.5,   1,      2.5,   5,    10,    60};
 static const double batch_bounds[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000};
-static const double apply_bounds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5};
+static const double apply_bounds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
+                                      0.025,  0.05,    0.1,    0.25,  1,      5};
 
 #define BOUNDS_COUNT(bounds) (sizeof(bounds) / sizeof(bounds)[0])
 
@@ -63,7 +65,8 @@ void metrics_histogram_add(struct metrics_histogram *h, double value)
         atomic_fetch_add_explicit(&h->sum_nano, (uint_fast64_t)(value * 1e9 + 0.5), memory_order_relaxed);
 }
 
-static void render_sample(struct buffer *out, const char *name, const char *suffix, const char *labels, const char *value)
+static void render_sample(struct buffer *out, const char *name, const char *suffix, const char *labels,
+                          const char *value)
 {
     buffer_append_text(out, name);
     buffer_append_text(out, suffix);
@@ -79,8 +82,8 @@ static void render_sample(struct buffer *out, const char *name, const char *suff
 
 static void render_bucket(struct buffer *out, const char *name, const char *labels, const char *bound, uint64_t count)
 {
-    buffer_append_format(out, "%s_bucket{%s%sle=\"%s\"} %" PRIu64 "\n", name, labels, labels[0] != '\0' ? "," : "", bound,
-                         count);
+    buffer_append_format(out, "%s_bucket{%s%sle=\"%s\"} %" PRIu64 "\n", name, labels, labels[0] != '\0' ? "," : "",
+                         bound, count);
 }
 
 void metrics_histogram_render(const struct metrics_histogram *h, const char *name, const char *labels,

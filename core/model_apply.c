@@ -13,12 +13,6 @@
 
 #define WHAT "apply events"
 
-struct outcome {
-    enum event_result result;
-    enum event_reason reason;
-    uint64_t stored_sequence; /* of a conflict: what wrote the content that stays */
-};
-
 /* One event of a row, to be sorted. */
 struct work {
     struct model_known *collection;
@@ -27,8 +21,8 @@ struct work {
 };
 
 struct model_scratch {
-    struct outcome *outcomes; /* owned */
-    struct work *works;       /* owned */
+    struct model_outcome *outcomes; /* owned */
+    struct work *works;             /* owned */
     size_t capacity;
     bool rows_expected; /* the id before was stored: group_apply's guess */
 };
@@ -37,22 +31,13 @@ struct batch {
     struct model_writer *w;
     const struct event *events;
     size_t events_count;
-    struct outcome *outcomes;
+    struct model_outcome *outcomes;
     struct work *works;
     size_t works_count;
     struct model_stream stream;
     uint64_t position;
     const struct event *last; /* the event at the position; NULL = all were redelivered */
     bool recorded;            /* something is to be recorded as rejected */
-};
-
-/* One id's row while a batch's events are folded over it. */
-struct row {
-    sqlite3_int64 number; /* 0 = not stored */
-    int64_t version;      /* 0 = never seen */
-    bool deleted;
-    uint64_t sequence;
-    const struct event *winner; /* what is to be written; NULL = as stored */
 };
 
 void model_scratch_free(struct model_scratch *scratch)
@@ -73,7 +58,7 @@ static enum sg_status scratch_reserve(struct model_writer *w, size_t count, stru
         return sg_fail(err, SG_MEMORY, "out of memory");
     if (scratch->capacity >= count)
         return SG_OK;
-    struct outcome *outcomes = calloc(count, sizeof *outcomes);
+    struct model_outcome *outcomes = calloc(count, sizeof *outcomes);
     struct work *works = calloc(count, sizeof *works);
     if (outcomes == NULL || works == NULL) {
         free(outcomes);
@@ -86,87 +71,6 @@ static enum sg_status scratch_reserve(struct model_writer *w, size_t count, stru
     scratch->works = works;
     scratch->capacity = count;
     return SG_OK;
-}
-
-/* ---- collections ---- */
-
-/* The collection's row as stored; `*out` NULL where there is none. */
-static enum sg_status collection_find(struct batch *b, struct slice name, struct model_known **out,
-                                      struct sg_error *err)
-{
-    struct model_connection *c = &b->w->c;
-    *out = model_known_find(&b->w->collections, b->stream.id, b->stream.build, name);
-    if (*out != NULL)
-        return SG_OK;
-    sqlite3_stmt *s = model_statement(c, SQL_COLLECTION_FIND);
-    int bound = sqlite3_bind_int64(s, 1, b->stream.id);
-    bound |= sqlite3_bind_int64(s, 2, b->stream.build);
-    bound |= model_bind_slice(s, 3, name, SIZE_MAX);
-    enum sg_status status = model_step(c, s, bound, WHAT, err);
-    int64_t id = status == SG_OK ? sqlite3_column_int64(s, 0) : 0;
-    (void)sqlite3_reset(s);
-    if (status == SG_NOT_FOUND)
-        return SG_OK;
-    if (status != SG_OK)
-        return status;
-    *out = model_known_add(&b->w->collections, b->stream.id, b->stream.build, name, id);
-    return *out != NULL ? SG_OK : sg_fail(err, SG_MEMORY, "out of memory");
-}
-
-static enum sg_status collections_count(struct model_writer *w, struct sg_error *err)
-{
-    if (w->collections_count >= 0)
-        return SG_OK;
-    sqlite3_stmt *s = model_statement(&w->c, SQL_COLLECTIONS_COUNT);
-    enum sg_status status = model_step(&w->c, s, SQLITE_OK, WHAT, err);
-    if (status == SG_OK)
-        w->collections_count = sqlite3_column_int64(s, 0);
-    (void)sqlite3_reset(s);
-    return status;
-}
-
-/* `*out` stays NULL where there are as many as there may be. */
-static enum sg_status collection_create(struct batch *b, struct slice name, struct model_known **out,
-                                        struct sg_error *err)
-{
-    struct model_writer *w = b->w;
-    enum sg_status status = collections_count(w, err);
-    if (status != SG_OK || (uint64_t)w->collections_count >= w->collections_max)
-        return status;
-    sqlite3_stmt *s = model_statement(&w->c, SQL_COLLECTION_INSERT);
-    int bound = sqlite3_bind_int64(s, 1, b->stream.id);
-    bound |= sqlite3_bind_int64(s, 2, b->stream.build);
-    bound |= model_bind_slice(s, 3, name, SIZE_MAX);
-    status = model_run(&w->c, s, bound, WHAT, err);
-    if (status == SG_OK)
-        status = model_bump_generation(w, err);
-    if (status != SG_OK)
-        return status;
-    *out = model_known_add(&w->collections, b->stream.id, b->stream.build, name,
-                           sqlite3_last_insert_rowid(w->c.db));
-    if (*out == NULL)
-        return sg_fail(err, SG_MEMORY, "out of memory");
-    w->collections_count++;
-    return SG_OK;
-}
-
-static enum sg_status collections_flush(struct batch *b, struct sg_error *err)
-{
-    struct model_known_table *t = &b->w->collections;
-    enum sg_status status = SG_OK;
-    for (size_t i = 0; status == SG_OK && i < t->slots_count; i++) {
-        struct model_known *k = t->slots[i];
-        if (k == NULL || k->position == 0)
-            continue;
-        sqlite3_stmt *s = model_statement(&b->w->c, SQL_COLLECTION_UPDATE);
-        int bound = sqlite3_bind_int64(s, 1, k->id);
-        bound |= sqlite3_bind_int64(s, 2, k->entities_delta);
-        bound |= model_bind_uint(s, 3, k->position);
-        status = model_run(&b->w->c, s, bound, WHAT, err);
-        k->entities_delta = 0;
-        k->position = 0;
-    }
-    return status;
 }
 
 /* ---- 1. classify ---- */
@@ -182,13 +86,13 @@ static uint64_t id_prefix(struct slice id)
 static enum sg_status classify_row(struct batch *b, size_t index, struct sg_error *err)
 {
     const struct event *e = &b->events[index];
-    struct outcome *o = &b->outcomes[index];
+    struct model_outcome *o = &b->outcomes[index];
     struct model_known *collection = NULL;
     if (e->collection.bytes == 0 || e->id.bytes == 0 || (e->kind != EVENT_ERASE && e->version <= 0))
         return sg_fail(err, SG_INVALID, "event %" PRIu64 " was decoded without collection, id or version", e->sequence);
-    enum sg_status status = collection_find(b, e->collection, &collection, err);
+    enum sg_status status = model_collection_find(b->w, &b->stream, e->collection, &collection, err);
     if (status == SG_OK && collection == NULL && e->kind != EVENT_ERASE)
-        status = collection_create(b, e->collection, &collection, err);
+        status = model_collection_create(b->w, &b->stream, e->collection, &collection, err);
     if (status != SG_OK)
         return status;
     if (collection != NULL) {
@@ -208,8 +112,8 @@ static enum sg_status classify(struct batch *b, struct sg_error *err)
     enum sg_status status = SG_OK;
     for (size_t i = 0; status == SG_OK && i < b->events_count; i++) {
         const struct event *e = &b->events[i];
-        struct outcome *o = &b->outcomes[i];
-        *o = (struct outcome){.result = RESULT_REDELIVERED, .reason = REASON_NONE};
+        struct model_outcome *o = &b->outcomes[i];
+        *o = (struct model_outcome){.result = RESULT_REDELIVERED, .reason = REASON_NONE};
         if (e->sequence > INT64_MAX)
             return sg_fail(err, SG_INVALID, "sequence %" PRIu64 " is beyond 2^63-1", e->sequence);
         if (e->sequence <= b->position)
@@ -274,119 +178,20 @@ static void works_sort(struct batch *b)
 
 /* ---- 3. fold and write ---- */
 
-static enum sg_status row_find(struct model_connection *c, const struct model_known *collection, struct slice id,
-                               struct row *out, struct sg_error *err)
-{
-    sqlite3_stmt *s = model_statement(c, SQL_ENTITY_FIND);
-    int bound = sqlite3_bind_int64(s, 1, collection->id);
-    bound |= model_bind_slice(s, 2, id, SIZE_MAX);
-    *out = (struct row){0};
-    enum sg_status status = model_step(c, s, bound, WHAT, err);
-    if (status == SG_OK) {
-        out->number = sqlite3_column_int64(s, 0);
-        out->version = sqlite3_column_int64(s, 1);
-        out->deleted = sqlite3_column_int(s, 2) != 0;
-        out->sequence = (uint64_t)sqlite3_column_int64(s, 3);
-    }
-    (void)sqlite3_reset(s);
-    return status == SG_NOT_FOUND ? SG_OK : status;
-}
-
-/* Has the row, at this very version, the content that `e` brings? */
-static enum sg_status row_same(struct model_connection *c, const struct row *row, const struct event *e, bool *out,
-                               struct sg_error *err)
-{
-    *out = row->deleted && e->kind == EVENT_TOMBSTONE;
-    if (row->deleted || e->kind == EVENT_TOMBSTONE)
-        return SG_OK;
-    if (row->winner != NULL) {
-        *out = slice_equal(row->winner->state, e->state);
-        return SG_OK;
-    }
-    sqlite3_stmt *s = model_statement(c, SQL_ENTITY_STATE);
-    enum sg_status status = model_step(c, s, sqlite3_bind_int64(s, 1, row->number), WHAT, err);
-    if (status == SG_OK)
-        *out = slice_equal(model_column_slice(s, 0), e->state);
-    else if (status == SG_NOT_FOUND)
-        status = model_fail(c, SQLITE_CORRUPT, WHAT, err); /* the index named a row that is not there */
-    (void)sqlite3_reset(s);
-    return status;
-}
-
-static void row_win(struct row *row, const struct event *e, struct outcome *o)
-{
-    if (e->kind != EVENT_ERASE)
-        row->version = e->version;
-    row->deleted = e->kind != EVENT_STATE;
-    row->sequence = e->sequence;
-    row->winner = e;
-    o->result = RESULT_APPLIED;
-}
-
-static enum sg_status row_fold(struct batch *b, struct row *row, size_t index, struct sg_error *err)
-{
-    const struct event *e = &b->events[index];
-    struct outcome *o = &b->outcomes[index];
-    bool same = false;
-    *o = (struct outcome){.result = RESULT_STALE, .reason = REASON_NONE};
-    if (e->kind == EVENT_ERASE) {
-        if (row->version == 0)
-            o->result = RESULT_IGNORED;
-        else if (row->deleted)
-            o->result = RESULT_DUPLICATE;
-        else
-            row_win(row, e, o);
-        return SG_OK;
-    }
-    if (e->version > row->version)
-        row_win(row, e, o);
-    if (e->version != row->version || o->result == RESULT_APPLIED)
-        return SG_OK;
-    enum sg_status status = row_same(&b->w->c, row, e, &same, err);
-    o->result = same ? RESULT_DUPLICATE : RESULT_CONFLICT;
-    if (!same) {
-        o->reason = REASON_CONFLICT;
-        o->stored_sequence = row->sequence;
-        b->recorded = true;
-    }
-    return status;
-}
-
-/* Write the winner by `which`: SQL_ENTITY_INSERT, _REPLACE or _UPDATE. `*written` is false where no row was changed:
- * the id is stored already, or not as the statement demands. */
-static enum sg_status row_write(struct model_connection *c, enum model_sql which, const struct model_known *collection,
-                                const struct row *row, bool *written, struct sg_error *err)
-{
-    const struct event *e = row->winner;
-    sqlite3_stmt *s = model_statement(c, which);
-    int bound = sqlite3_bind_int64(s, 1, which == SQL_ENTITY_UPDATE ? row->number : collection->id);
-    if (which != SQL_ENTITY_UPDATE)
-        bound |= model_bind_slice(s, 2, e->id, SIZE_MAX);
-    bound |= sqlite3_bind_int64(s, 3, row->version);
-    bound |= sqlite3_bind_int(s, 4, row->deleted);
-    bound |= model_bind_uint(s, 5, row->sequence);
-    bound |= model_bind_slice(s, 6, e->occurred_at, EVENT_TEXT_BYTES_MAX);
-    bound |= model_bind_slice(s, 7, e->type, EVENT_TEXT_BYTES_MAX);
-    bound |= e->has_schema_version ? sqlite3_bind_int64(s, 8, e->schema_version) : sqlite3_bind_null(s, 8);
-    bound |= model_bind_slice(s, 9, e->message_id, EVENT_TEXT_BYTES_MAX);
-    bound |= model_bind_slice(s, 10, e->correlation_id, EVENT_TEXT_BYTES_MAX);
-    bound |= model_bind_slice(s, 11, e->causation_id, EVENT_TEXT_BYTES_MAX);
-    bound |= model_bind_slice(s, 12, row->deleted ? (struct slice){NULL, 0} : e->state, SIZE_MAX);
-    enum sg_status status = model_run(c, s, bound, WHAT, err);
-    *written = status == SG_OK && sqlite3_changes(c->db) == 1;
-    return status;
-}
-
 /* Fold works[first..end), all of one id, over `row` and write the winner, if there is one. */
-static enum sg_status group_fold(struct batch *b, size_t first, size_t end, enum model_sql which, struct row *row,
+static enum sg_status group_fold(struct batch *b, size_t first, size_t end, enum model_sql which, struct model_row *row,
                                  bool *written, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
     *written = false;
-    for (size_t i = first; status == SG_OK && i < end; i++)
-        status = row_fold(b, row, b->works[i].index, err);
+    for (size_t i = first; status == SG_OK && i < end; i++) {
+        struct model_outcome *o = &b->outcomes[b->works[i].index];
+        status = model_row_fold(&b->w->c, row, &b->events[b->works[i].index], o, err);
+        if (o->result == RESULT_CONFLICT)
+            b->recorded = true;
+    }
     if (status == SG_OK && row->winner != NULL)
-        status = row_write(&b->w->c, which, b->works[first].collection, row, written, err);
+        status = model_row_write(&b->w->c, which, b->works[first].collection, row, written, err);
     return status;
 }
 
@@ -399,14 +204,14 @@ static enum sg_status group_apply(struct batch *b, size_t first, size_t end, str
     struct model_known *collection = b->works[first].collection;
     bool was_alive = b->w->scratch->rows_expected;
     bool written = false;
-    struct row row = {0};
+    struct model_row row = {0};
     enum sg_status status = SG_OK;
     if (!was_alive)
         status = group_fold(b, first, end, SQL_ENTITY_INSERT, &row, &written, err);
     else if (end - first == 1 && head->kind != EVENT_ERASE)
         status = group_fold(b, first, end, SQL_ENTITY_REPLACE, &row, &written, err);
     if (status == SG_OK && !written) {
-        status = row_find(&b->w->c, collection, head->id, &row, err);
+        status = model_row_find(&b->w->c, collection, head->id, &row, err);
         b->w->scratch->rows_expected = row.number != 0;
         was_alive = row.number != 0 && !row.deleted;
         if (status == SG_OK)
@@ -445,7 +250,7 @@ static enum sg_status record_rejected(struct batch *b, struct sg_error *err)
     enum sg_status status = SG_OK;
     for (size_t i = 0; status == SG_OK && i < b->events_count; i++) {
         const struct event *e = &b->events[i];
-        const struct outcome *o = &b->outcomes[i];
+        const struct model_outcome *o = &b->outcomes[i];
         char text[128];
         struct slice detail = e->detail;
         if (o->result != RESULT_REJECTED && o->result != RESULT_CONFLICT)
@@ -489,7 +294,7 @@ static enum sg_status batch_run(struct batch *b, int64_t stream_id, struct sg_er
     if (status == SG_OK && b->recorded)
         status = record_rejected(b, err);
     if (status == SG_OK)
-        status = collections_flush(b, err);
+        status = model_collections_flush(b->w, err);
     if (status == SG_OK && b->last != NULL)
         status = write_position(b, err);
     return status;

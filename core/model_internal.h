@@ -8,7 +8,7 @@
 #include "core/model.h"
 
 #define MODEL_APPLICATION_ID 0x53474154 /* "SGAT" in the file's header: whose database it is */
-#define MODEL_BUSY_TIMEOUT_MS 2000      /* recovery after an unclean stop holds its lock for as long as it reads the WAL */
+#define MODEL_BUSY_TIMEOUT_MS 2000      /* recovery after an unclean stop holds its lock while it reads the WAL */
 #define MODEL_RESTART_TIMEOUT_MS 100    /* how long a checkpoint that must reset the WAL waits for readers */
 #define MODEL_WAL_FACTOR 4              /* times the checkpoint threshold: from here readers are waited for */
 #define MODEL_CHECKPOINT_PAGES_MIN 64   /* the threshold under a small bytes_max */
@@ -97,7 +97,7 @@ enum sg_status model_fail(struct model_connection *c, int rc, const char *what, 
 /* Prepare the statements `first` to `last`, when the schema is there. */
 SG_MUST_CHECK enum sg_status model_prepare(struct model_connection *c, enum model_sql first, enum model_sql last,
                                            struct sg_error *err);
-/* A prepared statement, reset and ready to bind. */
+/* A prepared statement, ready to bind: whoever steps one resets it. */
 sqlite3_stmt *model_statement(struct model_connection *c, enum model_sql which);
 /* Step and reset a statement without rows. `bound` is the OR of the binds' results, all of them SQLITE_OK = 0. */
 SG_MUST_CHECK enum sg_status model_run(struct model_connection *c, sqlite3_stmt *s, int bound, const char *what,
@@ -105,7 +105,8 @@ SG_MUST_CHECK enum sg_status model_run(struct model_connection *c, sqlite3_stmt 
 /* The same for a statement without parameters. */
 SG_MUST_CHECK enum sg_status model_run_plain(struct model_connection *c, enum model_sql which, const char *what,
                                              struct sg_error *err);
-/* Step once: SG_OK with a row, SG_NOT_FOUND (err not filled) without one; the caller resets the statement either way. */
+/* Step once: SG_OK with a row, SG_NOT_FOUND (err not filled) without one; the caller resets the statement in both
+ * cases. */
 SG_MUST_CHECK enum sg_status model_step(struct model_connection *c, sqlite3_stmt *s, int bound, const char *what,
                                         struct sg_error *err);
 /* Run SQL text, e.g. a pragma. */
@@ -124,8 +125,8 @@ struct slice model_column_slice(sqlite3_stmt *s, int index);
 /* ---- files ---- */
 
 enum model_file { MODEL_FILE_ABSENT, MODEL_FILE_OURS, MODEL_FILE_DAMAGED };
-/* Look at the header without SQLite, so that a foreign database is not touched. Only while no connection of this process
- * has the file open: closing a descriptor drops the process's locks on it. SG_INVALID: foreign, or a newer schema. */
+/* Look at the header without SQLite, so that a foreign database is not touched. Only while no connection of this
+ * process has the file open: closing a descriptor drops the process's locks on it. SG_INVALID: foreign or newer. */
 SG_MUST_CHECK enum sg_status model_file_inspect(const char *path, enum model_file *out, struct sg_error *err);
 /* Look for damage in bounded time. SG_CORRUPT says what was found. */
 SG_MUST_CHECK enum sg_status model_file_check(struct model_connection *c, bool clean, struct sg_error *err);
@@ -211,6 +212,43 @@ SG_MUST_CHECK enum sg_status model_checkpoint_setup(struct model_writer *w, stru
 /* Load a stream's row. SG_NOT_FOUND: no such row. */
 SG_MUST_CHECK enum sg_status model_load(struct model_writer *w, int64_t stream_id, struct model_stream *out,
                                         struct sg_error *err);
+
+/* Find a collection of the stream's served build; `*out` is NULL where there is none. */
+SG_MUST_CHECK enum sg_status model_collection_find(struct model_writer *w, const struct model_stream *stream,
+                                                   struct slice name, struct model_known **out, struct sg_error *err);
+/* Create one that was not found; `*out` stays NULL where there are as many as there may be. */
+SG_MUST_CHECK enum sg_status model_collection_create(struct model_writer *w, const struct model_stream *stream,
+                                                     struct slice name, struct model_known **out,
+                                                     struct sg_error *err);
+/* Write what the batch has changed of the collections' counts and positions. */
+SG_MUST_CHECK enum sg_status model_collections_flush(struct model_writer *w, struct sg_error *err);
+
+/* One id's row while a batch's events are folded over it. */
+struct model_row {
+    int64_t number;  /* 0 = not stored */
+    int64_t version; /* 0 = never seen */
+    bool deleted;
+    uint64_t sequence;
+    const struct event *winner; /* what is to be written; NULL = as stored */
+};
+
+struct model_outcome {
+    enum event_result result;
+    enum event_reason reason;
+    uint64_t stored_sequence; /* of a conflict: what wrote the content that stays */
+};
+
+/* The row as stored; all zero where there is none. */
+SG_MUST_CHECK enum sg_status model_row_find(struct model_connection *c, const struct model_known *collection,
+                                            struct slice id, struct model_row *out, struct sg_error *err);
+/* Decide one event (STATE, TOMBSTONE or ERASE) against the row, and change the row if it wins. */
+SG_MUST_CHECK enum sg_status model_row_fold(struct model_connection *c, struct model_row *row, const struct event *e,
+                                            struct model_outcome *o, struct sg_error *err);
+/* Write the winner by `which`: SQL_ENTITY_INSERT, _REPLACE or _UPDATE. `*written` is false where no row was changed:
+ * the id is stored already, or not as the statement demands. */
+SG_MUST_CHECK enum sg_status model_row_write(struct model_connection *c, enum model_sql which,
+                                             const struct model_known *collection, const struct model_row *row,
+                                             bool *written, struct sg_error *err);
 
 /* Record one rejected event (or conflict) in the open transaction. */
 SG_MUST_CHECK enum sg_status model_reject(struct model_writer *w, int64_t stream, int64_t build,

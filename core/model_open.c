@@ -1,4 +1,4 @@
-/* Opening and closing the read model for its writer: the lock, migrations, damage, and the marker of an orderly stop. */
+/* Opening and closing the read model for its writer: lock, migrations, damage, and the marker of an orderly stop. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -33,7 +33,7 @@ enum sg_status model_reject(struct model_writer *w, int64_t stream, int64_t buil
     bound |= bind_text(s, 10, detail);
     bound |= sqlite3_bind_int64(s, 11, (sqlite3_int64)event->payload.bytes);
     bound |= sqlite3_bind_blob(s, 12, digest, DIGEST_BYTES, SQLITE_STATIC);
-    bound |= w->rejected_payload && event->payload.bytes > 0
+    bound |= w->rejected_payload && !event->payload_private && event->payload.bytes > 0
                  ? sqlite3_bind_blob64(s, 13, event->payload.data, event->payload.bytes, SQLITE_STATIC)
                  : sqlite3_bind_null(s, 13);
     status = model_run(&w->c, s, bound, "record a rejected event", err);

@@ -145,8 +145,7 @@ enum sg_status model_prepare(struct model_connection *c, enum model_sql first, e
 sqlite3_stmt *model_statement(struct model_connection *c, enum model_sql which)
 {
     sqlite3_stmt *s = c->statements[which];
-    assert(s != NULL);
-    (void)sqlite3_reset(s); /* repeats an error that was reported when it happened */
+    assert(s != NULL && !sqlite3_stmt_busy(s));
     return s;
 }
 

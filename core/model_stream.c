@@ -15,7 +15,8 @@ static bool gaps_parse(const char *text, struct model_stream *out)
         uint64_t first = 0;
         uint64_t last = 0;
         int used = 0;
-        if (out->gaps_count == MODEL_GAPS_MAX || sscanf(text, "%20" SCNu64 "-%20" SCNu64 "%n", &first, &last, &used) != 2)
+        if (out->gaps_count == MODEL_GAPS_MAX ||
+            sscanf(text, "%20" SCNu64 "-%20" SCNu64 "%n", &first, &last, &used) != 2)
             return false;
         out->gaps[out->gaps_count++] = (struct model_gap){first, last};
         text += used;

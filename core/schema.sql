@@ -36,8 +36,8 @@ CREATE TABLE collections (
     UNIQUE (stream, build, name)
 );
 
--- A rowid table with an index: random ids are inserted four times faster than into a table without rowid. `state` stands
--- last, so that nothing before it lies on overflow pages.
+-- A rowid table with an index: random ids are inserted four times faster than into a table without rowid. `state`
+-- stands last, so that nothing before it lies on overflow pages.
 CREATE TABLE entities (
     number INTEGER PRIMARY KEY,
     collection INTEGER NOT NULL,

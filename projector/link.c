@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/nkey.h"
 
 enum sg_status link_library_open(struct sg_error *err)
@@ -91,6 +92,7 @@ static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus s, vo
         text = text != NULL && text[0] != '\0' ? text : natsStatus_GetText(s);
     (void)pthread_mutex_lock(&l->mutex);
     l->denied = s == NATS_NOT_PERMITTED || s == NATS_CONNECTION_AUTH_FAILED || strcasestr(text, "permission") != NULL;
+    l->complained_ns = clock_boot_ns();
     (void)snprintf(l->broker_error, sizeof l->broker_error, "%s", text);
     (void)pthread_mutex_unlock(&l->mutex);
 }
@@ -206,6 +208,16 @@ static enum sg_status options_set_servers(struct link *l, natsOptions *o, struct
     return status;
 }
 
+/* How the broker's own lists show the connection. nats.c does not escape it in the CONNECT that it sends. */
+static void connection_name(const char *stream, char *out, size_t out_bytes)
+{
+    (void)snprintf(out, out_bytes, "stategate %s", stream);
+    for (char *c = out; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ')
+            *c = '_';
+    }
+}
+
 static enum sg_status options_make(struct link *l, natsOptions **out, struct sg_error *err)
 {
     natsOptions *o = NULL;
@@ -213,7 +225,7 @@ static enum sg_status options_make(struct link *l, natsOptions **out, struct sg_
     enum sg_status status = translate(natsOptions_Create(&o), "options", err);
     if (status != SG_OK)
         return status;
-    (void)snprintf(name, sizeof name, "stategate %s", l->stream->name);
+    connection_name(l->stream->name, name, sizeof name);
     natsStatus s = natsOptions_SetAllowReconnect(o, false);
     if (s == NATS_OK)
         s = natsOptions_SetTimeout(o, LINK_CONNECT_TIMEOUT_MS);
@@ -267,7 +279,6 @@ enum sg_status link_connect(struct link *l, struct sg_error *err)
     (void)pthread_mutex_lock(&l->mutex);
     l->trouble = false;
     l->denied = false;
-    l->broker_error[0] = '\0';
     (void)pthread_mutex_unlock(&l->mutex);
     status = translate(natsConnection_Connect(&l->connection, o), "connect", err);
     natsOptions_Destroy(o);
@@ -337,6 +348,16 @@ bool link_trouble(struct link *l, char reason[256])
         memcpy(reason, l->reason, sizeof l->reason);
     (void)pthread_mutex_unlock(&l->mutex);
     return trouble;
+}
+
+bool link_complaint(struct link *l, char complaint[256])
+{
+    (void)pthread_mutex_lock(&l->mutex);
+    bool lasting = l->complained_ns != 0 && clock_boot_ns() - l->complained_ns < LINK_COMPLAINT_NS;
+    if (lasting)
+        memcpy(complaint, l->broker_error, sizeof l->broker_error);
+    (void)pthread_mutex_unlock(&l->mutex);
+    return lasting;
 }
 
 uint64_t link_activity(struct link *l)

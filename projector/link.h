@@ -66,6 +66,10 @@ SG_MUST_CHECK enum sg_status link_subscribe(struct link *l, const char *consumer
 
 /* Why the subscription cannot be trusted any more; false = it can. Copies one sentence. */
 bool link_trouble(struct link *l, char reason[256]);
+/* What the broker complained of without ending the connection (a missing right, above all), as long as it is not older than
+ * LINK_COMPLAINT_NS: what keeps happening keeps being shown, over reconnects too. */
+#define LINK_COMPLAINT_NS (15 * INT64_C(1000000000))
+bool link_complaint(struct link *l, char complaint[256]);
 /* A number that changes with everything that arrives from the consumer. */
 uint64_t link_activity(struct link *l);
 /* The sequence of the last message that was queued, or the position subscribed from. */

@@ -44,6 +44,7 @@ struct link {
     char reason[256];
     bool denied;
     char broker_error[256];
+    int64_t complained_ns; /* when the broker said so; 0 = never */
     struct link_jump jumps[LINK_JUMPS_MAX];
     size_t jumps_count;
 };

@@ -98,16 +98,15 @@ static int64_t backoff_ms(unsigned failures)
     return cap / 2 + (int64_t)(random_bits() % (uint64_t)(cap / 2 + 1));
 }
 
-/* Log changes, not each attempt. */
-static void session_failed(struct source *s, const struct sg_error *err, int64_t retry_ms)
+void source_show_error(struct source *s, const char *message, const char *kind)
 {
     s->error_shown = true;
-    freshness_set_error(s->context.freshness, s->stream, err->message);
-    if (strncmp(s->error_logged, err->message, sizeof s->error_logged - 1) == 0)
-        return;
-    (void)snprintf(s->error_logged, sizeof s->error_logged, "%.*s", (int)sizeof s->error_logged - 1, err->message);
-    log_event(LOG_WARN, "stream_interrupted", LOG_STR("stream", s->settings->name), LOG_STR("error", err->message),
-              LOG_STR("kind", sg_status_name(err->status)), LOG_INT("retrying_in_ms", retry_ms));
+    freshness_set_error(s->context.freshness, s->stream, message);
+    if (strncmp(s->error_logged, message, sizeof s->error_logged - 1) == 0)
+        return; /* changes are logged, not each attempt */
+    (void)snprintf(s->error_logged, sizeof s->error_logged, "%.*s", (int)sizeof s->error_logged - 1, message);
+    log_event(LOG_WARN, "stream_interrupted", LOG_STR("stream", s->settings->name), LOG_STR("error", message),
+              LOG_STR("kind", kind), LOG_STR("action", "retrying with backoff"));
 }
 
 static void *source_run(void *argument)
@@ -127,7 +126,9 @@ static void *source_run(void *argument)
             failures = 0; /* it had worked */
         int64_t retry_ms = backoff_ms(failures++);
         atomic_fetch_add_explicit(&metrics_stream(s->context.metrics, s->stream)->resyncs, 1, memory_order_relaxed);
-        session_failed(s, &err, retry_ms);
+        char complaint[256];
+        bool cause = status == SG_UNAVAILABLE && link_complaint(s->link, complaint); /* e.g. no right to flow control */
+        source_show_error(s, cause ? complaint : err.message, sg_status_name(err.status));
         (void)source_sleep(s, retry_ms * NS_PER_MS);
     }
     return NULL;

@@ -179,13 +179,13 @@ static enum sg_status check_life(const struct source *s, const struct probe *p, 
     return SG_OK;
 }
 
-/* A proof: of freshness, of readiness, and that the source is well. */
-static void proved(struct source *s, const struct probe *p)
+/* What is wrong although the stream answers; and no more, once nothing is. */
+static void show_complaint(struct source *s)
 {
-    freshness_proved(s->context.freshness, s->stream, p->t0_ns, p->answered_ns, p->info.last, &s->row.epoch);
-    if (!s->target_set) {
-        s->target_set = true;
-        freshness_set_ready_target(s->context.freshness, s->stream, p->info.last, &s->row.epoch);
+    char complaint[256];
+    if (link_complaint(s->link, complaint)) {
+        source_show_error(s, complaint, "complaint");
+        return;
     }
     if (s->error_shown) {
         s->error_shown = false;
@@ -195,6 +195,17 @@ static void proved(struct source *s, const struct probe *p)
         s->error_logged[0] = '\0';
         log_event(LOG_INFO, "stream_recovered", LOG_STR("stream", s->settings->name));
     }
+}
+
+/* A proof: of freshness and of readiness. */
+static void proved(struct source *s, const struct probe *p)
+{
+    freshness_proved(s->context.freshness, s->stream, p->t0_ns, p->answered_ns, p->info.last, &s->row.epoch);
+    if (!s->target_set) {
+        s->target_set = true;
+        freshness_set_ready_target(s->context.freshness, s->stream, p->info.last, &s->row.epoch);
+    }
+    show_complaint(s);
 }
 
 static enum sg_status probe_once(struct source *s, struct sg_error *err)

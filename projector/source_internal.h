@@ -49,6 +49,9 @@ struct probe {
     bool proof_grade;
 };
 
+/* Show an error in /v1/status, and log it unless it is the one that was logged last. */
+void source_show_error(struct source *s, const char *message, const char *kind);
+
 /* Ask for the stream's information and decide whether the answer is proof-grade; counts it. */
 SG_MUST_CHECK enum sg_status source_probe(struct source *s, struct probe *out, struct sg_error *err);
 

@@ -1,5 +1,5 @@
-// Every way to prove who we are to nats-server that can be had: files with a password, a token, an nkey, credentials, TLS,
-// client certificates; what happens when they are wrong, and put right; and the least rights that suffice.
+// Every way to prove who we are to nats-server that can be had: files with a password, a token, an nkey, credentials,
+// TLS, client certificates; what happens when they are wrong, and put right; and the least rights that suffice.
 // ctest-timeout: 300
 
 import assert from 'node:assert/strict';
@@ -44,28 +44,39 @@ async function follows(gateway, client) {
 }
 
 async function lastError(gateway, pattern, options = WITHIN) {
-  return until(`lastError ${pattern}`, async () => {
-    const { lastError: message } = await gateway.status();
-    if (!pattern.test(message ?? '')) throw new Error(`it is ${JSON.stringify(message)}`);
-    return message;
-  }, options);
+  return until(
+    `lastError ${pattern}`,
+    async () => {
+      const { lastError: message } = await gateway.status();
+      if (!pattern.test(message ?? '')) throw new Error(`it is ${JSON.stringify(message)}`);
+      return message;
+    },
+    options,
+  );
 }
 
 describe('the gateway proves who it is', () => {
   it('by user and password', async (t) => {
-    const { nats, client } = await serverWith(t, 'authorization { user: gw, password: "pa ss#wörd" }', { user: 'gw', pass: 'pa ss#wörd' });
+    const { nats, client } = await serverWith(t, 'authorization { user: gw, password: "pa ss#wörd" }', {
+      user: 'gw',
+      pass: 'pa ss#wörd',
+    });
     await follows(await gatewayWith(t, nats, { user: 'gw', password_file: secret(t, 'pa ss#wörd\n') }), client);
   });
 
   it('by a token', async (t) => {
-    const { nats, client } = await serverWith(t, 'authorization { token: "t0ken-with-$igns" }', { token: 't0ken-with-$igns' });
+    const { nats, client } = await serverWith(t, 'authorization { token: "t0ken-with-$igns" }', {
+      token: 't0ken-with-$igns',
+    });
     await follows(await gatewayWith(t, nats, { token_file: secret(t, 't0ken-with-$igns\n') }), client);
   });
 
   it('by an nkey', async (t) => {
     const { publicKey, seed } = userKey();
     const authenticator = nkeyAuthenticator(new TextEncoder().encode(seed));
-    const { nats, client } = await serverWith(t, `authorization { users: [ { nkey: ${publicKey} } ] }`, { authenticator });
+    const { nats, client } = await serverWith(t, `authorization { users: [ { nkey: ${publicKey} } ] }`, {
+      authenticator,
+    });
     await follows(await gatewayWith(t, nats, { nkey_file: secret(t, `${seed}\n`) }), client);
   });
 
@@ -90,7 +101,8 @@ describe('the gateway proves who it is', () => {
 });
 
 describe('with TLS', () => {
-  const tls = (files, more = '') => `tls { cert_file: "${files.server.cert}", key_file: "${files.server.key}"\n${more} }`;
+  const tls = (files, more = '') =>
+    `tls { cert_file: "${files.server.cert}", key_file: "${files.server.key}"\n${more} }`;
 
   it('the server is checked by its authority', async (t) => {
     const files = await certificates(tempFolder(t, 'tls'));
@@ -101,7 +113,10 @@ describe('with TLS', () => {
   it('the server is known by its host name too', async (t) => {
     const files = await certificates(tempFolder(t, 'tls'));
     const { nats, client } = await serverWith(t, tls(files), { tls: { caFile: files.ca } }, { scheme: 'tls' });
-    await follows(await gatewayWith(t, { url: `tls://localhost:${nats.port}` }, { tls: { ca_file: files.ca } }), client);
+    await follows(
+      await gatewayWith(t, { url: `tls://localhost:${nats.port}` }, { tls: { ca_file: files.ca } }),
+      client,
+    );
   });
 
   it('a server of another authority is refused', async (t) => {
@@ -117,7 +132,12 @@ describe('with TLS', () => {
   it('a client certificate is shown where the server asks for one', async (t) => {
     const files = await certificates(tempFolder(t, 'tls'));
     const own = { caFile: files.ca, certFile: files.client.cert, keyFile: files.client.key };
-    const { nats, client } = await serverWith(t, tls(files, `ca_file: "${files.ca}"\nverify: true`), { tls: own }, { scheme: 'tls' });
+    const { nats, client } = await serverWith(
+      t,
+      tls(files, `ca_file: "${files.ca}"\nverify: true`),
+      { tls: own },
+      { scheme: 'tls' },
+    );
     const settings = { tls: { ca_file: files.ca, cert_file: files.client.cert, key_file: files.client.key } };
     await follows(await gatewayWith(t, nats, settings), client);
     const without = await gatewayWith(t, nats, { tls: { ca_file: files.ca } });
@@ -128,7 +148,10 @@ describe('with TLS', () => {
 
 describe('wrong credentials', () => {
   it('are named, retried for ever, and work within seconds once the file is right', async (t) => {
-    const { nats, client } = await serverWith(t, 'authorization { user: gw, password: right }', { user: 'gw', pass: 'right' });
+    const { nats, client } = await serverWith(t, 'authorization { user: gw, password: right }', {
+      user: 'gw',
+      pass: 'right',
+    });
     const file = secret(t, 'wrong');
     const gateway = await gatewayWith(t, nats, { user: 'gw', password_file: file });
     await lastError(gateway, /auth/i);
@@ -165,7 +188,12 @@ describe('wrong credentials', () => {
 });
 
 describe('the least rights', () => {
-  const RIGHTS = ['$JS.API.STREAM.INFO.STATE', '$JS.API.CONSUMER.CREATE.STATE.>', '$JS.API.STREAM.MSG.GET.STATE', '$JS.FC.STATE.>'];
+  const RIGHTS = [
+    '$JS.API.STREAM.INFO.STATE',
+    '$JS.API.CONSUMER.CREATE.STATE.>',
+    '$JS.API.STREAM.MSG.GET.STATE',
+    '$JS.FC.STATE.>',
+  ];
   const list = (subjects) => JSON.stringify(subjects);
   const users = (publish, subscribe) => `authorization { users: [
     { user: owner, password: o },
@@ -179,7 +207,10 @@ describe('the least rights', () => {
     const client = await nats.client({ user: 'owner', pass: 'o' });
     await client.jsm.streams.add({ name: 'STATE', subjects: ['state.>', 'other.>'] });
     await publishAll(client.js, events(20_000, { ids: 500 }));
-    await publishAll(client.js, Array.from({ length: 5 }, () => ({ subject: 'other.x', payload: 'x' })));
+    await publishAll(
+      client.js,
+      Array.from({ length: 5 }, () => ({ subject: 'other.x', payload: 'x' })),
+    );
     return { nats, client };
   }
 
@@ -202,7 +233,13 @@ describe('the least rights', () => {
 
   for (const right of RIGHTS) {
     it(`are noticed where ${right} is missing`, async (t) => {
-      const { nats } = await world(t, users(RIGHTS.filter((other) => other !== right), ['_INBOX.>']));
+      const { nats } = await world(
+        t,
+        users(
+          RIGHTS.filter((other) => other !== right),
+          ['_INBOX.>'],
+        ),
+      );
       const gateway = await gatewayFor(t, nats);
       const message = await lastError(gateway, /permission|right|denied|violation/i, { deadlineMs: 15_000 });
       assert.ok(message.includes(right.replace('.>', '')), `it names the subject: ${message}`);

@@ -1,20 +1,14 @@
-// What HTTP promises: every route, header, condition, page and refusal of the contract's section 4 with real data, the
-// probes, all kinds of addresses, and an orderly end.
+// What HTTP promises: every route, header, condition, page and refusal, with real data.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
-import { startGateway } from '../support/gateway.mjs';
 import { publishAll } from '../support/nats.mjs';
-import { end, signal, tempFolder } from '../support/process.mjs';
-import { event, events, scene } from '../support/scene.mjs';
-import { throughout, until } from '../support/until.mjs';
+import { EPOCH, event, scene, STATE_POSITION } from '../support/scene.mjs';
+import { until } from '../support/until.mjs';
 
-const EPOCH = '[a-z][a-z0-9]{5,11}';
-const POSITION = new RegExp(`^STATE:(\\d+);epoch=${EPOCH}$`);
 const SECONDS = /^\d+\.\d{3}$/;
 
 function assertProblem(answer, status, type) {
@@ -30,7 +24,7 @@ function assertProblem(answer, status, type) {
 
 // What every read says of itself.
 function assertReadHeaders(answer) {
-  assert.match(answer.headers['state-position'], POSITION);
+  assert.match(answer.headers['state-position'], STATE_POSITION);
   assert.match(answer.headers['state-staleness'], SECONDS);
   assert.match(answer.headers['state-lag'], /^\d+$/);
   assert.equal(answer.headers['state-status'], 'live');
@@ -43,29 +37,34 @@ describe('reads', () => {
   let client;
 
   before(async () => {
-    s = await scene({ after() {} }, {
-      publish: [
-        event('42', 7, { name: 'Ada', amount: 0.1 }, { occurredAt: '2026-01-31T12:00:00.987Z' }),
-        event('gone', 1),
-        event('gone', 2, undefined, { deleted: true }),
-        event('empty', 3),
-        { subject: 'state.customers.empty', payload: Buffer.alloc(0) },
-        ...Array.from({ length: 25 }, (_, i) => event(`p-${String(i).padStart(2, '0')}`, 1, { i }, { collection: 'pages' })),
-        event('only', 1, undefined, { collection: 'withered', deleted: true }),
-        event('eu.west.1', 5, { dots: true }),
-        { subject: 'state.customers.a/b', payload: Buffer.from('{"version":1,"state":{"slash":true}}') },
-        event('r-known', 42),
-        { subject: 'state.customers.r-known', payload: Buffer.from('{"version":43,"state":"text"}') },
-        event('r-unknown', 42),
-        { subject: 'state.customers.r-unknown', payload: Buffer.from('not json') },
-        event('r-over', 42),
-        { subject: 'state.customers.r-over', payload: Buffer.from('{"version":43,"state":"text"}') },
-        event('r-over', 44),
-        { subject: 'state.customers.r-never', payload: Buffer.from('{"version":9,"state":"text"}') },
-        event('r-conflict', 1, { a: 1 }),
-        event('r-conflict', 1, { a: 2 }),
-      ],
-    });
+    s = await scene(
+      { after() {} },
+      {
+        publish: [
+          event('42', 7, { name: 'Ada', amount: 0.1 }, { occurredAt: '2026-01-31T12:00:00.987Z' }),
+          event('gone', 1),
+          event('gone', 2, undefined, { deleted: true }),
+          event('empty', 3),
+          { subject: 'state.customers.empty', payload: Buffer.alloc(0) },
+          ...Array.from({ length: 25 }, (_, i) =>
+            event(`p-${String(i).padStart(2, '0')}`, 1, { i }, { collection: 'pages' }),
+          ),
+          event('only', 1, undefined, { collection: 'withered', deleted: true }),
+          event('eu.west.1', 5, { dots: true }),
+          { subject: 'state.customers.a/b', payload: Buffer.from('{"version":1,"state":{"slash":true}}') },
+          event('r-known', 42),
+          { subject: 'state.customers.r-known', payload: Buffer.from('{"version":43,"state":"text"}') },
+          event('r-unknown', 42),
+          { subject: 'state.customers.r-unknown', payload: Buffer.from('not json') },
+          event('r-over', 42),
+          { subject: 'state.customers.r-over', payload: Buffer.from('{"version":43,"state":"text"}') },
+          event('r-over', 44),
+          { subject: 'state.customers.r-never', payload: Buffer.from('{"version":9,"state":"text"}') },
+          event('r-conflict', 1, { a: 1 }),
+          event('r-conflict', 1, { a: 2 }),
+        ],
+      },
+    );
     ({ gateway, client } = s);
     await s.untilLive({ deadlineMs: 10_000 });
     await gateway.untilReady();
@@ -101,7 +100,10 @@ describe('reads', () => {
   });
 
   it('a deleted entity is 410 with its version and without ETag', async () => {
-    for (const [id, version] of [['gone', '2'], ['empty', '3']]) {
+    for (const [id, version] of [
+      ['gone', '2'],
+      ['empty', '3'],
+    ]) {
       const answer = await get(`/v1/state/customers/${id}`);
       assertProblem(answer, 410, 'deleted');
       assert.equal(answer.headers['state-version'], version);
@@ -118,7 +120,15 @@ describe('reads', () => {
       assert.equal(answer.headers.etag, undefined);
       assertReadHeaders(answer);
     }
-    for (const path of ['/', '/v1', '/v1/', '/v1/state/', '/v1/state/customers/', '/v2/state', '/v1/state/customers/42/']) {
+    for (const path of [
+      '/',
+      '/v1',
+      '/v1/',
+      '/v1/state/',
+      '/v1/state/customers/',
+      '/v2/state',
+      '/v1/state/customers/42/',
+    ]) {
       assertProblem(await get(path), 404, 'not-found');
     }
   });
@@ -154,17 +164,36 @@ describe('reads', () => {
   });
 
   it('HEAD is GET without the body', async () => {
-    for (const path of ['/v1/state/customers/42', '/v1/state', '/v1/state/pages', '/v1/state/customers/never', '/v1/status', '/livez', '/metrics']) {
+    for (const path of [
+      '/v1/state/customers/42',
+      '/v1/state',
+      '/v1/state/pages',
+      '/v1/state/customers/never',
+      '/v1/status',
+      '/livez',
+      '/metrics',
+    ]) {
       const [whole, head] = [await get(path), await get(path, { method: 'HEAD' })];
       assert.equal(head.status, whole.status, path);
       assert.equal(head.text, '', path);
       assert.deepEqual(Object.keys(head.headers).sort(), Object.keys(whole.headers).sort(), path);
-      if (path === '/v1/state/customers/42') assert.equal(head.headers['content-length'], whole.headers['content-length']);
+      if (path === '/v1/state/customers/42')
+        assert.equal(head.headers['content-length'], whole.headers['content-length']);
     }
   });
 
   it('OPTIONS names the methods, others are refused with them', async () => {
-    for (const path of ['/v1/state', '/v1/state/customers', '/v1/state/customers/42', '/v1/status', '/v1/rejected', '/livez', '/readyz', '/metrics', '/openapi.yaml']) {
+    for (const path of [
+      '/v1/state',
+      '/v1/state/customers',
+      '/v1/state/customers/42',
+      '/v1/status',
+      '/v1/rejected',
+      '/livez',
+      '/readyz',
+      '/metrics',
+      '/openapi.yaml',
+    ]) {
       const options = await get(path, { method: 'OPTIONS' });
       assert.equal(options.status, 204, path);
       assert.deepEqual(options.headers.allow.split(/, */).sort(), ['GET', 'HEAD', 'OPTIONS'], path);
@@ -174,7 +203,10 @@ describe('reads', () => {
         assert.deepEqual(answer.headers.allow.split(/, */).sort(), ['GET', 'HEAD', 'OPTIONS']);
       }
     }
-    assert.equal((await get('/v1/state/customers/42', { method: 'POST', headers: { 'Content-Length': '0' } })).status, 405);
+    assert.equal(
+      (await get('/v1/state/customers/42', { method: 'POST', headers: { 'Content-Length': '0' } })).status,
+      405,
+    );
   });
 
   it('a page holds what is live, and the next one follows', async () => {
@@ -193,7 +225,10 @@ describe('reads', () => {
       assert.equal(answer.headers.link !== undefined, seen.length < 25);
       path = answer.headers.link && /^<([^>]+)>; rel="next"$/.exec(answer.headers.link)[1];
     }
-    assert.deepEqual(seen.map(({ id, version, state }) => [id, version, state.i]), Array.from({ length: 25 }, (_, i) => [`p-${String(i).padStart(2, '0')}`, 1, i]));
+    assert.deepEqual(
+      seen.map(({ id, version, state }) => [id, version, state.i]),
+      Array.from({ length: 25 }, (_, i) => [`p-${String(i).padStart(2, '0')}`, 1, i]),
+    );
   });
 
   it('a page is 304 while its collection is unchanged', async () => {
@@ -208,7 +243,10 @@ describe('reads', () => {
 
   it('a page of one collection tells occurredAt only where it is known', async () => {
     const { items } = (await get('/v1/state/customers?limit=1000')).json();
-    assert.deepEqual(items.map(({ id }) => id), [...items.map(({ id }) => id)].sort());
+    assert.deepEqual(
+      items.map(({ id }) => id),
+      [...items.map(({ id }) => id)].sort(),
+    );
     assert.ok(!items.some(({ id }) => id === 'gone' || id === 'empty'));
     assert.equal(items.find(({ id }) => id === '42').occurredAt, '2026-01-31T12:00:00.987Z');
     assert.ok(!('occurredAt' in items.find(({ id }) => id === 'eu.west.1')));
@@ -249,7 +287,17 @@ describe('reads', () => {
   });
 
   it('ids and collections that no event can have are 400', async () => {
-    for (const path of ['/v1/state/customers/..', '/v1/state/customers/%2e', '/v1/state/./42', '/v1/state/customers/%ff', '/v1/state/customers/%00', '/v1/state/customers/%zz', '/v1/state/customers/%2', `/v1/state/customers/${'x'.repeat(513)}`, `/v1/state/${'x'.repeat(129)}`]) {
+    for (const path of [
+      '/v1/state/customers/..',
+      '/v1/state/customers/%2e',
+      '/v1/state/./42',
+      '/v1/state/customers/%ff',
+      '/v1/state/customers/%00',
+      '/v1/state/customers/%zz',
+      '/v1/state/customers/%2',
+      `/v1/state/customers/${'x'.repeat(513)}`,
+      `/v1/state/${'x'.repeat(129)}`,
+    ]) {
       assertProblem(await get(path), 400, 'bad-request');
     }
     assert.equal((await get(`/v1/state/customers/${'x'.repeat(512)}`)).status, 404);
@@ -288,7 +336,10 @@ describe('reads', () => {
     assert.equal(answer.status, 200);
     assertReadHeaders(answer);
     const { collections } = answer.json();
-    assert.deepEqual(collections.map(({ name }) => name), ['customers', 'pages', 'withered']);
+    assert.deepEqual(
+      collections.map(({ name }) => name),
+      ['customers', 'pages', 'withered'],
+    );
     const pages = collections.find(({ name }) => name === 'pages');
     assert.equal(pages.entities, 25);
     assert.equal(pages.stream, 'STATE');
@@ -300,7 +351,10 @@ describe('reads', () => {
     assertReadHeaders(answer);
     const { items } = answer.json();
     const sequences = items.map(({ sequence }) => sequence);
-    assert.deepEqual(sequences, [...sequences].sort((a, b) => b - a));
+    assert.deepEqual(
+      sequences,
+      [...sequences].sort((a, b) => b - a),
+    );
     assert.ok(items.every((item) => !('payload' in item)));
     const known = items.find(({ id }) => id === 'r-known');
     assert.equal(known.stream, 'STATE');
@@ -334,7 +388,7 @@ describe('reads', () => {
     const [stream] = streams;
     assert.equal(stream.name, 'STATE');
     assert.equal(stream.status, 'live');
-    assert.equal(stream.position, Number(POSITION.exec(answer.headers['state-position'])[1]));
+    assert.equal(stream.position, Number(STATE_POSITION.exec(answer.headers['state-position'])[1]));
     assert.match(stream.epoch, new RegExp(`^${EPOCH}$`));
     assert.equal(stream.build, 1);
     assert.equal(stream.lag, 0);
@@ -373,18 +427,27 @@ describe('reads', () => {
 describe('ownership', () => {
   it('a collection that no template can produce is 404 at once, and rests on all streams', async (t) => {
     const config = { streams: [{ name: 'STATE', subject: 'state.{collection}.{id}', collections: ['customers'] }] };
-    const s = await scene(t, { publish: [event('1', 1), event('1', 1, {}, { collection: 'foreign' })], gateway: { config } });
+    const s = await scene(t, {
+      publish: [event('1', 1), event('1', 1, {}, { collection: 'foreign' })],
+      gateway: { config },
+    });
     await s.gateway.untilPosition(2);
     await s.gateway.untilStatus('live');
     const answer = await s.gateway.get('/v1/state/foreign/1');
     assertProblem(answer, 404, 'not-found');
-    assert.match(answer.headers['state-position'], POSITION);
+    assert.match(answer.headers['state-position'], STATE_POSITION);
     const { collections } = (await s.gateway.get('/v1/state')).json();
-    assert.deepEqual(collections.map(({ name }) => name), ['customers']);
+    assert.deepEqual(
+      collections.map(({ name }) => name),
+      ['customers'],
+    );
   });
 
   it('members that the settings drop are never there', async (t) => {
-    const config = { collections: [{ name: 'customers', drop: ['/ssn', '/card/number'] }], rejected: { payload: true } };
+    const config = {
+      collections: [{ name: 'customers', drop: ['/ssn', '/card/number'] }],
+      rejected: { payload: true },
+    };
     const s = await scene(t, {
       publish: [
         event('1', 1, { name: 'Ada', ssn: 'SECRET-1', card: { number: 'SECRET-2', brand: 'v' } }),
@@ -400,153 +463,3 @@ describe('ownership', () => {
     assert.doesNotMatch(s.gateway.stderr, /SECRET/);
   });
 });
-
-describe('readiness', () => {
-  it('is measured at the head of the start, so that a busy stream cannot keep a replica from it', async (t) => {
-    const s = await scene(t, { publish: events(2000), gateway: null });
-    let stop = false;
-    let from = 2001;
-    const busy = (async () => {
-      while (!stop) {
-        await publishAll(s.client.js, events(200, { from }));
-        from += 200;
-      }
-    })();
-    try {
-      s.gateway = await startGateway({ t, nats: s.nats });
-      await s.gateway.untilReady({ deadlineMs: 10_000 });
-      const first = (await s.gateway.status()).ready.target;
-      await throughout('it stays ready', 1000, async () => (await s.gateway.get('/readyz')).status === 200);
-      const { ready, position } = await s.gateway.status();
-      assert.equal(ready.target, first);
-      assert.ok(position > first);
-    } finally {
-      stop = true;
-      await busy;
-    }
-  });
-
-  it('is for all streams', async (t) => {
-    const config = { streams: [{ name: 'STATE', subject: 'state.{collection}.{id}', collections: ['customers'] }, { name: 'LATER', subject: 'later.{id}', collection: 'later' }] };
-    const s = await scene(t, { publish: events(5), gateway: { config } });
-    await s.gateway.untilPosition(5, { stream: 'STATE' });
-    const answer = await s.gateway.get('/readyz');
-    assert.equal(answer.status, 503);
-    assert.match(answer.text, /LATER/);
-    await s.client.jsm.streams.add({ name: 'LATER', subjects: ['later.>'] });
-    await s.gateway.untilReady();
-    const all = (await s.gateway.get('/v1/state')).headers['state-position'];
-    assert.match(all, new RegExp(`^STATE:5;epoch=${EPOCH}, LATER:0;epoch=${EPOCH}$`));
-    assert.match((await s.gateway.get('/v1/state/customers/c-1')).headers['state-position'], POSITION);
-  });
-});
-
-describe('addresses', () => {
-  it('a unix socket', async (t) => {
-    const path = join(tempFolder(t, 'socket'), 's.sock');
-    const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: `unix:${path}` });
-    assert.equal((await gateway.get('/livez', { address: `unix:${path}` })).status, 200);
-    assert.equal(statSync(path).mode & 0o007, 0, 'others have no access');
-    await gateway.kill9();
-    assert.ok(existsSync(path), 'a stale socket is left');
-    await gateway.start();
-    assert.equal((await gateway.get('/livez', { address: `unix:${path}` })).status, 200);
-    assert.equal((await gateway.stop()).code, 0);
-    assert.ok(!existsSync(path));
-  });
-
-  it('IPv6', { skip: !existsSync('/proc/net/if_inet6') || !readFileSync('/proc/net/if_inet6', 'utf8').includes(' lo') ? 'there is no IPv6 here' : false }, async (t) => {
-    const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: '[::1]:0' });
-    assert.match(gateway.address, /^\[::1\]:\d+$/);
-    assert.equal((await gateway.get('/livez')).status, 200);
-  });
-
-  it('a second one for probes and metrics only', async (t) => {
-    const s = await scene(t, { publish: events(3), gateway: { config: { listen_ops: '127.0.0.1:0' } } });
-    await s.gateway.untilReady();
-    const address = s.gateway.opsAddress;
-    assert.match(address, /^127\.0\.0\.1:\d+$/);
-    for (const path of ['/livez', '/readyz', '/metrics']) assert.equal((await s.gateway.get(path, { address })).status, 200, path);
-    for (const path of ['/v1/state', '/v1/state/customers/c-1', '/v1/status', '/v1/rejected']) {
-      assert.equal((await s.gateway.get(path, { address })).status, 404, path);
-      assert.equal((await s.gateway.get(path)).status, 200, path);
-    }
-  });
-
-  it('one that is taken stops the start and is named', async (t) => {
-    const first = await startGateway({ t, nats: 'nats://127.0.0.1:9' });
-    const second = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: first.address, expectExit: true });
-    assert.notEqual(second.code, 0);
-    assert.ok(second.stderr.includes(first.address), second.stderr);
-  });
-});
-
-describe('the end', () => {
-  it('SIGTERM: exit 0, and the database is closed in order', async (t) => {
-    const s = await scene(t, { publish: events(500) });
-    await s.untilLive();
-    assert.deepEqual(await s.gateway.stop(), { code: 0, signal: null });
-    assert.ok(!existsSync(`${s.gateway.database}-wal`) || statSync(`${s.gateway.database}-wal`).size === 0);
-  });
-
-  it('SIGTERM while the broker is absent, and while events flow', async (t) => {
-    const lonely = await startGateway({ t, nats: 'nats://127.0.0.1:9' });
-    assert.deepEqual(await lonely.stop(), { code: 0, signal: null });
-    const s = await scene(t, { publish: events(20_000, { ids: 5000 }), gateway: null });
-    s.gateway = await startGateway({ t, nats: s.nats });
-    await s.gateway.untilPosition(1);
-    assert.deepEqual(await s.gateway.stop(), { code: 0, signal: null });
-    await s.gateway.start();
-    await s.untilEqual({ deadlineMs: 20_000 });
-  });
-
-  it('a request at hand is answered, not ready any more, and new connections are refused', async (t) => {
-    const s = await scene(t, { publish: events(3) });
-    await s.gateway.untilReady();
-    const socket = createConnection(s.gateway.port, '127.0.0.1');
-    let text = '';
-    socket.on('data', (data) => (text += data)).on('error', () => {});
-    socket.write('GET /readyz HTTP/1.1\r\nHost: x\r\n');
-    // The server has read the first half once a request that came after it is answered.
-    for (let i = 0; i < 20; i++) await s.gateway.get('/livez');
-    signal(s.gateway.running.child, 'SIGTERM');
-    await until('new connections are refused', () => refused(s.gateway.port), { deadlineMs: 3000 });
-    socket.write('\r\n');
-    await until('the answer', () => text.includes('\r\n\r\n'), { deadlineMs: 3000 });
-    assert.match(text, /^HTTP\/1\.1 503 /);
-    assert.match(text, /\r\nConnection: close\r\n/i);
-    assert.deepEqual(await s.gateway.running.exited, { code: 0, signal: null });
-  });
-
-  it('no answer is cut short by it', async (t) => {
-    const s = await scene(t, { publish: events(50) });
-    await s.gateway.untilReady();
-    const outcomes = { whole: 0, refused: 0, cut: 0 };
-    let over = false;
-    const clients = Array.from({ length: 8 }, async () => {
-      while (!over) {
-        try {
-          const answer = await s.gateway.get('/v1/state/customers/c-1');
-          outcomes[answer.text === '' ? 'cut' : 'whole']++;
-        } catch (error) {
-          // A connection that was idle may be closed under a request; one that had begun to answer may not.
-          outcomes[error.code === 'ECONNRESET' || error.code === 'ECONNREFUSED' ? 'refused' : 'cut']++;
-        }
-      }
-    });
-    await until('traffic', () => outcomes.whole > 200);
-    const exit = await end(s.gateway.running);
-    over = true;
-    await Promise.all(clients);
-    assert.deepEqual(exit, { code: 0, signal: null });
-    assert.equal(outcomes.cut, 0);
-  });
-});
-
-function refused(port) {
-  return new Promise((done) => {
-    const socket = createConnection(port, '127.0.0.1');
-    socket.once('connect', () => done(false)).once('error', () => done(true)).once('close', () => socket.destroy());
-    socket.once('connect', () => socket.destroy());
-  });
-}

@@ -1,5 +1,5 @@
-// 100,000 events of two streams, with everything wrong that a careless world sends, give exactly the rows and the rejected
-// events that an independent fold of the same events gives.
+// 100,000 events of two streams, with everything wrong that a careless world sends, give exactly the rows and the
+// rejected events that an independent fold of the same events gives.
 // ctest-timeout: 600
 
 import assert from 'node:assert/strict';
@@ -32,7 +32,14 @@ describe(`a stream of ${COUNT} events (seed ${SEED})`, () => {
     const count = COUNT / 2;
     const subject = (collection, id) => `state.${collection}.${id}`;
     const state = makeEvents({ seed: SEED, count, collections: COLLECTIONS, ids: 2000, subject, large: true });
-    const things = makeEvents({ seed: SEED + 1, count, collections: ['things'], ids: 3000, fixed: 'things.events', large: true });
+    const things = makeEvents({
+      seed: SEED + 1,
+      count,
+      collections: ['things'],
+      ids: 3000,
+      fixed: 'things.events',
+      large: true,
+    });
 
     // A part is there before the gateway; the rest comes while it works.
     const early = Math.floor(count * 0.4);
@@ -111,7 +118,10 @@ describe(`a stream of ${COUNT} events (seed ${SEED})`, () => {
         found.push(...page.items.map(({ sequence, reason, payloadSha256 }) => [sequence, reason, payloadSha256]));
         path = page.next && `/v1/rejected?stream=${name}&limit=1000&cursor=${page.next}`;
       }
-      assert.deepEqual(found.reverse(), fold.rejected.map(({ sequence, reason, sha256 }) => [sequence, reason, sha256]));
+      assert.deepEqual(
+        found.reverse(),
+        fold.rejected.map(({ sequence, reason, sha256 }) => [sequence, reason, sha256]),
+      );
     }
   });
 

@@ -1,5 +1,6 @@
-// A gateway killed at random moments, during ingest and while it starts, leaves a database whose rows and position agree:
-// with the fold of the stream up to that position, in the file as the kill left it, and in mid-run after the restart.
+// A gateway killed at random moments, during ingest and while it starts, leaves a database whose rows and position
+// agree: with the fold of the stream up to that position, in the file as the kill left it, and in mid-run after the
+// restart.
 // ctest-timeout: 900
 
 import assert from 'node:assert/strict';
@@ -85,7 +86,10 @@ describe(`kill -9 at ${KILLS} random moments (SEED=${SEED})`, () => {
     const positions = new Set();
     let duringStart = 0;
     for (let cycle = 0; cycle < KILLS; cycle++) {
-      const flowing = Promise.all([publishAll(client.js, share('STATE', cycle)), publishAll(client.js, share('THINGS', cycle))]);
+      const flowing = Promise.all([
+        publishAll(client.js, share('STATE', cycle)),
+        publishAll(client.js, share('THINGS', cycle)),
+      ]);
       const midRun = cycle % 4 === 3;
       if (midRun) await until('it listens', () => gateway.address !== '', { deadlineMs: 20_000, everyMs: 2 });
       await pause(random.between(0, midRun ? 150 : 400));
@@ -104,11 +108,15 @@ describe(`kill -9 at ${KILLS} random moments (SEED=${SEED})`, () => {
       gateway.spawn();
     }
 
-    await until('everything is applied', async () => {
-      if (gateway.running.exit) throw new Error(gateway.running.stderr);
-      const rows = await query(gateway.database, 'SELECT position FROM streams');
-      return rows.every(({ position }) => position === half);
-    }, { deadlineMs: 60_000, everyMs: 100 });
+    await until(
+      'everything is applied',
+      async () => {
+        if (gateway.running.exit) throw new Error(gateway.running.stderr);
+        const rows = await query(gateway.database, 'SELECT position FROM streams');
+        return rows.every(({ position }) => position === half);
+      },
+      { deadlineMs: 60_000, everyMs: 100 },
+    );
     await oracle.check(gateway.database, 'in the end');
     t.diagnostic(`${positions.size} different positions were seen, ${duringStart} kills hit the start`);
     assert.ok(positions.size >= Math.min(10, KILLS / 4), 'the kills came at different moments of the stream');
@@ -140,12 +148,17 @@ describe(`kill -9 at ${KILLS} random moments (SEED=${SEED})`, () => {
     await check(null);
     const faults = {
       'a position without its row': "UPDATE streams SET position = 1001 WHERE name = 'STATE'",
-      'a row without its position': "UPDATE streams SET position = (SELECT max(sequence) - 1 FROM entities e JOIN collections c ON c.id = e.collection JOIN streams s ON s.id = c.stream WHERE s.name = 'STATE') WHERE name = 'STATE'",
-      'a row of an older version': 'UPDATE entities SET version = version - 1 WHERE rowid = (SELECT min(rowid) FROM entities WHERE version > 1)',
+      'a row without its position': `UPDATE streams SET position = (
+         SELECT max(e.sequence) - 1 FROM entities e JOIN collections c ON c.id = e.collection WHERE c.stream = streams.id
+       ) WHERE name = 'STATE'`,
+      'a row of an older version':
+        'UPDATE entities SET version = version - 1 WHERE rowid = (SELECT min(rowid) FROM entities WHERE version > 1)',
       'a row that is missing': 'DELETE FROM entities WHERE rowid = (SELECT max(rowid) FROM entities)',
-      'a digit that changed': "UPDATE entities SET state = replace(state, '0.10', '0.1') WHERE rowid = (SELECT rowid FROM entities WHERE state LIKE '%0.10%' LIMIT 1)",
+      'a digit that changed': `UPDATE entities SET state = replace(state, '0.10', '0.1')
+         WHERE rowid = (SELECT rowid FROM entities WHERE state LIKE '%0.10%' LIMIT 1)`,
       'a rejected event that is missing': 'DELETE FROM rejected WHERE number = (SELECT max(number) FROM rejected)',
-      'a count that is wrong': 'UPDATE collections SET entities = entities + 1 WHERE id = (SELECT min(id) FROM collections)',
+      'a count that is wrong':
+        'UPDATE collections SET entities = entities + 1 WHERE id = (SELECT min(id) FROM collections)',
     };
     for (const [fault, sql] of Object.entries(faults)) {
       await assert.rejects(() => check(sql), assert.AssertionError, `not noticed: ${fault}`);

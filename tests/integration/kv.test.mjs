@@ -22,7 +22,10 @@ async function bucket(t, options = {}, bin = NATS_SERVER) {
 
 const follow = (t, nats) => startGateway({ t, nats, config: { streams: [MAPPING] } });
 
-for (const [version, bin] of Object.entries({ 'the server of the distribution': NATS_SERVER, 'the newest server': NATS_SERVER_NEWEST })) {
+for (const [version, bin] of Object.entries({
+  'the server of the distribution': NATS_SERVER,
+  'the newest server': NATS_SERVER_NEWEST,
+})) {
   describe(`a bucket of ${version}`, () => {
     it('is followed: put, delete, purge and put again, with revisions as versions', async (t) => {
       const { nats, kv } = await bucket(t, { history: 1 }, bin);
@@ -58,7 +61,16 @@ for (const [version, bin] of Object.entries({ 'the server of the distribution': 
 
     it('holds any JSON value, keys of several tokens, and refuses what is no JSON', async (t) => {
       const { nats, kv } = await bucket(t, { history: 5 }, bin);
-      const values = { a: '1', b: '"text"', c: 'null', d: '[1, 2,\t3]', e: 'true', f: '1e400', 'g.h.i': '{"deep":{}}', 'k/l=m_n-o': '{}' };
+      const values = {
+        a: '1',
+        b: '"text"',
+        c: 'null',
+        d: '[1, 2,\t3]',
+        e: 'true',
+        f: '1e400',
+        'g.h.i': '{"deep":{}}',
+        'k/l=m_n-o': '{}',
+      };
       for (const [key, value] of Object.entries(values)) await kv.put(key, value);
       const bad = await kv.put('bad', 'plain text');
       const empty = await kv.put('empty', '');
@@ -69,7 +81,13 @@ for (const [version, bin] of Object.entries({ 'the server of the distribution': 
         assert.equal(answer.text, value.replace(/[ \t]/g, ''), key);
       }
       const { items } = (await gateway.get('/v1/rejected')).json();
-      assert.deepEqual(items.map(({ sequence, reason, id }) => [sequence, reason, id]), [[empty, 'bad-json', 'empty'], [bad, 'bad-json', 'bad']]);
+      assert.deepEqual(
+        items.map(({ sequence, reason, id }) => [sequence, reason, id]),
+        [
+          [empty, 'bad-json', 'empty'],
+          [bad, 'bad-json', 'bad'],
+        ],
+      );
       assert.equal((await gateway.get('/v1/state/settings/bad')).headers['state-rejected'], String(bad));
     });
 
@@ -88,7 +106,8 @@ for (const [version, bin] of Object.entries({ 'the server of the distribution': 
       const fold = new Fold(MAPPING);
       for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
         const message = await client.jsm.streams.getMessage('KV_settings', { seq }).catch(() => null);
-        if (message) fold.apply({ seq, subject: message.subject, payload: Buffer.from(message.data), headers: message.header });
+        if (message)
+          fold.apply({ seq, subject: message.subject, payload: Buffer.from(message.data), headers: message.header });
       }
       await until('the rows are those of the fold', async () => {
         assert.deepEqual(differences(await snapshot(gateway.database), 'KV_settings', fold, { rejected: false }), []);

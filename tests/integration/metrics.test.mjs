@@ -33,7 +33,15 @@ describe('metrics', () => {
     s = await scene({ after() {} }, { publish });
     gateway = s.gateway;
     await s.untilLive({ deadlineMs: 15_000 });
-    for (const path of ['/v1/state', '/v1/state/customers', '/v1/state/customers/c-1', '/nowhere', '/v1/status', '/livez', '/v1/state/customers/%zz']) {
+    for (const path of [
+      '/v1/state',
+      '/v1/state/customers',
+      '/v1/state/customers/c-1',
+      '/nowhere',
+      '/v1/status',
+      '/livez',
+      '/v1/state/customers/%zz',
+    ]) {
       await gateway.get(path);
     }
     await gateway.get('/v1/state', { method: 'OPTIONS' });
@@ -52,7 +60,8 @@ describe('metrics', () => {
   it('count the events as they came out', async () => {
     const m = await scrape(gateway);
     for (const [result, count] of Object.entries(s.fold.counts)) {
-      if (result !== 'redelivered') assert.equal(m.value('stategate_events_total', { ...STATE, result }) ?? 0, count, result);
+      if (result !== 'redelivered')
+        assert.equal(m.value('stategate_events_total', { ...STATE, result }) ?? 0, count, result);
     }
     const reasons = {};
     for (const { reason } of s.fold.rejected) reasons[reason] = (reasons[reason] ?? 0) + 1;
@@ -82,8 +91,14 @@ describe('metrics', () => {
     const confirmed = m.value('stategate_stream_confirmed_timestamp_seconds', STATE);
     assert.ok(Math.abs(Date.now() / 1000 - confirmed) < 5 + staleness);
     const statuses = m.all('stategate_stream_status', STATE);
-    assert.deepEqual(statuses.filter(({ value }) => value === 1).map(({ labels }) => labels.status), ['live']);
-    assert.deepEqual(new Set(statuses.map(({ labels }) => labels.status)), new Set(['live', 'catching-up', 'starting', 'rebuilding', 'disconnected', 'halted']));
+    assert.deepEqual(
+      statuses.filter(({ value }) => value === 1).map(({ labels }) => labels.status),
+      ['live'],
+    );
+    assert.deepEqual(
+      new Set(statuses.map(({ labels }) => labels.status)),
+      new Set(['live', 'catching-up', 'starting', 'rebuilding', 'disconnected', 'halted']),
+    );
     assert.equal(m.value('stategate_stream_gaps_total', STATE), 0);
     assert.equal(m.value('stategate_stream_epoch_changes_total', STATE), 0);
   });
@@ -93,19 +108,30 @@ describe('metrics', () => {
     for (let i = 0; i < 7; i++) await gateway.get(`/v1/state/customers/never-${i}`);
     const m = await scrape(gateway);
     const labels = { route: '/v1/state/{collection}/{id}', method: 'GET', code: '404' };
-    assert.equal(m.value('stategate_http_requests_total', labels) - (before.value('stategate_http_requests_total', labels) ?? 0), 7);
+    assert.equal(
+      m.value('stategate_http_requests_total', labels) - (before.value('stategate_http_requests_total', labels) ?? 0),
+      7,
+    );
     assert.equal(m.sum('stategate_http_requests_total', { method: 'OPTIONS', code: '204' }), 1);
     assert.equal(m.sum('stategate_http_requests_total', { code: '405' }), 1);
     assert.equal(m.sum('stategate_http_requests_total', { code: '400' }), 1);
     const routes = new Set(m.all('stategate_http_requests_total').map(({ labels: { route } }) => route));
-    assert.ok([...routes].every((route) => !route.includes('never')), [...routes].join(' '));
+    assert.ok(
+      [...routes].every((route) => !route.includes('never')),
+      [...routes].join(' '),
+    );
     assert.ok(m.value('stategate_http_connections') >= 1);
     assert.ok(m.sum('stategate_http_request_seconds_count', { route: labels.route }) >= 8);
   });
 
   it('have histograms whose buckets add up', async () => {
     const m = await scrape(gateway);
-    for (const name of ['stategate_event_visible_seconds', 'stategate_apply_batch_events', 'stategate_apply_seconds', 'stategate_http_request_seconds']) {
+    for (const name of [
+      'stategate_event_visible_seconds',
+      'stategate_apply_batch_events',
+      'stategate_apply_seconds',
+      'stategate_http_request_seconds',
+    ]) {
       assert.equal(m.types.get(name), 'histogram', name);
       for (const { labels, value } of m.all(`${name}_count`)) {
         const buckets = m.all(`${name}_bucket`, labels);
@@ -123,7 +149,12 @@ describe('metrics', () => {
     assert.equal(m.all('stategate_build_info')[0].value, 1);
     assert.ok(m.value('stategate_database_bytes') > 4096);
     assert.ok(m.value('stategate_wal_bytes') >= 0);
-    for (const name of ['process_cpu_seconds_total', 'process_resident_memory_bytes', 'process_open_fds', 'process_start_time_seconds']) {
+    for (const name of [
+      'process_cpu_seconds_total',
+      'process_resident_memory_bytes',
+      'process_open_fds',
+      'process_start_time_seconds',
+    ]) {
       assert.ok(m.value(name) > 0, name);
     }
     assert.ok(m.sum('stategate_probes_total', { ...STATE, result: 'proved' }) > 0);

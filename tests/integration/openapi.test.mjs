@@ -1,5 +1,5 @@
-// openapi.yaml says what the gateway does: it is free of lint, it is what /openapi.yaml serves, its paths are the route
-// table, and real answers of every kind are as described: status, headers and body.
+// openapi.yaml says what the gateway does: it is free of lint, it is what /openapi.yaml serves, its paths are the
+// route table, and real answers of every kind are as described: status, headers and body.
 
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,10 @@ import { event, scene } from '../support/scene.mjs';
 function routeTable() {
   const source = readFileSync(join(SOURCE_DIR, 'api/router.c'), 'utf8');
   const rows = [...source.matchAll(/\[ROUTE_\w+\] = \{"([^"]+)"([^\n]*(?:\n {20,}[^\n]*)*)/g)];
-  return rows.map(([, path, rest]) => ({ path, params: [...(/\.params = \{([^}]*)\}/.exec(rest)?.[1] ?? '').matchAll(/"([^"]+)"/g)].map(([, name]) => name) }));
+  return rows.map(([, path, rest]) => ({
+    path,
+    params: [...(/\.params = \{([^}]*)\}/.exec(rest)?.[1] ?? '').matchAll(/"([^"]+)"/g)].map(([, name]) => name),
+  }));
 }
 
 function problemTypes() {
@@ -25,9 +28,28 @@ function problemTypes() {
 
 const EXAMPLES = {
   '/v1/state': ['/v1/state'],
-  '/v1/state/{collection}': ['/v1/state/customers', '/v1/state/customers?limit=1', '/v1/state/never', '/v1/state/customers?limit=0', '/v1/state/%ff', '/v1/state/customers?wait=1'],
-  '/v1/state/{collection}/{id}': ['/v1/state/customers/1', '/v1/state/customers/gone', '/v1/state/customers/never', '/v1/state/customers/rejected', '/v1/state/customers/%ff', '/v1/state/customers/1?min_version=1'],
-  '/v1/rejected': ['/v1/rejected', '/v1/rejected?limit=1', '/v1/rejected?stream=STATE&collection=customers', '/v1/rejected?limit=x'],
+  '/v1/state/{collection}': [
+    '/v1/state/customers',
+    '/v1/state/customers?limit=1',
+    '/v1/state/never',
+    '/v1/state/customers?limit=0',
+    '/v1/state/%ff',
+    '/v1/state/customers?wait=1',
+  ],
+  '/v1/state/{collection}/{id}': [
+    '/v1/state/customers/1',
+    '/v1/state/customers/gone',
+    '/v1/state/customers/never',
+    '/v1/state/customers/rejected',
+    '/v1/state/customers/%ff',
+    '/v1/state/customers/1?min_version=1',
+  ],
+  '/v1/rejected': [
+    '/v1/rejected',
+    '/v1/rejected?limit=1',
+    '/v1/rejected?stream=STATE&collection=customers',
+    '/v1/rejected?limit=x',
+  ],
   '/v1/status': ['/v1/status', '/v1/status?x=1'],
   '/livez': ['/livez', '/livez?x=1'],
   '/readyz': ['/readyz', '/readyz?max_staleness=0', '/readyz?max_staleness=10', '/readyz?max_staleness=x'],
@@ -42,16 +64,19 @@ describe('openapi.yaml', () => {
 
   before(async () => {
     document = await loadOpenapi();
-    s = await scene({ after() {} }, {
-      publish: [
-        event('1', 1, { a: 1 }, { occurredAt: '2026-01-31T12:00:00Z' }),
-        event('2', 1),
-        event('gone', 1),
-        event('gone', 2, undefined, { deleted: true }),
-        { subject: 'state.customers.rejected', payload: Buffer.from('{"version":9,"state":1}') },
-        { subject: 'state.customers.rejected', payload: Buffer.from('?') },
-      ],
-    });
+    s = await scene(
+      { after() {} },
+      {
+        publish: [
+          event('1', 1, { a: 1 }, { occurredAt: '2026-01-31T12:00:00Z' }),
+          event('2', 1),
+          event('gone', 1),
+          event('gone', 2, undefined, { deleted: true }),
+          { subject: 'state.customers.rejected', payload: Buffer.from('{"version":9,"state":1}') },
+          { subject: 'state.customers.rejected', payload: Buffer.from('?') },
+        ],
+      },
+    );
     gateway = s.gateway;
     await s.untilLive({ deadlineMs: 10_000 });
     await gateway.untilReady();
@@ -124,7 +149,11 @@ describe('openapi.yaml', () => {
       }
       for (const method of ['HEAD', 'OPTIONS']) {
         if (document.operation(path, method) === undefined) continue;
-        assert.deepEqual(document.violations(path, method, await gateway.get(example, { method })), [], `${method} ${example}`);
+        assert.deepEqual(
+          document.violations(path, method, await gateway.get(example, { method })),
+          [],
+          `${method} ${example}`,
+        );
       }
     }
   });
@@ -141,7 +170,14 @@ describe('openapi.yaml', () => {
 
   it('is compared by something that finds faults', async () => {
     const answer = await gateway.get('/v1/state/customers');
-    const changed = (body, headers = answer.headers, status = 200) => document.violations('/v1/state/{collection}', 'GET', { ...answer, status, headers, text: JSON.stringify(body), json: () => body });
+    const changed = (body, headers = answer.headers, status = 200) =>
+      document.violations('/v1/state/{collection}', 'GET', {
+        ...answer,
+        status,
+        headers,
+        text: JSON.stringify(body),
+        json: () => body,
+      });
     const page = answer.json();
     assert.deepEqual(changed(page), []);
     assert.notDeepEqual(changed({ ...page, items: 'none' }), []);

@@ -1,13 +1,16 @@
-// Staleness is never understated: not while the server stands still, not while the connection is cut, not by a reconnect
-// alone, and not by a wall clock that jumps.
+// Staleness is never understated: not while the server stands still, not while the connection is cut, not by a
+// reconnect alone, and not by a wall clock that jumps.
+// ctest-serial
 
 import assert from 'node:assert/strict';
 import { createConnection, createServer } from 'node:net';
 import { describe, it } from 'node:test';
 
 import { startGateway } from '../support/gateway.mjs';
+import { scrape } from '../support/prometheus.mjs';
 import { event, events, scene } from '../support/scene.mjs';
 import { throughout, until } from '../support/until.mjs';
+import { wallClock } from '../support/wallclock.mjs';
 
 const WITHIN = { deadlineMs: 5000 };
 
@@ -16,7 +19,15 @@ async function read(gateway, path = '/v1/state/customers/c-1') {
   const { headers, status } = await gateway.get(path);
   const answered = performance.now();
   const known = headers['state-staleness'] !== undefined;
-  return { asked, answered, status, known, staleness: Number(headers['state-staleness']), word: headers['state-status'], lag: headers['state-lag'] };
+  return {
+    asked,
+    answered,
+    status,
+    known,
+    staleness: Number(headers['state-staleness']),
+    word: headers['state-status'],
+    lag: headers['state-lag'],
+  };
 }
 
 // A TCP relay between gateway and server that can stall (bytes wait) or be cut.
@@ -103,7 +114,11 @@ describe('staleness', () => {
       return answer.headers['state-version'] === '1000' || Number(answer.headers['state-staleness']) >= age - 0.1;
     });
     link.flow();
-    await until('the event', async () => (await gateway.get('/v1/state/customers/c-1')).headers['state-version'] === '1000', WITHIN);
+    await until(
+      'the event',
+      async () => (await gateway.get('/v1/state/customers/c-1')).headers['state-version'] === '1000',
+      WITHIN,
+    );
     await gateway.untilStatus('live', WITHIN);
   });
 
@@ -129,16 +144,20 @@ describe('staleness', () => {
     const s = await scene(t, { publish: events(count, { ids: count }), gateway: null });
     s.gateway = await startGateway({ t, nats: s.nats });
     let behind = 0;
-    await until('it has caught up', async () => {
-      const { status, staleness, lag, position, head } = await s.gateway.status();
-      if (lag !== undefined) assert.equal(lag, Math.max(0, head - position));
-      if (position < count) {
-        behind++;
-        assert.equal(staleness, undefined, `at ${position} of ${count}`);
-        assert.notEqual(status, 'live');
-      }
-      return position === count && status === 'live';
-    }, { deadlineMs: 30_000, everyMs: 5, hard: true });
+    await until(
+      'it has caught up',
+      async () => {
+        const { status, staleness, lag, position, head } = await s.gateway.status();
+        if (lag !== undefined) assert.equal(lag, Math.max(0, head - position));
+        if (position < count) {
+          behind++;
+          assert.equal(staleness, undefined, `at ${position} of ${count}`);
+          assert.notEqual(status, 'live');
+        }
+        return position === count && status === 'live';
+      },
+      { deadlineMs: 30_000, everyMs: 5, hard: true },
+    );
     assert.ok(behind > 3, `seen behind ${behind} times`);
   });
 
@@ -147,7 +166,39 @@ describe('staleness', () => {
     await throughout('nothing is claimed', 1500, async () => {
       const { headers } = await gateway.get('/v1/state');
       const { streams } = (await gateway.get('/v1/status')).json();
-      return !('state-staleness' in headers) && !('state-lag' in headers) && !('age' in headers) && !('staleness' in streams[0]) && !('lag' in streams[0]);
+      return (
+        !('state-staleness' in headers) &&
+        !('state-lag' in headers) &&
+        !('age' in headers) &&
+        !('staleness' in streams[0]) &&
+        !('lag' in streams[0])
+      );
     });
+  });
+
+  it('does not follow the wall clock, which may jump', async (t) => {
+    const clock = await wallClock(t);
+    const s = await scene(t, { publish: events(10), gateway: { env: clock.env } });
+    await s.untilLive();
+    let from = 11;
+    for (const seconds of [3600, 0, 86_400, 0]) {
+      clock.move(seconds);
+      await until(
+        'the gateway sees the other time',
+        async () => {
+          const seen = Date.parse((await s.gateway.get('/livez')).headers.date);
+          return Math.abs(seen - Date.now() - seconds * 1000) < 5000;
+        },
+        WITHIN,
+      );
+      await throughout('staleness counts the seconds that pass', 1500, async () => {
+        const { known, staleness, word } = await read(s.gateway);
+        return known && staleness < 4 && word === 'live';
+      });
+      await s.publish(events(10, { from }));
+      from += 10;
+      await s.untilLive();
+    }
+    assert.ok((await scrape(s.gateway)).value('stategate_stream_staleness_seconds', { stream: 'STATE' }) < 4);
   });
 });

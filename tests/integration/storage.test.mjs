@@ -2,7 +2,17 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 
@@ -25,7 +35,8 @@ function smallDisk(t, megabytes) {
   return folder;
 }
 
-const bulky = (count, from = 1) => Array.from({ length: count }, (_, i) => event(`b-${from + i}`, 1, { text: 'x'.repeat(1000) }));
+const bulky = (count, from = 1) =>
+  Array.from({ length: count }, (_, i) => event(`b-${from + i}`, 1, { text: 'x'.repeat(1000) }));
 
 async function haltedAndReadable(gateway) {
   await gateway.untilStatus('halted', { deadlineMs: 20_000 });
@@ -37,7 +48,11 @@ async function haltedAndReadable(gateway) {
   assert.equal((await scrape(gateway)).value('stategate_stream_status', { stream: 'STATE', status: 'halted' }), 1);
   assert.equal((await gateway.get('/livez')).status, 200);
   const { position } = await gateway.status();
-  await throughout('it stays halted, and answers', 1500, async () => (await gateway.status()).position === position && (await gateway.get('/v1/state')).status === 200);
+  await throughout(
+    'it stays halted, and answers',
+    1500,
+    async () => (await gateway.status()).position === position && (await gateway.get('/v1/state')).status === 200,
+  );
 }
 
 describe('a full disk', () => {
@@ -128,7 +143,9 @@ describe('a damaged database', () => {
       inflict(s.gateway.database);
       await s.gateway.start();
       await s.untilLive({ deadlineMs: 10_000 });
-      const aside = readdirSync(dirname(s.gateway.database)).filter((name) => name.startsWith(`${basename(s.gateway.database)}.corrupt-`));
+      const aside = readdirSync(dirname(s.gateway.database)).filter((name) =>
+        name.startsWith(`${basename(s.gateway.database)}.corrupt-`),
+      );
       assert.equal(aside.filter((name) => !/-(wal|shm)$/.test(name)).length, 1);
       assert.equal(s.gateway.logged('database_corrupt').length, 1);
     });

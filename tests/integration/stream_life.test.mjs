@@ -1,6 +1,7 @@
-// What becomes of a stream in its life (restarts, purges, trims, other lives, older copies, absence): within five seconds
-// rows, position, gap and status are what the contract's section "When the stream is not what it was" says.
+// What becomes of a stream in its life (restarts, purges, trims, other lives, older copies, absence): within five
+// seconds rows, position, gap and status are what the contract's section "When the stream is not what it was" says.
 // ctest-timeout: 600
+// ctest-serial
 
 import assert from 'node:assert/strict';
 import { cpSync, rmSync } from 'node:fs';
@@ -43,7 +44,10 @@ async function following(t, count = 100, options = {}) {
   return made;
 }
 
-for (const [version, bin] of Object.entries({ 'the server of the distribution': NATS_SERVER, 'the newest server': NATS_SERVER_NEWEST })) {
+for (const [version, bin] of Object.entries({
+  'the server of the distribution': NATS_SERVER,
+  'the newest server': NATS_SERVER_NEWEST,
+})) {
   describe(`with ${version}`, () => {
     it('follows a server that was restarted, without loss and in the same life', async (t) => {
       const s = await following(t, 100, { nats: { bin } });
@@ -68,7 +72,8 @@ for (const [version, bin] of Object.entries({ 'the server of the distribution': 
 
     it('makes a new consumer where its own was deleted', async (t) => {
       const s = await following(t, 100, { nats: { bin } });
-      for await (const { name } of s.client.jsm.consumers.list('STATE')) await s.client.jsm.consumers.delete('STATE', name);
+      for await (const { name } of s.client.jsm.consumers.list('STATE'))
+        await s.client.jsm.consumers.delete('STATE', name);
       await s.publish(events(50, { from: 101 }));
       await s.untilLive(WITHIN);
     });
@@ -93,6 +98,9 @@ for (const [version, bin] of Object.entries({ 'the server of the distribution': 
         const after = await row(s.gateway);
         assert.notEqual(after.epoch, before.epoch);
         assert.equal(after.build, before.build + 1);
+        const other = await startGateway({ t, nats: s.nats });
+        await other.untilStatus('live', WITHIN);
+        assert.equal(after.epoch, (await other.status()).epoch, 'every replica calls this life the same');
         assert.equal(await counter(s.gateway, 'stategate_stream_epoch_changes_total'), 1);
       });
     }
@@ -210,7 +218,10 @@ describe('a stream restored from an older copy', () => {
     await s.untilLive(WITHIN);
     const after = await row(s.gateway);
     assert.notEqual(after.epoch, before.epoch);
-    assert.ok(after.epoch.startsWith(before.epoch) && /^[a-z][a-z0-9]{5,11}$/.test(after.epoch), `epoch ${after.epoch}`);
+    assert.ok(
+      after.epoch.startsWith(before.epoch) && /^[a-z][a-z0-9]{5,11}$/.test(after.epoch),
+      `epoch ${after.epoch}`,
+    );
     assert.equal(after.build, before.build + 1);
     await s.publish(events(5, { from: 3000 }));
     await s.untilLive(WITHIN);
@@ -314,13 +325,18 @@ describe('a broker that is not there', () => {
     await s.gateway.untilStatus('disconnected', { deadlineMs: 3800 });
     assert.ok(performance.now() - start < 3800);
     let last = 0;
-    await throughout('reads go on and staleness grows', Math.max(0, 6000 - (performance.now() - start)), async () => {
-      const answer = await s.gateway.get('/v1/state/customers/c-1');
-      const staleness = Number(answer.headers['state-staleness']);
-      const grew = staleness > last;
-      last = staleness;
-      return answer.status === 200 && grew && answer.headers['state-status'] === 'disconnected';
-    }, { everyMs: 100 });
+    await throughout(
+      'reads go on and staleness grows',
+      Math.max(0, 6000 - (performance.now() - start)),
+      async () => {
+        const answer = await s.gateway.get('/v1/state/customers/c-1');
+        const staleness = Number(answer.headers['state-staleness']);
+        const grew = staleness > last;
+        last = staleness;
+        return answer.status === 200 && grew && answer.headers['state-status'] === 'disconnected';
+      },
+      { everyMs: 100 },
+    );
     assert.ok(last > 4.5, `staleness ${last}`);
     assert.equal((await s.gateway.get('/readyz')).status, 200, 'it stays ready');
     assert.equal((await s.gateway.get('/readyz?max_staleness=2')).status, 503, 'unless more is asked for');
@@ -335,7 +351,8 @@ describe('a broker that is not there', () => {
     await s.gateway.restart();
     const answer = await s.gateway.get('/v1/state/customers/c-1');
     assert.equal(answer.status, 200);
-    for (const header of ['state-staleness', 'state-lag', 'age']) assert.equal(answer.headers[header], undefined, header);
+    for (const header of ['state-staleness', 'state-lag', 'age'])
+      assert.equal(answer.headers[header], undefined, header);
     assert.match(answer.headers['state-position'], /^STATE:20;epoch=[a-z][a-z0-9]+$/);
     assert.equal((await s.gateway.get('/readyz')).status, 503);
     await s.nats.start();
@@ -347,7 +364,10 @@ describe('a stream that cannot be followed', () => {
   it('is waited for until it exists', async (t) => {
     const s = await scene(t, { stream: null });
     const status = await s.gateway.untilStatus('disconnected', WITHIN);
-    assert.match((await until('the error', async () => (await s.gateway.status()).lastError, WITHIN)) ?? status.lastError, /STATE|stream/);
+    assert.match(
+      (await until('the error', async () => (await s.gateway.status()).lastError, WITHIN)) ?? status.lastError,
+      /STATE|stream/,
+    );
     assert.equal((await s.gateway.get('/readyz')).status, 503);
     await s.createStream();
     await s.publish(events(20));
@@ -362,7 +382,8 @@ describe('a stream that cannot be followed', () => {
       const message = await until('the error', async () => (await s.gateway.status()).lastError, WITHIN);
       assert.match(message, /retention|limits/i);
       assert.equal((await s.gateway.get('/readyz')).status, 503);
-      if (retention === 'workqueue') assert.equal((await s.info()).state.messages, 5, 'nothing was taken from the queue');
+      if (retention === 'workqueue')
+        assert.equal((await s.info()).state.messages, 5, 'nothing was taken from the queue');
     });
   }
 

@@ -1,6 +1,7 @@
 // Traps of the broker and of its client library that need a real server: each of these once lost messages, or went
 // unnoticed, somewhere.
 // ctest-timeout: 600
+// ctest-serial
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -10,11 +11,10 @@ import { startGateway } from '../support/gateway.mjs';
 import { NATS_SERVER, NATS_SERVER_NEWEST, publishAll, startNats } from '../support/nats.mjs';
 import { signal } from '../support/process.mjs';
 import { scrape } from '../support/prometheus.mjs';
-import { event, events, scene, untilEqual } from '../support/scene.mjs';
+import { EPOCH, event, events, scene, untilEqual } from '../support/scene.mjs';
 import { throughout, until } from '../support/until.mjs';
 
 const BACKLOG = Number(process.env.BACKLOG ?? 480_000);
-const EPOCH = '[a-z][a-z0-9]{5,11}';
 
 describe('a long backlog', () => {
   it(`of ${BACKLOG} small messages is applied without the loss of one`, async (t) => {
@@ -47,7 +47,13 @@ describe('a long backlog', () => {
     const fold = new Fold({ subject: 'state.{collection}.{id}' });
     const rows = fold.rows('small');
     for (let i = Math.max(0, BACKLOG - ids); i < BACKLOG; i++) {
-      rows.set(String(i % ids), { version: BigInt(1 + Math.floor(i / ids)), deleted: false, state: `{"i":${i}}`, occurredAt: null, seq: i + 1 });
+      rows.set(String(i % ids), {
+        version: BigInt(1 + Math.floor(i / ids)),
+        deleted: false,
+        state: `{"i":${i}}`,
+        occurredAt: null,
+        seq: i + 1,
+      });
     }
     fold.position = BACKLOG;
     await untilEqual(gateway, 'STATE', fold);
@@ -81,7 +87,10 @@ describe('a gateway that stands still', () => {
   });
 });
 
-for (const [version, bin] of Object.entries({ 'the server of the distribution': NATS_SERVER, 'the newest server': NATS_SERVER_NEWEST })) {
+for (const [version, bin] of Object.entries({
+  'the server of the distribution': NATS_SERVER,
+  'the newest server': NATS_SERVER_NEWEST,
+})) {
   describe(`sequences with holes, on ${version}`, () => {
     it('by compaction are followed, without a gap being told', async (t) => {
       const s = await scene(t, { nats: { bin }, stream: { max_msgs_per_subject: 1 }, gateway: null });
@@ -165,7 +174,8 @@ describe('a consumer that is taken away again and again', () => {
     try {
       for (let i = 0; i < 10; i++) {
         const before = (await s.gateway.status()).position;
-        for await (const { name } of s.client.jsm.consumers.list('STATE')) await s.client.jsm.consumers.delete('STATE', name).catch(() => {});
+        for await (const { name } of s.client.jsm.consumers.list('STATE'))
+          await s.client.jsm.consumers.delete('STATE', name).catch(() => {});
         await until('it goes on', async () => (await s.gateway.status()).position > before + 100);
       }
     } finally {
@@ -186,9 +196,18 @@ describe('too many collections', () => {
     await s.client.js.publish('state.a.1', event('1', 2).payload);
     await s.gateway.untilPosition(6);
     const { collections } = (await s.gateway.get('/v1/state')).json();
-    assert.deepEqual(collections.map(({ name }) => name), ['a', 'b', 'c']);
+    assert.deepEqual(
+      collections.map(({ name }) => name),
+      ['a', 'b', 'c'],
+    );
     const { items } = (await s.gateway.get('/v1/rejected')).json();
-    assert.deepEqual(items.map(({ reason, collection }) => [reason, collection]), [['too-many-collections', 'e'], ['too-many-collections', 'd']]);
+    assert.deepEqual(
+      items.map(({ reason, collection }) => [reason, collection]),
+      [
+        ['too-many-collections', 'e'],
+        ['too-many-collections', 'd'],
+      ],
+    );
     assert.equal((await s.gateway.get('/v1/state/a/1')).headers['state-version'], '2');
     await throughout('it is live', 500, async () => (await s.gateway.status()).status === 'live');
   });
@@ -198,7 +217,10 @@ describe('too many collections', () => {
     await s.publish(Array.from({ length: 25 }, (_, i) => ({ subject: `state.c.${i}`, payload: Buffer.from('?') })));
     await s.gateway.untilPosition(25);
     const { items } = (await s.gateway.get('/v1/rejected')).json();
-    assert.deepEqual(items.map(({ sequence }) => sequence), [25, 24, 23, 22, 21, 20, 19, 18, 17, 16]);
+    assert.deepEqual(
+      items.map(({ sequence }) => sequence),
+      [25, 24, 23, 22, 21, 20, 19, 18, 17, 16],
+    );
     assert.equal((await scrape(s.gateway)).sum('stategate_rejected_total', { stream: 'STATE' }), 25);
   });
 });

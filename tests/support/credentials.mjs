@@ -84,7 +84,19 @@ export async function certificates(folder) {
 // An authority that signs itself.
 export async function authority(folder, name) {
   const files = paths(folder, name);
-  await openssl(['req', '-x509', ...NEW_KEY, '-keyout', files.key, '-out', files.cert, '-days', '2', '-subj', `/CN=${name}`]);
+  await openssl([
+    'req',
+    '-x509',
+    ...NEW_KEY,
+    '-keyout',
+    files.key,
+    '-out',
+    files.cert,
+    '-days',
+    '2',
+    '-subj',
+    `/CN=${name}`,
+  ]);
   return files;
 }
 
@@ -100,8 +112,23 @@ async function signed(folder, ca, name, extension) {
   const extensions = join(folder, `${name}.ext`);
   writeFileSync(extensions, `${extension}\n`);
   await openssl(['req', ...NEW_KEY, '-keyout', files.key, '-out', request, '-subj', `/CN=${name}`]);
-  await openssl(['x509', '-req', '-in', request, '-CA', ca.cert, '-CAkey', ca.key, '-CAcreateserial', '-days', '2',
-    '-extfile', extensions, '-out', files.cert]);
+  await openssl([
+    'x509',
+    '-req',
+    '-in',
+    request,
+    '-CA',
+    ca.cert,
+    '-CAkey',
+    ca.key,
+    '-CAcreateserial',
+    '-days',
+    '2',
+    '-extfile',
+    extensions,
+    '-out',
+    files.cert,
+  ]);
   return files;
 }
 

@@ -8,15 +8,16 @@ import { run, tempFolder } from './process.mjs';
 // Versions and sequences may exceed what a float holds: they come as text.
 const SNAPSHOT = `
 BEGIN;
-SELECT 'stream' AS t, name, CAST(position AS TEXT) AS position, build, epoch, CAST(rebuild_target AS TEXT) AS rebuildTarget
+SELECT 'stream' AS t, name, CAST(position AS TEXT) AS position, build, epoch
   FROM streams ORDER BY id;
 SELECT 'collection' AS t, s.name AS stream, c.name, c.entities, CAST(c.position AS TEXT) AS position
   FROM collections c JOIN streams s ON s.id = c.stream AND s.build = c.build;
-SELECT 'entity' AS t, s.name AS stream, c.name AS collection, e.id, CAST(e.version AS TEXT) AS version, e.deleted, e.state,
-       CAST(e.sequence AS TEXT) AS sequence, e.occurred_at AS occurredAt
+SELECT 'entity' AS t, s.name AS stream, c.name AS collection, e.id, CAST(e.version AS TEXT) AS version, e.deleted,
+       e.state, CAST(e.sequence AS TEXT) AS sequence, e.occurred_at AS occurredAt
   FROM entities e JOIN collections c ON c.id = e.collection JOIN streams s ON s.id = c.stream AND s.build = c.build;
-SELECT 'rejected' AS t, s.name AS stream, CAST(r.sequence AS TEXT) AS sequence, r.subject, r.collection, r.id,
-       CAST(r.version AS TEXT) AS version, r.reason, r.payload_bytes AS payloadBytes, lower(hex(r.payload_sha256)) AS sha256
+SELECT 'rejected' AS t, s.name AS stream, CAST(r.sequence AS TEXT) AS sequence, r.subject, r.collection,
+       r.id, CAST(r.version AS TEXT) AS version, r.reason, r.payload_bytes AS payloadBytes,
+       lower(hex(r.payload_sha256)) AS sha256
   FROM rejected r JOIN streams s ON s.id = r.stream AND s.build = r.build ORDER BY r.number;
 COMMIT;
 `;
@@ -55,9 +56,22 @@ export function differences(shown, stream, fold, { limit = 10, rejected = true }
   const row = shown.streams.find(({ name }) => name === stream);
   if (row === undefined) return [`no row of stream ${stream}`];
   if (Number(row.position) !== fold.position) note(`position ${row.position}, fold ${fold.position}`);
-  compareEntities(shown.entities.filter((entity) => entity.stream === stream), fold, note);
-  compareCollections(shown.collections.filter((collection) => collection.stream === stream), fold, note);
-  if (rejected) compareRejected(shown.rejected.filter((entry) => entry.stream === stream), fold.rejected, note);
+  compareEntities(
+    shown.entities.filter((entity) => entity.stream === stream),
+    fold,
+    note,
+  );
+  compareCollections(
+    shown.collections.filter((collection) => collection.stream === stream),
+    fold,
+    note,
+  );
+  if (rejected)
+    compareRejected(
+      shown.rejected.filter((entry) => entry.stream === stream),
+      fold.rejected,
+      note,
+    );
   return found.slice(0, limit);
 }
 
@@ -86,7 +100,8 @@ function compareRow(name, entity, row, note) {
   if ((entity.deleted !== 0) !== row.deleted) note(`${name} deleted ${entity.deleted}, fold ${row.deleted}`);
   if (entity.state !== row.state) note(`${name} state ${entity.state}, fold ${row.state}`);
   if (entity.sequence !== String(row.seq)) note(`${name} written by ${entity.sequence}, fold ${row.seq}`);
-  if (!row.deleted && entity.occurredAt !== row.occurredAt) note(`${name} at ${entity.occurredAt}, fold ${row.occurredAt}`);
+  if (!row.deleted && entity.occurredAt !== row.occurredAt)
+    note(`${name} at ${entity.occurredAt}, fold ${row.occurredAt}`);
 }
 
 function compareCollections(collections, fold, note) {
@@ -121,7 +136,9 @@ function compareKnown(have, want, note) {
   for (const key of ['collection', 'id', 'version']) {
     const wanted = want[key] === undefined ? null : String(want[key]);
     if (wanted === null && UNKNOWN[want.reason] !== key) continue; // the gateway may read on where the fold gave up
-    if (have[key] !== null && have[key] !== wanted) note(`rejected ${want.sequence} (${want.reason}): ${key} ${have[key]}, fold ${wanted}`);
-    if (key === 'collection' && have[key] !== wanted) note(`rejected ${want.sequence}: collection ${have[key]}, fold ${wanted}`);
+    if (have[key] !== null && have[key] !== wanted)
+      note(`rejected ${want.sequence} (${want.reason}): ${key} ${have[key]}, fold ${wanted}`);
+    if (key === 'collection' && have[key] !== wanted)
+      note(`rejected ${want.sequence}: collection ${have[key]}, fold ${wanted}`);
   }
 }

@@ -13,8 +13,8 @@ const VERSION_MAX = (1n << 63n) - 1n;
 const RFC3339 =
   /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
-// The state of one stream. `mapping` is the stream's own part of the configuration: {subject, collection?, collections?,
-// format?}. Each message is {seq, subject, payload (bytes), headers? (nats headers)}.
+// The state of one stream. `mapping` is the stream's own part of the configuration: {subject, collection?,
+// collections?, format?}. Each message is {seq, subject, payload (bytes), headers? (nats headers)}.
 export class Fold {
   constructor(mapping) {
     this.mapping = mapping;

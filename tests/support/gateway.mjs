@@ -23,11 +23,31 @@ export function cleanEnvironment(more = {}) {
 //   database  default: in a temporary folder
 //   listen    default: 127.0.0.1:0
 //   expectExit  do not wait for an address: the caller wants it to refuse; gives {code, log, stderr}
-export async function startGateway({ t, nats, config, args = [], env = {}, database, listen = '127.0.0.1:0', bin = STATEGATE, expectExit } = {}) {
+export async function startGateway({
+  t,
+  nats,
+  config,
+  args = [],
+  env = {},
+  database,
+  listen = '127.0.0.1:0',
+  bin = STATEGATE,
+  expectExit,
+} = {}) {
   if (!existsSync(bin)) throw new Error(`no gateway at ${bin}: build it, or set STATEGATE_BIN`);
+  let gateway;
+  t?.after(() => gateway?.kill9()); // before its folder goes
   const folder = tempFolder(t, 'gateway');
-  const gateway = new Gateway({ bin, folder, listen, nats, config, args, env, database: database ?? join(folder, 'state.db') });
-  t?.after(() => gateway.kill9());
+  gateway = new Gateway({
+    bin,
+    folder,
+    listen,
+    nats,
+    config,
+    args,
+    env,
+    database: database ?? join(folder, 'state.db'),
+  });
   if (expectExit) return gateway.refused();
   await gateway.start();
   return gateway;

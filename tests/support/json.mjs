@@ -1,5 +1,5 @@
-// A JSON reader that never turns a number into a float, sees duplicate members, and writes canonical text: the tests' own,
-// so that the gateway's library is checked by something else.
+// A JSON reader that never turns a number into a float, sees duplicate members, and writes canonical text: the tests'
+// own, so that the gateway's library is checked by something else.
 
 export class Poison extends Error {
   constructor(reason, known = {}) {
@@ -14,7 +14,7 @@ export const DEPTH_MAX = 64;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const SPACE = /[ \t\n\r]*/y;
-const PLAIN = /[^"\\\u0000-\u001f]*/y; // eslint-disable-line no-control-regex
+const PLAIN = /[^"\\\u0000-\u001f]*/y;
 const HEX4 = /[0-9a-fA-F]{4}/y;
 const LITERALS = ['true', 'false', 'null'];
 const SHORT_ESCAPES = { '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
@@ -136,10 +136,10 @@ class Reader {
 
 const WRITTEN_ESCAPES = { '"': '\\"', '\\': '\\\\', '\b': '\\b', '\f': '\\f', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-// A string as the gateway keeps it: only what must be escaped is, in the short form where there is one, else \u00XX with
-// upper-case digits; everything else, `/` and U+007F and beyond included, stands as itself.
+// A string as the gateway keeps it: only what must be escaped is, in the short form where there is one, else \u00XX
+// with upper-case digits; everything else, `/` and U+007F and beyond included, stands as itself.
 export function writeString(value) {
-  return `"${value.replace(/["\\\u0000-\u001f]/g, escapeOne)}"`; // eslint-disable-line no-control-regex
+  return `"${value.replace(/["\\\u0000-\u001f]/g, escapeOne)}"`;
 }
 
 function escapeOne(character) {

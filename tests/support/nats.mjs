@@ -21,9 +21,10 @@ export const NATS_SERVER_NEWEST = program('NATS_SERVER_NEWEST_BIN', '.deps/bin/n
 //   storeDir  default: in a temporary folder
 //   scheme    of `url`, e.g. tls
 export async function startNats({ t, port = -1, config = '', storeDir, bin = NATS_SERVER, scheme = 'nats' } = {}) {
+  let server;
+  t?.after(() => server?.stop()); // before its folder goes: the first to be registered is the first to run
   const folder = tempFolder(t, 'nats');
-  const server = new NatsServer({ folder, port, config, storeDir: storeDir ?? join(folder, 'store'), bin, scheme });
-  t?.after(() => server.stop());
+  server = new NatsServer({ folder, port, config, storeDir: storeDir ?? join(folder, 'store'), bin, scheme });
   await server.start();
   return server;
 }
@@ -67,7 +68,8 @@ ${typeof this.config === 'function' ? this.config(this.folder) : this.config}
       return this.greets();
     });
     if (running.exit) throw new Error(`nats-server ended: ${running.stderr}`, { cause: running.exit.error });
-    for (const client of this.clients) await until('a client is connected again', async () => (await client.nc.rtt()) >= 0);
+    for (const client of this.clients)
+      await until('a client is connected again', async () => (await client.nc.rtt()) >= 0);
     return this;
   }
 
@@ -124,7 +126,13 @@ ${typeof this.config === 'function' ? this.config(this.folder) : this.config}
 
   // A client connection {nc, js, jsm, close()}, closed when the server is stopped. It reconnects for ever.
   async client(options = {}) {
-    const nc = await connect({ servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 50, reconnectJitter: 0, ...options });
+    const nc = await connect({
+      servers: this.url,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 50,
+      reconnectJitter: 0,
+      ...options,
+    });
     const client = { nc, js: jetstream(nc), jsm: await jetstreamManager(nc, { checkAPI: false }) };
     client.close = async () => {
       this.clients.delete(client);

@@ -21,7 +21,9 @@ const RULES = {
 export async function lintOpenapi(file = OPENAPI_FILE) {
   const config = await openapi.createConfig({ extends: ['recommended'], rules: RULES });
   const problems = await openapi.lint({ ref: file, config });
-  return problems.filter(({ ignored }) => !ignored).map(({ severity, ruleId, message, location }) => `${severity} ${ruleId} at ${location[0]?.pointer}: ${message}`);
+  return problems
+    .filter(({ ignored }) => !ignored)
+    .map(({ severity, ruleId, message, location }) => `${severity} ${ruleId} at ${location[0]?.pointer}: ${message}`);
 }
 
 // The document with every $ref resolved.
@@ -50,18 +52,27 @@ class Document {
   violations(path, method, answer) {
     const operation = this.operation(path, method);
     if (operation === undefined) return [`${method} ${path} is not described`];
-    const described = operation.responses[answer.status] ?? operation.responses[`${String(answer.status)[0]}XX`] ?? operation.responses.default;
+    const described =
+      operation.responses[answer.status] ??
+      operation.responses[`${String(answer.status)[0]}XX`] ??
+      operation.responses.default;
     if (described === undefined) return [`status ${answer.status} is not described`];
-    return [...this.headerViolations(described, answer), ...(method === 'HEAD' ? [] : this.bodyViolations(described, answer))];
+    return [
+      ...this.headerViolations(described, answer),
+      ...(method === 'HEAD' ? [] : this.bodyViolations(described, answer)),
+    ];
   }
 
   headerViolations(described, answer) {
     const found = [];
-    const headers = Object.fromEntries(Object.entries(described.headers ?? {}).map(([name, header]) => [name.toLowerCase(), header]));
+    const headers = Object.fromEntries(
+      Object.entries(described.headers ?? {}).map(([name, header]) => [name.toLowerCase(), header]),
+    );
     for (const [name, header] of Object.entries(headers)) {
       const value = answer.headers[name];
       if (value === undefined && header.required) found.push(`header ${name} is missing`);
-      if (value !== undefined) found.push(...this.schemaViolations(header.schema, typed(value, header.schema), `header ${name}`));
+      if (value !== undefined)
+        found.push(...this.schemaViolations(header.schema, typed(value, header.schema), `header ${name}`));
     }
     for (const name of Object.keys(answer.headers)) {
       if (!(name in headers) && !GENERAL_HEADERS.has(name)) found.push(`header ${name} is not described`);
@@ -72,7 +83,8 @@ class Document {
   bodyViolations(described, answer) {
     if (described.content === undefined) return answer.text === '' ? [] : ['a body is not described'];
     const type = (answer.headers['content-type'] ?? '').split(';')[0];
-    const media = described.content[type] ?? Object.entries(described.content).find(([key]) => key.split(';')[0] === type)?.[1];
+    const media =
+      described.content[type] ?? Object.entries(described.content).find(([key]) => key.split(';')[0] === type)?.[1];
     if (media === undefined) return [`content type ${type} is not described`];
     if (media.schema === undefined) return [];
     return this.schemaViolations(media.schema, type.endsWith('json') ? answer.json() : answer.text, 'body');
@@ -83,12 +95,21 @@ class Document {
     if (!this.compiled.has(schema)) this.compiled.set(schema, this.ajv.compile(schema));
     const validate = this.compiled.get(schema);
     if (validate(value)) return [];
-    return validate.errors.map(({ instancePath, message, params }) => `${what}${instancePath} ${message} ${JSON.stringify(params)}`);
+    return validate.errors.map(
+      ({ instancePath, message, params }) => `${what}${instancePath} ${message} ${JSON.stringify(params)}`,
+    );
   }
 }
 
 // Headers that belong to HTTP itself and need no description.
-const GENERAL_HEADERS = new Set(['content-type', 'content-length', 'date', 'connection', 'keep-alive', 'transfer-encoding']);
+const GENERAL_HEADERS = new Set([
+  'content-type',
+  'content-length',
+  'date',
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+]);
 
 function typed(text, schema) {
   return /^(integer|number)$/.test(schema?.type) && text.trim() !== '' ? Number(text) : text;

@@ -15,9 +15,14 @@ const keep = process.env.KEEP_TEMP === '1';
 process.on('exit', () => {
   for (const child of children) signal(child, 'SIGKILL');
   if (keep) return;
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  for (const folder of folders) removeFolder(folder);
 });
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => process.exit(130));
+
+// A process that was killed a moment ago may still add a file.
+function removeFolder(folder) {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
+}
 
 // A program that the environment names, or the default beneath the source folder.
 export function program(variable, fallback) {
@@ -30,14 +35,15 @@ export function tempFolder(t, name = 'stategate') {
   folders.add(folder);
   t?.after(() => {
     if (keep) return;
-    rmSync(folder, { recursive: true, force: true });
+    removeFolder(folder);
     folders.delete(folder);
   });
   return folder;
 }
 
 // Starts a program. Its output is collected in `stdout` and `stderr`; `exited` resolves to {code, signal}. It is
-// killed when this process dies, however it dies: setpriv asks the kernel for that, and execs, so the pid is the program's.
+// killed when this process dies, however it dies: setpriv asks the kernel for that, and execs, so the pid is the
+// program's.
 export function start(file, args, { env, cwd, onStderr } = {}) {
   const dying = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL', '--'] : [];
   const [first, ...rest] = [...dying, file, ...args];

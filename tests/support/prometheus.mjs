@@ -20,7 +20,9 @@ export class Scrape {
   }
 
   all(name, labels = {}) {
-    return this.samples.filter((sample) => sample.name === name && Object.entries(labels).every(([key, value]) => sample.labels[key] === value));
+    return this.samples.filter(
+      (sample) => sample.name === name && Object.entries(labels).every(([key, value]) => sample.labels[key] === value),
+    );
   }
 
   // The value of the only such sample; undefined where there is none.

@@ -1,5 +1,5 @@
-// The usual scene of a test: a server with a stream, a client that publishes, a gateway that follows, and the fold that
-// says what the gateway must hold.
+// The usual scene of a test: a server with a stream, a client that publishes, a gateway that follows, and the fold
+// that says what the gateway must hold.
 
 import assert from 'node:assert/strict';
 
@@ -8,6 +8,10 @@ import { Fold } from './fold.mjs';
 import { startGateway } from './gateway.mjs';
 import { publishAll, startNats } from './nats.mjs';
 import { until } from './until.mjs';
+
+// What an epoch looks like, and a State-Position that rests on STATE alone; the group is the sequence.
+export const EPOCH = '[a-z][a-z0-9]{5,11}';
+export const STATE_POSITION = new RegExp(`^STATE:(\\d+);epoch=${EPOCH}$`);
 
 export const STATE = { name: 'STATE', subject: 'state.{collection}.{id}' };
 
@@ -19,7 +23,9 @@ export function event(id, version, state = { n: version }, { collection = 'custo
 
 // `count` events over `ids` entities with ever higher versions.
 export function events(count, { ids = 20, from = 1, ...more } = {}) {
-  return Array.from({ length: count }, (_, i) => event(`c-${(from + i) % ids}`, from + i, { n: from + i, note: 'x'.repeat(i % 50) }, more));
+  return Array.from({ length: count }, (_, i) =>
+    event(`c-${(from + i) % ids}`, from + i, { n: from + i, note: 'x'.repeat(i % 50) }, more),
+  );
 }
 
 // Starts server and gateway, with the stream STATE (state.>) unless told otherwise.
@@ -28,7 +34,10 @@ export function events(count, { ids = 20, from = 1, ...more } = {}) {
 //   publish   events that are there before the gateway starts
 //   gateway   options of startGateway
 // Gives {nats, client, gateway, stream, fold, publish(events), untilEqual()}.
-export async function scene(t, { nats: natsOptions = {}, stream = {}, publish = [], gateway: gatewayOptions = {}, mapping = STATE } = {}) {
+export async function scene(
+  t,
+  { nats: natsOptions = {}, stream = {}, publish = [], gateway: gatewayOptions = {}, mapping = STATE } = {},
+) {
   const nats = natsOptions.url ? natsOptions : await startNats({ t, ...natsOptions });
   const client = await nats.client();
   const made = new Scene({ t, nats, client, mapping, fold: new Fold(mapping) });
@@ -81,7 +90,10 @@ class Scene {
   async untilLive({ deadlineMs = 5000 } = {}) {
     const start = performance.now();
     await this.untilEqual({ deadlineMs });
-    return this.gateway.untilStatus('live', { stream: this.name, deadlineMs: Math.max(100, deadlineMs - (performance.now() - start)) });
+    return this.gateway.untilStatus('live', {
+      stream: this.name,
+      deadlineMs: Math.max(100, deadlineMs - (performance.now() - start)),
+    });
   }
 }
 

@@ -1,5 +1,5 @@
-// Seeded events as a careless world sends them: versions out of order and repeated, tombstones, conflicts, poison of many
-// kinds, numbers that no float holds, and ids of every shape.
+// Seeded events as a careless world sends them: versions out of order and repeated, tombstones, conflicts, poison of
+// many kinds, numbers that no float holds, and ids of every shape.
 
 const VERSION_MAX = (1n << 63n) - 1n;
 const PAYLOAD_BYTES_MAX = 8 * 1024 * 1024;
@@ -72,10 +72,34 @@ const EVENT_IDS = [
   (n) => '-'.repeat(512 - `${n}`.length) + n,
 ];
 
-const NUMBERS = ['1e400', '0.10', '-0', '-0.0', '1E+2', '9007199254740993', '18446744073709551616', '-9223372036854775809',
-  '3.14159265358979323846264338327950288', '0e0', '1.0', '1e-400', '123456789012345678901234567890'];
-const STRINGS = ['""', '"plain"', '"\\u00e9t\\u00E9"', '"a\\/b"', '"\\ud83e\\udd80"', '"\\u0000\\u001f\\u007f"', '"\\b\\f\\n\\r\\t"',
-  '"\\"\\\\"', '"ünïcödé 日本"', '"\\u2028\\u2029"', '"<&>"'];
+const NUMBERS = [
+  '1e400',
+  '0.10',
+  '-0',
+  '-0.0',
+  '1E+2',
+  '9007199254740993',
+  '18446744073709551616',
+  '-9223372036854775809',
+  '3.14159265358979323846264338327950288',
+  '0e0',
+  '1.0',
+  '1e-400',
+  '123456789012345678901234567890',
+];
+const STRINGS = [
+  '""',
+  '"plain"',
+  '"\\u00e9t\\u00E9"',
+  '"a\\/b"',
+  '"\\ud83e\\udd80"',
+  '"\\u0000\\u001f\\u007f"',
+  '"\\b\\f\\n\\r\\t"',
+  '"\\"\\\\"',
+  '"ünïcödé 日本"',
+  '"\\u2028\\u2029"',
+  '"<&>"',
+];
 
 // Events for one stream.
 //   seed, count
@@ -177,9 +201,11 @@ class Maker {
 
   optional() {
     const members = [];
-    if (this.random.chance(0.7)) members.push(`"occurredAt":"2026-0${this.random.between(1, 9)}-1${this.random.between(0, 9)}T12:00:00.123Z"`);
+    if (this.random.chance(0.7))
+      members.push(`"occurredAt":"2026-0${this.random.between(1, 9)}-1${this.random.between(0, 9)}T12:00:00.123Z"`);
     if (this.random.chance(0.3)) members.push('"type":"thing.changed"', '"schemaVersion": 3');
-    if (this.random.chance(0.2)) members.push(`"messageId":"m-${this.random.between(1, 1e9)}"`, '"correlationId":"flow \\u2192"');
+    if (this.random.chance(0.2))
+      members.push(`"messageId":"m-${this.random.between(1, 1e9)}"`, '"correlationId":"flow \\u2192"');
     if (this.random.chance(0.1)) members.push('"patch":null', '"causationId":null');
     if (this.random.chance(0.1)) members.push('"deleted":false', '"unknown":{"kept":[false,1e999]}');
     return members;
@@ -229,10 +255,12 @@ const nested = (levels) => '['.repeat(levels) + ']'.repeat(levels);
 // [reason, (entity, maker) -> {payload, subject?}]. Each is wrong in one way only.
 function poisonKinds(idInEvent) {
   const body = (rest) => (entity) => payload(`{"aggregateId":${JSON.stringify(entity.id)},${rest}}`);
-  const bytes = (hex, rest = '"version":999999999') => (entity) => {
-    const head = Buffer.from(`{"aggregateId":${JSON.stringify(entity.id)},${rest},"state":{"a":"`);
-    return payload(Buffer.concat([head, Buffer.from(hex, 'hex'), Buffer.from('"}}')]));
-  };
+  const bytes =
+    (hex, rest = '"version":999999999') =>
+    (entity) => {
+      const head = Buffer.from(`{"aggregateId":${JSON.stringify(entity.id)},${rest},"state":{"a":"`);
+      return payload(Buffer.concat([head, Buffer.from(hex, 'hex'), Buffer.from('"}}')]));
+    };
   const good = '"version":999999999,"state":{}';
   return [
     ['bad-json', () => payload('hello')],
@@ -243,7 +271,7 @@ function poisonKinds(idInEvent) {
     ['bad-json', body('"version":999999999,"state":{"a":+1}')],
     ['bad-json', body('"version":999999999,"state":{"a":.5}')],
     ['bad-json', body('"version":999999999,"state":{"a":1,}')],
-    ['bad-json', body("\"version\":999999999,\"state\":{'a':1}")],
+    ['bad-json', body('"version":999999999,"state":{\'a\':1}')],
     ['bad-json', body('"version":999999999,"state":{"a":"\\ud800"}')],
     ['bad-json', body('"version":999999999,"state":{"a":"\\udc00\\ud800"}')],
     ['bad-json', body('"version":999999999,"state":{"\\ud800":1}')],
@@ -306,6 +334,12 @@ const EVENT_ID_POISON = [
 const SUBJECT_ID_POISON = [
   ['id-mismatch', (entity) => payload(`{"aggregateId":${JSON.stringify(`${entity.id}x`)},${STATE}}`)],
   ['id-mismatch', () => payload(`{"aggregateId":4711471147114711,${STATE}}`)],
-  ['bad-id', (entity, maker) => ({ ...payload(`{${STATE}}`), subject: maker.subject(entity.collection, 'z'.repeat(513)) })],
-  ['bad-collection', (entity, maker) => ({ ...payload(`{${STATE}}`), subject: maker.subject('k'.repeat(129), entity.id) })],
+  [
+    'bad-id',
+    (entity, maker) => ({ ...payload(`{${STATE}}`), subject: maker.subject(entity.collection, 'z'.repeat(513)) }),
+  ],
+  [
+    'bad-collection',
+    (entity, maker) => ({ ...payload(`{${STATE}}`), subject: maker.subject('k'.repeat(129), entity.id) }),
+  ],
 ];

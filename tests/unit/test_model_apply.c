@@ -385,7 +385,8 @@ static void failed_batch_changes_nothing(void **state)
     assert_int_equal(results[1], RESULT_APPLIED);
     assert_int_equal(fixture_rejected(f), 1);
     struct model_entity entity;
-    assert_int_equal(model_read_entity(fixture_begin(f), SLICE_LITERAL("new"), SLICE_LITERAL("a"), &entity, NULL), SG_OK);
+    assert_int_equal(model_read_entity(fixture_begin(f), SLICE_LITERAL("new"), SLICE_LITERAL("a"), &entity, NULL),
+                     SG_OK);
 }
 
 static void sequence_beyond_the_limit_is_refused(void **state)

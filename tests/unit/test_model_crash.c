@@ -18,6 +18,9 @@
 #define BATCH_MAX 64
 #define REJECTED_MAX 20
 
+/* The child at work; 0 = none. The teardown ends it when a check has failed in mid-run. */
+static pid_t running;
+
 struct row {
     int64_t version;
     bool deleted;
@@ -141,6 +144,21 @@ static uint64_t check_snapshot(struct model_fixture *f)
     return position;
 }
 
+static void end_child(int *status)
+{
+    assert_int_equal(kill(running, SIGKILL), 0);
+    assert_int_equal(waitpid(running, status, 0), running);
+    running = 0;
+}
+
+static int teardown(void **state)
+{
+    int status = 0;
+    if (running != 0)
+        end_child(&status);
+    return model_fixture_teardown(state);
+}
+
 static void wait_us(long us)
 {
     struct timespec span = {0, us * 1000};
@@ -156,18 +174,17 @@ static void killed_writer_leaves_rows_and_position_that_agree(void **state)
     f->options.bytes_max = 1 << 20; /* so that checkpoints are frequent and kills meet them */
     fixture_close(f);
     for (size_t i = 0; i < KILLS; i++) {
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0)
+        running = fork();
+        assert_true(running >= 0);
+        if (running == 0)
             run_child(f);
         wait_us(rand_r(&seed) % 20000);
         uint64_t seen = check_snapshot(f); /* in mid-run */
         model_reader_close(f->reader);
         f->reader = NULL;
         wait_us(rand_r(&seed) % 20000);
-        assert_int_equal(kill(child, SIGKILL), 0);
         int status = 0;
-        assert_int_equal(waitpid(child, &status, 0), child);
+        end_child(&status);
         assert_true(WIFSIGNALED(status)); /* it did not end by an error of its own */
         if (i % 4 == 0)
             continue; /* the next child recovers */
@@ -185,7 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(killed_writer_leaves_rows_and_position_that_agree, model_fixture_setup,
-                                        model_fixture_teardown),
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,183 @@
+// What the gateway promises as a process that serves HTTP: when it is ready, all kinds of addresses, and an orderly
+// end.
+// ctest-serial
+
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+
+import { startGateway } from '../support/gateway.mjs';
+import { publishAll } from '../support/nats.mjs';
+import { end, signal, tempFolder } from '../support/process.mjs';
+import { EPOCH, events, scene, STATE_POSITION } from '../support/scene.mjs';
+import { throughout, until } from '../support/until.mjs';
+
+describe('readiness', () => {
+  it('is measured at the head of the start, so that a busy stream cannot keep a replica from it', async (t) => {
+    const s = await scene(t, { publish: events(2000), gateway: null });
+    let stop = false;
+    let from = 2001;
+    const busy = (async () => {
+      while (!stop) {
+        await publishAll(s.client.js, events(200, { from }));
+        from += 200;
+      }
+    })();
+    try {
+      s.gateway = await startGateway({ t, nats: s.nats });
+      await s.gateway.untilReady({ deadlineMs: 10_000 });
+      const first = (await s.gateway.status()).ready.target;
+      await throughout('it stays ready', 1000, async () => (await s.gateway.get('/readyz')).status === 200);
+      const { ready, position } = await s.gateway.status();
+      assert.equal(ready.target, first);
+      assert.ok(position > first);
+    } finally {
+      stop = true;
+      await busy;
+    }
+  });
+
+  it('is for all streams', async (t) => {
+    const config = {
+      streams: [
+        { name: 'STATE', subject: 'state.{collection}.{id}', collections: ['customers'] },
+        { name: 'LATER', subject: 'later.{id}', collection: 'later' },
+      ],
+    };
+    const s = await scene(t, { publish: events(5), gateway: { config } });
+    await s.gateway.untilPosition(5, { stream: 'STATE' });
+    const answer = await s.gateway.get('/readyz');
+    assert.equal(answer.status, 503);
+    assert.match(answer.text, /LATER/);
+    await s.client.jsm.streams.add({ name: 'LATER', subjects: ['later.>'] });
+    await s.gateway.untilReady();
+    const all = (await s.gateway.get('/v1/state')).headers['state-position'];
+    assert.match(all, new RegExp(`^STATE:5;epoch=${EPOCH}, LATER:0;epoch=${EPOCH}$`));
+    assert.match((await s.gateway.get('/v1/state/customers/c-1')).headers['state-position'], STATE_POSITION);
+  });
+});
+
+describe('addresses', () => {
+  it('a unix socket', async (t) => {
+    const path = join(tempFolder(t, 'socket'), 's.sock');
+    const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: `unix:${path}` });
+    assert.equal((await gateway.get('/livez', { address: `unix:${path}` })).status, 200);
+    assert.equal(statSync(path).mode & 0o007, 0, 'others have no access');
+    await gateway.kill9();
+    assert.ok(existsSync(path), 'a stale socket is left');
+    await gateway.start();
+    assert.equal((await gateway.get('/livez', { address: `unix:${path}` })).status, 200);
+    assert.equal((await gateway.stop()).code, 0);
+    assert.ok(!existsSync(path));
+  });
+
+  it(
+    'IPv6',
+    {
+      skip:
+        !existsSync('/proc/net/if_inet6') || !readFileSync('/proc/net/if_inet6', 'utf8').includes(' lo')
+          ? 'there is no IPv6 here'
+          : false,
+    },
+    async (t) => {
+      const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: '[::1]:0' });
+      assert.match(gateway.address, /^\[::1\]:\d+$/);
+      assert.equal((await gateway.get('/livez')).status, 200);
+    },
+  );
+
+  it('a second one for probes and metrics only', async (t) => {
+    const s = await scene(t, { publish: events(3), gateway: { config: { listen_ops: '127.0.0.1:0' } } });
+    await s.gateway.untilReady();
+    const address = s.gateway.opsAddress;
+    assert.match(address, /^127\.0\.0\.1:\d+$/);
+    for (const path of ['/livez', '/readyz', '/metrics'])
+      assert.equal((await s.gateway.get(path, { address })).status, 200, path);
+    for (const path of ['/v1/state', '/v1/state/customers/c-1', '/v1/status', '/v1/rejected']) {
+      assert.equal((await s.gateway.get(path, { address })).status, 404, path);
+      assert.equal((await s.gateway.get(path)).status, 200, path);
+    }
+  });
+
+  it('one that is taken stops the start and is named', async (t) => {
+    const first = await startGateway({ t, nats: 'nats://127.0.0.1:9' });
+    const second = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: first.address, expectExit: true });
+    assert.notEqual(second.code, 0);
+    assert.ok(second.stderr.includes(first.address), second.stderr);
+  });
+});
+
+describe('the end', () => {
+  it('SIGTERM: exit 0, and the database is closed in order', async (t) => {
+    const s = await scene(t, { publish: events(500) });
+    await s.untilLive();
+    assert.deepEqual(await s.gateway.stop(), { code: 0, signal: null });
+    assert.ok(!existsSync(`${s.gateway.database}-wal`) || statSync(`${s.gateway.database}-wal`).size === 0);
+  });
+
+  it('SIGTERM while the broker is absent, and while events flow', async (t) => {
+    const lonely = await startGateway({ t, nats: 'nats://127.0.0.1:9' });
+    assert.deepEqual(await lonely.stop(), { code: 0, signal: null });
+    const s = await scene(t, { publish: events(20_000, { ids: 5000 }), gateway: null });
+    s.gateway = await startGateway({ t, nats: s.nats });
+    await s.gateway.untilPosition(1);
+    assert.deepEqual(await s.gateway.stop(), { code: 0, signal: null });
+    await s.gateway.start();
+    await s.untilEqual({ deadlineMs: 20_000 });
+  });
+
+  it('a request at hand is answered, not ready any more, and new connections are refused', async (t) => {
+    const s = await scene(t, { publish: events(3) });
+    await s.gateway.untilReady();
+    const socket = createConnection(s.gateway.port, '127.0.0.1');
+    let text = '';
+    socket.on('data', (data) => (text += data)).on('error', () => {});
+    socket.write('GET /readyz HTTP/1.1\r\nHost: x\r\n');
+    // The server has read the first half once a request that came after it is answered.
+    for (let i = 0; i < 20; i++) await s.gateway.get('/livez');
+    signal(s.gateway.running.child, 'SIGTERM');
+    await until('new connections are refused', () => refused(s.gateway.port), { deadlineMs: 3000 });
+    socket.write('\r\n');
+    await until('the answer', () => text.includes('\r\n\r\n'), { deadlineMs: 3000 });
+    assert.match(text, /^HTTP\/1\.1 503 /);
+    assert.match(text, /\r\nConnection: close\r\n/i);
+    assert.deepEqual(await s.gateway.running.exited, { code: 0, signal: null });
+  });
+
+  it('no answer is cut short by it', async (t) => {
+    const s = await scene(t, { publish: events(50) });
+    await s.gateway.untilReady();
+    const outcomes = { whole: 0, refused: 0, cut: 0 };
+    let over = false;
+    const clients = Array.from({ length: 8 }, async () => {
+      while (!over) {
+        try {
+          const answer = await s.gateway.get('/v1/state/customers/c-1');
+          outcomes[answer.text === '' ? 'cut' : 'whole']++;
+        } catch (error) {
+          // A connection that was idle may be closed under a request; one that had begun to answer may not.
+          outcomes[error.code === 'ECONNRESET' || error.code === 'ECONNREFUSED' ? 'refused' : 'cut']++;
+        }
+      }
+    });
+    await until('traffic', () => outcomes.whole > 200);
+    const exit = await end(s.gateway.running);
+    over = true;
+    await Promise.all(clients);
+    assert.deepEqual(exit, { code: 0, signal: null });
+    assert.equal(outcomes.cut, 0);
+  });
+});
+
+function refused(port) {
+  return new Promise((done) => {
+    const socket = createConnection(port, '127.0.0.1');
+    socket
+      .once('connect', () => done(false))
+      .once('error', () => done(true))
+      .once('close', () => socket.destroy());
+    socket.once('connect', () => socket.destroy());
+  });
+}
