@@ -15,7 +15,7 @@ static void worker_destroy(struct worker *worker)
     free(worker);
 }
 
-static enum sg_status worker_open(void *context, unsigned loop, void **out, struct sg_error *err)
+static enum sg_status worker_open(void *context, unsigned loop, unsigned loops_count, void **out, struct sg_error *err)
 {
     struct api *api = context;
     struct worker *worker = calloc(1, sizeof *worker);
@@ -30,7 +30,9 @@ static enum sg_status worker_open(void *context, unsigned loop, void **out, stru
     }
     worker->api = api;
     router_counters_init(worker->counters);
-    enum sg_status status = turn_create(api->context.settings, api->context.freshness, &worker->turn, err);
+    const struct settings *settings = api->context.settings;
+    enum sg_status status =
+        turn_create(settings, api->context.freshness, settings->cache_bytes / loops_count, &worker->turn, err);
     if (status != SG_OK) {
         worker_destroy(worker);
         return status;

@@ -26,7 +26,8 @@ static enum sg_status loop_create(struct http *http, unsigned index, struct sg_e
     if (loop->epoll_fd < 0 || loop->wake_fd < 0 ||
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) != 0)
         return sg_fail(err, SG_UNAVAILABLE, "no descriptors for an HTTP loop: %s", strerror(errno));
-    return http->options.handler.worker_open(http->options.handler.context, index, &loop->worker, err);
+    return http->options.handler.worker_open(http->options.handler.context, index, http->loops_count, &loop->worker,
+                                             err);
 }
 
 static void loop_destroy(struct http *http, struct http_loop *loop)

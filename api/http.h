@@ -24,7 +24,7 @@
 struct http_handler {
     void *context;
     /* Before the loops start, in the starting thread. */
-    enum sg_status (*worker_open)(void *context, unsigned loop, void **worker, struct sg_error *err);
+    enum sg_status (*worker_open)(void *context, unsigned loop, unsigned loops_count, void **worker, struct sg_error *err);
     /* After all loops have ended. */
     void (*worker_close)(void *context, void *worker);
     /* A request's head is there. True: go on to `handle`. False: `out` is sent and the connection closed. */

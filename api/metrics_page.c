@@ -70,10 +70,10 @@ static void render_events(struct scrape *s)
             buffer_append_format(&s->body, "stategate_events_total{%s,result=\"%s\"} %" PRIu64 "\n", stream,
                                  event_result_name((enum event_result)k), load(&stream_metrics(s, i)->events[k]));
     }
-    family(s, "stategate_rejected_total", "counter", "Events that could not be applied, and conflicts, by reason.");
+    family(s, "stategate_rejected_total", "counter", "Events that could not be applied, by reason.");
     for (size_t i = 0; i < streams_count(s); i++) {
         stream_label(s, i, stream);
-        for (unsigned k = REASON_NONE + 1; k < EVENT_REASONS_COUNT; k++)
+        for (unsigned k = REASON_NONE + 1; k < REASON_CONFLICT; k++) /* a conflict is a result of its own */
             buffer_append_format(&s->body, "stategate_rejected_total{%s,reason=\"%s\"} %" PRIu64 "\n", stream,
                                  event_reason_name((enum event_reason)k), load(&stream_metrics(s, i)->rejected[k]));
     }

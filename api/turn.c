@@ -48,8 +48,8 @@ static void slot_free(struct turn_slot *slot)
     buffer_free(&slot->gaps);
 }
 
-enum sg_status turn_create(const struct settings *settings, struct freshness *freshness, struct turn **out,
-                           struct sg_error *err)
+enum sg_status turn_create(const struct settings *settings, struct freshness *freshness, int64_t cache_bytes,
+                           struct turn **out, struct sg_error *err)
 {
     struct turn *turn = calloc(1, sizeof *turn);
     if (turn == NULL)
@@ -64,7 +64,7 @@ enum sg_status turn_create(const struct settings *settings, struct freshness *fr
     }
     for (size_t i = 0; i < settings->streams_count; i++)
         slot_init(&turn->slots[i]);
-    enum sg_status status = model_reader_open(settings->database, &turn->reader, err);
+    enum sg_status status = model_reader_open(settings->database, cache_bytes, &turn->reader, err);
     if (status != SG_OK) {
         turn_destroy(turn);
         return status;

@@ -29,9 +29,9 @@ struct turn_claim {
 
 struct turn;
 
-/* Opens its own reader. All arguments are borrowed and outlive the turn. */
+/* Opens its own reader, with `cache_bytes` of page cache. The pointers are borrowed and outlive the turn. */
 SG_MUST_CHECK enum sg_status turn_create(const struct settings *settings, struct freshness *freshness,
-                                         struct turn **out, struct sg_error *err);
+                                         int64_t cache_bytes, struct turn **out, struct sg_error *err);
 void turn_destroy(struct turn *turn);
 
 /* At the first read of a turn the transaction begins; later ones go on in it. A failure is logged once, and once more

@@ -95,9 +95,10 @@ static enum sg_status fill(const char *path, uint64_t count, struct sg_error *er
 
 static char floor_body[300];
 
-static enum sg_status floor_open(void *context, unsigned loop, void **worker, struct sg_error *err)
+static enum sg_status floor_open(void *context, unsigned loop, unsigned loops_count, void **worker, struct sg_error *err)
 {
     (void)loop;
+    (void)loops_count;
     (void)err;
     *worker = context;
     return SG_OK;
@@ -197,6 +198,8 @@ static void prove(void *context)
     freshness_proved(p->freshness, 0, now_ns, now_ns, p->stream.position, &p->stream.epoch);
 }
 
+#define CACHE_BYTES (32 << 20) /* a loop's share of the default on two processors */
+
 /* The settings hold strings that are not constant: `database` and `address` are the caller's. */
 static struct settings settings_make(char *address, char *database, struct stream_settings *stream)
 {
@@ -211,6 +214,7 @@ static struct settings settings_make(char *address, char *database, struct strea
         .streams_count = 1,
         .http_loops = 1,
         .http_connections_max = 4096,
+        .cache_bytes = CACHE_BYTES,
     };
 }
 

@@ -134,8 +134,11 @@ void model_sizes(const char *path, struct model_sizes *out);
 
 struct model_reader;
 
-/* Open a read-only connection to a database that model_open has made. */
-SG_MUST_CHECK enum sg_status model_reader_open(const char *path, struct model_reader **out, struct sg_error *err);
+/* Open a read-only connection to a database that model_open has made, with up to `cache_bytes` of its pages in memory (at
+ * least MODEL_READER_CACHE_BYTES_MIN). */
+#define MODEL_READER_CACHE_BYTES_MIN (INT64_C(1) << 20) /* the inner pages of a large index */
+SG_MUST_CHECK enum sg_status model_reader_open(const char *path, int64_t cache_bytes, struct model_reader **out,
+                                               struct sg_error *err);
 void model_reader_close(struct model_reader *r);
 
 /* One read transaction holds everything an answer shows. Between begin and end all calls see the same snapshot; begin

@@ -1,5 +1,6 @@
 /* A reader's connection and its read transaction: what an answer shows, all from one snapshot. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/model_reader.h"
@@ -20,7 +21,20 @@ static enum sg_status check_schema(struct model_reader *r, struct sg_error *err)
     return SG_OK;
 }
 
-enum sg_status model_reader_open(const char *path, struct model_reader **out, struct sg_error *err)
+static enum sg_status configure(struct model_connection *c, int64_t cache_bytes, struct sg_error *err)
+{
+    char pragmas[96];
+    if (cache_bytes < MODEL_READER_CACHE_BYTES_MIN)
+        cache_bytes = MODEL_READER_CACHE_BYTES_MIN;
+    if (cache_bytes / 1024 > INT32_MAX)
+        cache_bytes = INT64_C(1024) * INT32_MAX;
+    /* A negative size is in KiB. */
+    (void)snprintf(pragmas, sizeof pragmas, "PRAGMA query_only = ON; PRAGMA cache_size = -%lld",
+                   (long long)(cache_bytes / 1024));
+    return model_exec(c, pragmas, "configure the database connection", err);
+}
+
+enum sg_status model_reader_open(const char *path, int64_t cache_bytes, struct model_reader **out, struct sg_error *err)
 {
     struct model_reader *r = calloc(1, sizeof *r);
     if (r == NULL)
@@ -33,8 +47,7 @@ enum sg_status model_reader_open(const char *path, struct model_reader **out, st
             status = model_fail(&r->c, rc, "configure the database connection", err);
     }
     if (status == SG_OK)
-        status = model_exec(&r->c, "PRAGMA query_only = ON; PRAGMA cache_size = -8192",
-                            "configure the database connection", err);
+        status = configure(&r->c, cache_bytes, err);
     if (status == SG_OK)
         status = check_schema(r, err);
     if (status == SG_OK)

@@ -83,7 +83,8 @@ static enum sg_status set_authentication(const struct feed_options *o, natsOptio
 static enum sg_status set_tls(const struct feed_options *o, natsOptions *opts, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
-    if (o->tls_ca_file != NULL || o->tls_cert_file != NULL)
+    /* nats.c does not insist on TLS for tls:// by itself. */
+    if (o->tls_ca_file != NULL || o->tls_cert_file != NULL || strstr(o->url, "tls://") != NULL)
         status = connection_fail(err, natsOptions_SetSecure(opts, true), "TLS");
     if (status == SG_OK && o->tls_ca_file != NULL)
         status = connection_fail(err, natsOptions_LoadCATrustedCertificates(opts, o->tls_ca_file), o->tls_ca_file);

@@ -175,17 +175,15 @@ static enum sg_status options_set_credentials(const struct nats_settings *nats, 
 static enum sg_status options_set_tls(const struct nats_settings *nats, natsOptions *o, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
-    if (nats->tls_ca_file[0] != '\0') {
+    /* nats.c does not insist on TLS for tls:// by itself: whoever sits between could talk it out of it. */
+    bool insist = nats->tls_ca_file[0] != '\0' || nats->tls_cert_file[0] != '\0' || strstr(nats->url, "tls://") != NULL;
+    if (insist)
         status = translate(natsOptions_SetSecure(o, true), "tls", err);
-        if (status == SG_OK)
-            status = translate(natsOptions_LoadCATrustedCertificates(o, nats->tls_ca_file), nats->tls_ca_file, err);
-    }
-    if (status == SG_OK && nats->tls_cert_file[0] != '\0') {
-        status = translate(natsOptions_SetSecure(o, true), "tls", err);
-        if (status == SG_OK)
-            status = translate(natsOptions_LoadCertificatesChain(o, nats->tls_cert_file, nats->tls_key_file),
-                               nats->tls_cert_file, err);
-    }
+    if (status == SG_OK && nats->tls_ca_file[0] != '\0')
+        status = translate(natsOptions_LoadCATrustedCertificates(o, nats->tls_ca_file), nats->tls_ca_file, err);
+    if (status == SG_OK && nats->tls_cert_file[0] != '\0')
+        status = translate(natsOptions_LoadCertificatesChain(o, nats->tls_cert_file, nats->tls_key_file),
+                           nats->tls_cert_file, err);
     return status;
 }
 

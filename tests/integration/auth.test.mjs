@@ -129,6 +129,13 @@ describe('with TLS', () => {
     assert.equal((await gateway.status()).position, 0);
   });
 
+  it('tls:// insists: a server without TLS is not talked to in the clear', async (t) => {
+    const { nats } = await serverWith(t, '', {});
+    const gateway = await gatewayWith(t, { url: `tls://127.0.0.1:${nats.port}` }, {});
+    await lastError(gateway, /secure|tls|ssl/i);
+    assert.equal((await gateway.status()).position, 0);
+  });
+
   it('a client certificate is shown where the server asks for one', async (t) => {
     const files = await certificates(tempFolder(t, 'tls'));
     const own = { caFile: files.ca, certFile: files.client.cert, keyFile: files.client.key };

@@ -142,7 +142,7 @@ enum event_result fixture_apply_one(struct model_fixture *f, struct event event)
 struct model_reader *fixture_begin(struct model_fixture *f)
 {
     struct sg_error err = {0};
-    if (f->reader == NULL && model_reader_open(f->path, &f->reader, &err) != SG_OK)
+    if (f->reader == NULL && model_reader_open(f->path, 0, &f->reader, &err) != SG_OK)
         fail_msg("model_reader_open: %s", err.message);
     model_read_end(f->reader);
     if (model_read_begin(f->reader, &err) != SG_OK)

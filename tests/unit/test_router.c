@@ -80,7 +80,7 @@ static int setup(void **state)
     f->worker.counters = calloc(1, sizeof *f->worker.counters);
     assert_non_null(f->worker.counters);
     router_counters_init(f->worker.counters);
-    ASSERT_OK(turn_create(&f->settings, f->freshness, &f->worker.turn, &err));
+    ASSERT_OK(turn_create(&f->settings, f->freshness, 0, &f->worker.turn, &err));
     response_init(&f->response);
     *state = f;
     return 0;
