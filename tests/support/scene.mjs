@@ -57,7 +57,10 @@ class Scene {
   }
 
   async createStream(more = {}) {
-    const info = await this.client.jsm.streams.add({ name: this.name, subjects: ['state.>'], ...more });
+    // nats-server answers a deletion before the stream's folder is gone, and cannot make the next one until it is.
+    const info = await until('the stream is created', () =>
+      this.client.jsm.streams.add({ name: this.name, subjects: ['state.>'], ...more }),
+    );
     this.created = info.created;
     return info;
   }
