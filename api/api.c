@@ -4,41 +4,54 @@
 #include <stdlib.h>
 
 #include "api/http.h"
+#include "api/wakeups.h"
 #include "api/worker.h"
 
 static void worker_destroy(struct worker *worker)
 {
     if (worker == NULL)
         return;
+    parking_destroy(worker->lot);
+    progress_leave(worker->word);
     turn_destroy(worker->turn);
     free(worker->counters);
     free(worker);
 }
 
-static enum sg_status worker_open(void *context, unsigned loop, unsigned loops_count, void **out, struct sg_error *err)
+static enum sg_status worker_make(struct api *api, const struct http_seat *seat, struct worker *worker,
+                                  struct sg_error *err)
+{
+    const struct settings *settings = api->context.settings;
+    worker->api = api;
+    worker->counters = calloc(1, sizeof *worker->counters);
+    if (worker->counters == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory for an HTTP loop");
+    router_counters_init(worker->counters);
+    enum sg_status status = turn_create(settings, api->context.freshness, settings->cache_bytes / seat->loops_count,
+                                        &worker->turn, err);
+    if (status == SG_OK)
+        status = progress_join(api->context.progress, seat->wake_fd, &worker->word, err);
+    if (status == SG_OK)
+        status = parking_create(worker->word, settings->streams_count, &worker->lot, err);
+    return status;
+}
+
+static enum sg_status worker_open(void *context, const struct http_seat *seat, void **out, struct sg_error *err)
 {
     struct api *api = context;
-    struct worker *worker = calloc(1, sizeof *worker);
-    struct worker **workers = realloc(api->workers, (loop + 1) * sizeof(struct worker *));
+    struct worker **workers = realloc(api->workers, (seat->loop + 1) * sizeof(struct worker *));
     if (workers != NULL)
         api->workers = workers;
-    if (worker != NULL)
-        worker->counters = calloc(1, sizeof *worker->counters);
-    if (workers == NULL || worker == NULL || worker->counters == NULL) {
-        worker_destroy(worker);
+    struct worker *worker = workers != NULL ? calloc(1, sizeof *worker) : NULL;
+    if (worker == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for an HTTP loop");
-    }
-    worker->api = api;
-    router_counters_init(worker->counters);
-    const struct settings *settings = api->context.settings;
-    enum sg_status status =
-        turn_create(settings, api->context.freshness, settings->cache_bytes / loops_count, &worker->turn, err);
+    enum sg_status status = worker_make(api, seat, worker, err);
     if (status != SG_OK) {
         worker_destroy(worker);
         return status;
     }
-    api->workers[loop] = worker;
-    api->workers_count = loop + 1;
+    api->workers[seat->loop] = worker;
+    api->workers_count = seat->loop + 1;
     *out = worker;
     return SG_OK;
 }
@@ -59,10 +72,30 @@ static void worker_handle(void *worker, bool ops_only, struct request *request, 
     router_handle(worker, ops_only, request, out);
 }
 
-static void worker_turn_end(void *context)
+static bool worker_park(void *worker, struct request *request)
 {
-    struct worker *worker = context;
-    turn_end(worker->turn);
+    return wakeups_park(worker, request);
+}
+
+static void worker_forget(void *worker, struct request *request)
+{
+    wakeups_forget(worker, request);
+}
+
+static void worker_turn_end(void *worker, http_resume *resume)
+{
+    wakeups_turn_end(worker, resume);
+}
+
+static void worker_wake(void *worker, bool woken, bool all, http_resume *resume)
+{
+    wakeups_wake(worker, woken, all, resume);
+}
+
+static int64_t worker_deadline_ns(void *context)
+{
+    const struct worker *worker = context;
+    return parking_next_deadline_ns(worker->lot);
 }
 
 enum sg_status api_start(const struct api_context *context, struct api **out, struct sg_error *err)
@@ -77,9 +110,21 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
         .loops = context->settings->http_loops,
         .connections_max = context->settings->http_connections_max,
         .position_bytes_max = turn_position_bytes_max(context->settings),
-        .handler = {api, worker_open, worker_close, worker_admit, worker_handle, worker_turn_end},
+        .handler = {.context = api,
+                    .worker_open = worker_open,
+                    .worker_close = worker_close,
+                    .admit = worker_admit,
+                    .handle = worker_handle,
+                    .park = worker_park,
+                    .forget = worker_forget,
+                    .turn_end = worker_turn_end,
+                    .wake = worker_wake,
+                    .deadline_ns = worker_deadline_ns},
     };
-    enum sg_status status = http_start(&options, &api->http, err);
+    enum sg_status status =
+        waits_create(context->settings->parked_max, context->settings->parked_max_per_client, &api->waits, err);
+    if (status == SG_OK)
+        status = http_start(&options, &api->http, err);
     if (status == SG_OK)
         status = http_run(api->http, err);
     if (status != SG_OK) {
@@ -111,6 +156,7 @@ void api_stop(struct api *api)
         return;
     atomic_store(&api->draining, true);
     http_stop(api->http, API_DRAIN_MS);
+    waits_destroy(api->waits);
     free(api->workers);
     free(api);
 }

@@ -5,6 +5,7 @@
 
 #include "core/freshness.h"
 #include "core/metrics.h"
+#include "core/progress.h"
 #include "core/settings.h"
 #include "core/status.h"
 
@@ -15,6 +16,7 @@ struct api_context {
     const struct settings *settings;
     struct freshness *freshness;
     struct metrics *metrics;
+    struct progress *progress;
 };
 
 /* Open the readers, bind the addresses and start the loops. The database exists already (model_open). On success requests

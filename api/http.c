@@ -26,8 +26,8 @@ static enum sg_status loop_create(struct http *http, unsigned index, struct sg_e
     if (loop->epoll_fd < 0 || loop->wake_fd < 0 ||
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) != 0)
         return sg_fail(err, SG_UNAVAILABLE, "no descriptors for an HTTP loop: %s", strerror(errno));
-    return http->options.handler.worker_open(http->options.handler.context, index, http->loops_count, &loop->worker,
-                                             err);
+    const struct http_seat seat = {.loop = index, .loops_count = http->loops_count, .wake_fd = loop->wake_fd};
+    return http->options.handler.worker_open(http->options.handler.context, &seat, &loop->worker, err);
 }
 
 static void loop_destroy(struct http *http, struct http_loop *loop)
@@ -59,10 +59,17 @@ static enum sg_status loop_add_port(struct http_loop *loop, int listen_fd, bool 
     return SG_OK;
 }
 
+/* Of connections_max. At least one: the kernel sends connections to every loop. */
+static unsigned connections_share(const struct http *http, unsigned loop)
+{
+    unsigned share = http->options.connections_max / http->loops_count;
+    share += loop < http->options.connections_max % http->loops_count;
+    return share > 0 ? share : 1;
+}
+
 static enum sg_status open_main_address(struct http *http, struct sg_error *err)
 {
     int fds[HTTP_LOOPS_MAX];
-    unsigned connections_max = http->options.connections_max / http->loops_count + 1;
     enum sg_status status = listen_parse(http->options.listen, &http->address, err);
     if (status == SG_OK)
         status = listen_open(&http->address, fds, http->loops_count, err);
@@ -70,7 +77,7 @@ static enum sg_status open_main_address(struct http *http, struct sg_error *err)
         return status;
     for (unsigned i = 0; i < http->loops_count; i++) {
         if (status == SG_OK)
-            status = loop_add_port(&http->loops[i], fds[i], false, connections_max, err);
+            status = loop_add_port(&http->loops[i], fds[i], false, connections_share(http, i), err);
         else
             (void)close(fds[i]);
     }

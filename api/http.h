@@ -20,19 +20,40 @@
 #define HTTP_OPS_CONNECTIONS_MAX 256 /* on the second address: a few probes and scrapers */
 #define HTTP_LOOPS_MAX 256
 
+/* Let the request of `connection` (from `parked.connection`) be handled again. The loop's thread only. */
+typedef void http_resume(void *connection);
+
+/* Where a worker works. */
+struct http_seat {
+    unsigned loop;
+    unsigned loops_count;
+    int wake_fd; /* an eventfd: whoever writes it wakes the loop */
+};
+
 /* Who answers. Each loop has a worker of its own, and calls it from its own thread only. */
 struct http_handler {
     void *context;
     /* Before the loops start, in the starting thread. */
-    enum sg_status (*worker_open)(void *context, unsigned loop, unsigned loops_count, void **worker, struct sg_error *err);
+    enum sg_status (*worker_open)(void *context, const struct http_seat *seat, void **worker, struct sg_error *err);
     /* After all loops have ended. */
     void (*worker_close)(void *context, void *worker);
     /* A request's head is there. True: go on to `handle`. False: `out` is sent and the connection closed. */
     bool (*admit)(void *worker, const struct request *request, struct response *out);
-    /* Answer; may take the target's text apart. `ops_only`: it came to the second address. */
+    /* Answer; may take the target's text apart. `ops_only`: it came to the second address. With `out->park` the request waits:
+     * it is suspended, `park` is called, and `handle` again once it was resumed. */
     void (*handle)(void *worker, bool ops_only, struct request *request, struct response *out);
-    /* Behind the last answer of a turn of the loop. */
-    void (*turn_end)(void *worker);
+    /* The request is suspended: keep it until it can be helped; its `parked.connection` is what to resume. False: no memory,
+     * and the connection is closed. */
+    bool (*park)(void *worker, struct request *request);
+    /* The request is over: answered, or its client gone while it was parked. */
+    void (*forget)(void *worker, struct request *request);
+    /* Behind the last answer of a turn of the loop; then newly parked requests are checked once more. */
+    void (*turn_end)(void *worker, http_resume *resume);
+    /* Before a turn: resume what can be helped now or has waited long enough; `woken`: the wake descriptor was written;
+     * `all`: everything, since the loop drains. */
+    void (*wake)(void *worker, bool woken, bool all, http_resume *resume);
+    /* When the next parked request has waited long enough (boot clock); INT64_MAX = never. */
+    int64_t (*deadline_ns)(void *worker);
 };
 
 /* Plain values; strings are borrowed during http_start. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,6 +41,7 @@ static void exchange_end(struct http_connection *connection)
     connection->exchange = NULL;
     if (e == NULL)
         return;
+    loop->http->options.handler.forget(loop->worker, &e->request);
     free(e->long_target);
     e->long_target = NULL;
     if (loop->free_exchanges_count >= EXCHANGES_KEPT_MAX) {
@@ -76,6 +79,21 @@ bool http_connection_idle(const struct http_connection *connection)
     return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
+/* The client's address without its port, so that all its connections count as one client. */
+static void client_of(struct MHD_Connection *mhd, struct client_address *out)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
+    *out = (struct client_address){{0}};
+    if (address == NULL)
+        return;
+    out->bytes[0] = (unsigned char)address->sa_family;
+    if (address->sa_family == AF_INET)
+        memcpy(out->bytes + 1, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
+    else if (address->sa_family == AF_INET6)
+        memcpy(out->bytes + 1, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16);
+}
+
 static void connection_opened(struct http_port *port, struct MHD_Connection *mhd, void **context)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -85,6 +103,8 @@ static void connection_opened(struct http_port *port, struct MHD_Connection *mhd
         return; /* its requests will be closed without an answer */
     connection->port = port;
     connection->fd = info->connect_fd;
+    connection->mhd = mhd;
+    client_of(mhd, &connection->client);
     atomic_fetch_add_explicit(&port->loop->connections, 1, memory_order_relaxed);
     deadline_begin(&port->loop->heads, &connection->deadline, port->loop->now_ns);
 }
@@ -94,6 +114,7 @@ static void connection_closed(struct http_connection *connection)
     if (connection == NULL)
         return;
     atomic_fetch_sub_explicit(&connection->port->loop->connections, 1, memory_order_relaxed);
+    connection->port->freed = true;
     deadline_end(&connection->deadline);
     exchange_end(connection);
     free(connection);
@@ -131,7 +152,8 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd
     size_t bytes = strlen(target);
     memset(&e->request, 0, offsetof(struct request, target));
     e->request.if_none_match_count = 0;
-    e->request.demand = NULL;
+    e->request.client = &connection->client;
+    e->request.parked.connection = connection;
     e->admitted = false;
     e->request.target_text = e->target;
     if (bytes >= sizeof e->target) {
@@ -159,6 +181,13 @@ static void add_if_none_match(struct request *r, struct slice value)
     r->if_none_match_count++;
 }
 
+static void add_line(struct demand_line *line, struct slice value)
+{
+    if (line->count < DEMAND_LINES_MAX)
+        line->values[line->count] = value;
+    line->count++;
+}
+
 /* One header field. Most are told apart by their length alone. */
 static void take_field(struct request *r, struct slice name, struct slice value)
 {
@@ -172,20 +201,22 @@ static void take_field(struct request *r, struct slice name, struct slice value)
     case 6:
         if (NAME_IS(name, "Expect") && !NAME_IS(value, "100-continue"))
             r->expect_unknown = true;
+        else if (NAME_IS(name, "Prefer"))
+            add_line(&r->demand_fields.prefer, value);
         break;
     case 11:
         if (NAME_IS(name, "Min-Version"))
-            r->demand = "Min-Version";
+            add_line(&r->demand_fields.min_version, value);
         break;
     case 12:
         if (NAME_IS(name, "Min-Position"))
-            r->demand = "Min-Position";
+            add_line(&r->demand_fields.min_position, value);
         break;
     case 13:
         if (NAME_IS(name, "If-None-Match"))
             add_if_none_match(r, value);
         else if (NAME_IS(name, "Max-Staleness"))
-            r->demand = "Max-Staleness";
+            add_line(&r->demand_fields.max_staleness, value);
         break;
     case 14:
         if (NAME_IS(name, "Content-Length") && strspn(value.data, "0") != value.bytes)
@@ -314,6 +345,45 @@ static enum MHD_Result begin(struct http_connection *connection, struct MHD_Conn
     return MHD_NO;
 }
 
+/* ---- parking ---- */
+
+/* Suspend first, so that whoever wakes it finds it suspended; then make it visible. The second check follows behind the turn.
+ * While it is suspended the library notices neither hang-up nor deadline: our epoll set and the handler do. */
+static enum MHD_Result park(struct http_connection *connection)
+{
+    struct http_loop *loop = connection->port->loop;
+    struct epoll_event event = {.events = EPOLLRDHUP, .data = {.ptr = connection}};
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) != 0)
+        return MHD_NO;
+    MHD_suspend_connection(connection->mhd);
+    connection->parked = true;
+    deadline_end(&connection->deadline);
+    if (!loop->http->options.handler.park(loop->worker, &connection->exchange->request))
+        http_connection_hangup(connection);
+    return MHD_YES;
+}
+
+void http_connection_resume(void *context)
+{
+    struct http_connection *connection = context;
+    struct http_loop *loop = connection->port->loop;
+    if (!connection->parked)
+        return;
+    connection->parked = false;
+    (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, connection->fd, NULL);
+    deadline_begin(&loop->answers, &connection->deadline, loop->now_ns);
+    connection->port->resumed = true;
+    MHD_resume_connection(connection->mhd);
+}
+
+void http_connection_hangup(struct http_connection *connection)
+{
+    struct http_loop *loop = connection->port->loop;
+    connection->gone = true;
+    loop->http->options.handler.forget(loop->worker, &connection->exchange->request);
+    http_connection_resume(connection);
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                                   const char *version, const char *upload, size_t *upload_bytes, void **context)
 {
@@ -328,10 +398,15 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
         return begin(connection, mhd, method, version);
     if (*upload_bytes > 0)
         return MHD_NO; /* cannot be: requests with a body were refused */
+    if (connection->gone)
+        return MHD_NO; /* its client hung up while it was parked */
     response_init(&response);
     port->loop->http->options.handler.handle(port->loop->worker, port->ops_only, &connection->exchange->request,
                                              &response);
-    return queue(connection, mhd, &response);
+    if (!response.park)
+        return queue(connection, mhd, &response);
+    response_free(&response);
+    return park(connection);
 }
 
 static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
@@ -362,7 +437,7 @@ enum sg_status http_port_open(struct http_port *port, int listen_fd, unsigned co
     size_t memory = REQUEST_HEAD_COST_MAX + HEAD_READ_AHEAD_BYTES + HEAD_ANSWER_BYTES +
                     port->loop->http->options.position_bytes_max;
     port->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_THREAD_SAFETY, 0, NULL, NULL, on_request, port, MHD_OPTION_LISTEN_SOCKET, listen_fd,
+        MHD_USE_EPOLL | MHD_USE_NO_THREAD_SAFETY | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, port, MHD_OPTION_LISTEN_SOCKET, listen_fd,
         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL,
         MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, port, MHD_OPTION_CONNECTION_LIMIT, connections_max,

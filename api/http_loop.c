@@ -10,7 +10,7 @@
 #include "api/http_private.h"
 #include "core/clock.h"
 
-#define EVENTS_MAX (HTTP_PORTS_MAX + 1)
+#define EVENTS_MAX 256 /* a few of our own, and hang-ups of parked connections */
 
 /* Milliseconds until `at_ns`, rounded up, at most `timeout_ms` (-1 = for ever). */
 static int until(int64_t at_ns, int64_t now_ns, int timeout_ms)
@@ -34,6 +34,11 @@ static int loop_timeout_ms(const struct http_loop *loop)
         timeout_ms = until(loop->heads.first->at_ns, now_ns, timeout_ms);
     if (loop->answers.first != NULL)
         timeout_ms = until(loop->answers.first->at_ns, now_ns, timeout_ms);
+    int64_t parked_ns = loop->http->options.handler.deadline_ns(loop->worker);
+    if (parked_ns != INT64_MAX && loop->draining)
+        return 0; /* they are all to be answered now */
+    if (parked_ns != INT64_MAX)
+        timeout_ms = until(parked_ns, now_ns, timeout_ms);
     if (loop->draining)
         timeout_ms = until(atomic_load(&loop->http->drain_until_ns), now_ns, timeout_ms);
     return timeout_ms;
@@ -87,34 +92,61 @@ static bool go_on(struct http_loop *loop)
            clock_boot_ns() < atomic_load(&loop->http->drain_until_ns);
 }
 
+/* Which of its ports an event belongs to; NULL = none: then it is a parked connection's. */
+static struct http_port *port_of(struct http_loop *loop, void *pointer)
+{
+    for (size_t i = 0; i < loop->ports_count; i++) {
+        if (pointer == &loop->ports[i])
+            return &loop->ports[i];
+    }
+    return NULL;
+}
+
 /* Wait, take the wake-up, and note which ports have something to do: events, or work left from their last turn. */
 static void wait_for_events(struct http_loop *loop)
 {
     struct epoll_event events[EVENTS_MAX];
     uint64_t wakes;
-    for (size_t i = 0; i < loop->ports_count; i++)
-        loop->ports[i].due = MHD_get_timeout_i(loop->ports[i].daemon) == 0;
+    for (size_t i = 0; i < loop->ports_count; i++) {
+        struct http_port *port = &loop->ports[i];
+        /* At its limit the library takes the listening socket out of its set, and back in only when it is run again:
+         * no event would tell of who waits there. */
+        port->due = port->freed || port->resumed || MHD_get_timeout_i(port->daemon) == 0;
+        port->freed = false;
+        port->resumed = false;
+    }
     int count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, loop_timeout_ms(loop));
+    loop->woken = false;
     for (int i = 0; i < count; i++) {
-        if (events[i].data.ptr == loop)
+        struct http_port *port = port_of(loop, events[i].data.ptr);
+        if (events[i].data.ptr == loop) {
             (void)!read(loop->wake_fd, &wakes, sizeof wakes);
-        else
-            ((struct http_port *)events[i].data.ptr)->due = true;
+            loop->woken = true;
+        } else if (port != NULL) {
+            port->due = true;
+        } else {
+            http_connection_hangup(events[i].data.ptr);
+        }
     }
 }
 
 void *http_loop_main(void *context)
 {
     struct http_loop *loop = context;
+    const struct http_handler *handler = &loop->http->options.handler;
     do {
         wait_for_events(loop);
         loop->now_ns = clock_boot_ns();
         close_overdue(loop);
+        handler->wake(loop->worker, loop->woken, loop->draining, http_connection_resume);
         for (size_t i = 0; i < loop->ports_count; i++) {
-            if (loop->ports[i].due)
-                (void)MHD_run(loop->ports[i].daemon);
+            struct http_port *port = &loop->ports[i];
+            bool due = port->due || port->resumed;
+            port->resumed = false;
+            if (due)
+                (void)MHD_run(port->daemon);
         }
-        loop->http->options.handler.turn_end(loop->worker);
+        handler->turn_end(loop->worker, http_connection_resume);
     } while (go_on(loop));
     return NULL;
 }

@@ -30,6 +30,10 @@ struct http_connection {
     struct http_port *port;   /* borrowed */
     int fd;                   /* the HTTP library's */
     struct exchange *exchange; /* owned; NULL between requests */
+    struct client_address client;
+    struct MHD_Connection *mhd; /* the HTTP library's */
+    bool parked;               /* suspended; watched by the loop's own epoll set, as the library does not look any more */
+    bool gone;                 /* hung up while parked */
 };
 
 /* One address of one loop. */
@@ -39,6 +43,8 @@ struct http_port {
     int epoll_fd;              /* the daemon's */
     bool ops_only;
     bool due;                  /* has something to do in this turn */
+    bool resumed;              /* a connection was resumed, and the library has not run since */
+    bool freed;                /* a connection has gone since the last turn: there may be room for one that waits */
 };
 #define HTTP_PORTS_MAX 2
 
@@ -55,6 +61,7 @@ struct http_loop {
     struct http_port ports[HTTP_PORTS_MAX];
     int64_t now_ns;      /* of this turn */
     bool draining;
+    bool woken;          /* the wake descriptor was written before this turn */
     struct deadlines heads;   /* connections that wait for a request's head */
     struct deadlines answers; /* connections whose answer is under way */
     struct exchange *free_exchanges; /* owned */
@@ -82,6 +89,10 @@ void http_connection_shutdown(struct http_connection *connection);
 /* Neither a request nor a byte of one is there. */
 bool http_connection_idle(const struct http_connection *connection);
 void http_exchanges_free(struct http_loop *loop);
+/* End a connection's suspension; the library goes on with it in this turn. */
+http_resume http_connection_resume;
+/* A parked connection's client has hung up. */
+void http_connection_hangup(struct http_connection *connection);
 
 /* http_loop.c: the thread of a loop. */
 void *http_loop_main(void *loop);

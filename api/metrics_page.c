@@ -231,9 +231,11 @@ static void render_model(struct scrape *s)
     metrics_tombstones(s->call->worker->api->context.metrics, visit_tombstones, s);
     model_sizes(s->call->worker->api->context.settings->database, &sizes);
     family(s, "stategate_database_bytes", "gauge", "Size of the database file.");
-    buffer_append_format(&s->body, "stategate_database_bytes %" PRId64 "\n", sizes.database_bytes);
+    if (sizes.database_bytes >= 0)
+        buffer_append_format(&s->body, "stategate_database_bytes %" PRId64 "\n", sizes.database_bytes);
     family(s, "stategate_wal_bytes", "gauge", "Size of the database's write-ahead log.");
-    buffer_append_format(&s->body, "stategate_wal_bytes %" PRId64 "\n", sizes.wal_bytes);
+    if (sizes.wal_bytes >= 0)
+        buffer_append_format(&s->body, "stategate_wal_bytes %" PRId64 "\n", sizes.wal_bytes);
 }
 
 static void render_requests_of(struct scrape *s, const char *path, unsigned route)
@@ -302,6 +304,7 @@ void metrics_page(struct call *call, struct response *out)
     render_ingest(&scrape);
     render_freshness(&scrape);
     render_model(&scrape);
+    waits_render(call->worker->api->waits, &scrape.body);
     render_http(&scrape);
     metrics_process_render(&scrape.body);
     response_body_take(out, &scrape.body);

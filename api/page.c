@@ -3,6 +3,7 @@
 
 #include "api/conditional.h"
 #include "api/cursor.h"
+#include "api/demands_check.h"
 #include "api/handlers.h"
 #include "api/problem.h"
 #include "api/render.h"
@@ -162,7 +163,10 @@ void page_entities(struct call *call, struct response *out)
         status = owner < 0 ? SG_NOT_FOUND
                            : model_read_collection(turn_reader(turn), call->collection, &collection, &err);
     if (status == SG_OK || status == SG_NOT_FOUND) {
-        const struct turn_claim *claim = turn_claim(turn, owner < 0 ? TURN_ALL : owner);
+        /* What no template can produce is not waited for. */
+        if (owner >= 0 && !demands_hold(call, &(struct demands_subject){.owner = owner}, out))
+            return;
+        const struct turn_claim *claim = demands_claim(call, owner < 0 ? TURN_ALL : owner);
         render_claim(out, claim, clock_boot_ns());
         if (claim->gaps != NULL)
             response_header(out, "State-Gap", claim->gaps);

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/clock.h"
+
 #define PROBLEM_BYTES_MAX 65536u /* the longest detail and position, escaped */
 
 static const struct {
@@ -16,7 +18,21 @@ static const struct {
 #undef PROBLEM_ROW
 };
 
-static void problem_render(struct response *r, enum problem problem, const char *position, int64_t current,
+static void members_render(struct buffer *body, const struct problem_members *m)
+{
+    if (m->required != NULL)
+        buffer_append_format(body, ",\"required\":%s", m->required);
+    if (m->current != NULL)
+        buffer_append_format(body, ",\"current\":%s", m->current);
+    if (m->position != NULL) {
+        buffer_append_text(body, ",\"position\":");
+        buffer_append_json_string(body, slice_of(m->position));
+    }
+    if (m->waited_ns >= 0)
+        buffer_append_format(body, ",\"waited\":%.3f", (double)m->waited_ns / (double)NS_PER_S);
+}
+
+static void problem_render(struct response *r, enum problem problem, const struct problem_members *members,
                            const char *detail)
 {
     struct buffer body;
@@ -24,20 +40,17 @@ static void problem_render(struct response *r, enum problem problem, const char 
     buffer_append_format(&body, "{\"type\":\"" PROBLEM_TYPE_PREFIX "%s\",\"title\":\"%s\",\"status\":%u,\"detail\":",
                          problems[problem].type, problems[problem].title, problems[problem].status);
     buffer_append_json_string(&body, slice_of(detail));
-    if (current > 0)
-        buffer_append_format(&body, ",\"current\":%lld", (long long)current);
-    if (position != NULL) {
-        buffer_append_text(&body, ",\"position\":");
-        buffer_append_json_string(&body, slice_of(position));
-    }
+    members_render(&body, members);
     buffer_append_text(&body, "}\n");
     response_body_take(r, &body);
     r->status = problems[problem].status;
     response_header(r, "Content-Type", "application/problem+json");
     response_header(r, "Cache-Control", "no-store");
-    if (r->status == 503)
+    if (r->status == 503 || r->status == 504)
         response_header(r, "Retry-After", "1");
 }
+
+static const struct problem_members no_members = {.waited_ns = -1};
 
 void problem_answer(struct response *r, enum problem problem, const char *detail_format, ...)
 {
@@ -46,7 +59,7 @@ void problem_answer(struct response *r, enum problem problem, const char *detail
     va_start(args, detail_format);
     (void)vsnprintf(detail, sizeof detail, detail_format, args);
     va_end(args);
-    problem_render(r, problem, NULL, 0, detail);
+    problem_render(r, problem, &no_members, detail);
 }
 
 void problem_bad_request(struct response *r, const struct sg_error *err)
@@ -65,5 +78,20 @@ void problem_answer_at(struct response *r, enum problem problem, const char *pos
     va_start(args, detail_format);
     (void)vsnprintf(detail, sizeof detail, detail_format, args);
     va_end(args);
-    problem_render(r, problem, position, current, detail);
+    char number[24];
+    (void)snprintf(number, sizeof number, "%lld", (long long)current);
+    struct problem_members members = {
+        .current = current > 0 ? number : NULL, .position = position, .waited_ns = -1};
+    problem_render(r, problem, &members, detail);
+}
+
+void problem_answer_with(struct response *r, enum problem problem, const struct problem_members *members,
+                         const char *detail_format, ...)
+{
+    char detail[512];
+    va_list args;
+    va_start(args, detail_format);
+    (void)vsnprintf(detail, sizeof detail, detail_format, args);
+    va_end(args);
+    problem_render(r, problem, members, detail);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/cursor.h"
+#include "api/demands_check.h"
 #include "api/handlers.h"
 #include "api/problem.h"
 #include "api/render.h"
@@ -162,9 +163,12 @@ void rejected_page(struct call *call, struct response *out)
         problem_bad_request(out, &err);
         return;
     }
+    int owner = stream_meant(settings, &page);
+    enum sg_status status = turn_begin(turn, &err);
+    if (status == SG_OK && !demands_hold(call, &(struct demands_subject){.owner = owner}, out))
+        return;
     buffer_init(&page.body, REJECTED_BUFFER_BYTES_MAX);
     buffer_append_text(&page.body, "{\"items\":[");
-    enum sg_status status = turn_begin(turn, &err);
     if (status == SG_OK)
         status = model_read_rejected(turn_reader(turn), page.stream[0] != '\0' ? page.stream : NULL, page.collection,
                                      page.before, visit_rejected, &page, &err);
@@ -182,5 +186,5 @@ void rejected_page(struct call *call, struct response *out)
     response_body_take(out, &page.body);
     response_header(out, "Content-Type", "application/json");
     response_header(out, "Cache-Control", "no-cache");
-    render_claim(out, turn_claim(turn, stream_meant(settings, &page)), clock_boot_ns());
+    render_claim(out, demands_claim(call, owner), clock_boot_ns());
 }

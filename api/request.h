@@ -5,7 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "api/demands.h"
 #include "api/params.h"
+#include "api/parking.h"
+#include "api/waits.h"
 #include "core/slice.h"
 
 /* Text of the request line and fields, and what the HTTP library keeps beside each field. It holds the longest id and
@@ -26,12 +29,27 @@ struct request {
     bool expect_unknown;  /* an Expect that is not 100-continue */
     size_t hosts_count;
     struct slice host;    /* the last one */
+    struct demand_fields demand_fields;
+    const struct client_address *client; /* borrowed from the connection */
+
+    /* Filled in when it is handled first; a request that waits is handled several times. */
+    bool parsed;          /* target, route, collection, id, demands are read */
+    int route;            /* enum route_id */
+    struct slice collection;
+    struct slice id;
+    struct demands demands; /* its positions are owned: demands_free() */
+    int64_t arrived_ns;   /* boot clock; not before the head was complete */
+    bool waiting;         /* holds a place among the waiting reads */
+    bool parked_once;
+    enum wait_kind kind;  /* what it waited for first */
+    enum wait_outcome outcome; /* of its wait; WAIT_MET unless an answer says otherwise */
+    struct parked parked;
+
     char *target_text;    /* the raw request target; target_parse() decodes it in place */
     size_t target_bytes;
     struct target target; /* valid once the target is parsed */
     size_t if_none_match_count; /* may exceed the array: the rest was not kept */
     struct slice if_none_match[REQUEST_IF_NONE_MATCH_LINES_MAX];
-    const char *demand;   /* a header that demands freshness; NULL = none. Static storage */
 };
 
 #endif

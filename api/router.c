@@ -7,26 +7,27 @@
 #include "api/worker.h"
 #include "core/clock.h"
 
+/* Parameters that demand; min_version is refused by name where no entity is meant. */
+#define DEMAND_PARAMS "min_version", "min_position", "max_staleness", "wait"
+
 static const struct route routes[ROUTES_COUNT] = {
-    [ROUTE_COLLECTIONS] = {"/v1/state", state_collections, .demands = true},
-    [ROUTE_PAGE] = {"/v1/state/{collection}", page_entities, .demands = true, .params = {"limit", "cursor"}},
-    [ROUTE_ENTITY] = {"/v1/state/{collection}/{id}", state_entity, .demands = true},
+    [ROUTE_COLLECTIONS] = {"/v1/state", state_collections, .demands = true, .params = {DEMAND_PARAMS}},
+    [ROUTE_PAGE] = {"/v1/state/{collection}", page_entities, .demands = true, .params = {"limit", "cursor", DEMAND_PARAMS}},
+    [ROUTE_ENTITY] = {"/v1/state/{collection}/{id}", state_entity, .demands = true, .params = {DEMAND_PARAMS}},
     [ROUTE_REJECTED] = {"/v1/rejected", rejected_page, .demands = true,
-                        .params = {"limit", "cursor", "stream", "collection"}},
-    [ROUTE_STATUS] = {"/v1/status", status_show, .demands = true},
+                        .params = {"limit", "cursor", "stream", "collection", DEMAND_PARAMS}},
+    [ROUTE_STATUS] = {"/v1/status", status_show, .ops = false},
     [ROUTE_LIVEZ] = {"/livez", ops_livez, .ops = true},
     [ROUTE_READYZ] = {"/readyz", ops_readyz, .ops = true, .params = {"max_staleness"}},
     [ROUTE_METRICS] = {"/metrics", metrics_page, .ops = true},
     [ROUTE_OPENAPI] = {"/openapi.yaml", ops_openapi, .ops = true},
 };
 
-const unsigned route_codes[ROUTE_CODES_MAX] = {200, 204, 304, 400, 404, 405, 410, 413, 414, 417, 431, 501, 503, 505};
+const unsigned route_codes[ROUTE_CODES_MAX] = {200, 204, 304, 400, 404, 405, 409, 410, 413,
+                                               414, 417, 422, 431, 503, 504, 505};
 
 static const double seconds_bounds[] = {0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001,
                                         0.0025,  0.005,    0.01,    0.025,  0.05,    0.1,    1};
-
-/* Parameters that demand freshness: refused where a demand would mean something, so that none is ever ignored. */
-static const char *const demand_params[] = {"min_version", "min_position", "max_staleness", "wait"};
 
 const struct route *router_route(enum route_id id)
 {
@@ -49,6 +50,8 @@ static void count(struct worker *worker, enum route_id route, const struct reque
                   int64_t begun_ns)
 {
     size_t code = 0;
+    if (r->failed)
+        return; /* out of memory: there is no answer */
     while (code + 1 < ROUTE_CODES_MAX && route_codes[code] != 0 && route_codes[code] != r->status)
         code++;
     atomic_uint_fast64_t *counter = &worker->counters->requests[route][request->method][code];
@@ -90,19 +93,32 @@ static enum route_id find_route(const struct target *target, bool ops_only, stru
     return ROUTE_NONE;
 }
 
-static bool check_demands(const struct call *call, struct response *out)
+/* Read the demands; where they mean nothing they are refused, and none is ever ignored. */
+static bool read_demands(struct call *call, struct response *out)
 {
-    struct slice ignored;
-    if (!call->route->demands)
-        return true;
-    const char *demand = call->request->demand;
-    for (size_t i = 0; demand == NULL && i < sizeof demand_params / sizeof demand_params[0]; i++) {
-        if (target_param(&call->request->target, demand_params[i], &ignored))
-            demand = demand_params[i];
+    struct request *r = call->request;
+    struct sg_error err;
+    if (!call->route->demands) {
+        const struct demand_fields *f = &r->demand_fields;
+        const char *header = f->min_version.count > 0     ? "Min-Version"
+                             : f->min_position.count > 0  ? "Min-Position"
+                             : f->max_staleness.count > 0 ? "Max-Staleness"
+                                                          : NULL;
+        if (header == NULL || call->route->ops)
+            return true; /* a Prefer alone demands nothing, and probes have no demands */
+        problem_answer(out, PROBLEM_BAD_REQUEST, "The demand '%s' has no meaning here.", header);
+        return false;
     }
-    if (demand == NULL)
+    enum sg_status status = demands_parse(&r->demand_fields, &r->target, r->route == (int)ROUTE_ENTITY,
+                                          call->worker->api->context.settings, &r->demands, &err);
+    if (status == SG_OK)
         return true;
-    problem_answer(out, PROBLEM_NOT_IMPLEMENTED, "The demand '%s' is not implemented in this release.", demand);
+    if (status == SG_NOT_FOUND)
+        problem_answer(out, PROBLEM_UNKNOWN_STREAM, "%s.", err.message);
+    else if (status == SG_INVALID)
+        problem_bad_request(out, &err);
+    else
+        out->failed = true;
     return false;
 }
 
@@ -143,30 +159,82 @@ bool router_admit(struct worker *worker, const struct request *request, struct r
     return false;
 }
 
-static void answer(struct call *call, struct response *out)
+/* Once per request: what it asks for. False: answered. */
+static bool parse(struct call *call, bool ops_only, struct response *out)
 {
+    struct request *r = call->request;
+    struct sg_error err;
+    r->route = (int)ROUTE_NONE;
+    if (target_parse(r->target_text, r->target_bytes, &r->target, &err) != SG_OK) {
+        problem_bad_request(out, &err);
+        return false;
+    }
+    r->route = (int)find_route(&r->target, ops_only, call);
+    call->route = router_route((enum route_id)r->route);
     if (call->route == NULL) {
         problem_answer(out, PROBLEM_NOT_FOUND, "There is no such path.");
-    } else if (call->request->method == METHOD_OPTIONS) {
+        return false;
+    }
+    if (r->method == METHOD_OPTIONS) {
         out->status = 204;
         response_header(out, "Allow", ADMISSION_ALLOW);
-    } else if (check_segments(call, out) && check_demands(call, out) && check_params(call, out)) {
-        call->route->handle(call, out);
+        return false;
     }
+    r->collection = call->collection;
+    r->id = call->id;
+    r->arrived_ns = clock_boot_ns();
+    if (!check_segments(call, out) || !check_params(call, out) || !read_demands(call, out))
+        return false;
+    r->parsed = true;
+    return true;
+}
+
+static void answer(struct worker *worker, bool ops_only, struct request *request, struct response *out)
+{
+    struct call call = {.worker = worker, .request = request};
+    if (request->parsed) {
+        call.route = router_route((enum route_id)request->route);
+        call.collection = request->collection;
+        call.id = request->id;
+    } else if (!parse(&call, ops_only, out)) {
+        return;
+    }
+    call.route->handle(&call, out);
+}
+
+/* A wait is over, however its request was answered. */
+static void end_wait(struct worker *worker, struct request *request, enum wait_outcome outcome)
+{
+    if (!request->waiting)
+        return;
+    request->waiting = false;
+    waits_give(worker->api->waits, request->client, request->kind, outcome, clock_boot_ns() - request->arrived_ns);
 }
 
 void router_handle(struct worker *worker, bool ops_only, struct request *request, struct response *out)
 {
     int64_t begun_ns = clock_boot_ns();
-    struct call call = {.worker = worker, .request = request};
-    enum route_id id = ROUTE_NONE;
-    struct sg_error err;
-    if (target_parse(request->target_text, request->target_bytes, &request->target, &err) != SG_OK) {
-        problem_bad_request(out, &err);
-    } else {
-        id = find_route(&request->target, ops_only, &call);
-        call.route = router_route(id);
-        answer(&call, out);
-    }
-    count(worker, id, request, out, begun_ns);
+    answer(worker, ops_only, request, out);
+    if (out->park)
+        return;
+    end_wait(worker, request, request->outcome);
+    count(worker, (enum route_id)request->route, request, out, begun_ns);
+}
+
+bool router_still_waits(struct worker *worker, struct request *request)
+{
+    struct response ignored;
+    response_init(&ignored);
+    request->outcome = WAIT_MET;
+    answer(worker, false, request, &ignored);
+    bool waits = ignored.park;
+    response_free(&ignored);
+    request->outcome = WAIT_MET; /* it is answered anew */
+    return waits;
+}
+
+void router_forget(struct worker *worker, struct request *request)
+{
+    end_wait(worker, request, WAIT_GONE);
+    demands_free(&request->demands);
 }

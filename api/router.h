@@ -29,7 +29,7 @@ enum route_id {
     ROUTE_NONE
 };
 #define ROUTES_COUNT ROUTE_NONE
-#define ROUTE_PARAMS_MAX 4
+#define ROUTE_PARAMS_MAX 8
 
 struct route {
     const char *path; /* also the label `route` */
@@ -58,7 +58,12 @@ const char *router_method_name(enum request_method method);
 bool router_admit(struct worker *worker, const struct request *request, struct response *out);
 
 /* Answer an admitted request; its target is decoded in place. `ops_only`: the second address, which serves probes and
- * metrics alone. */
+ * metrics alone. With `out->park` set there is no answer yet: park the request and call again when it is woken. */
 void router_handle(struct worker *worker, bool ops_only, struct request *request, struct response *out);
+/* The second check of a request that was just parked, in a snapshot that began after it was visible: false = it is to be
+ * woken at once. Its wants may have changed. */
+bool router_still_waits(struct worker *worker, struct request *request);
+/* The request is over, answered or not: give back what it holds. */
+void router_forget(struct worker *worker, struct request *request);
 
 #endif

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "api/conditional.h"
+#include "api/demands_check.h"
 #include "api/handlers.h"
 #include "api/problem.h"
 #include "api/render.h"
@@ -34,6 +35,8 @@ void state_collections(struct call *call, struct response *out)
         render_storage(out, turn, &err);
         return;
     }
+    if (!demands_hold(call, &(struct demands_subject){.owner = TURN_ALL}, out))
+        return;
     buffer_init(&body, COLLECTIONS_BYTES_MAX);
     buffer_append_text(&body, "{\"collections\":[");
     if (body.failed || model_read_collections(turn_reader(turn), visit_collection, &body, &err) != SG_OK) {
@@ -107,7 +110,10 @@ void state_entity(struct call *call, struct response *out)
         render_storage(out, turn, &err);
         return;
     }
-    const struct turn_claim *claim = turn_claim(turn, owner < 0 ? TURN_ALL : owner);
+    /* What no template can produce is not waited for. */
+    if (owner >= 0 && !demands_hold(call, &(struct demands_subject){owner, entity.version}, out))
+        return;
+    const struct turn_claim *claim = demands_claim(call, owner < 0 ? TURN_ALL : owner);
     render_claim(out, claim, clock_boot_ns());
     if (status == SG_NOT_FOUND) {
         if (claim->gaps != NULL)

@@ -33,15 +33,16 @@ static void append_gaps(struct buffer *body, const struct model_stream *row)
     buffer_append_text(body, "]");
 }
 
-static void append_probe(struct buffer *body, const struct freshness_facts *facts)
+/* The probe that proves the staleness. */
+static void append_probe(struct buffer *body, const struct turn_stream *s)
 {
     char asked_at[CLOCK_RFC3339_BYTES];
-    if (!facts->probe_known)
+    if (!s->view.staleness_known)
         return;
-    clock_rfc3339(facts->probe_wall_ns, asked_at);
+    clock_rfc3339(s->view.proof_wall_ns, asked_at);
     buffer_append_format(body, ",\"probe\":{\"askedAt\":\"%s\",\"answeredAfter\":", asked_at);
-    render_json_seconds(body, facts->probe_answered_ns - facts->probe_t0_ns);
-    buffer_append_format(body, ",\"head\":%" PRIu64 ",\"epoch\":\"%s\"}", facts->probe_head, facts->probe_epoch.text);
+    render_json_seconds(body, s->view.proof_answered_ns - s->view.proof_ns);
+    buffer_append_format(body, ",\"head\":%" PRIu64 ",\"epoch\":\"%s\"}", s->view.proof_head, s->row->epoch.text);
 }
 
 static void append_ready(struct buffer *body, struct freshness *freshness, size_t stream)
@@ -52,6 +53,18 @@ static void append_ready(struct buffer *body, struct freshness *freshness, size_
                          ready.position);
     if (ready.target_known)
         buffer_append_format(body, ",\"target\":%" PRIu64, ready.target);
+    buffer_append_text(body, "}");
+}
+
+/* The build that is on its way, while it is. */
+static void append_rebuild(struct buffer *body, const struct model_stream *row)
+{
+    if (!row->rebuilding)
+        return;
+    buffer_append_format(body, ",\"rebuild\":{\"build\":%" PRId64 ",\"epoch\":\"%s\",\"position\":%" PRIu64,
+                         row->rebuild.build, row->rebuild.epoch.text, row->rebuild.position);
+    if (row->rebuild.target != MODEL_TARGET_UNKNOWN)
+        buffer_append_format(body, ",\"target\":%" PRIu64, row->rebuild.target);
     buffer_append_text(body, "}");
 }
 
@@ -91,7 +104,8 @@ static enum sg_status append_stream(struct call *call, size_t stream, const stru
     buffer_append_text(body, stream > 0 ? ",\n{\"name\":" : "\n{\"name\":");
     buffer_append_json_string(body, slice_of(name));
     append_position(body, s, now_ns);
-    append_probe(body, &facts);
+    append_rebuild(body, s->row);
+    append_probe(body, s);
     append_gaps(body, s->row);
     buffer_append_format(body, ",\"rejected\":%" PRIu64 ",\"conflicts\":%" PRIu64 ",\"entities\":%" PRIu64, rejected,
                          conflicts, sums->entities[stream]);

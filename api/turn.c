@@ -9,6 +9,9 @@
 
 /* Of one text: far beyond a State-Position with the most streams, their names as long as can be, and escaped. */
 #define TURN_TEXT_BYTES_MAX (256u << 10)
+/* A begin can succeed where the read behind it fails: only so long without a failure are reads taken to have recovered, or
+ * each turn would be logged. */
+#define TURN_RECOVERED_NS (10 * NS_PER_S)
 
 struct turn_slot {
     bool ready; /* in this turn */
@@ -24,10 +27,12 @@ struct turn {
     struct freshness *freshness;     /* borrowed */
     struct model_reader *reader;     /* owned */
     bool open;
-    bool failing;                    /* the last read failed, and that is logged */
+    bool failing;                    /* a read failed, and that is logged */
+    int64_t failed_ns;               /* when the last one did; boot clock */
     int64_t now_ns;
     int64_t wall_s;
     struct turn_slot all;            /* of all streams together */
+    struct turn_slot named;          /* one stream's, with others named beside it */
     struct turn_slot *slots;         /* owned; one per stream of the settings */
 };
 
@@ -57,6 +62,7 @@ enum sg_status turn_create(const struct settings *settings, struct freshness *fr
     turn->settings = settings;
     turn->freshness = freshness;
     slot_init(&turn->all);
+    slot_init(&turn->named);
     turn->slots = calloc(settings->streams_count, sizeof *turn->slots);
     if (turn->slots == NULL) {
         turn_destroy(turn);
@@ -82,12 +88,14 @@ void turn_destroy(struct turn *turn)
     for (size_t i = 0; turn->slots != NULL && i < turn->settings->streams_count; i++)
         slot_free(&turn->slots[i]);
     slot_free(&turn->all);
+    slot_free(&turn->named);
     free(turn->slots);
     free(turn);
 }
 
 void turn_failed(struct turn *turn, const struct sg_error *err)
 {
+    turn->failed_ns = clock_boot_ns();
     if (turn->failing)
         return;
     turn->failing = true;
@@ -108,7 +116,7 @@ enum sg_status turn_begin(struct turn *turn, struct sg_error *err)
     turn->open = true;
     turn->now_ns = clock_boot_ns();
     turn->wall_s = clock_wall_ns() / NS_PER_S;
-    if (turn->failing) {
+    if (turn->failing && turn->now_ns - turn->failed_ns >= TURN_RECOVERED_NS) {
         turn->failing = false;
         log_event(LOG_INFO, "reads_recovered", LOG_STR("database", turn->settings->database));
     }
@@ -219,6 +227,24 @@ static const struct turn_claim *claim_all(struct turn *turn)
 const struct turn_claim *turn_claim(struct turn *turn, int stream)
 {
     return stream == TURN_ALL ? claim_all(turn) : &slot_of(turn, (size_t)stream)->claim;
+}
+
+const struct turn_claim *turn_claim_naming(struct turn *turn, int stream, const size_t *others, size_t others_count)
+{
+    const struct turn_claim *claim = turn_claim(turn, stream);
+    if (stream == TURN_ALL || others_count == 0)
+        return claim;
+    turn->named.claim = *claim;
+    buffer_reset(&turn->named.position);
+    buffer_append_text(&turn->named.position, claim->position);
+    for (size_t i = 0; i < others_count; i++) {
+        if (others[i] == (size_t)stream)
+            continue;
+        buffer_append_text(&turn->named.position, ", ");
+        buffer_append_text(&turn->named.position, turn_stream(turn, others[i])->position);
+    }
+    turn->named.claim.position = slot_text(&turn->named.position);
+    return &turn->named.claim;
 }
 
 size_t turn_position_bytes_max(const struct settings *settings)

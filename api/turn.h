@@ -35,7 +35,7 @@ SG_MUST_CHECK enum sg_status turn_create(const struct settings *settings, struct
 void turn_destroy(struct turn *turn);
 
 /* At the first read of a turn the transaction begins; later ones go on in it. A failure is logged once, and once more
- * when it is over. */
+ * when there was none for 10 s. */
 SG_MUST_CHECK enum sg_status turn_begin(struct turn *turn, struct sg_error *err);
 /* Behind the last answer of a turn: nothing that the functions below returned is valid any longer. */
 void turn_end(struct turn *turn);
@@ -50,6 +50,9 @@ const struct turn_stream *turn_stream(struct turn *turn, size_t stream);
 /* What an answer may claim that rests on one stream, or, with TURN_ALL, on all of them. */
 #define TURN_ALL (-1)
 const struct turn_claim *turn_claim(struct turn *turn, int stream);
+/* The same, whose State-Position also holds the `others_count` streams of `others` that the claim does not rest on; valid
+ * until the next call. */
+const struct turn_claim *turn_claim_naming(struct turn *turn, int stream, const size_t *others, size_t others_count);
 
 /* The most bytes that State-Position takes with all streams, for the size of the answers' heads. 0 = out of memory. */
 size_t turn_position_bytes_max(const struct settings *settings);

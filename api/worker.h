@@ -21,19 +21,23 @@ struct api {
     struct http *http;          /* owned */
     unsigned workers_count;
     struct worker **workers;    /* owned; an entry is NULL until its loop has opened it */
+    struct waits *waits;        /* owned */
     atomic_bool draining;
 };
 
 struct worker {
     struct api *api;               /* borrowed */
     struct turn *turn;             /* owned; the loop's thread only */
+    struct progress_loop *word;    /* owned; the loop's thread only, but for creation */
+    struct parking *lot;           /* owned; likewise */
+    uint64_t mail[PROGRESS_MAIL_MAX]; /* scratch of a wake-up */
     struct route_counters *counters; /* owned; written by the loop's thread only, read by any */
 };
 
 /* One request on its way through a handler. */
 struct call {
     struct worker *worker;
-    const struct request *request;
+    struct request *request;
     const struct route *route;
     struct slice collection; /* where the route has them */
     struct slice id;

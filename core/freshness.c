@@ -10,6 +10,8 @@
 /* "Everything published by t0_ns has a sequence of at most head." */
 struct proof {
     int64_t t0_ns;
+    int64_t answered_ns;
+    int64_t wall_ns; /* t0_ns on the wall clock */
     uint64_t head;
 };
 
@@ -20,7 +22,6 @@ struct stream_freshness {
     size_t proofs_count;
     struct epoch proofs_epoch;
     int64_t answered_ns; /* of the newest proof; before the first: when this stream was created */
-    int64_t proof_wall_ns;
     bool probe_known;    /* a proof was ever there; survives freshness_reset only as the last fact shown */
     int64_t probe_t0_ns;
     uint64_t probe_head;
@@ -147,9 +148,8 @@ void freshness_proved(struct freshness *f, size_t stream, int64_t t0_ns, int64_t
     proofs_thin(s);
     assert(s->proofs_count < FRESHNESS_PROOFS_MAX);
     assert(s->proofs_count == 0 || s->proofs[s->proofs_count - 1].t0_ns <= t0_ns);
-    s->proofs[s->proofs_count++] = (struct proof){t0_ns, head};
+    s->proofs[s->proofs_count++] = (struct proof){t0_ns, answered_ns, wall_ns, head};
     s->answered_ns = answered_ns;
-    s->proof_wall_ns = wall_ns;
     s->disconnected = false;
     s->probe_known = true;
     s->probe_t0_ns = t0_ns;
@@ -158,7 +158,7 @@ void freshness_proved(struct freshness *f, size_t stream, int64_t t0_ns, int64_t
     stream_unlock(s);
 }
 
-/* Ready once, ready for good, until a rebuild clears it. */
+/* Ready once, ready for good, until it is cleared. */
 static void ready_update(struct stream_freshness *s)
 {
     if (s->target_known && s->applied_known && s->applied >= s->target && epoch_equal(&s->applied_epoch, &s->target_epoch))
@@ -185,6 +185,13 @@ void freshness_reset(struct freshness *f, size_t stream)
     stream_unlock(s);
 }
 
+void freshness_swapped(struct freshness *f, size_t stream)
+{
+    struct stream_freshness *s = stream_lock(f, stream);
+    s->applied_known = false;
+    stream_unlock(s);
+}
+
 void freshness_set_halted(struct freshness *f, size_t stream, bool halted)
 {
     struct stream_freshness *s = stream_lock(f, stream);
@@ -206,6 +213,13 @@ void freshness_set_ready_target(struct freshness *f, size_t stream, uint64_t hea
     s->target = head;
     s->target_epoch = *epoch;
     ready_update(s);
+    stream_unlock(s);
+}
+
+void freshness_set_ready(struct freshness *f, size_t stream)
+{
+    struct stream_freshness *s = stream_lock(f, stream);
+    s->ready = true;
     stream_unlock(s);
 }
 
@@ -243,7 +257,7 @@ static enum stream_status status_of(const struct stream_freshness *s, const stru
         return STREAM_HALTED;
     if (s->disconnected || now_ns - s->answered_ns > FRESHNESS_DISCONNECTED_NS)
         return STREAM_DISCONNECTED;
-    if (row->position < row->rebuild_target)
+    if (row->rebuilding)
         return STREAM_REBUILDING;
     if (!view->staleness_known)
         return STREAM_STARTING;
@@ -260,6 +274,9 @@ void freshness_view(struct freshness *f, size_t stream, const struct model_strea
         view.staleness_known = true;
         view.staleness_ns = now_ns > proof->t0_ns ? now_ns - proof->t0_ns : 0;
         view.proof_ns = proof->t0_ns;
+        view.proof_answered_ns = proof->answered_ns;
+        view.proof_wall_ns = proof->wall_ns;
+        view.proof_head = proof->head;
     }
     if (s->proofs_count > 0 && epoch_equal(&s->proofs_epoch, &row->epoch)) {
         view.head_known = true;
@@ -267,18 +284,32 @@ void freshness_view(struct freshness *f, size_t stream, const struct model_strea
         view.lag = view.head > row->position ? view.head - row->position : 0;
     }
     view.status = status_of(s, row, &view, now_ns);
+    view.probe_known = s->probe_known;
+    view.probe_ns = s->probe_t0_ns;
+    view.probe_head = s->probe_head;
+    view.probe_epoch = s->probe_epoch;
     stream_unlock(s);
     *out = view;
+}
+
+void freshness_newest(struct freshness *f, size_t stream, int64_t *proof_ns, int64_t *probe_ns)
+{
+    struct stream_freshness *s = stream_lock(f, stream);
+    size_t met = proofs_met(s);
+    *proof_ns = met > 0 ? s->proofs[met - 1].t0_ns : INT64_MIN;
+    *probe_ns = s->probe_known ? s->probe_t0_ns : INT64_MIN;
+    stream_unlock(s);
 }
 
 void freshness_ready(struct freshness *f, size_t stream, struct freshness_ready *out)
 {
     struct stream_freshness *s = stream_lock(f, stream);
+    bool comparable = s->applied_known && (!s->target_known || epoch_equal(&s->applied_epoch, &s->target_epoch));
     *out = (struct freshness_ready){
         .ready = s->ready,
         .target_known = s->target_known,
         .target = s->target,
-        .position = s->applied_known ? s->applied : 0,
+        .position = comparable ? s->applied : 0,
     };
     stream_unlock(s);
 }
@@ -306,12 +337,6 @@ void freshness_facts(struct freshness *f, size_t stream, struct freshness_facts 
     *out = (struct freshness_facts){
         .applied_known = s->applied_known,
         .applied = s->applied,
-        .probe_known = s->probe_known,
-        .probe_t0_ns = s->probe_t0_ns,
-        .probe_answered_ns = s->answered_ns,
-        .probe_head = s->probe_head,
-        .probe_wall_ns = s->proof_wall_ns,
-        .probe_epoch = s->probe_epoch,
     };
     memcpy(out->error, s->error, sizeof out->error);
     stream_unlock(s);

@@ -47,18 +47,24 @@ void freshness_destroy(struct freshness *f);
  * `epoch`. Of another epoch than the last one: earlier proofs are forgotten. */
 void freshness_proved(struct freshness *f, size_t stream, int64_t t0_ns, int64_t answered_ns, uint64_t head,
                       const struct epoch *epoch);
-/* After each commit, and once at the start: where the stored rows are. */
+/* After each commit, and once at the start: where the rows are that readers see. A build that grows beside them is not told
+ * of here: nobody reads it. */
 void freshness_applied(struct freshness *f, size_t stream, uint64_t position, const struct epoch *epoch);
-/* The epoch of the rows is void (another life was found): all proofs are forgotten. */
+/* Another build is served from now on: its position, told next, may be lower, even within an epoch. */
+void freshness_swapped(struct freshness *f, size_t stream);
+/* Another life was found: all proofs are forgotten. Served rows of the old one are then unproved until they are swapped. */
 void freshness_reset(struct freshness *f, size_t stream);
 /* Ingest stopped by the disk, the size limit or the schema; and went on. */
 void freshness_set_halted(struct freshness *f, size_t stream, bool halted);
 /* The broker cannot be used now (not connected, no rights, no such stream): shown as disconnected at once, until the next
  * proof. */
 void freshness_set_disconnected(struct freshness *f, size_t stream);
-/* The head that makes the replica ready; asked for once at the start, and again when a rebuild begins. */
+/* The head that makes the replica ready, when rows of its epoch that reach it are served; asked for once at the start, and
+ * again when a rebuild begins. A replica that is ready stays so: reads go on from the old rows. */
 void freshness_set_ready_target(struct freshness *f, size_t stream, uint64_t head, const struct epoch *epoch);
-/* Not ready until the next target is set and reached (a rebuild begins). */
+/* Ready without a head to reach: the stream is found empty, and what is served is kept until its first event. */
+void freshness_set_ready(struct freshness *f, size_t stream);
+/* Not ready until the next target is set and reached (a build begins in the place of one that had nothing to serve). */
 void freshness_clear_ready(struct freshness *f, size_t stream);
 /* The last error, for /v1/status; "" = none. */
 void freshness_set_error(struct freshness *f, size_t stream, const char *message);
@@ -72,34 +78,41 @@ struct freshness_view {
     bool head_known;
     uint64_t head;       /* the newest proved */
     uint64_t lag;        /* head - the position asked about; valid if head_known */
-    int64_t proof_ns;    /* T on the boot clock; valid if staleness_known */
+    /* The proof; valid if staleness_known. */
+    int64_t proof_ns;    /* T on the boot clock: when it was asked for */
+    int64_t proof_answered_ns;
+    int64_t proof_wall_ns; /* the same instant as proof_ns on the wall clock, for people */
+    uint64_t proof_head; /* not beyond the position asked about */
+    /* The newest proof-grade probe, whatever its epoch: what the broker last showed of the stream's life. */
+    bool probe_known;
+    int64_t probe_ns;    /* sent at */
+    uint64_t probe_head;
+    struct epoch probe_epoch;
 };
 
 /* What an answer from a snapshot of `row` may claim at now_ns. */
 void freshness_view(struct freshness *f, size_t stream, const struct model_stream *row, int64_t now_ns,
                     struct freshness_view *out);
 
+/* What to tell those who wait: T for the committed position, and when the newest proof-grade probe was sent (boot clock;
+ * INT64_MIN = none). */
+void freshness_newest(struct freshness *f, size_t stream, int64_t *proof_ns, int64_t *probe_ns);
+
 /* Readiness of one stream. */
 struct freshness_ready {
     bool ready;
     bool target_known;
     uint64_t target;     /* H0 */
-    uint64_t position;   /* the committed one */
+    uint64_t position;   /* of what is served; 0 while that is of another epoch than the target */
 };
 void freshness_ready(struct freshness *f, size_t stream, struct freshness_ready *out);
 /* All streams are ready. With `without_broker`, a stream with rows counts although its head is not known yet. */
 bool freshness_all_ready(struct freshness *f, bool without_broker);
 
-/* For /v1/status and metrics. */
+/* For /v1/status, and for the writing side itself. */
 struct freshness_facts {
     bool applied_known;
-    uint64_t applied;               /* committed position */
-    bool probe_known;
-    int64_t probe_t0_ns;            /* the newest proof-grade probe: asked at (boot clock) */
-    int64_t probe_answered_ns;
-    uint64_t probe_head;
-    int64_t probe_wall_ns;          /* the same instant as probe_t0_ns on the wall clock, for people */
-    struct epoch probe_epoch;
+    uint64_t applied;               /* position of the rows that readers see */
     char error[256];
 };
 void freshness_facts(struct freshness *f, size_t stream, struct freshness_facts *out);

@@ -5,7 +5,12 @@
  * 3.51.3 can corrupt a WAL when two connections do (its WAL-reset bug).
  *
  * Rows belong to a build: one construction of a stream's rows. A collection row belongs to (stream, build, name) and
- * entities to a collection row, so a swap of builds moves one number, and old rows are swept afterwards. */
+ * entities to a collection row, so a swap of builds moves one number, and old rows are swept afterwards.
+ *
+ *   served build ── what readers see: struct model_stream
+ *   growing build ─ beside it while a rebuild lasts: what is written, struct model_build; swapped to when it is whole
+ *
+ * Without a rebuild the served build is the one that is written. A rebuild needs room for both. */
 #ifndef STATEGATE_CORE_MODEL_H
 #define STATEGATE_CORE_MODEL_H
 
@@ -31,17 +36,41 @@ struct model_gap {
     uint64_t last;
 };
 
-/* One stream as stored; a plain value. */
+#define MODEL_TARGET_UNKNOWN UINT64_MAX
+
+/* How far a rebuild has come. */
+struct model_rebuild {
+    int64_t build;
+    struct epoch epoch;
+    uint64_t position;
+    uint64_t target;     /* the head when it began; MODEL_TARGET_UNKNOWN; 0 = the stream was empty: its first event ends it */
+};
+
+/* One stream as readers see it: the served build; a plain value. */
 struct model_stream {
     int64_t id;          /* of the row; constant for a name in one database file */
     char name[256];
+    struct epoch epoch;
+    uint64_t position;
+    int64_t build;       /* 1, 2, ... */
+    size_t gaps_count;
+    struct model_gap gaps[MODEL_GAPS_MAX]; /* ascending, not touching */
+    bool rebuilding;     /* another build grows beside this one, or this one is served although it is not whole */
+    struct model_rebuild rebuild; /* of the build that is on its way; valid if rebuilding */
+};
+
+/* The build of a stream that is written: the growing one, or else the served one; a plain value. */
+struct model_build {
+    int64_t stream;      /* the id of its stream */
+    int64_t build;
+    bool growing;        /* not served yet */
+    struct epoch served_epoch; /* of the rows that readers see */
     int64_t created_ns;  /* the stream's creation time; 0 = never seen */
     struct epoch epoch;
     uint64_t position;
     int64_t position_time_ns; /* timestamp of the message at the position; 0 = no message is known to be there */
     char position_subject[MODEL_SUBJECT_KEPT_BYTES + 1]; /* its subject; "" = not known */
-    int64_t build;       /* 1, 2, ...: that reads are served from */
-    uint64_t rebuild_target; /* while position < this, the stream is rebuilding; 0 = it is not */
+    uint64_t target;     /* the head when it began: whole from there on; 0 = it was none, or it is the first build */
     size_t gaps_count;
     struct model_gap gaps[MODEL_GAPS_MAX]; /* ascending, not touching */
 };
@@ -54,9 +83,12 @@ struct model_options {
     const char *path;          /* borrowed during open */
     bool synchronous_full;
     int64_t bytes_max;         /* 0 = none; beyond it writes of rows fail with SG_FULL */
-    size_t collections_max;    /* over all streams; an event beyond is rejected as too-many-collections */
-    size_t rejected_max;       /* rows kept; the oldest go first */
+    size_t collections_max;    /* over the written builds of all streams; an event beyond is rejected as
+                                  too-many-collections. So what is served is within it too, but while some streams have
+                                  swapped and others have not */
+    size_t rejected_max;       /* rows kept over the written builds; the oldest go first */
     bool rejected_payload;     /* keep the payload of rejected events */
+    bool rebuild_empty_swap;   /* serve the build of an empty stream at once; else not before its first event is applied */
 };
 
 /* What open found, for the log. */
@@ -74,24 +106,28 @@ SG_MUST_CHECK enum sg_status model_open(const struct model_options *options, str
 void model_close(struct model_writer *w);
 
 /* Find or create the row of a stream. `fingerprint` names the settings that shape rows (template, format, drops ...): when
- * it differs from the stored one and anything was applied, a new build begins from position 0 with rebuild_target
- * UINT64_MAX (unknown until model_rebuild_target), and `*reshaped` is true. */
+ * it differs from the stored one and anything was applied, a new build begins from position 0, target unknown, and
+ * `*reshaped` is true. This one is served at once, and the old rows vanish: they may hold members that the settings drop
+ * now. A growing build is thrown away then; otherwise it goes on growing. */
 SG_MUST_CHECK enum sg_status model_stream_attach(struct model_writer *w, const char *name, const char *fingerprint,
                                                  struct model_stream *out, bool *reshaped, struct sg_error *err);
 
-/* Store creation time and epoch for a stream that has none yet (position 0). */
+/* Store creation time and epoch for a stream that has none yet (position 0). The calls from here to model_apply concern
+ * the written build. */
 SG_MUST_CHECK enum sg_status model_stream_identify(struct model_writer *w, int64_t stream_id, int64_t created_ns,
                                                    const struct epoch *epoch, struct sg_error *err);
 
-/* Begin a new build from nothing, for another life of the stream: position 0, no gaps, build + 1, the old build's
- * rows, collections and rejected events no longer visible (swept later by model_sweep). */
+/* Begin a new build from nothing, for another life of the stream, or the same after a gap: position 0, no gaps. It grows
+ * beside the served build, and is swapped to by the call that makes it whole, in the same transaction: when its position
+ * reaches `target`, or, where that is 0, when the first event changes a row. The old rows are then swept by model_sweep. A
+ * build that was growing before is thrown away. Where nothing was applied yet (served position 0), or the target is 0 and
+ * rebuild_empty_swap is set, it is served at once. */
 SG_MUST_CHECK enum sg_status model_stream_begin_build(struct model_writer *w, int64_t stream_id, int64_t created_ns,
-                                                      const struct epoch *epoch, uint64_t rebuild_target,
-                                                      struct sg_error *err);
+                                                      const struct epoch *epoch, uint64_t target, struct sg_error *err);
 
-/* Set where a rebuild ends (the head when it began). */
-SG_MUST_CHECK enum sg_status model_stream_set_rebuild_target(struct model_writer *w, int64_t stream_id,
-                                                             uint64_t rebuild_target, struct sg_error *err);
+/* Set where a build ends whose target was not known. */
+SG_MUST_CHECK enum sg_status model_stream_set_target(struct model_writer *w, int64_t stream_id, uint64_t target,
+                                                     struct sg_error *err);
 
 /* Record that the events first..last are lost. Merges with what is recorded. Does not move the position. */
 SG_MUST_CHECK enum sg_status model_stream_add_gap(struct model_writer *w, int64_t stream_id, uint64_t first,
@@ -102,28 +138,35 @@ SG_MUST_CHECK enum sg_status model_stream_add_gap(struct model_writer *w, int64_
 SG_MUST_CHECK enum sg_status model_stream_advance(struct model_writer *w, int64_t stream_id, uint64_t position,
                                                   struct sg_error *err);
 
-/* The stored stream as of the last commit. */
+/* What is served, and what is written, as of the last commit. */
 SG_MUST_CHECK enum sg_status model_stream_load(struct model_writer *w, int64_t stream_id, struct model_stream *out,
                                                struct sg_error *err);
+SG_MUST_CHECK enum sg_status model_build_load(struct model_writer *w, int64_t stream_id, struct model_build *out,
+                                              struct sg_error *err);
 
 /* Apply a batch of one stream's events, in ascending sequence, and the new position (that of the last event), in one
  * transaction.
  *
- * Events at or below the stored position are skipped (RESULT_REDELIVERED), so redelivery is harmless. `results` has room
+ * Applied to the written build; if that was growing and is whole now, it is served from the same commit on. Events at or
+ * below its position are skipped (RESULT_REDELIVERED), so redelivery is harmless. `results` has room
  * for one result per event and is written only on success; `reasons` likewise (REASON_NONE unless rejected or conflict:
  * the model itself rejects too-many-collections). A rejected event is recorded with stream, sequence, subject, collection,
  * id, version, reason, detail, payload size and SHA-256; so is a conflict, with reason "conflict". On failure nothing has
- * changed and the batch may be retried. `*position` is the committed position. EVENT_ERASE of an id never seen is
+ * changed and the batch may be retried. `*position` is the written build's committed position. EVENT_ERASE of an id never seen is
  * RESULT_IGNORED, of a tombstone RESULT_DUPLICATE.
  * Errors: SG_FULL, SG_STORAGE (retry with backoff), SG_CORRUPT, SG_MEMORY. */
 SG_MUST_CHECK enum sg_status model_apply(struct model_writer *w, int64_t stream_id, const struct event *events,
                                          size_t events_count, enum event_result *results, enum event_reason *reasons,
                                          uint64_t *position, struct sg_error *err);
 
-/* Delete up to `rows_max` rows of builds that are not served any more; `*more` tells whether any remain. */
+/* Delete rows of builds that neither are served nor grow, in one transaction: up to `rows_max`, and no more once
+ * MODEL_SWEEP_NS have passed, but at least one; or, where former sweeps have filled the WAL, write that back. `*more` tells
+ * whether any may remain. */
+#define MODEL_SWEEP_NS (2 * INT64_C(1000000)) /* the commit may take ten times that: freed pages are overwritten */
 SG_MUST_CHECK enum sg_status model_sweep(struct model_writer *w, size_t rows_max, bool *more, struct sg_error *err);
 
-/* Bytes of the database file and of the WAL. Any thread (asks the file system). */
+/* Bytes of the database file and of the WAL; 0 = it is not there, -1 = that could not be asked. Any thread (asks the file
+ * system). */
 struct model_sizes {
     int64_t database_bytes;
     int64_t wal_bytes;
@@ -175,6 +218,10 @@ struct model_entity_rejections {
 SG_MUST_CHECK enum sg_status model_read_entity_rejections(struct model_reader *r, struct slice collection, struct slice id,
                                                           int64_t shown_version, uint64_t shown_sequence,
                                                           struct model_entity_rejections *out, struct sg_error *err);
+
+/* Was an event of this entity with exactly this version rejected? */
+SG_MUST_CHECK enum sg_status model_read_version_rejected(struct model_reader *r, struct slice collection, struct slice id,
+                                                         int64_t version, bool *out, struct sg_error *err);
 
 struct model_collection {
     const char *name;       /* until the next call on this reader */

@@ -34,10 +34,11 @@ struct batch {
     struct model_outcome *outcomes;
     struct work *works;
     size_t works_count;
-    struct model_stream stream;
+    struct model_build build;
     uint64_t position;
     const struct event *last; /* the event at the position; NULL = all were redelivered */
     bool recorded;            /* something is to be recorded as rejected */
+    bool rows_changed;
 };
 
 void model_scratch_free(struct model_scratch *scratch)
@@ -90,9 +91,9 @@ static enum sg_status classify_row(struct batch *b, size_t index, struct sg_erro
     struct model_known *collection = NULL;
     if (e->collection.bytes == 0 || e->id.bytes == 0 || (e->kind != EVENT_ERASE && e->version <= 0))
         return sg_fail(err, SG_INVALID, "event %" PRIu64 " was decoded without collection, id or version", e->sequence);
-    enum sg_status status = model_collection_find(b->w, &b->stream, e->collection, &collection, err);
+    enum sg_status status = model_collection_find(b->w, &b->build, e->collection, &collection, err);
     if (status == SG_OK && collection == NULL && e->kind != EVENT_ERASE)
-        status = model_collection_create(b->w, &b->stream, e->collection, &collection, err);
+        status = model_collection_create(b->w, &b->build, e->collection, &collection, err);
     if (status != SG_OK)
         return status;
     if (collection != NULL) {
@@ -220,6 +221,7 @@ static enum sg_status group_apply(struct batch *b, size_t first, size_t end, str
     }
     if (status != SG_OK || !written)
         return status;
+    b->rows_changed = true;
     collection->entities_delta += (row.deleted ? 0 : 1) - (was_alive ? 1 : 0);
     if (row.sequence > collection->position)
         collection->position = row.sequence;
@@ -264,7 +266,7 @@ static enum sg_status record_rejected(struct batch *b, struct sg_error *err)
                            b->w->collections_max);
             detail = slice_of(text);
         }
-        status = model_reject(b->w, b->stream.id, b->stream.build, e, o->reason, detail, err);
+        status = model_reject(b->w, b->build.stream, b->build.build, e, o->reason, detail, err);
     }
     return status == SG_OK ? model_reject_trim(b->w, err) : status;
 }
@@ -272,22 +274,17 @@ static enum sg_status record_rejected(struct batch *b, struct sg_error *err)
 static enum sg_status write_position(struct batch *b, struct sg_error *err)
 {
     bool keep_subject = b->last->subject.bytes <= MODEL_SUBJECT_KEPT_BYTES && b->last->subject.bytes > 0;
-    sqlite3_stmt *s = model_statement(&b->w->c, SQL_STREAM_SET_POSITION);
-    int bound = sqlite3_bind_int64(s, 1, b->stream.id);
-    bound |= model_bind_uint(s, 2, b->position);
-    bound |= sqlite3_bind_int64(s, 3, b->last->time_ns);
-    bound |= keep_subject ? model_bind_slice(s, 4, b->last->subject, SIZE_MAX)
-                          : sqlite3_bind_text(s, 4, "", 0, SQLITE_STATIC);
-    return model_run(&b->w->c, s, bound, WHAT, err);
+    return model_build_move(b->w, &b->build, b->position, b->last->time_ns,
+                            keep_subject ? b->last->subject : (struct slice){NULL, 0}, b->rows_changed, err);
 }
 
 /* Everything between BEGIN and COMMIT. */
 static enum sg_status batch_run(struct batch *b, int64_t stream_id, struct sg_error *err)
 {
-    enum sg_status status = model_load(b->w, stream_id, &b->stream, err);
+    enum sg_status status = model_build_load(b->w, stream_id, &b->build, err);
     if (status != SG_OK)
         return status;
-    b->position = b->stream.position;
+    b->position = b->build.position;
     status = classify(b, err);
     if (status == SG_OK)
         status = apply_rows(b, err);

@@ -3,28 +3,28 @@
 
 #define WHAT "apply events"
 
-static int bind_key(sqlite3_stmt *s, const struct model_stream *stream, struct slice name)
+static int bind_key(sqlite3_stmt *s, const struct model_build *build, struct slice name)
 {
-    int bound = sqlite3_bind_int64(s, 1, stream->id);
-    bound |= sqlite3_bind_int64(s, 2, stream->build);
+    int bound = sqlite3_bind_int64(s, 1, build->stream);
+    bound |= sqlite3_bind_int64(s, 2, build->build);
     return bound | model_bind_slice(s, 3, name, SIZE_MAX);
 }
 
-enum sg_status model_collection_find(struct model_writer *w, const struct model_stream *stream, struct slice name,
+enum sg_status model_collection_find(struct model_writer *w, const struct model_build *build, struct slice name,
                                      struct model_known **out, struct sg_error *err)
 {
-    *out = model_known_find(&w->collections, stream->id, stream->build, name);
+    *out = model_known_find(&w->collections, build->stream, build->build, name);
     if (*out != NULL)
         return SG_OK;
     sqlite3_stmt *s = model_statement(&w->c, SQL_COLLECTION_FIND);
-    enum sg_status status = model_step(&w->c, s, bind_key(s, stream, name), WHAT, err);
+    enum sg_status status = model_step(&w->c, s, bind_key(s, build, name), WHAT, err);
     int64_t id = status == SG_OK ? sqlite3_column_int64(s, 0) : 0;
     (void)sqlite3_reset(s);
     if (status == SG_NOT_FOUND)
         return SG_OK;
     if (status != SG_OK)
         return status;
-    *out = model_known_add(&w->collections, stream->id, stream->build, name, id);
+    *out = model_known_add(&w->collections, build->stream, build->build, name, id);
     return *out != NULL ? SG_OK : sg_fail(err, SG_MEMORY, "out of memory");
 }
 
@@ -40,20 +40,20 @@ static enum sg_status collections_count(struct model_writer *w, struct sg_error 
     return status;
 }
 
-enum sg_status model_collection_create(struct model_writer *w, const struct model_stream *stream, struct slice name,
+enum sg_status model_collection_create(struct model_writer *w, const struct model_build *build, struct slice name,
                                        struct model_known **out, struct sg_error *err)
 {
     enum sg_status status = collections_count(w, err);
     if (status != SG_OK || (uint64_t)w->collections_count >= w->collections_max)
         return status;
     sqlite3_stmt *s = model_statement(&w->c, SQL_COLLECTION_INSERT);
-    status = model_run(&w->c, s, bind_key(s, stream, name), WHAT, err);
+    status = model_run(&w->c, s, bind_key(s, build, name), WHAT, err);
     int64_t id = sqlite3_last_insert_rowid(w->c.db);
     if (status == SG_OK)
         status = model_bump_generation(w, err);
     if (status != SG_OK)
         return status;
-    *out = model_known_add(&w->collections, stream->id, stream->build, name, id);
+    *out = model_known_add(&w->collections, build->stream, build->build, name, id);
     if (*out == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
     w->collections_count++;

@@ -80,6 +80,8 @@ static enum sg_status check_size(struct model_connection *c, int64_t *database_b
     if (status != SG_OK)
         return status;
     model_sizes(c->path, &sizes);
+    if (sizes.database_bytes < 0 || sizes.wal_bytes < 0)
+        return sg_fail(err, SG_STORAGE, "cannot see how large %s is: %s", c->path, strerror(errno));
     int64_t frames = sizes.wal_bytes / (page_bytes + WAL_FRAME_HEADER_BYTES);
     if (sizes.database_bytes / page_bytes + frames < page_count)
         return sg_fail(err, SG_CORRUPT, "%s is cut short: %lld bytes, expected %lld pages of %lld", c->path,
@@ -93,6 +95,7 @@ static enum sg_status check_edges(struct model_connection *c, struct sg_error *e
 {
     static const char *const queries[] = {
         "SELECT count(*) + coalesce(sum(length(name) + length(gaps)), 0) FROM streams",
+        "SELECT count(*) + coalesce(sum(length(epoch) + length(gaps)), 0) FROM growing",
         "SELECT count(*) + coalesce(sum(length(name) + entities), 0) FROM collections",
         "SELECT count(*) FROM (SELECT version FROM entities ORDER BY number LIMIT 1)",
         "SELECT count(*) FROM (SELECT version FROM entities ORDER BY number DESC LIMIT 1)",
@@ -223,7 +226,9 @@ void model_suspect_clear(const char *path)
 static int64_t file_bytes(const char *path)
 {
     struct stat st;
-    return path != NULL && stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
+    if (path != NULL && stat(path, &st) == 0)
+        return (int64_t)st.st_size;
+    return path != NULL && errno == ENOENT ? 0 : -1;
 }
 
 void model_sizes(const char *path, struct model_sizes *out)

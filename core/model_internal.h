@@ -11,6 +11,7 @@
 #define MODEL_BUSY_TIMEOUT_MS 2000      /* recovery after an unclean stop holds its lock while it reads the WAL */
 #define MODEL_RESTART_TIMEOUT_MS 100    /* how long a checkpoint that must reset the WAL waits for readers */
 #define MODEL_WAL_FACTOR 4              /* times the checkpoint threshold: from here readers are waited for */
+#define MODEL_SWEEP_WAL_PAGES 1000      /* sweeps write whole pages: checkpoints in small steps, about 10 ms each */
 #define MODEL_CHECKPOINT_PAGES_MIN 64   /* the threshold under a small bytes_max */
 #define MODEL_CHECK_BYTES_MAX (16 << 20)         /* up to this size every open checks the whole file */
 #define MODEL_CHECK_UNCLEAN_BYTES_MAX (64 << 20) /* the same after an unclean stop: about 0.1 s */
@@ -31,10 +32,15 @@ enum model_sql {
     SQL_STREAM_ATTACH,
     SQL_STREAM_IDENTIFY,
     SQL_STREAM_BUILD,
-    SQL_STREAM_RESHAPE,
     SQL_STREAM_SET_TARGET,
     SQL_STREAM_SET_GAPS,
     SQL_STREAM_SET_POSITION,
+    SQL_STREAM_SWAP,
+    SQL_GROWING_REPLACE,
+    SQL_GROWING_DELETE,
+    SQL_GROWING_SET_TARGET,
+    SQL_GROWING_SET_GAPS,
+    SQL_GROWING_SET_POSITION,
     SQL_COLLECTION_FIND,
     SQL_COLLECTION_INSERT,
     SQL_COLLECTION_UPDATE,
@@ -46,7 +52,7 @@ enum model_sql {
     SQL_ENTITY_INSERT,
     SQL_ENTITY_UPDATE,
     SQL_ENTITY_REPLACE,
-    SQL_ENTITIES_DELETE,
+    SQL_ENTITY_DELETE,
     SQL_REJECTED_INSERT,
     SQL_REJECTED_COUNT,
     SQL_REJECTED_TRIM,
@@ -64,6 +70,7 @@ enum model_sql {
     SQL_READ_COLLECTIONS,
     SQL_READ_REJECTED_ANY,
     SQL_READ_REJECTED_VERSION,
+    SQL_READ_REJECTED_EXACT,
     SQL_READ_REJECTED_UNKNOWN,
     SQL_READ_REJECTED,
     SQL_READ_REJECTED_COUNT,
@@ -142,9 +149,18 @@ char *model_path_join(const char *path, const char *suffix);
 
 /* ---- streams ---- */
 
-/* Fill `out` from a row of SQL_READ_STREAMS, SQL_STREAM_BY_ID or SQL_STREAM_BY_NAME. */
+/* The columns of SQL_READ_STREAMS, SQL_STREAM_BY_ID and SQL_STREAM_BY_NAME: id and name, then the served build, then the
+ * growing one. */
+enum { STREAM_COLUMN_SERVED = 2, STREAM_COLUMN_GROWING = 10, STREAM_COLUMN_FINGERPRINT = 18 };
+
+/* Fill `out` from a row of one of them: what is served, or what is written. */
 SG_MUST_CHECK enum sg_status model_stream_from_row(struct model_connection *c, sqlite3_stmt *s,
                                                    struct model_stream *out, struct sg_error *err);
+SG_MUST_CHECK enum sg_status model_build_from_row(struct model_connection *c, sqlite3_stmt *s, struct model_build *out,
+                                                  struct sg_error *err);
+
+#define MODEL_GAPS_TEXT_BYTES (MODEL_GAPS_MAX * 42 + 1) /* two numbers of 20 digits, a dash and a comma each */
+void model_gaps_format(const struct model_gap *gaps, size_t count, char out[MODEL_GAPS_TEXT_BYTES]);
 
 /* ---- a table from a collection's name to its row; the writer's and each reader's ---- */
 
@@ -183,14 +199,16 @@ struct model_writer {
     size_t collections_max;
     size_t rejected_max;
     bool rejected_payload;
+    bool rebuild_empty_swap;
     /* Known from committed rows or those of the open transaction; forgotten when one is rolled back. */
     struct model_known_table collections;
-    int64_t collections_count; /* of served builds; -1 = not known */
-    int64_t rejected_count;    /* rows; -1 = not known */
+    int64_t collections_count; /* of written builds; -1 = not known */
+    int64_t rejected_count;    /* rows of written builds; -1 = not known */
     /* Checkpointing. */
     int wal_pages;        /* in the WAL after the last commit */
     int checkpoint_pages; /* threshold */
     int checkpoint_next;  /* the next attempt, when one could not finish */
+    int swept_next;       /* the same between sweeps */
     struct model_scratch *scratch; /* owned; NULL until the first batch */
 };
 
@@ -204,20 +222,33 @@ SG_MUST_CHECK enum sg_status model_end(struct model_writer *w, enum sg_status st
 void model_forget(struct model_writer *w);
 /* Readers notice that what they know of collections is out of date. */
 SG_MUST_CHECK enum sg_status model_bump_generation(struct model_writer *w, struct sg_error *err);
+/* Between sweeps: write the WAL back before there is so much of it that it would stall a commit. False: not due yet. */
+bool model_checkpoint_swept(struct model_writer *w);
 /* SG_FULL when the WAL has outgrown the limit and cannot be reset. */
 SG_MUST_CHECK enum sg_status model_room(struct model_writer *w, struct sg_error *err);
 /* After the settings are known: thresholds, and the hook that counts the WAL's pages. */
 SG_MUST_CHECK enum sg_status model_checkpoint_setup(struct model_writer *w, struct sg_error *err);
 
-/* Load a stream's row. SG_NOT_FOUND: no such row. */
-SG_MUST_CHECK enum sg_status model_load(struct model_writer *w, int64_t stream_id, struct model_stream *out,
-                                        struct sg_error *err);
+/* Write to a known row of streams or growing; with the generation, since what is served may change. */
+SG_MUST_CHECK enum sg_status model_stream_write(struct model_writer *w, sqlite3_stmt *s, int bound,
+                                                struct sg_error *err);
+/* Store a position in the open transaction, and swap to the build if that makes it whole; `rows_changed` by it. */
+SG_MUST_CHECK enum sg_status model_build_move(struct model_writer *w, struct model_build *build, uint64_t position,
+                                              int64_t time_ns, struct slice subject, bool rows_changed,
+                                              struct sg_error *err);
+/* Begin a build that is served at once, in the open transaction; a growing one is thrown away. */
+SG_MUST_CHECK enum sg_status model_build_serve_new(struct model_writer *w, const struct model_build *before,
+                                                   int64_t created_ns, const struct epoch *epoch, uint64_t target,
+                                                   struct sg_error *err);
+/* What has become due without an event: rebuild_empty_swap was set while a build waits for its first one. */
+SG_MUST_CHECK enum sg_status model_build_settle(struct model_writer *w, const struct model_build *build,
+                                                struct sg_error *err);
 
-/* Find a collection of the stream's served build; `*out` is NULL where there is none. */
-SG_MUST_CHECK enum sg_status model_collection_find(struct model_writer *w, const struct model_stream *stream,
+/* Find a collection of a build; `*out` is NULL where there is none. */
+SG_MUST_CHECK enum sg_status model_collection_find(struct model_writer *w, const struct model_build *build,
                                                    struct slice name, struct model_known **out, struct sg_error *err);
 /* Create one that was not found; `*out` stays NULL where there are as many as there may be. */
-SG_MUST_CHECK enum sg_status model_collection_create(struct model_writer *w, const struct model_stream *stream,
+SG_MUST_CHECK enum sg_status model_collection_create(struct model_writer *w, const struct model_build *build,
                                                      struct slice name, struct model_known **out,
                                                      struct sg_error *err);
 /* Write what the batch has changed of the collections' counts and positions. */

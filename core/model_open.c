@@ -171,6 +171,7 @@ enum sg_status model_open(const struct model_options *options, struct model_writ
     w->collections_max = options->collections_max;
     w->rejected_max = options->rejected_max;
     w->rejected_payload = options->rejected_payload;
+    w->rebuild_empty_swap = options->rebuild_empty_swap;
     model_forget(w);
     enum sg_status status = lock_take(w, options->path, err);
     if (status == SG_OK)

@@ -138,6 +138,21 @@ enum sg_status model_read_entity_rejections(struct model_reader *r, struct slice
     return status;
 }
 
+enum sg_status model_read_version_rejected(struct model_reader *r, struct slice collection, struct slice id,
+                                           int64_t version, bool *out, struct sg_error *err)
+{
+    int64_t ignored = 0;
+    enum sg_status status = rejected_any_load(r, err);
+    if (status != SG_OK)
+        return status;
+    *out = false;
+    if (!r->rejected_any)
+        return SG_OK;
+    status = rejected_probe(r, SQL_READ_REJECTED_EXACT, collection, id, version, &ignored, err);
+    *out = status == SG_OK;
+    return list_end(status);
+}
+
 /* ---- collections ---- */
 
 static void collection_from_row(sqlite3_stmt *s, struct model_collection *out)

@@ -1,4 +1,4 @@
-/* Recording what could not be applied, bounded; and sweeping away what builds of the past have left. */
+/* Recording what could not be applied, bounded. */
 #include "core/digest.h"
 #include "core/model_internal.h"
 
@@ -61,75 +61,5 @@ enum sg_status model_reject_trim(struct model_writer *w, struct sg_error *err)
     enum sg_status status = model_run(&w->c, s, sqlite3_bind_int64(s, 1, excess), "forget rejected events", err);
     if (status == SG_OK)
         w->rejected_count -= excess;
-    return status;
-}
-
-/* ---- sweeping ---- */
-
-/* SG_NOT_FOUND: none is left. */
-static enum sg_status stale_collection(struct model_writer *w, int64_t *id, struct sg_error *err)
-{
-    sqlite3_stmt *s = model_statement(&w->c, SQL_COLLECTION_STALE);
-    enum sg_status status = model_step(&w->c, s, SQLITE_OK, "sweep", err);
-    if (status == SG_OK)
-        *id = sqlite3_column_int64(s, 0);
-    (void)sqlite3_reset(s);
-    return status;
-}
-
-/* Entities of one stale collection, then its row. */
-static enum sg_status sweep_collection(struct model_writer *w, int64_t id, size_t *rows_left, struct sg_error *err)
-{
-    sqlite3_stmt *s = model_statement(&w->c, SQL_ENTITIES_DELETE);
-    int bound = sqlite3_bind_int64(s, 1, id);
-    bound |= sqlite3_bind_int64(s, 2, (sqlite3_int64)*rows_left);
-    enum sg_status status = model_run(&w->c, s, bound, "sweep", err);
-    if (status != SG_OK)
-        return status;
-    *rows_left -= (size_t)sqlite3_changes(w->c.db);
-    if (*rows_left == 0)
-        return SG_OK;
-    s = model_statement(&w->c, SQL_COLLECTION_DELETE);
-    status = model_run(&w->c, s, sqlite3_bind_int64(s, 1, id), "sweep", err);
-    if (status == SG_OK)
-        status = model_bump_generation(w, err); /* the row's number may be given to another collection */
-    (*rows_left)--;
-    return status;
-}
-
-static enum sg_status sweep_rejected(struct model_writer *w, size_t *rows_left, struct sg_error *err)
-{
-    sqlite3_stmt *s = model_statement(&w->c, SQL_REJECTED_STALE_DELETE);
-    int bound = sqlite3_bind_int64(s, 1, (sqlite3_int64)*rows_left);
-    enum sg_status status = model_run(&w->c, s, bound, "sweep", err);
-    if (status == SG_OK) {
-        size_t deleted = (size_t)sqlite3_changes(w->c.db);
-        *rows_left -= deleted;
-        if (w->rejected_count >= 0)
-            w->rejected_count -= (int64_t)deleted;
-    }
-    return status;
-}
-
-enum sg_status model_sweep(struct model_writer *w, size_t rows_max, bool *more, struct sg_error *err)
-{
-    size_t rows_left = rows_max;
-    int64_t id = 0;
-    if (rows_max == 0 || rows_max > INT32_MAX)
-        return sg_fail(err, SG_INVALID, "a sweep takes 1 to %d rows", INT32_MAX);
-    enum sg_status status = model_begin(w, err);
-    if (status != SG_OK)
-        return status;
-    status = sweep_rejected(w, &rows_left, err);
-    while (status == SG_OK && rows_left > 0) {
-        status = stale_collection(w, &id, err);
-        if (status == SG_OK)
-            status = sweep_collection(w, id, &rows_left, err);
-    }
-    if (status == SG_NOT_FOUND)
-        status = SG_OK;
-    status = model_end(w, status, err);
-    if (status == SG_OK)
-        *more = rows_left == 0; /* else it was not for want of budget that it ended */
     return status;
 }

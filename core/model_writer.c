@@ -10,8 +10,10 @@ static int on_wal_commit(void *context, sqlite3 *db, const char *schema, int wal
     struct model_writer *w = context;
     (void)db;
     (void)schema;
-    if (wal_pages < w->wal_pages)
-        w->checkpoint_next = w->checkpoint_pages; /* the WAL was begun again */
+    if (wal_pages < w->wal_pages) { /* the WAL was begun again */
+        w->checkpoint_next = w->checkpoint_pages;
+        w->swept_next = MODEL_SWEEP_WAL_PAGES;
+    }
     w->wal_pages = wal_pages;
     return SQLITE_OK;
 }
@@ -29,6 +31,7 @@ enum sg_status model_checkpoint_setup(struct model_writer *w, struct sg_error *e
         threshold = pages_max / 4 < MODEL_CHECKPOINT_PAGES_MIN ? MODEL_CHECKPOINT_PAGES_MIN : pages_max / 4;
     w->checkpoint_pages = (int)threshold;
     w->checkpoint_next = w->checkpoint_pages;
+    w->swept_next = MODEL_SWEEP_WAL_PAGES;
     (void)sqlite3_wal_hook(w->c.db, on_wal_commit, w);
     /* A WAL that readers made large shrinks again when it is begun anew. */
     (void)sqlite3_snprintf(sizeof pragma, pragma, "PRAGMA journal_size_limit = %lld",
@@ -56,10 +59,20 @@ static void checkpoint(struct model_writer *w)
     if (restart && rc == SQLITE_OK) {
         w->wal_pages = 0;
         w->checkpoint_next = w->checkpoint_pages;
+        w->swept_next = MODEL_SWEEP_WAL_PAGES;
     } else {
         /* The commit before it holds, whatever came of this. If a reader is in the way, not at once again. */
         w->checkpoint_next = w->wal_pages + w->checkpoint_pages / 8 + 1;
     }
+}
+
+bool model_checkpoint_swept(struct model_writer *w)
+{
+    if (w->wal_pages < w->swept_next)
+        return false;
+    checkpoint(w);
+    w->swept_next = w->wal_pages + MODEL_SWEEP_WAL_PAGES;
+    return true;
 }
 
 enum sg_status model_room(struct model_writer *w, struct sg_error *err)

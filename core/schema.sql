@@ -8,8 +8,9 @@ CREATE TABLE meta (
 );
 INSERT INTO meta (generation, clean) VALUES (1, 0);
 
--- `attached` is 1 for the streams that the running writer was given: others keep their rows, unseen.
--- `rebuild_target` -1: not known yet. `gaps`: "5001-7000,9000-9000", ascending.
+-- What is served of each stream. `attached` is 1 for the streams that the running writer was given: others keep their
+-- rows, unseen. `target`: below it this build is still growing; -1: not known yet. `gaps`: "5001-7000,9000-9000",
+-- ascending.
 CREATE TABLE streams (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -21,11 +22,24 @@ CREATE TABLE streams (
     position_time_ns INTEGER NOT NULL,
     position_subject TEXT NOT NULL,
     build INTEGER NOT NULL,
-    rebuild_target INTEGER NOT NULL,
+    target INTEGER NOT NULL,
     gaps TEXT NOT NULL
 );
 
--- Rows of a build that its stream does not serve any more wait to be swept.
+-- The build that grows beside the served one, until it is swapped to: then its row takes the place of the values above.
+CREATE TABLE growing (
+    stream INTEGER PRIMARY KEY,
+    created_ns INTEGER NOT NULL,
+    epoch TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    position_time_ns INTEGER NOT NULL,
+    position_subject TEXT NOT NULL,
+    build INTEGER NOT NULL, -- higher than the served one and than any before
+    target INTEGER NOT NULL,
+    gaps TEXT NOT NULL
+);
+
+-- Rows of a build that neither is served nor grows wait to be swept.
 CREATE TABLE collections (
     id INTEGER PRIMARY KEY,
     stream INTEGER NOT NULL,

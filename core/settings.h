@@ -14,6 +14,8 @@
 
 enum stream_format { FORMAT_ENVELOPE, FORMAT_KV };
 enum gap_policy { ON_GAP_CONTINUE, ON_GAP_REBUILD };
+/* A stream recreated empty: serve the old rows until its first event, or nothing at once. */
+enum empty_policy { EMPTY_WAIT, EMPTY_SWAP };
 /* KV buckets whose entries expire without delete markers: refused, or rows older than the bucket's max_age hidden. */
 enum expire_policy { EXPIRE_REFUSE, EXPIRE_BY_AGE };
 
@@ -69,6 +71,7 @@ struct settings {
     size_t rejected_max;
     bool rejected_payload;
     bool ready_without_broker;
+    enum empty_policy rebuild_empty;
     unsigned http_loops; /* 0 = processors that affinity and cgroup quota allow */
     unsigned http_connections_max;
     int64_t cache_bytes;

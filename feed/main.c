@@ -57,7 +57,7 @@ static void feed_pace(struct feed *feed)
     feed->next_ns += interval_ns;
 }
 
-/* SG_INVALID never comes back: it concerns one line only, and is reported here. */
+/* A line that is not sent is reported here. SG_INVALID, which concerns one line only, never comes back. */
 static enum sg_status feed_line(struct feed *feed, struct slice line, uint64_t number, struct sg_error *err)
 {
     struct outgoing message;
@@ -66,10 +66,9 @@ static enum sg_status feed_line(struct feed *feed, struct slice line, uint64_t n
         feed_pace(feed);
         status = publisher_send(feed->publisher, &message, number, err);
     }
-    if (status != SG_INVALID)
-        return status;
-    report_refused(&feed->report, number, err->message);
-    return SG_OK;
+    if (status == SG_INVALID || status == SG_STOPPED)
+        report_refused(&feed->report, number, status == SG_STOPPED ? "not sent: stopped" : err->message);
+    return status == SG_INVALID ? SG_OK : status;
 }
 
 static enum sg_status feed_look(struct feed *feed, struct sg_error *err)

@@ -19,7 +19,7 @@
 #define LINK_SERVERS_MAX 64            /* configured and discovered addresses together */
 #define LINK_SECRET_BYTES_MAX 65536    /* of a password or token file */
 #define LINK_REPLY_BYTES_MAX (16u << 20)
-#define LINK_JUMPS_MAX 32              /* remembered between two probes; beyond it neighbours are merged */
+#define LINK_JUMPS_MAX 32              /* remembered until they are judged; beyond it neighbours are merged */
 
 /* Sequences that the consumer passed over: superseded, filtered out, or lost. Only the stream's first sequence tells. */
 struct link_jump {
@@ -74,7 +74,10 @@ bool link_complaint(struct link *l, char complaint[256]);
 uint64_t link_activity(struct link *l);
 /* The sequence of the last message that was queued, or the position subscribed from. */
 uint64_t link_received(struct link *l);
-/* Take the jumps seen since the last call; at most LINK_JUMPS_MAX. */
-size_t link_take_jumps(struct link *l, struct link_jump jumps[LINK_JUMPS_MAX]);
+/* The jumps that are not forgotten, ascending; at most LINK_JUMPS_MAX. They outlive a connection as far as the position that
+ * the next consumer begins at is beyond them: it will not see those again. */
+size_t link_jumps(struct link *l, struct link_jump jumps[LINK_JUMPS_MAX]);
+/* Forget those up to the sequence `through`. */
+void link_forget_jumps(struct link *l, uint64_t through);
 
 #endif

@@ -4,7 +4,7 @@
  *   $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<timestamp ns>.<pending>
  *   $JS.ACK.<domain>.<account hash>.<stream>.<consumer>. ... the same ... .<pending>[.<random>]   (ADR-15)
  * The consumer's own sequence has no holes, so a hole is loss. Holes of the stream's are normal: filters, superseded
- * messages; whether they are loss only the stream's first sequence tells (link_take_jumps). */
+ * messages; whether they are loss only the stream's first sequence tells (link_jumps). */
 #include "projector/link_internal.h"
 
 #include <stdio.h>
@@ -87,14 +87,37 @@ static void jumps_add(struct link *l, uint64_t first, uint64_t last)
     (void)pthread_mutex_unlock(&l->mutex);
 }
 
-size_t link_take_jumps(struct link *l, struct link_jump jumps[LINK_JUMPS_MAX])
+size_t link_jumps(struct link *l, struct link_jump jumps[LINK_JUMPS_MAX])
 {
     (void)pthread_mutex_lock(&l->mutex);
     size_t count = l->jumps_count;
     memcpy(jumps, l->jumps, count * sizeof jumps[0]);
-    l->jumps_count = 0;
     (void)pthread_mutex_unlock(&l->mutex);
     return count;
+}
+
+void link_forget_jumps(struct link *l, uint64_t through)
+{
+    size_t gone = 0;
+    (void)pthread_mutex_lock(&l->mutex);
+    while (gone < l->jumps_count && l->jumps[gone].last <= through)
+        gone++;
+    l->jumps_count -= gone;
+    memmove(&l->jumps[0], &l->jumps[gone], l->jumps_count * sizeof l->jumps[0]);
+    if (l->jumps_count > 0 && l->jumps[0].first <= through)
+        l->jumps[0].first = through + 1; /* merged meanwhile */
+    (void)pthread_mutex_unlock(&l->mutex);
+}
+
+/* A consumer begins after `position`: keep what it will not see again. */
+static void jumps_keep(struct link *l, uint64_t position)
+{
+    (void)pthread_mutex_lock(&l->mutex);
+    while (l->jumps_count > 0 && l->jumps[l->jumps_count - 1].first > position)
+        l->jumps_count--;
+    if (l->jumps_count > 0 && l->jumps[l->jumps_count - 1].last > position)
+        l->jumps[l->jumps_count - 1].last = position;
+    (void)pthread_mutex_unlock(&l->mutex);
 }
 
 /* ---- messages ---- */
@@ -214,7 +237,7 @@ enum sg_status link_subscribe(struct link *l, const char *consumer, uint64_t gen
     l->consumer_bytes = strlen(l->consumer);
     l->generation = generation;
     l->consumer_seq = 0;
-    l->jumps_count = 0;
+    jumps_keep(l, position);
     l->complete = false;
     atomic_store(&l->received, position);
     s = natsConnection_Subscribe(&l->subscription, l->connection, inbox, on_message, l);

@@ -18,7 +18,7 @@ struct command {
     struct epoch epoch;
     uint64_t first, last; /* of a gap; `last` is also a target or a position */
     uint64_t generation;
-    struct model_stream *loaded; /* where COMMAND_LOAD puts the row */
+    struct model_build *loaded; /* where COMMAND_LOAD puts what is written */
     struct sg_error *err;
     enum sg_status status;
     bool done;
@@ -29,13 +29,18 @@ struct command {
 struct lane {
     struct queue *queue; /* owned; set before the thread starts */
     int64_t id;          /* of the stream's row; likewise */
+    /* Of the build that is written. */
     struct epoch epoch;
+    bool growing;        /* beside the one that is served */
+    int64_t served_build;
     /* A batch that was taken and is not applied yet. */
     struct queue_item items[PROJECTOR_BATCH_EVENTS_MAX];
     size_t items_count;
     int64_t retry_at_ns; /* 0 = at once */
     int64_t retry_ms;    /* 0 = the last attempt succeeded */
     bool command_failed; /* the last command could not be stored */
+    /* Written by the projector's thread, read by any. */
+    _Atomic uint64_t position; /* of the build that is written */
 };
 
 struct projector {
@@ -51,6 +56,7 @@ struct projector {
     enum event_reason reasons[PROJECTOR_BATCH_EVENTS_MAX];
     bool sweep_needed;
     int64_t sweep_retry_at_ns;
+    bool sweep_failed; /* and was logged; once until it succeeds */
     /* Any thread. */
     atomic_bool stopping;
     atomic_bool failed;
@@ -86,7 +92,12 @@ static enum sg_status ask(struct projector *p, struct command *c)
     return done ? c->status : sg_fail(c->err, SG_STOPPED, "the projector is stopping");
 }
 
-enum sg_status projector_load(struct projector *p, size_t stream, struct model_stream *out, struct sg_error *err)
+uint64_t projector_position(const struct projector *p, size_t stream)
+{
+    return atomic_load(&p->lanes[stream].position);
+}
+
+enum sg_status projector_load(struct projector *p, size_t stream, struct model_build *out, struct sg_error *err)
 {
     struct command c = {.kind = COMMAND_LOAD, .stream = stream, .loaded = out, .err = err};
     return ask(p, &c);
@@ -112,7 +123,7 @@ enum sg_status projector_begin_build(struct projector *p, size_t stream, int64_t
     return ask(p, &c);
 }
 
-enum sg_status projector_set_rebuild_target(struct projector *p, size_t stream, uint64_t target, struct sg_error *err)
+enum sg_status projector_set_target(struct projector *p, size_t stream, uint64_t target, struct sg_error *err)
 {
     struct command c = {.kind = COMMAND_SET_TARGET, .stream = stream, .last = target, .err = err};
     return ask(p, &c);
@@ -132,16 +143,96 @@ enum sg_status projector_advance(struct projector *p, size_t stream, uint64_t ge
     return ask(p, &c);
 }
 
+/* Give up the first `count` messages of the lane's batch. */
+static void batch_drop(struct lane *lane, size_t count)
+{
+    queue_done(lane->queue, lane->items, count);
+    lane->items_count -= count;
+    memmove(&lane->items[0], &lane->items[count], lane->items_count * sizeof lane->items[0]);
+}
+
+/* Give up a batch that failed and whose consumer is void meanwhile. The stream stays halted until something is stored. */
+static void batch_drop_void(struct lane *lane)
+{
+    if (lane->items_count == 0 || queue_is_current(lane->queue, lane->items[0].generation))
+        return;
+    batch_drop(lane, lane->items_count);
+    lane->retry_at_ns = 0;
+}
+
+/* Something was stored. */
+static void ingest_succeeded(struct projector *p, size_t stream)
+{
+    struct lane *lane = &p->lanes[stream];
+    if (lane->retry_ms != 0) {
+        freshness_set_halted(p->context.freshness, stream, lane->command_failed);
+        freshness_set_error(p->context.freshness, stream, "");
+        log_event(LOG_INFO, "ingest_resumed", LOG_STR("stream", p->context.settings->streams[stream].name));
+    }
+    lane->retry_ms = 0;
+    lane->retry_at_ns = 0;
+}
+
+/* Behind the commit: wake the reads that wait for this position, or for the proof that it meets. */
+static void tell_position(struct projector *p, size_t stream, uint64_t position)
+{
+    int64_t proof_ns;
+    int64_t probe_ns;
+    progress_committed(p->context.progress, stream, position);
+    freshness_newest(p->context.freshness, stream, &proof_ns, &probe_ns);
+    progress_proved(p->context.progress, stream, proof_ns, probe_ns);
+}
+
+/* Behind the commit, before its position is told: the entities that changed, or of which an event was rejected. */
+static void tell_entities(struct projector *p, size_t count)
+{
+    if (!progress_entities_wanted(p->context.progress))
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const struct event *e = &p->events[i];
+        bool matters = p->results[i] == RESULT_APPLIED || p->results[i] == RESULT_REJECTED;
+        if (matters && e->collection.bytes > 0 && e->id.bytes > 0)
+            progress_entity_changed(p->context.progress, progress_entity(p->context.progress, e->collection, e->id));
+    }
+}
+
 /* Tell the reading side where a stream's rows are now. */
 static enum sg_status publish_row(struct projector *p, size_t stream, struct sg_error *err)
 {
-    struct model_stream row;
-    enum sg_status status = model_stream_load(p->context.model, p->lanes[stream].id, &row, err);
-    if (status == SG_OK) {
-        p->lanes[stream].epoch = row.epoch;
-        freshness_applied(p->context.freshness, stream, row.position, &row.epoch);
+    struct lane *lane = &p->lanes[stream];
+    struct model_stream served;
+    struct model_build written;
+    enum sg_status status = model_stream_load(p->context.model, lane->id, &served, err);
+    if (status == SG_OK)
+        status = model_build_load(p->context.model, lane->id, &written, err);
+    if (status != SG_OK)
+        return status;
+    lane->epoch = written.epoch;
+    lane->growing = written.growing;
+    atomic_store(&lane->position, written.position);
+    if (served.build != lane->served_build) {
+        lane->served_build = served.build;
+        p->sweep_needed = true;
+        freshness_swapped(p->context.freshness, stream);
+        progress_changed(p->context.progress);
+        log_event(LOG_INFO, "build_served", LOG_STR("stream", served.name), LOG_INT("build", served.build),
+                  LOG_STR("epoch", served.epoch.text), LOG_UINT("position", served.position));
     }
-    return status;
+    freshness_applied(p->context.freshness, stream, served.position, &served.epoch);
+    tell_position(p, stream, served.position);
+    return SG_OK;
+}
+
+/* The same behind each batch: while one build is written and read, without asking the model. */
+static enum sg_status publish_position(struct projector *p, size_t stream, uint64_t position, struct sg_error *err)
+{
+    struct lane *lane = &p->lanes[stream];
+    if (lane->growing)
+        return publish_row(p, stream, err);
+    atomic_store(&lane->position, position);
+    freshness_applied(p->context.freshness, stream, position, &lane->epoch);
+    tell_position(p, stream, position);
+    return SG_OK;
 }
 
 static enum sg_status begin_build(struct projector *p, const struct command *c)
@@ -149,18 +240,25 @@ static enum sg_status begin_build(struct projector *p, const struct command *c)
     struct stream_metrics *metrics = metrics_stream(p->context.metrics, c->stream);
     const struct lane *lane = &p->lanes[c->stream];
     bool another_life = !epoch_equal(&lane->epoch, &c->epoch);
-    /* In this order no reader can combine the old proofs with the new rows. */
-    freshness_clear_ready(p->context.freshness, c->stream);
-    freshness_reset(p->context.freshness, c->stream);
+    /* Proofs of another life say nothing of this one, nor of rows that are served on from before; those of the same life
+     * still prove such rows. Without such rows nothing is ready. */
+    if (!lane->growing && projector_position(p, c->stream) == 0)
+        freshness_clear_ready(p->context.freshness, c->stream);
+    if (another_life)
+        freshness_reset(p->context.freshness, c->stream);
     enum sg_status status =
         model_stream_begin_build(p->context.model, lane->id, c->created_ns, &c->epoch, c->last, c->err);
-    if (status == SG_OK) {
-        if (another_life)
-            atomic_fetch_add_explicit(&metrics->epoch_changes, 1, memory_order_relaxed);
-        p->sweep_needed = true;
-        status = publish_row(p, c->stream, c->err);
-        freshness_set_ready_target(p->context.freshness, c->stream, c->last, &c->epoch);
+    if (status != SG_OK) {
+        (void)!publish_row(p, c->stream, NULL); /* the rows are still where they were */
+        return status;
     }
+    if (another_life)
+        atomic_fetch_add_explicit(&metrics->epoch_changes, 1, memory_order_relaxed);
+    p->sweep_needed = true;
+    status = publish_row(p, c->stream, c->err);
+    freshness_set_ready_target(p->context.freshness, c->stream, c->last, &c->epoch);
+    if (c->last == 0)
+        freshness_set_ready(p->context.freshness, c->stream);
     return status;
 }
 
@@ -180,36 +278,38 @@ static enum sg_status command_run(struct projector *p, const struct command *c)
     enum sg_status status = SG_OK;
     switch (c->kind) {
     case COMMAND_LOAD:
-        return model_stream_load(model, id, c->loaded, c->err);
+        return model_build_load(model, id, c->loaded, c->err);
     case COMMAND_IDENTIFY:
         status = model_stream_identify(model, id, c->created_ns, &c->epoch, c->err);
         return status == SG_OK ? publish_row(p, c->stream, c->err) : status;
     case COMMAND_BEGIN_BUILD:
         return begin_build(p, c);
     case COMMAND_SET_TARGET:
-        return model_stream_set_rebuild_target(model, id, c->last, c->err);
+        status = model_stream_set_target(model, id, c->last, c->err);
+        return status == SG_OK ? publish_row(p, c->stream, c->err) : status;
     case COMMAND_ADD_GAP:
-        status = model_stream_add_gap(model, id, c->first, c->last, c->err);
-        if (status == SG_OK)
-            atomic_fetch_add_explicit(&metrics_stream(p->context.metrics, c->stream)->gaps, 1, memory_order_relaxed);
-        return status;
+        return model_stream_add_gap(model, id, c->first, c->last, c->err);
     case COMMAND_ADVANCE:
         return advance(p, c);
     }
     return SG_OK;
 }
 
-/* A command that cannot be stored halts the stream as a batch does; its asker tries again. */
+/* A command that cannot be stored halts the stream as a batch does; its asker tries again. That a row can be read says
+ * nothing of the disk's room. */
 static void command_note(struct projector *p, const struct command *c, enum sg_status status)
 {
     struct lane *lane = &p->lanes[c->stream];
     bool failed = status == SG_STORAGE || status == SG_FULL || status == SG_CORRUPT;
-    if (failed != lane->command_failed) {
+    if (failed != lane->command_failed && (failed || c->kind != COMMAND_LOAD)) {
         lane->command_failed = failed;
         freshness_set_halted(p->context.freshness, c->stream, failed || lane->retry_ms != 0);
     }
     if (status == SG_CORRUPT)
         atomic_store(&p->failed, true);
+    batch_drop_void(lane);
+    if (status == SG_OK && c->kind != COMMAND_LOAD && lane->items_count == 0)
+        ingest_succeeded(p, c->stream);
 }
 
 static void commands_run(struct projector *p)
@@ -272,14 +372,6 @@ static size_t batch_decode(struct projector *p, size_t stream, struct sg_error *
     return count;
 }
 
-/* Give up the first `count` messages of the lane's batch. */
-static void batch_drop(struct lane *lane, size_t count)
-{
-    queue_done(lane->queue, lane->items, count);
-    lane->items_count -= count;
-    memmove(&lane->items[0], &lane->items[count], lane->items_count * sizeof lane->items[0]);
-}
-
 /* Log and remember a failure; the batch stays and is tried again. */
 static void batch_failed(struct projector *p, size_t stream, const struct sg_error *err)
 {
@@ -298,18 +390,6 @@ static void batch_failed(struct projector *p, size_t stream, const struct sg_err
                   LOG_STR("error", err->message), LOG_INT("retrying_in_ms", lane->retry_ms));
 }
 
-static void batch_succeeded(struct projector *p, size_t stream)
-{
-    struct lane *lane = &p->lanes[stream];
-    if (lane->retry_ms != 0) {
-        freshness_set_halted(p->context.freshness, stream, lane->command_failed);
-        freshness_set_error(p->context.freshness, stream, "");
-        log_event(LOG_INFO, "ingest_resumed", LOG_STR("stream", p->context.settings->streams[stream].name));
-    }
-    lane->retry_ms = 0;
-    lane->retry_at_ns = 0;
-}
-
 /* Apply what the lane holds. The messages that memory did not suffice for stay for the next turn. */
 static void batch_apply(struct projector *p, size_t stream)
 {
@@ -324,13 +404,16 @@ static void batch_apply(struct projector *p, size_t stream)
     int64_t began_ns = clock_boot_ns();
     enum sg_status status =
         model_apply(p->context.model, lane->id, p->events, count, p->results, p->reasons, &position, &err);
+    /* Commit, then publish, then wake: a reader that sees the position can see the rows. */
+    if (status == SG_OK)
+        tell_entities(p, count);
+    if (status == SG_OK)
+        status = publish_position(p, stream, position, &err);
     if (status != SG_OK) {
         batch_failed(p, stream, &err);
         return;
     }
-    /* Commit, then publish: a reader that sees the position can see the rows. */
-    freshness_applied(p->context.freshness, stream, position, &lane->epoch);
-    batch_succeeded(p, stream);
+    ingest_succeeded(p, stream);
     count_batch(p, stream, count, clock_boot_ns() - began_ns);
     batch_drop(lane, count);
 }
@@ -339,10 +422,7 @@ static void batch_apply(struct projector *p, size_t stream)
 static bool lane_turn(struct projector *p, size_t stream)
 {
     struct lane *lane = &p->lanes[stream];
-    if (lane->items_count > 0 && !queue_is_current(lane->queue, lane->items[0].generation)) {
-        batch_drop(lane, lane->items_count); /* it failed, and meanwhile its consumer is void */
-        batch_succeeded(p, stream);
-    }
+    batch_drop_void(lane);
     if (lane->items_count == 0)
         lane->items_count =
             queue_take(lane->queue, lane->items, PROJECTOR_BATCH_EVENTS_MAX, PROJECTOR_BATCH_BYTES_MAX);
@@ -358,13 +438,18 @@ static bool sweep_turn(struct projector *p)
     struct sg_error err = {0};
     if (!p->sweep_needed || clock_boot_ns() < p->sweep_retry_at_ns)
         return false;
-    if (model_sweep(p->context.model, PROJECTOR_SWEEP_ROWS, &p->sweep_needed, &err) != SG_OK) {
-        log_event(LOG_WARN, "sweep_failed", LOG_STR("error", err.message),
-                  LOG_INT("retrying_in_ms", PROJECTOR_RETRY_MAX_MS));
-        p->sweep_needed = true;
+    enum sg_status status = model_sweep(p->context.model, PROJECTOR_SWEEP_ROWS, &p->sweep_needed, &err);
+    if (status != SG_OK) {
+        if (!p->sweep_failed)
+            log_event(LOG_WARN, "sweep_failed", LOG_STR("error", err.message),
+                      LOG_INT("retrying_in_ms", PROJECTOR_RETRY_MAX_MS));
+        p->sweep_failed = true;
+        if (status == SG_CORRUPT)
+            atomic_store(&p->failed, true);
         p->sweep_retry_at_ns = clock_boot_ns() + PROJECTOR_RETRY_MAX_MS * NS_PER_MS;
         return false;
     }
+    p->sweep_failed = false;
     return true;
 }
 
@@ -442,11 +527,13 @@ static enum sg_status lane_open(struct projector *p, size_t index, queue_release
     if (status != SG_OK)
         return status;
     lane->id = row.id;
-    lane->epoch = row.epoch;
+    lane->served_build = row.build;
     if (reshaped)
         log_event(LOG_WARN, "rebuild_began", LOG_STR("stream", stream->name), LOG_STR("reason", "settings changed"));
-    freshness_applied(p->context.freshness, index, row.position, &row.epoch);
-    return SG_OK;
+    else if (row.rebuilding)
+        log_event(LOG_INFO, "rebuild_continues", LOG_STR("stream", stream->name), LOG_INT("build", row.rebuild.build),
+                  LOG_UINT("position", row.rebuild.position));
+    return publish_row(p, index, err);
 }
 
 static void projector_destroy(struct projector *p)

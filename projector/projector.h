@@ -8,6 +8,7 @@
 #include "core/freshness.h"
 #include "core/metrics.h"
 #include "core/model.h"
+#include "core/progress.h"
 #include "core/settings.h"
 #include "projector/queue.h"
 
@@ -25,6 +26,7 @@ struct projector_context {
     struct model_writer *model;
     struct freshness *freshness;
     struct metrics *metrics;
+    struct progress *progress;
 };
 
 /* Attach the settings' streams to the model and start the thread. `release` frees a queued message. */
@@ -40,18 +42,21 @@ struct queue *projector_queue(struct projector *p, size_t stream);
 
 /* ---- asked by the sources' threads; each blocks until the projector has done it, between two batches ---- */
 
-/* The stored stream. Afterwards no message of an older generation is applied. */
-SG_MUST_CHECK enum sg_status projector_load(struct projector *p, size_t stream, struct model_stream *out,
+/* The build that is written. Afterwards no message of an older generation is applied. */
+SG_MUST_CHECK enum sg_status projector_load(struct projector *p, size_t stream, struct model_build *out,
                                             struct sg_error *err);
 /* Store creation time and epoch of a stream that has none. */
 SG_MUST_CHECK enum sg_status projector_identify(struct projector *p, size_t stream, int64_t created_ns,
                                                 const struct epoch *epoch, struct sg_error *err);
-/* Begin again from nothing: another life of the stream, or the same after a gap. Not ready until `target` is reached. */
+/* The position of that build, of this process's last commit to it. Any thread, does not block. */
+uint64_t projector_position(const struct projector *p, size_t stream);
+/* Begin again from nothing: another life of the stream, or the same after a gap. The rows that are served stay until the new
+ * ones have reached `target`; a replica that is not ready yet becomes ready then. */
 SG_MUST_CHECK enum sg_status projector_begin_build(struct projector *p, size_t stream, int64_t created_ns,
                                                    const struct epoch *epoch, uint64_t target, struct sg_error *err);
 /* A build whose end was not known (its settings changed) ends at `target`. */
-SG_MUST_CHECK enum sg_status projector_set_rebuild_target(struct projector *p, size_t stream, uint64_t target,
-                                                          struct sg_error *err);
+SG_MUST_CHECK enum sg_status projector_set_target(struct projector *p, size_t stream, uint64_t target,
+                                                  struct sg_error *err);
 SG_MUST_CHECK enum sg_status projector_add_gap(struct projector *p, size_t stream, uint64_t first, uint64_t last,
                                                struct sg_error *err);
 /* Nothing that matches lies between the position and `position`. Does nothing if `generation` is void by now, or if

@@ -55,8 +55,8 @@ static enum sg_status verify(struct source *s, struct sg_error *err)
         return status;
     if (probe.info.created_ns != s->row.created_ns || probe.info.last < s->row.position)
         return sg_fail(err, SG_UNAVAILABLE, "stream %s: it changed while subscribing", s->settings->name);
-    if (s->row.rebuild_target == UINT64_MAX)
-        status = projector_set_rebuild_target(s->context.projector, s->stream, probe.info.last, err);
+    if (s->row.target == MODEL_TARGET_UNKNOWN)
+        status = projector_set_target(s->context.projector, s->stream, probe.info.last, err);
     if (status == SG_OK && s->row.position > 0 && probe.info.first > s->row.position + 1 &&
         source_may_drop(s, &probe.info))
         status = source_gap(s, s->row.position + 1, probe.info.first - 1, &probe.info, err);
@@ -69,7 +69,6 @@ static enum sg_status session(struct source *s, struct sg_error *err)
 {
     enum sg_status status = link_connect(s->link, err);
     s->generation = queue_next_generation(s->queue);
-    s->lost_until = 0;
     if (status == SG_OK)
         status = source_settle(s, err);
     if (status == SG_OK)
@@ -164,6 +163,7 @@ enum sg_status source_start(const struct source_context *context, size_t stream,
         goto fail;
     }
     s->thread_started = true;
+    progress_on_probe_wanted(context->progress, stream, on_alarm, s);
     *out = s;
     return SG_OK;
 fail:
@@ -184,6 +184,7 @@ void source_stop(struct source *s)
     if (s == NULL || !s->thread_started)
         return;
     source_begin_stop(s);
+    progress_on_probe_wanted(s->context.progress, s->stream, NULL, NULL);
     (void)pthread_join(s->thread, NULL);
     s->thread_started = false;
 }

@@ -16,6 +16,7 @@
 #define SOURCE_ROLLBACK_CONFIRM_NS (2 * NS_PER_S)  /* between the two answers that show a rollback */
 #define SOURCE_PROOF_SILENCE_NS (2 * NS_PER_S)     /* after so long without an answer, the first one proves nothing ... */
 #define SOURCE_PROOF_SECOND_NS (1 * NS_PER_S)      /* ... but one that was asked for so long after it */
+#define SOURCE_VAIN_INTERVAL_NS (100 * NS_PER_MS)  /* between probes that reads want, while they prove nothing */
 #define SOURCE_PROBES_FAILED_MAX 2                 /* in a row: the connection is given up */
 
 struct source;
@@ -26,6 +27,7 @@ struct source_context {
     struct projector *projector;
     struct freshness *freshness;
     struct metrics *metrics;
+    struct progress *progress;
 };
 
 /* Start following `settings->streams[stream]`: for ever, whatever the broker does, until source_stop. */

@@ -25,17 +25,20 @@ struct source {
     /* Source thread only. */
     struct jetstream js;
     uint64_t generation;     /* of the present consumer */
-    struct model_stream row; /* as stored when the session began */
+    struct model_build row;  /* what is written, as stored when the session began */
     bool target_set;         /* H0 is known */
+    bool unanswered;         /* the last question to the broker: silence, which may pass */
     bool error_shown;        /* in /v1/status, by us */
     char error_logged[256];
+    struct epoch told_epoch; /* the life that waiting reads were last told of */
+    int64_t proved_ns;       /* when the newest proof-grade probe was sent; 0 = none yet */
     /* Which answers are proof-grade. */
     int64_t answered_ns;           /* the last answered probe; 0 = none yet */
     int64_t silence_answered_ns;   /* the first answer after a silence; 0 = that is over */
     /* Whether the consumer is alive. */
     uint64_t activity;
     int64_t heard_ns;
-    uint64_t lost_until; /* the end of the last gap found in this session; 0 = none */
+    uint64_t accounted; /* what is missing up to here, in this build, is recorded as lost or proved to match nothing */
     /* A message that is in the stream and does not arrive. */
     uint64_t stalled_sequence; /* 0 = none */
     int64_t stalled_since_ns;
@@ -62,10 +65,21 @@ bool source_sleep(struct source *s, int64_t duration_ns);
  * is up to date, and a consumer may be made from its position. */
 SG_MUST_CHECK enum sg_status source_settle(struct source *s, struct sg_error *err);
 
+/* The highest sequence that the stream had, as far as a build tells: its position, or the head when it began, which rows that
+ * are served beside it may be proved by. */
+static inline uint64_t source_seen(const struct model_build *row)
+{
+    return row->target != MODEL_TARGET_UNKNOWN && row->target > row->position ? row->target : row->position;
+}
+
 /* Events before `first` may be lost to us (not only superseded by later ones of the same entity). */
 bool source_may_drop(const struct source *s, const struct stream_info *info);
-/* The events first..last are lost: record a gap, or begin again, as the settings say. SG_UNAVAILABLE when it began again: the
- * session must end. */
+/* Begin the stream's rows again from nothing. No message of a present consumer is applied to them: whoever goes on makes
+ * another from position 0. */
+SG_MUST_CHECK enum sg_status source_begin_build(struct source *s, int64_t created_ns, const struct epoch *epoch,
+                                                uint64_t target, struct sg_error *err);
+/* The events first..last are lost, but for those that are accounted for: record a gap, or begin again, as the settings say.
+ * SG_UNAVAILABLE when it began again: the session must end. */
 SG_MUST_CHECK enum sg_status source_gap(struct source *s, uint64_t first, uint64_t last, const struct stream_info *info,
                                         struct sg_error *err);
 

@@ -3,6 +3,7 @@
  *   created unknown here ............................ identify it (nothing is stored yet)
  *   created differs, proof-grade .................... another life: new epoch, build again
  *   last < position, twice, 2 s apart, proof-grade .. rolled back: the same, with a random suffix to the epoch
+ *    (or < the head when a build began that is not whole yet)
  *   another message at the position ................. rolled back and written on: the same
  *   otherwise ....................................... go on from the position */
 #include <stdio.h>
@@ -57,12 +58,8 @@ static enum sg_status begin_life(struct source *s, const struct stream_info *inf
     log_event(LOG_WARN, "epoch_changed", LOG_STR("stream", s->settings->name), LOG_STR("reason", reason),
               LOG_STR("epoch_old", s->row.epoch.text), LOG_STR("epoch", epoch.text),
               LOG_UINT("position_old", s->row.position), LOG_UINT("head", info->last));
-    enum sg_status status =
-        projector_begin_build(s->context.projector, s->stream, info->created_ns, &epoch, info->last, err);
-    if (status != SG_OK)
-        return status;
-    s->target_set = true;
-    return reload(s, err);
+    enum sg_status status = source_begin_build(s, info->created_ns, &epoch, info->last, err);
+    return status == SG_OK ? reload(s, err) : status;
 }
 
 static enum sg_status begin_rolled_back(struct source *s, const struct stream_info *info, const char *reason,
@@ -71,22 +68,6 @@ static enum sg_status begin_rolled_back(struct source *s, const struct stream_in
     char suffix[EPOCH_SUFFIX_CHARS + 1];
     enum sg_status status = epoch_random_suffix(suffix, err);
     return status == SG_OK ? begin_life(s, info, suffix, reason, err) : status;
-}
-
-/* The position lies beyond the stream's end: believe it only if it is still so, in a second proof-grade answer. */
-static enum sg_status settle_beyond_head(struct source *s, struct sg_error *err)
-{
-    struct probe first;
-    struct probe second;
-    enum sg_status status = probe_proved(s, &first, err);
-    if (status != SG_OK || first.info.created_ns != s->row.created_ns || first.info.last >= s->row.position)
-        return status; /* the next session sees it anew */
-    if (!source_sleep(s, SOURCE_ROLLBACK_CONFIRM_NS))
-        return sg_fail(err, SG_STOPPED, "stopping");
-    status = probe_proved(s, &second, err);
-    if (status != SG_OK || second.info.created_ns != s->row.created_ns || second.info.last >= s->row.position)
-        return status;
-    return begin_rolled_back(s, &second.info, "the stream ends before the position", err);
 }
 
 /* Is the message at the position the one that was applied? A message that is gone says nothing. */
@@ -112,12 +93,40 @@ static enum sg_status settle_message(struct source *s, const struct stream_info 
     return begin_rolled_back(s, &probe.info, "another message is at the position", err);
 }
 
+static bool beyond_head(const struct source *s, const struct probe *p)
+{
+    return p->info.created_ns == s->row.created_ns && p->info.last < source_seen(&s->row);
+}
+
+/* The position lies beyond the stream's end: believe it only if it is still so, in a second proof-grade answer. A stream that
+ * has grown past the position meanwhile may have been rolled back all the same: then the message there is another one. */
+static enum sg_status settle_beyond_head(struct source *s, struct sg_error *err)
+{
+    struct probe probe;
+    enum sg_status status = probe_proved(s, &probe, err);
+    if (status == SG_OK && beyond_head(s, &probe)) {
+        if (!source_sleep(s, SOURCE_ROLLBACK_CONFIRM_NS))
+            return sg_fail(err, SG_STOPPED, "stopping");
+        status = probe_proved(s, &probe, err);
+        if (status == SG_OK && beyond_head(s, &probe))
+            return begin_rolled_back(s, &probe.info, "the stream ends before the position", err);
+    }
+    if (status != SG_OK || probe.info.created_ns != s->row.created_ns)
+        return status; /* the next session sees it anew */
+    return settle_message(s, &probe.info, err);
+}
+
 static enum sg_status settle_created(struct source *s, struct sg_error *err)
 {
     struct probe probe;
     enum sg_status status = probe_proved(s, &probe, err);
     if (status != SG_OK || probe.info.created_ns == s->row.created_ns)
         return status;
+    struct epoch epoch;
+    epoch_make(s->settings->name, probe.info.created_ns, NULL, &epoch);
+    /* Restored while a build of the life in between was growing: it must not pass for the life that is served. */
+    if (epoch_equal(&epoch, &s->row.served_epoch))
+        return begin_rolled_back(s, &probe.info, "an earlier life has come back", err);
     return begin_life(s, &probe.info, NULL, "another creation time", err);
 }
 
@@ -143,7 +152,7 @@ enum sg_status source_settle(struct source *s, struct sg_error *err)
         return identify(s, &probe.info, err);
     if (probe.info.created_ns != s->row.created_ns)
         return settle_created(s, err);
-    if (probe.info.last < s->row.position)
+    if (probe.info.last < source_seen(&s->row))
         return settle_beyond_head(s, err);
     return settle_message(s, &probe.info, err);
 }

@@ -85,6 +85,9 @@ struct config_raw_rejected {
 struct config_raw_ready {
     char *without_broker;
 };
+struct config_raw_rebuild {
+    char *empty;
+};
 struct config_raw_http {
     char *loops, *connections_max;
 };
@@ -107,6 +110,7 @@ struct config_raw {
     struct config_raw_probe probe;
     struct config_raw_rejected rejected;
     struct config_raw_ready ready;
+    struct config_raw_rebuild rebuild;
     struct config_raw_http http;
     struct config_raw_cache cache;
     struct config_raw_log log;

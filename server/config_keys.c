@@ -39,11 +39,14 @@ struct key {
 
 static const char *const bool_words[] = {"false", "true", NULL};
 static const char *const synchronous_words[] = {"normal", "full", NULL};
+static const char *const empty_words[] = {"wait", "swap", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_words[] = {"json", "text", NULL};
 _Static_assert(LOG_DEBUG == 0 && LOG_INFO == 1 && LOG_WARN == 2 && LOG_ERROR == 3, "level_words is in their order");
 _Static_assert(LOG_FORMAT_JSON == 0 && LOG_FORMAT_TEXT == 1, "format_words is in their order");
-_Static_assert(sizeof(enum log_level) == sizeof(unsigned) && sizeof(enum log_format) == sizeof(unsigned),
+_Static_assert(EMPTY_WAIT == 0 && EMPTY_SWAP == 1, "empty_words is in their order");
+_Static_assert(sizeof(enum log_level) == sizeof(unsigned) && sizeof(enum log_format) == sizeof(unsigned) &&
+                   sizeof(enum empty_policy) == sizeof(unsigned),
                "KIND_WORD stores an unsigned");
 
 static const struct key keys[] = {
@@ -86,6 +89,7 @@ static const struct key keys[] = {
     {"rejected.payload", KIND_BOOL, "false", PLACES(rejected.payload, rejected_payload), .words = bool_words},
     {"ready.without_broker", KIND_BOOL, "false", PLACES(ready.without_broker, ready_without_broker),
      .words = bool_words},
+    {"rebuild.empty", KIND_WORD, "wait", PLACES(rebuild.empty, rebuild_empty), .words = empty_words},
     {"http.loops", KIND_UNSIGNED, "0", PLACES(http.loops, http_loops), RANGE(0, CONFIG_HTTP_LOOPS_MAX)},
     {"http.connections_max", KIND_UNSIGNED, "16384", PLACES(http.connections_max, http_connections_max),
      RANGE(1, CONFIG_HTTP_CONNECTIONS_MAX)},

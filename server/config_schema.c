@@ -77,6 +77,11 @@ static const cyaml_schema_field_t ready_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t rebuild_fields[] = {
+    TEXT("empty", struct config_raw_rebuild, empty),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t http_fields[] = {
     TEXT("loops", struct config_raw_http, loops),
     TEXT("connections_max", struct config_raw_http, connections_max),
@@ -108,6 +113,7 @@ static const cyaml_schema_field_t file_fields[] = {
     MAPPING("probe", struct config_raw, probe, probe_fields),
     MAPPING("rejected", struct config_raw, rejected, rejected_fields),
     MAPPING("ready", struct config_raw, ready, ready_fields),
+    MAPPING("rebuild", struct config_raw, rebuild, rebuild_fields),
     MAPPING("http", struct config_raw, http, http_fields),
     MAPPING("cache", struct config_raw, cache, cache_fields),
     MAPPING("log", struct config_raw, log, logging_fields),

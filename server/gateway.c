@@ -19,6 +19,7 @@ struct gateway {
     struct model_writer *model;      /* owned, like all below */
     struct freshness *freshness;
     struct metrics *metrics;
+    struct progress *progress;
     struct projector *projector;
     struct api *api;
     bool library_open;
@@ -35,6 +36,7 @@ static enum sg_status open_model(struct gateway *g, struct sg_error *err)
         .collections_max = settings->collections_max,
         .rejected_max = settings->rejected_max,
         .rejected_payload = settings->rejected_payload,
+        .rebuild_empty_swap = settings->rebuild_empty == EMPTY_SWAP,
     };
     struct model_open_report report = {0};
     enum sg_status status = model_open(&options, &g->model, &report, err);
@@ -50,7 +52,8 @@ static enum sg_status open_model(struct gateway *g, struct sg_error *err)
 
 static enum sg_status start_api(struct gateway *g, struct sg_error *err)
 {
-    struct api_context context = {.settings = g->settings, .freshness = g->freshness, .metrics = g->metrics};
+    struct api_context context = {
+        .settings = g->settings, .freshness = g->freshness, .metrics = g->metrics, .progress = g->progress};
     enum sg_status status = api_start(&context, &g->api, err);
     if (status != SG_OK)
         return status;
@@ -61,8 +64,11 @@ static enum sg_status start_api(struct gateway *g, struct sg_error *err)
 
 static enum sg_status start_sources(struct gateway *g, struct sg_error *err)
 {
-    struct source_context context = {
-        .settings = g->settings, .projector = g->projector, .freshness = g->freshness, .metrics = g->metrics};
+    struct source_context context = {.settings = g->settings,
+                                     .projector = g->projector,
+                                     .freshness = g->freshness,
+                                     .metrics = g->metrics,
+                                     .progress = g->progress};
     enum sg_status status = link_library_open(err);
     g->library_open = status == SG_OK;
     for (size_t i = 0; i < g->settings->streams_count && status == SG_OK; i++)
@@ -81,9 +87,14 @@ enum sg_status gateway_start(const struct settings *settings, struct gateway **o
         status = freshness_create(settings->streams_count, &g->freshness, err);
     if (status == SG_OK)
         status = metrics_create(settings->streams_count, &g->metrics, err);
+    if (status == SG_OK)
+        status = progress_create(settings->streams_count, &g->progress, err);
     if (status == SG_OK) {
-        struct projector_context context = {
-            .settings = settings, .model = g->model, .freshness = g->freshness, .metrics = g->metrics};
+        struct projector_context context = {.settings = settings,
+                                            .model = g->model,
+                                            .freshness = g->freshness,
+                                            .metrics = g->metrics,
+                                            .progress = g->progress};
         status = projector_start(&context, link_release_message, &g->projector, err);
     }
     if (status == SG_OK)
@@ -114,6 +125,7 @@ void gateway_stop(struct gateway *g)
         link_library_close();
     for (size_t i = 0; i < SETTINGS_STREAMS_MAX; i++)
         source_destroy(g->sources[i]);
+    progress_destroy(g->progress);
     metrics_destroy(g->metrics);
     freshness_destroy(g->freshness);
     model_close(g->model);

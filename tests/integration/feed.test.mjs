@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -348,6 +348,26 @@ test('SIGINT stops reading, waits for what is on its way, and reports', async (t
   assert.equal(code, 0);
   const report = JSON.parse(stdout);
   assert.deepEqual([report.published, report.interrupted, report.last_sequence], [300, true, 300]);
+});
+
+test('a line that was read, and not sent when SIGINT came, is named and counted', async (t) => {
+  const server = await startNats({ t });
+  const { nc } = await server.client();
+  let first;
+  nc.subscribe('held.>', { callback: (_error, message) => (first ??= message) });
+  await nc.flush();
+  const file = join(tempFolder(t, 'feed'), 'two.jsonl');
+  writeFileSync(file, textOf([{ subject: 'held.1' }, { subject: 'held.2' }]));
+  const running = start(FEED, ['--url', server.url, '--raw', '--json', '--inflight', '1', '--ack-timeout', '20', file]);
+  await until('the first is on its way, and the second waits for its place', () => first);
+  signal(running.child, 'SIGINT');
+  const pending = () => BigInt(`0x${/^ShdPnd:\s*(\w+)/m.exec(readFileSync(`/proc/${running.pid}/status`, 'utf8'))[1]}`);
+  await until('the signal is taken', () => (pending() & 2n) === 0n);
+  first.respond(JSON.stringify({ stream: 'HELD', seq: 1 }));
+  const { code } = await running.exited;
+  const { published, failed, interrupted } = JSON.parse(running.stdout);
+  assert.deepEqual([code, published, failed, interrupted], [1, 1, 1, true]);
+  assert.equal(running.stderr, 'stategate-feed: line 2: not sent: stopped\n');
 });
 
 test('--rate spaces events evenly, --limit takes the first ones', async (t) => {

@@ -3,7 +3,7 @@
 // alone if the gateway must wait for more. One answer too many is a failure as much as one too few: that is what request
 // smuggling looks like.
 //
-// ctest-timeout: 180
+// ctest-timeout: 300
 
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
@@ -505,6 +505,29 @@ describe('hostile requests', () => {
     const times = await Promise.all([closed(''), closed('GET /livez HTTP/1.1\r\n'), closed('GET /livez HTTP/1.1\r\n', 'X'), closed(OK), closed(OK, 'G')]);
     for (const ms of times) assert.ok(ms > 25_000 && ms < 40_000, `${times}`);
     assert.equal((await gateway.get('/livez')).status, 200);
+  });
+});
+
+describe('answers that nobody takes', () => {
+  it('are given up after 60 s, and hold up nobody else', async (t) => {
+    const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', config: { http: { loops: 1 } } });
+    await gateway.get('/livez');
+    const before = openFiles(gateway.pid);
+    // As many as no buffer on the way holds.
+    const reader = connect(gateway.port, '127.0.0.1', () => reader.write(REPEAT(GET('/openapi.yaml'), 1000)));
+    t.after(() => reader.destroy());
+    reader.on('error', () => {}).pause();
+    await until('it is connected', () => openFiles(gateway.pid) > before);
+    const begun = Date.now();
+    await until(
+      'it is closed, while others are answered',
+      async () => {
+        assert.equal((await gateway.get('/livez')).status, 200);
+        return openFiles(gateway.pid) <= before;
+      },
+      { deadlineMs: 75_000, everyMs: 200, hard: true },
+    );
+    assert.ok(Date.now() - begun > 50_000, `${Date.now() - begun} ms`);
   });
 });
 

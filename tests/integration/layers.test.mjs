@@ -15,8 +15,6 @@ const FOLDERS = {
   server: ['server', 'projector', 'api', 'core'],
   feed: ['feed', 'core'],
 };
-// A program of its own beside the server; it makes the public key of a seed in the same way.
-const ALSO = { feed: ['projector/nkey.h'] };
 const LIBRARIES = {
   nats: /^(projector\/link\w*\.[ch]|feed\/\w+\.[ch])$/,
   microhttpd: /^api\/http\w*\.[ch]$/,
@@ -45,8 +43,7 @@ function fault(file, what) {
   const [into, ...below] = name.split('/');
   const ours = below.length > 0 && into in FOLDERS;
   if (!ours) return open === '"' ? `${name} is not written from the root` : null;
-  const known = FOLDERS[folder].includes(into) || ALSO[folder]?.includes(name);
-  return known ? null : `${folder} does not know ${name}`;
+  return FOLDERS[folder].includes(into) ? null : `${folder} does not know ${name}`;
 }
 
 function faults(root) {

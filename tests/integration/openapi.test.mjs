@@ -112,18 +112,18 @@ describe('openapi.yaml', () => {
     assert.deepEqual([...document.paths].sort(), table.map(({ path }) => path).sort());
   });
 
-  it('has the parameters of the route table, and no other that is accepted', async () => {
+  it('has the parameters of the route table, and no other', () => {
     for (const { path, params } of routeTable()) {
       const { parameters } = document.operation(path, 'GET');
       const described = parameters.filter((parameter) => parameter.in === 'query').map(({ name }) => name);
-      for (const name of params) assert.ok(described.includes(name), `${path} lacks ${name}`);
+      assert.deepEqual(described.sort(), [...params].sort(), path);
     }
   });
 
   it('names every type of problem', () => {
-    const types = problemTypes();
+    const types = problemTypes().map(({ type }) => `urn:stategate:problem:${type}`);
     assert.ok(types.length >= 5, 'the list was found in the source');
-    for (const { type } of types) assert.ok(openapiText().includes(type), type);
+    assert.deepEqual(document.parsed.components.schemas.Problem.properties.type.enum, types);
   });
 
   it('describes real answers on every path', async () => {

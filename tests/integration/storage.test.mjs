@@ -18,10 +18,11 @@ import { describe, it } from 'node:test';
 
 import { query } from '../support/db.mjs';
 import { startGateway } from '../support/gateway.mjs';
+import { publishAll } from '../support/nats.mjs';
 import { tempFolder } from '../support/process.mjs';
 import { scrape } from '../support/prometheus.mjs';
 import { event, events, scene } from '../support/scene.mjs';
-import { throughout } from '../support/until.mjs';
+import { throughout, until } from '../support/until.mjs';
 
 const MIB = 1024 * 1024;
 
@@ -98,6 +99,19 @@ describe('a database that reaches its limit', () => {
     assert.ok(statSync(s.gateway.database).size <= 8 * MIB, `${bytes} bytes`);
     await s.gateway.restart({ config: limit('200MiB') });
     await s.untilLive({ deadlineMs: 30_000 });
+  });
+
+  it('stays halted over a new connection, as long as nothing could be stored', async (t) => {
+    const s = await scene(t, { publish: bulky(10), gateway: { config: { database_max_bytes: '1MiB' } } });
+    await s.untilLive();
+    await publishAll(s.client.js, [event('b-11', 1, { text: 'x'.repeat(1_040_000) })]);
+    await haltedAndReadable(s.gateway);
+    const sessions = s.gateway.logged('stream_connected').length;
+    await s.nats.restart();
+    await until('another session', () => s.gateway.logged('stream_connected').length > sessions, { deadlineMs: 5000 });
+    await s.gateway.untilStatus('halted');
+    await haltedAndReadable(s.gateway);
+    assert.deepEqual(s.gateway.logged('ingest_resumed'), []);
   });
 });
 

@@ -11,8 +11,8 @@ import { describe, it } from 'node:test';
 
 import { snapshot } from '../support/db.mjs';
 import { startGateway } from '../support/gateway.mjs';
-import { NATS_SERVER, NATS_SERVER_NEWEST, startNats } from '../support/nats.mjs';
-import { tempFolder } from '../support/process.mjs';
+import { NATS_SERVER, NATS_SERVER_NEWEST, publishAll, startNats } from '../support/nats.mjs';
+import { signal, tempFolder } from '../support/process.mjs';
 import { event, events, scene } from '../support/scene.mjs';
 import { throughout, until } from '../support/until.mjs';
 
@@ -34,6 +34,28 @@ async function freePort() {
   const { port } = server.address();
   await new Promise((done) => server.close(done));
   return port;
+}
+
+function toldGaps(gateway) {
+  return until(
+    'a gap is told',
+    async () => {
+      const { gaps = [] } = await gateway.status();
+      return gaps.length > 0 && gaps;
+    },
+    WITHIN,
+  );
+}
+
+// Events 51..110 are published while the gateway stands still, and all before 101 purged while flow control holds most of
+// them back: what it was sent of them, then a hole, then the rest. Gives the events.
+async function trimmedUnderWay(s) {
+  const more = Array.from({ length: 60 }, (_, i) => event(`big-${i}`, 1, { x: 'x'.repeat(200_000) }));
+  signal(s.gateway.running.child, 'SIGSTOP');
+  await publishAll(s.client.js, more);
+  await s.client.jsm.streams.purge('STATE', { seq: 101 });
+  signal(s.gateway.running.child, 'SIGCONT');
+  return more;
 }
 
 // A scene whose gateway has applied `count` events and is live.
@@ -252,6 +274,20 @@ describe('a stream restored from an older copy', () => {
     await rebuilt(s, before);
   });
 
+  it('is rebuilt although it grows past the position while it is looked at', async (t) => {
+    const { s, before } = await rolledBack(t, { while: 'running' });
+    const proved = async () => {
+      const { text } = await s.gateway.get('/metrics');
+      return Number(/^stategate_probes_total\{stream="STATE",result="proved"\} (\d+)$/m.exec(text)?.[1] ?? 0);
+    };
+    const asked = await proved();
+    await s.nats.start();
+    s.client = await s.nats.client();
+    await until('it was seen at 60', async () => (await proved()) >= asked + 2, WITHIN);
+    await s.publish(events(60, { ids: 7, from: 5000 }));
+    await rebuilt(s, before);
+  });
+
   it('keeps its epoch over a restart of the gateway', async (t) => {
     const { s, before } = await rolledBack(t, { while: 'running' });
     await s.nats.start();
@@ -275,6 +311,43 @@ describe('a stream with gaps', () => {
     s.fold.position = 100;
     await s.untilLive(WITHIN);
     assert.deepEqual((await s.gateway.status()).gaps, [{ first: 51, last: 100 }]);
+    assert.equal(await counter(s.gateway, 'stategate_stream_gaps_total'), 1, 'however often it is seen');
+  });
+
+  it('names what was trimmed while the consumer lagged', async (t) => {
+    const s = await following(t, 50);
+    const more = await trimmedUnderWay(s);
+    const [gap] = await toldGaps(s.gateway);
+    assert.equal(gap.last, 100);
+    assert.ok(gap.first > 51, 'some were on their way');
+    s.fold.applyAll(more.filter(({ seq }) => seq < gap.first || seq > gap.last));
+    await s.untilLive(WITHIN);
+  });
+
+  it('names it although the connection was lost before the stream was asked', async (t) => {
+    const streams = [{ name: 'STATE', subject: 'state.{collection}.{id}' }];
+    const s = await following(t, 50, { gateway: { config: { streams, probe: { idle: '1m' } } } });
+    await trimmedUnderWay(s);
+    await until('the last event', async () => (await s.gateway.get('/v1/state/customers/big-59')).status === 200, WITHIN);
+    assert.deepEqual((await s.gateway.status()).gaps ?? [], []);
+    await s.nats.restart();
+    const [gap] = await toldGaps(s.gateway);
+    assert.equal(gap.last, 100);
+  });
+
+  it('tells no gap where it was proved, before the trim, that nothing matched', async (t) => {
+    const s = await following(t, 10, { stream: { subjects: ['state.>', 'other.>'], max_msgs: 50 } });
+    for (const head of [40, 70, 100]) {
+      for (let i = 0; i < 30; i++) await s.client.js.publish('other.things', 'x');
+      await s.gateway.untilPosition(head, WITHIN);
+    }
+    s.fold.position = 100;
+    await s.publish(events(5, { from: 11 }));
+    await s.untilLive(WITHIN);
+    assert.ok((await s.info()).state.first_seq > 50);
+    const proof = (await s.gateway.status()).probe;
+    await until('the next proof', async () => (await s.gateway.status()).probe.askedAt !== proof.askedAt, WITHIN);
+    assert.deepEqual((await s.gateway.status()).gaps ?? [], []);
   });
 
   it('is no gap where each subject keeps its last message and nothing else is limited', async (t) => {
@@ -300,6 +373,19 @@ describe('a stream with gaps', () => {
     await s.gateway.start();
     await s.untilLive(WITHIN);
     assert.equal((await row(s.gateway)).build, before.build + 1);
+  });
+
+  it('is rebuilt from its beginning where they ask for it and the consumer lagged', async (t) => {
+    const gateway = { config: { streams: [{ name: 'STATE', subject: 'state.{collection}.{id}', on_gap: 'rebuild' }] } };
+    const s = await following(t, 50, { gateway });
+    const before = await row(s.gateway);
+    const more = await trimmedUnderWay(s);
+    s.fold = new s.fold.constructor(s.mapping).applyAll(more.filter(({ seq }) => seq > 100));
+    await s.untilLive(WITHIN);
+    await s.gateway.untilReady(WITHIN);
+    assert.equal((await row(s.gateway)).build, before.build + 1);
+    await s.publish(events(5, { from: 1000 }));
+    await s.untilLive(WITHIN);
   });
 });
 

@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { Fold } from '../support/fold.mjs';
 import { startGateway } from '../support/gateway.mjs';
@@ -169,7 +170,10 @@ describe('a consumer that is taken away again and again', () => {
     await s.untilLive();
     let flowing = true;
     const flow = (async () => {
-      for (let from = 101; flowing; from += 100) await s.publish(events(100, { ids: 50, from }));
+      for (let from = 101; flowing; from += 100) {
+        await s.publish(events(100, { ids: 50, from }));
+        await pause(20); // no faster than a slow machine applies them
+      }
     })();
     try {
       for (let i = 0; i < 10; i++) {

@@ -61,6 +61,7 @@ void fixture_open(struct model_fixture *f)
         fail_msg("model_open: %s", err.message);
     if (model_stream_attach(f->writer, "ORDERS", "shape", &f->stream, &reshaped, &err) != SG_OK)
         fail_msg("model_stream_attach: %s", err.message);
+    fixture_reload(f);
 }
 
 void fixture_reopen(struct model_fixture *f)
@@ -72,6 +73,7 @@ void fixture_reopen(struct model_fixture *f)
 void fixture_reload(struct model_fixture *f)
 {
     assert_int_equal(model_stream_load(f->writer, f->stream.id, &f->stream, NULL), SG_OK);
+    assert_int_equal(model_build_load(f->writer, f->stream.id, &f->build, NULL), SG_OK);
 }
 
 static struct event event_base(enum event_kind kind, uint64_t sequence, const char *id, int64_t version)
@@ -129,7 +131,7 @@ void fixture_apply(struct model_fixture *f, const struct event *events, size_t c
                     &err) != SG_OK)
         fail_msg("model_apply: %s", err.message);
     fixture_reload(f);
-    assert_true(position == f->stream.position);
+    assert_true(position == f->build.position);
 }
 
 enum event_result fixture_apply_one(struct model_fixture *f, struct event event)

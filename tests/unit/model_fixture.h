@@ -10,7 +10,8 @@ struct model_fixture {
     struct model_options options; /* change before fixture_reopen */
     struct model_open_report report; /* of the last open */
     struct model_writer *writer;
-    struct model_stream stream;   /* as attached: "ORDERS" */
+    struct model_stream stream;   /* what is served of "ORDERS", as attached or reloaded */
+    struct model_build build;     /* what is written of it */
     struct model_reader *reader;  /* opened by fixture_begin */
 };
 
@@ -22,7 +23,7 @@ int model_fixture_teardown(void **state);
 void fixture_close(struct model_fixture *f);
 void fixture_open(struct model_fixture *f);
 void fixture_reopen(struct model_fixture *f);
-void fixture_reload(struct model_fixture *f); /* f->stream as stored now */
+void fixture_reload(struct model_fixture *f); /* f->stream and f->build as stored now */
 
 struct event event_state(uint64_t sequence, const char *id, int64_t version, const char *state);
 struct event event_tombstone(uint64_t sequence, const char *id, int64_t version);

@@ -62,10 +62,10 @@ static void unknown_keys_are_named_with_their_line(void **state)
          "on_gap, expire)"},
         {"cache: {\n  seize: 1 }", "c.yaml:2: cache.seize: unknown key (known here: size)"},
         {"cache: {\"size\\0x\": 1}", "c.yaml:1: cache.size: unknown key (known here: size)"},
-        {"rebuild: {empty: swap}",
-         "c.yaml:1: rebuild: unknown key (known here: listen, listen_ops, database, database_synchronous, "
-         "database_max_bytes, nats, streams, collections, collections_max, wait, probe, rejected, ready, http, cache, "
-         "log)"});
+        {"rebuilds: {empty: swap}",
+         "c.yaml:1: rebuilds: unknown key (known here: listen, listen_ops, database, database_synchronous, "
+         "database_max_bytes, nats, streams, collections, collections_max, wait, probe, rejected, ready, rebuild, http, "
+         "cache, log)"});
 }
 
 static void keys_that_stand_twice_are_refused(void **state)

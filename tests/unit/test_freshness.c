@@ -24,7 +24,7 @@ static struct freshness *make(void)
 
 static struct model_stream row_at(uint64_t position, const struct epoch *epoch)
 {
-    struct model_stream row = {.position = position, .epoch = *epoch, .created_ns = 1, .build = 1};
+    struct model_stream row = {.position = position, .epoch = *epoch, .build = 1};
     return row;
 }
 
@@ -178,7 +178,7 @@ static void the_worst_condition_is_shown(void **state)
     struct freshness_view view;
     struct model_stream row = row_at(5, &first_life);
     int64_t t = base();
-    row.rebuild_target = 6;
+    row.rebuilding = true;
     freshness_applied(f, 0, 5, &first_life);
     freshness_proved(f, 0, t, t, 5, &first_life);
     freshness_view(f, 0, &row, t, &view);
@@ -188,7 +188,7 @@ static void the_worst_condition_is_shown(void **state)
     freshness_set_halted(f, 0, true);
     freshness_view(f, 0, &row, t + 4 * S, &view);
     assert_int_equal(view.status, STREAM_HALTED);
-    row.position = row.rebuild_target;
+    row.rebuilding = false;
     freshness_set_halted(f, 0, false);
     freshness_view(f, 0, &row, t, &view);
     assert_int_equal(view.status, STREAM_LIVE);
@@ -240,7 +240,7 @@ static void of_the_met_proofs_the_newest_few_stay_for_older_snapshots(void **sta
     freshness_destroy(f);
 }
 
-static void ready_once_is_ready_until_a_rebuild(void **state)
+static void ready_once_is_ready_until_it_is_cleared(void **state)
 {
     (void)state;
     struct freshness *f = make();
@@ -261,6 +261,71 @@ static void ready_once_is_ready_until_a_rebuild(void **state)
     assert_false(freshness_all_ready(f, false));
     freshness_set_ready_target(f, 0, 0, &second_life);
     assert_true(freshness_all_ready(f, false));
+    freshness_destroy(f);
+}
+
+static void ready_replica_stays_ready_while_it_is_rebuilt(void **state)
+{
+    (void)state;
+    struct freshness *f = make();
+    struct freshness_ready ready;
+    freshness_applied(f, 0, 100, &first_life);
+    freshness_set_ready_target(f, 0, 100, &first_life);
+    freshness_reset(f, 0);
+    freshness_applied(f, 0, 100, &first_life); /* reads go on */
+    freshness_set_ready_target(f, 0, 7, &second_life);
+    freshness_ready(f, 0, &ready);
+    assert_true(ready.ready);
+    assert_int_equal(ready.target, 7);
+    assert_int_equal(ready.position, 0); /* 100 would be compared with a target that it has nothing to do with */
+    freshness_destroy(f);
+}
+
+static void replica_that_was_not_ready_is_so_with_the_swap(void **state)
+{
+    (void)state;
+    struct freshness *f = make();
+    freshness_applied(f, 0, 100, &first_life);
+    freshness_set_ready_target(f, 0, 7, &second_life);
+    assert_false(freshness_all_ready(f, false));
+    freshness_swapped(f, 0);
+    freshness_applied(f, 0, 7, &second_life);
+    assert_true(freshness_all_ready(f, false));
+    freshness_destroy(f);
+}
+
+static void served_rows_of_the_same_life_stay_proved_during_a_rebuild(void **state)
+{
+    (void)state;
+    struct freshness *f = make();
+    struct freshness_view view;
+    struct model_stream row = row_at(100, &first_life);
+    int64_t t = base();
+    row.rebuilding = true;
+    row.rebuild = (struct model_rebuild){.build = 2, .epoch = first_life, .position = 3, .target = 100};
+    freshness_applied(f, 0, 100, &first_life);
+    freshness_proved(f, 0, t, t, 100, &first_life);
+    freshness_view(f, 0, &row, t, &view);
+    assert_int_equal(view.status, STREAM_REBUILDING);
+    assert_true(view.staleness_known);
+    assert_int_equal(view.lag, 0);
+    freshness_proved(f, 0, t + 1, t + 1, 101, &first_life); /* written since: the old rows will not have it */
+    freshness_view(f, 0, &row, t + 1, &view);
+    assert_int_equal(view.proof_ns, t);
+    assert_int_equal(view.lag, 1);
+    freshness_destroy(f);
+}
+
+static void swapped_build_may_stand_lower_in_the_same_epoch(void **state)
+{
+    (void)state;
+    struct freshness *f = make();
+    int64_t t = base();
+    freshness_applied(f, 0, 100, &first_life);
+    freshness_proved(f, 0, t, t, 100, &first_life);
+    freshness_swapped(f, 0);
+    freshness_applied(f, 0, 60, &first_life);
+    assert_false(view_at(f, 60, t).staleness_known);
     freshness_destroy(f);
 }
 
@@ -288,26 +353,25 @@ static void without_a_broker_only_rows_make_ready(void **state)
     freshness_destroy(f);
 }
 
-static void the_last_probe_and_error_are_shown(void **state)
+static void the_probe_that_proves_and_the_last_error_are_shown(void **state)
 {
     (void)state;
     struct freshness *f = make();
     struct freshness_facts facts;
     int64_t t = base();
     freshness_facts(f, 0, &facts);
-    assert_false(facts.probe_known);
     assert_false(facts.applied_known);
     freshness_proved(f, 0, t, t + 5, 7, &first_life);
+    freshness_proved(f, 0, t + 10, t + 12, 9, &first_life);
     freshness_set_error(f, 0, "no rights");
-    freshness_facts(f, 0, &facts);
-    assert_true(facts.probe_known);
-    assert_int_equal(facts.probe_t0_ns, t);
-    assert_int_equal(facts.probe_answered_ns, t + 5);
-    assert_int_equal(facts.probe_head, 7);
-    assert_string_equal(facts.probe_epoch.text, first_life.text);
-    assert_string_equal(facts.error, "no rights");
-    int64_t wall_error_ns = clock_wall_ns() - (clock_boot_ns() - t) - facts.probe_wall_ns;
+    struct freshness_view view = view_at(f, 8, t + 20); /* the newer one is not met yet */
+    assert_int_equal(view.proof_ns, t);
+    assert_int_equal(view.proof_answered_ns, t + 5);
+    assert_int_equal(view.proof_head, 7);
+    int64_t wall_error_ns = clock_wall_ns() - (clock_boot_ns() - t) - view.proof_wall_ns;
     assert_true(wall_error_ns < S && wall_error_ns > -S);
+    freshness_facts(f, 0, &facts);
+    assert_string_equal(facts.error, "no rights");
     freshness_destroy(f);
 }
 
@@ -326,10 +390,14 @@ int main(void)
         cmocka_unit_test(the_worst_condition_is_shown),
         cmocka_unit_test(thinning_keeps_the_oldest_and_the_newest_unmet_proof),
         cmocka_unit_test(of_the_met_proofs_the_newest_few_stay_for_older_snapshots),
-        cmocka_unit_test(ready_once_is_ready_until_a_rebuild),
+        cmocka_unit_test(ready_once_is_ready_until_it_is_cleared),
+        cmocka_unit_test(ready_replica_stays_ready_while_it_is_rebuilt),
+        cmocka_unit_test(replica_that_was_not_ready_is_so_with_the_swap),
+        cmocka_unit_test(served_rows_of_the_same_life_stay_proved_during_a_rebuild),
+        cmocka_unit_test(swapped_build_may_stand_lower_in_the_same_epoch),
         cmocka_unit_test(a_target_of_another_epoch_is_not_reached),
         cmocka_unit_test(without_a_broker_only_rows_make_ready),
-        cmocka_unit_test(the_last_probe_and_error_are_shown),
+        cmocka_unit_test(the_probe_that_proves_and_the_last_error_are_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,8 +32,8 @@ static void higher_version_is_applied(void **state)
     assert_int_equal(fixture_apply_one(f, event_state(2, "a", 7, "{\"n\":7}")), RESULT_APPLIED);
     assert_entity(f, "a", 7, "{\"n\":7}");
     assert_int_equal(f->stream.position, 2);
-    assert_int_equal(f->stream.position_time_ns, 2000);
-    assert_string_equal(f->stream.position_subject, "state.customers.x");
+    assert_int_equal(f->build.position_time_ns, 2000);
+    assert_string_equal(f->build.position_subject, "state.customers.x");
     assert_int_equal(fixture_entities(f), 1);
 }
 
@@ -163,7 +163,7 @@ static void ignored_event_only_moves_the_position(void **state)
     struct model_fixture *f = *state;
     assert_int_equal(fixture_apply_one(f, event_ignored(9)), RESULT_IGNORED);
     assert_int_equal(f->stream.position, 9);
-    assert_int_equal(f->stream.position_time_ns, 9000);
+    assert_int_equal(f->build.position_time_ns, 9000);
     assert_int_equal(fixture_rejected(f), 0);
 }
 
@@ -410,11 +410,11 @@ static void long_subject_is_not_kept_for_comparison(void **state)
     struct event event = event_state(1, "a", 1, "{}");
     event.subject = (struct slice){subject, MODEL_SUBJECT_KEPT_BYTES};
     assert_int_equal(fixture_apply_one(f, event), RESULT_APPLIED);
-    assert_int_equal(strlen(f->stream.position_subject), MODEL_SUBJECT_KEPT_BYTES);
+    assert_int_equal(strlen(f->build.position_subject), MODEL_SUBJECT_KEPT_BYTES);
     event.sequence = 2;
     event.subject.bytes++;
     assert_int_equal(fixture_apply_one(f, event), RESULT_DUPLICATE);
-    assert_string_equal(f->stream.position_subject, "");
+    assert_string_equal(f->build.position_subject, "");
 }
 
 static void sha256_of_nothing_is_known(void **state)

@@ -1,5 +1,5 @@
-/* What a kill -9 must not do: separate the rows from the position. The rows are compared with a fold of the same events
- * up to the stored position, after each kill and, by another process, in mid-run. */
+/* What a kill -9 must not do: separate the rows from the position, or serve a part of a build. The rows are compared with a
+ * fold of the same events of the same life up to the stored position, after each kill and, by another process, in mid-run. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -34,25 +34,41 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* What the event at `sequence` is, in every process and every run. */
-static size_t id_of(uint64_t sequence)
+/* What the event at `sequence` of a life of the stream is, in every process and every run. Life 0 has no epoch. */
+struct place {
+    uint64_t life;
+    uint64_t sequence;
+};
+
+static uint64_t chance(struct place at)
 {
-    return mix(sequence) % IDS;
+    return mix(at.sequence + at.life * UINT64_C(0x9e3779b97f4a7c15));
 }
 
-static bool is_rejected(uint64_t sequence)
+static size_t id_of(struct place at)
 {
-    return mix(sequence) % 37 == 0;
+    return chance(at) % IDS;
 }
 
-static bool is_tombstone(uint64_t sequence)
+static bool is_rejected(struct place at)
 {
-    return mix(sequence) % 11 == 0;
+    return chance(at) % 37 == 0;
 }
 
-static int64_t version_of(uint64_t sequence)
+static bool is_tombstone(struct place at)
 {
-    return (int64_t)(sequence / 4 + mix(sequence) % 50 + 1); /* out of order, but no version twice with other content */
+    return chance(at) % 11 == 0;
+}
+
+static int64_t version_of(struct place at)
+{
+    return (int64_t)(at.sequence / 4 + chance(at) % 50 + 1); /* out of order, but no version twice with other content */
+}
+
+/* The head of a life when its build began; that of life 0 was empty. */
+static uint64_t target_of(uint64_t life)
+{
+    return life == 0 ? 0 : 100 + mix(life) % 400;
 }
 
 static void id_text(size_t id, char out[16])
@@ -60,17 +76,18 @@ static void id_text(size_t id, char out[16])
     (void)snprintf(out, 16, "id-%zu", id);
 }
 
-static void fold(uint64_t position, struct row rows[IDS], uint64_t *rejected)
+static void fold(uint64_t life, uint64_t position, struct row rows[IDS], uint64_t *rejected)
 {
     memset(rows, 0, IDS * sizeof rows[0]);
     *rejected = 0;
     for (uint64_t sequence = 1; sequence <= position; sequence++) {
-        struct row *row = &rows[id_of(sequence)];
-        if (is_rejected(sequence)) {
+        struct place at = {life, sequence};
+        struct row *row = &rows[id_of(at)];
+        if (is_rejected(at)) {
             (*rejected)++;
-        } else if (version_of(sequence) > row->version) {
-            *row = (struct row){version_of(sequence), is_tombstone(sequence), sequence};
-        } else if (version_of(sequence) == row->version && is_tombstone(sequence) != row->deleted) {
+        } else if (version_of(at) > row->version) {
+            *row = (struct row){version_of(at), is_tombstone(at), sequence};
+        } else if (version_of(at) == row->version && is_tombstone(at) != row->deleted) {
             (*rejected)++; /* a conflict */
         }
     }
@@ -78,35 +95,73 @@ static void fold(uint64_t position, struct row rows[IDS], uint64_t *rejected)
         *rejected = REJECTED_MAX;
 }
 
-/* The child: applies until it is killed. */
-static void run_child(struct model_fixture *f)
+static void child_open(struct model_fixture *f)
 {
-    static char ids[IDS][16];
     bool reshaped = false;
     if (model_open(&f->options, &f->writer, NULL, NULL) != SG_OK ||
         model_stream_attach(f->writer, "ORDERS", "shape", &f->stream, &reshaped, NULL) != SG_OK)
         _exit(2);
-    for (size_t i = 0; i < IDS; i++)
-        id_text(i, ids[i]);
-    uint64_t position = f->stream.position;
+}
+
+/* Apply some events of a life behind its position. */
+static void child_apply(struct model_fixture *f, struct place *at)
+{
+    static char ids[IDS][16];
+    struct event events[BATCH_MAX];
+    enum event_result results[BATCH_MAX];
+    enum event_reason reasons[BATCH_MAX];
+    size_t count = 1 + mix(at->sequence + 99) % BATCH_MAX;
+    for (size_t i = 0; i < count; i++) {
+        struct place next = {at->life, at->sequence + 1 + i};
+        char *id = ids[id_of(next)];
+        id_text(id_of(next), id);
+        events[i] = is_rejected(next)    ? event_rejected(next.sequence, id, 0, REASON_BAD_JSON)
+                    : is_tombstone(next) ? event_tombstone(next.sequence, id, version_of(next))
+                                         : event_state(next.sequence, id, version_of(next), "{\"n\":1}");
+    }
+    if (model_apply(f->writer, f->stream.id, events, count, results, reasons, &at->sequence, NULL) != SG_OK)
+        _exit(3);
+}
+
+/* A child: applies until it is killed. */
+static void run_applying(struct model_fixture *f)
+{
+    child_open(f);
+    struct place at = {0, f->stream.position};
+    for (;;)
+        child_apply(f, &at);
+}
+
+static void child_begin_life(struct model_fixture *f, struct place *at)
+{
+    struct epoch epoch;
+    at->life++;
+    at->sequence = 0;
+    (void)snprintf(epoch.text, sizeof epoch.text, "l%llu", (unsigned long long)at->life);
+    if (model_stream_begin_build(f->writer, f->stream.id, (int64_t)at->life, &epoch, target_of(at->life), NULL) != SG_OK)
+        _exit(4);
+}
+
+/* Another: lives follow one another, some while the build of the one before is growing; old rows are swept meanwhile. */
+static void run_rebuilding(struct model_fixture *f)
+{
+    struct model_build build;
+    child_open(f);
+    if (model_build_load(f->writer, f->stream.id, &build, NULL) != SG_OK)
+        _exit(2);
+    struct place at = {(uint64_t)build.created_ns, build.position};
     for (;;) {
-        struct event events[BATCH_MAX];
-        enum event_result results[BATCH_MAX];
-        enum event_reason reasons[BATCH_MAX];
-        size_t count = 1 + mix(position + 99) % BATCH_MAX;
-        for (size_t i = 0; i < count; i++) {
-            uint64_t sequence = position + 1 + i;
-            const char *id = ids[id_of(sequence)];
-            events[i] = is_rejected(sequence)    ? event_rejected(sequence, id, 0, REASON_BAD_JSON)
-                        : is_tombstone(sequence) ? event_tombstone(sequence, id, version_of(sequence))
-                                                 : event_state(sequence, id, version_of(sequence), "{\"n\":1}");
-        }
-        if (model_apply(f->writer, f->stream.id, events, count, results, reasons, &position, NULL) != SG_OK)
-            _exit(3);
+        bool more = false;
+        bool cut_short = chance((struct place){at.life, 7}) % 4 == 0;
+        if (at.sequence > (cut_short ? target_of(at.life) / 2 : target_of(at.life) + 100))
+            child_begin_life(f, &at);
+        child_apply(f, &at);
+        if (model_sweep(f->writer, 8, &more, NULL) != SG_OK)
+            _exit(5);
     }
 }
 
-/* Compare one snapshot with the fold up to its own position. */
+/* Compare one snapshot with the fold of its own life up to its own position. */
 static uint64_t check_snapshot(struct model_fixture *f)
 {
     struct row rows[IDS];
@@ -117,7 +172,9 @@ static uint64_t check_snapshot(struct model_fixture *f)
     if (stream == NULL)
         return 0; /* between the child's open and its attach */
     uint64_t position = stream->position;
-    fold(position, rows, &rejected);
+    uint64_t life = strtoull(stream->epoch.text + (stream->epoch.text[0] == 'l'), NULL, 10);
+    assert_true(life == 0 || position >= target_of(life)); /* never a part of it */
+    fold(life, position, rows, &rejected);
     for (size_t i = 0; i < IDS; i++) {
         char id[16];
         struct model_entity entity;
@@ -165,9 +222,9 @@ static void wait_us(long us)
     (void)nanosleep(&span, NULL);
 }
 
-static void killed_writer_leaves_rows_and_position_that_agree(void **state)
+/* Kill a child again and again; the position that was reached last. */
+static uint64_t kill_again_and_again(struct model_fixture *f, void (*run_child)(struct model_fixture *), bool one_life)
 {
-    struct model_fixture *f = *state;
     unsigned seed = 42;
     uint64_t before = 0;
     f->options.rejected_max = REJECTED_MAX;
@@ -190,12 +247,26 @@ static void killed_writer_leaves_rows_and_position_that_agree(void **state)
             continue; /* the next child recovers */
         fixture_open(f);
         assert_string_equal(f->report.moved_aside, "");
-        assert_true(f->stream.position >= seen && f->stream.position >= before);
+        assert_true(!one_life || (f->stream.position >= seen && f->stream.position >= before));
         before = check_snapshot(f);
         assert_int_equal(before, f->stream.position);
         fixture_close(f);
     }
-    assert_true(before > 1000);
+    return before;
+}
+
+static void killed_writer_leaves_rows_and_position_that_agree(void **state)
+{
+    struct model_fixture *f = *state;
+    assert_true(kill_again_and_again(f, run_applying, true) > 1000);
+}
+
+static void killed_rebuild_serves_one_build_or_the_other(void **state)
+{
+    struct model_fixture *f = *state;
+    assert_true(kill_again_and_again(f, run_rebuilding, false) > 0);
+    fixture_open(f);
+    assert_true(f->stream.build > KILLS); /* lives did follow one another */
 }
 
 int main(void)
@@ -203,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(killed_writer_leaves_rows_and_position_that_agree, model_fixture_setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(killed_rebuild_serves_one_build_or_the_other, model_fixture_setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

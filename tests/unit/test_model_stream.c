@@ -1,4 +1,4 @@
-/* What the rows of streams promise: identity, builds, gaps, positions; and that old builds are swept away. */
+/* What the rows of streams promise: identity, settings that shape them, gaps, positions. Builds: test_model_rebuild.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ static void new_stream_begins_at_nothing(void **state)
     struct model_fixture *f = *state;
     assert_string_equal(f->stream.name, "ORDERS");
     assert_int_equal(f->stream.position, 0);
-    assert_int_equal(f->stream.created_ns, 0);
+    assert_int_equal(f->build.created_ns, 0);
     assert_int_equal(f->stream.build, 1);
     assert_string_equal(f->stream.epoch.text, "");
     assert_int_equal(f->stream.gaps_count, 0);
@@ -43,7 +43,7 @@ static void identity_is_given_once(void **state)
     assert_int_equal(model_stream_identify(f->writer, f->stream.id, 999, &SECOND, NULL), SG_INVALID);
     assert_int_equal(model_stream_identify(f->writer, 77, 12345, &FIRST, NULL), SG_NOT_FOUND);
     fixture_reopen(f);
-    assert_int_equal(f->stream.created_ns, 12345);
+    assert_int_equal(f->build.created_ns, 12345);
     assert_string_equal(f->stream.epoch.text, "k3fq1z");
 }
 
@@ -64,75 +64,19 @@ static void other_fingerprint_begins_a_build_once_something_was_applied(void **s
     assert_true(reshaped);
     assert_int_equal(stream.build, 2);
     assert_int_equal(stream.position, 0);
-    assert_true(stream.rebuild_target == UINT64_MAX);
-    assert_int_equal(stream.created_ns, 12345); /* it is the same life */
-    assert_string_equal(stream.epoch.text, "k3fq1z");
+    assert_true(stream.rebuilding);
+    assert_true(stream.rebuild.target == MODEL_TARGET_UNKNOWN);
+    assert_string_equal(stream.epoch.text, "k3fq1z"); /* it is the same life */
+    fixture_reload(f);
+    assert_int_equal(f->build.created_ns, 12345);
+    assert_false(f->build.growing);
     struct model_entity entity;
     assert_int_equal(fixture_entity(f, "a", &entity), SG_NOT_FOUND);
-    assert_int_equal(model_stream_set_rebuild_target(f->writer, stream.id, 10, NULL), SG_OK);
+    assert_int_equal(model_stream_set_target(f->writer, stream.id, 10, NULL), SG_OK);
     fixture_reload(f);
-    assert_int_equal(f->stream.rebuild_target, 10);
-}
-
-static void new_build_hides_rows_at_once_and_sweep_removes_them(void **state)
-{
-    struct model_fixture *f = *state;
-    struct event events[20];
-    enum event_result results[20];
-    char ids[20][8];
-    bool more = false;
-    struct model_entity entity;
-    for (uint64_t i = 0; i < 20; i++) {
-        (void)snprintf(ids[i], sizeof ids[i], "%02d", (int)i);
-        events[i] = event_state(i + 1, ids[i], 5, "{}");
-    }
-    events[19] = event_rejected(20, "00", 9, REASON_BAD_JSON);
-    fixture_apply(f, events, 20, results, NULL);
-    assert_int_equal(fixture_entities(f), 19);
-    assert_int_equal(fixture_rejected(f), 1);
-    assert_int_equal(model_stream_add_gap(f->writer, f->stream.id, 3, 4, NULL), SG_OK);
-    assert_int_equal(model_stream_begin_build(f->writer, f->stream.id, 999, &SECOND, 2, NULL), SG_OK);
-    fixture_reload(f);
-    assert_int_equal(f->stream.build, 2);
-    assert_int_equal(f->stream.position, 0);
-    assert_int_equal(f->stream.created_ns, 999);
-    assert_string_equal(f->stream.epoch.text, "z9y8x7");
-    assert_string_equal(f->stream.position_subject, "");
-    assert_int_equal(f->stream.gaps_count, 0);
-    assert_int_equal(fixture_entity(f, "00", &entity), SG_NOT_FOUND);
-    assert_int_equal(fixture_entities(f), UINT64_MAX);
-    assert_int_equal(fixture_rejected(f), 0);
-    /* The same id, with a lower version, and a crash (a reopen) between the sweeps. */
-    assert_int_equal(fixture_apply_one(f, event_state(1, "00", 1, "{\"new\":1}")), RESULT_APPLIED);
-    assert_int_equal(model_sweep(f->writer, 10, &more, NULL), SG_OK);
-    assert_true(more);
-    fixture_reopen(f);
-    size_t sweeps = 0;
-    while (more && sweeps++ < 10)
-        assert_int_equal(model_sweep(f->writer, 10, &more, NULL), SG_OK);
-    assert_int_equal(sweeps, 2); /* 19 entities, one collection, one rejected event */
-    assert_int_equal(fixture_entity(f, "00", &entity), SG_OK);
-    assert_int_equal(entity.version, 1);
-    assert_int_equal(fixture_entities(f), 1);
-    assert_int_equal(model_sweep(f->writer, 10, &more, NULL), SG_OK);
-    assert_false(more);
-}
-
-static void reader_that_knew_a_collection_follows_it_to_the_next_build(void **state)
-{
-    struct model_fixture *f = *state;
-    struct model_entity entity;
-    bool more = true;
-    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 5, "{\"old\":1}")), RESULT_APPLIED);
-    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
-    assert_int_equal(model_stream_begin_build(f->writer, f->stream.id, 999, &SECOND, 1, NULL), SG_OK);
-    while (more)
-        assert_int_equal(model_sweep(f->writer, 100, &more, NULL), SG_OK);
-    /* The number of the swept collection's row is free again, and another collection takes it. */
-    struct event event = event_state(1, "a", 1, "{\"wrong\":1}");
-    event.collection = SLICE_LITERAL("others");
-    assert_int_equal(fixture_apply_one(f, event), RESULT_APPLIED);
-    assert_int_equal(fixture_entity(f, "a", &entity), SG_NOT_FOUND);
+    assert_int_equal(f->stream.rebuild.target, 10);
+    assert_int_equal(fixture_apply_one(f, event_state(10, "a", 1, "{}")), RESULT_APPLIED);
+    assert_false(f->stream.rebuilding);
 }
 
 static void assert_gaps(struct model_fixture *f, size_t count, const uint64_t *expected)
@@ -194,12 +138,12 @@ static void advance_moves_forward_only(void **state)
     assert_int_equal(model_stream_advance(f->writer, f->stream.id, 4, NULL), SG_OK);
     fixture_reload(f);
     assert_int_equal(f->stream.position, 5);
-    assert_string_equal(f->stream.position_subject, "state.customers.x"); /* still known */
+    assert_string_equal(f->build.position_subject, "state.customers.x"); /* still known */
     assert_int_equal(model_stream_advance(f->writer, f->stream.id, 9, NULL), SG_OK);
     fixture_reload(f);
     assert_int_equal(f->stream.position, 9);
-    assert_int_equal(f->stream.position_time_ns, 0);
-    assert_string_equal(f->stream.position_subject, "");
+    assert_int_equal(f->build.position_time_ns, 0);
+    assert_string_equal(f->build.position_subject, "");
     assert_int_equal(fixture_apply_one(f, event_state(9, "b", 1, "{}")), RESULT_REDELIVERED);
     assert_int_equal(model_stream_advance(f->writer, f->stream.id, (uint64_t)INT64_MAX + 1, NULL), SG_INVALID);
 }
@@ -240,8 +184,6 @@ int main(void)
         MODEL_TEST(stream_name_has_a_limit),
         MODEL_TEST(identity_is_given_once),
         MODEL_TEST(other_fingerprint_begins_a_build_once_something_was_applied),
-        MODEL_TEST(new_build_hides_rows_at_once_and_sweep_removes_them),
-        MODEL_TEST(reader_that_knew_a_collection_follows_it_to_the_next_build),
         MODEL_TEST(gaps_that_touch_are_joined),
         MODEL_TEST(beyond_the_limit_the_nearest_gaps_are_joined),
         MODEL_TEST(advance_moves_forward_only),

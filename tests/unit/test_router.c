@@ -31,6 +31,7 @@ struct fixture {
     uint64_t sequence;
     struct freshness *freshness;
     struct metrics *metrics;
+    struct progress *progress;
     struct api api;
     struct worker worker;
     char target[TARGET_BYTES_MAX + 1];
@@ -75,7 +76,9 @@ static int setup(void **state)
     attach(f, other_name, &f->other);
     ASSERT_OK(freshness_create(2, &f->freshness, &err));
     ASSERT_OK(metrics_create(2, &f->metrics, &err));
-    f->api.context = (struct api_context){&f->settings, f->freshness, f->metrics};
+    ASSERT_OK(progress_create(2, &f->progress, &err));
+    ASSERT_OK(waits_create(10, 10, &f->api.waits, &err));
+    f->api.context = (struct api_context){&f->settings, f->freshness, f->metrics, f->progress};
     f->worker.api = &f->api;
     f->worker.counters = calloc(1, sizeof *f->worker.counters);
     assert_non_null(f->worker.counters);
@@ -94,6 +97,8 @@ static int teardown(void **state)
     response_free(&f->response);
     turn_destroy(f->worker.turn);
     free(f->worker.counters);
+    waits_destroy(f->api.waits);
+    progress_destroy(f->progress);
     metrics_destroy(f->metrics);
     freshness_destroy(f->freshness);
     model_close(f->writer);
@@ -151,6 +156,9 @@ static unsigned ask(struct fixture *f, const char *target)
     response_free(&f->response);
     response_init(&f->response);
     (void)snprintf(f->target, sizeof f->target, "%s", target);
+    router_forget(&f->worker, &f->request);
+    f->request.parsed = false;
+    f->request.demands = (struct demands){0};
     f->request.target_text = f->target;
     f->request.target_bytes = strlen(f->target);
     router_handle(&f->worker, false, &f->request, &f->response);
@@ -467,27 +475,28 @@ static void the_second_address_serves_probes_only(void **state)
     assert_int_equal(f->response.status, 200);
 }
 
-static void demands_are_refused_and_never_ignored(void **state)
+static struct demand_line line_of(const char *text)
 {
-    static const char *const reads[] = {"/v1/state", "/v1/state/customers", "/v1/state/customers/42", "/v1/status",
-                                        "/v1/rejected"};
+    return (struct demand_line){.count = 1, .values = {slice_of(text)}};
+}
+
+static void demands_are_refused_where_they_mean_nothing(void **state)
+{
     static const char *const demands[] = {"min_version=1", "min_position=STATE:1", "max_staleness=0", "wait=1"};
     struct fixture *f = *state;
     char target[128];
-    apply_state(f, "42", 1, "{}");
-    for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
-        for (size_t k = 0; k < sizeof demands / sizeof demands[0]; k++) {
-            (void)snprintf(target, sizeof target, "%s?%s", reads[i], demands[k]);
-            assert_int_equal(ask(f, target), 501);
-        }
-        f->request.demand = "Min-Version";
-        assert_int_equal(ask(f, reads[i]), 501);
-        assert_true(body_has(f, "Min-Version"));
-        f->request.demand = NULL;
-        assert_int_equal(ask(f, reads[i]), 200);
+    for (size_t k = 0; k < sizeof demands / sizeof demands[0]; k++) {
+        (void)snprintf(target, sizeof target, "/v1/status?%s", demands[k]);
+        assert_int_equal(ask(f, target), 400);
     }
-    f->request.demand = "Max-Staleness";
-    assert_int_equal(ask(f, "/livez"), 200);
+    f->request.demand_fields.max_staleness = line_of("0");
+    assert_int_equal(ask(f, "/v1/status"), 400);
+    assert_true(body_has(f, "Max-Staleness"));
+    assert_int_equal(ask(f, "/livez"), 200); /* a probe is no read */
+    f->request.demand_fields = (struct demand_fields){.min_version = line_of("1")};
+    assert_int_equal(ask(f, "/v1/state/customers"), 400);
+    assert_true(body_has(f, "Min-Version"));
+    f->request.demand_fields = (struct demand_fields){0};
 }
 
 static void options_names_the_methods_of_every_path(void **state)
@@ -577,6 +586,52 @@ static void every_status_of_a_problem_is_counted(void **state)
     }
 }
 
+static void the_probe_of_a_status_is_the_one_that_proves(void **state)
+{
+    struct fixture *f = *state;
+    apply_state(f, "a", 1, "{}");
+    prove(f);
+    int64_t now_ns = clock_boot_ns();
+    freshness_proved(f->freshness, 0, now_ns, now_ns, 9, &f->stream.epoch); /* not met yet */
+    assert_int_equal(ask(f, "/v1/status"), 200);
+    assert_true(body_has(f, ",\"head\":9,\"lag\":8,\"staleness\":"));
+    assert_true(body_has(f, ",\"head\":1,\"epoch\":"));
+    assert_false(body_has(f, ",\"head\":9,\"epoch\":"));
+}
+
+/* Turns whose begin succeeds and whose read fails; what was logged of them. */
+static void log_failing_turns(struct turn *turn, unsigned turns, char *out, size_t room)
+{
+    FILE *file = tmpfile();
+    int kept = dup(STDERR_FILENO);
+    assert_non_null(file);
+    assert_true(kept >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+    for (unsigned i = 0; i < turns; i++) {
+        enum sg_status begun = turn_begin(turn, &err);
+        (void)sg_fail(&err, SG_CORRUPT, "a page is damaged");
+        turn_failed(turn, &err);
+        turn_end(turn);
+        if (begun != SG_OK)
+            break;
+    }
+    assert_true(dup2(kept, STDERR_FILENO) >= 0);
+    (void)close(kept);
+    rewind(file);
+    out[fread(out, 1, room - 1, file)] = '\0';
+    (void)fclose(file);
+}
+
+static void reads_that_go_on_failing_are_logged_once(void **state)
+{
+    struct fixture *f = *state;
+    char text[16384];
+    log_failing_turns(f->worker.turn, 5, text, sizeof text);
+    const char *first = strstr(text, "reads_failing");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "reads_failing"));
+    assert_null(strstr(text, "reads_recovered"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -597,12 +652,14 @@ int main(void)
         TEST(rejected_events_are_listed_newest_first),
         TEST(paths_that_are_none_are_404),
         TEST(the_second_address_serves_probes_only),
-        TEST(demands_are_refused_and_never_ignored),
+        TEST(demands_are_refused_where_they_mean_nothing),
         TEST(options_names_the_methods_of_every_path),
         TEST(readiness_tells_every_check),
         TEST(ready_without_broker_needs_rows),
         TEST(requests_are_counted_by_route_method_and_code),
         TEST(every_status_of_a_problem_is_counted),
+        TEST(the_probe_of_a_status_is_the_one_that_proves),
+        TEST(reads_that_go_on_failing_are_logged_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

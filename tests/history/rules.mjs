@@ -1,0 +1,220 @@
+// What must hold of every answer. Each rule takes the history, an answer and what the gateway has shown so far, and says
+// in a sentence what is wrong, or nothing.
+//
+// Times are ours, of one monotonic clock, and each rule uses the bound that favours the gateway: an answer was made after
+// the request was sent, a write was stored before its acknowledgement was received. So network and scheduling can hide a
+// violation, and never make one up.
+
+const LATE_MS = 500; // beyond the deadline
+const EARLY_MS = 2; // the gateway's clock and its rounding to milliseconds
+const WOKEN_MS = 250; // a demand that was met that long before the deadline must not be refused
+const WAIT_DEFAULT_MS = 5000;
+
+const ANSWERED = new Set([200, 304, 404, 410]);
+const REFUSED_AT_DEADLINE = new Set([
+  'version-not-reached', 'position-not-reached', 'too-stale', 'starting', 'rebuilding', 'replica-disconnected', 'halted',
+]);
+
+export const answered = (r) => ANSWERED.has(r.st);
+const demanding = ({ d }) => d.v !== undefined || d.p !== undefined || d.m !== undefined;
+const waitMs = (r) => (r.w === undefined ? WAIT_DEFAULT_MS : r.w * 1000);
+const show = (p) => (p ? `${p.q};epoch=${p.e}` : 'no position');
+const lifeOf = (history, r) => (r.pos?.e ? history.epochs.get(r.pos.e) : undefined);
+const parkedMs = (r) => Math.max(0, (r.parked ?? 0) - EARLY_MS);
+
+// ---- demands ----
+
+function minVersion(history, r) {
+  if (!answered(r) || r.d.v === undefined) return;
+  if (r.st === 404) return `404 although version ${r.d.v} was demanded`;
+  if (!(r.rv >= r.d.v)) return `version ${r.rv} although ${r.d.v} was demanded`;
+}
+
+function minPosition(history, r) {
+  const { p } = r.d;
+  if (!answered(r) || !p) return;
+  if (!r.pos || r.pos.q < p.q) return `position ${show(r.pos)} although ${show(p)} was demanded`;
+  if (p.e && r.pos.e !== p.e) return `epoch ${r.pos.e} although ${p.e} was demanded`;
+}
+
+// Without an epoch a position means the present life, as a proof showed that was asked for at most `trust` before.
+function barePosition(history, r) {
+  if (!answered(r) || !r.d.p || r.d.p.e) return;
+  const life = history.lives.get(lifeOf(history, r));
+  const trust = history.gateways[r.g]?.trust ?? 0;
+  if (life && life.gone < r.s - trust) {
+    return `a bare position was met by life ${life.l}, which was gone ${(r.s - life.gone).toFixed(0)} ms before (trust ${trust} ms)`;
+  }
+}
+
+function maxStaleness(history, r) {
+  if (!answered(r) || r.d.m === undefined) return;
+  if (r.rsl === undefined) return `no staleness although at most ${r.d.m} s was demanded`;
+  const allowed = r.d.m * 1000 + (r.e - r.s) + EARLY_MS;
+  if (r.rsl * 1000 > allowed) return `staleness ${r.rsl} although at most ${r.d.m} s at the arrival was demanded`;
+  return lacks(history, r, r.s - r.d.m * 1000);
+}
+
+// ---- honesty ----
+
+// Says which write, acknowledged before `instant`, the answer does not rest on.
+function lacks(history, r, instant) {
+  const l = lifeOf(history, r);
+  if (l === undefined) return;
+  const life = history.lives.get(l);
+  if (!life) return;
+  if (life.floor(instant) > r.pos.q) {
+    return `position ${r.pos.q} lacks ${life.floor(instant)}, acknowledged ${(r.s - life.ackBefore(instant).e).toFixed(1)} ms before the request`;
+  }
+  const later = history.laterAck(l, instant);
+  if (later) return `life ${l} is shown, and life ${later.l} had acknowledged ${later.q} ${(r.s - later.e).toFixed(1)} ms before the request`;
+}
+
+function staleness(history, r) {
+  if (!answered(r) || r.rsl === undefined) return;
+  const wrong = lacks(history, r, r.s + parkedMs(r) - r.rsl * 1000);
+  if (wrong) return `staleness ${r.rsl}: ${wrong}`;
+}
+
+function lag(history, r) {
+  if (!answered(r) || r.rlag === undefined || r.rsl === undefined) return;
+  const life = history.lives.get(lifeOf(history, r));
+  if (!life) return;
+  const head = r.pos.q + r.rlag;
+  if (head < life.floor(r.s + parkedMs(r) - r.rsl * 1000)) return `lag ${r.rlag} at ${r.pos.q}, and more had been acknowledged`;
+  if (r.e < life.deleted && life.dumped > 0 && head > life.dumped) return `a head of ${head}, and the stream ended at ${life.dumped}`;
+}
+
+// ---- what is shown was published, and belongs to the position shown ----
+
+function entity(history, r) {
+  if (!answered(r) || r.id === undefined) return;
+  const l = lifeOf(history, r);
+  const life = history.lives.get(l);
+  if (!life) return;
+  if (r.st === 200 && history.attempt(l, r.c, r.id, r.rv)?.b !== r.b) return `${r.c}/${r.id} version ${r.rv} was not published with this state`;
+  if (r.pos.q > life.dumped) return;
+  const row = life.row(r.c, r.id, r.pos.q);
+  const expected = row === undefined ? 'nothing' : `version ${row.v}${row.k === 'd' ? ', deleted' : ''}`;
+  const shown = r.st === 404 ? 'nothing' : `version ${r.rv}${r.st === 410 ? ', deleted' : ''}`;
+  if (shown !== expected) return `${r.c}/${r.id} at ${r.pos.q}: ${shown}, and the stream says ${expected}`;
+}
+
+function page(history, r) {
+  if (r.st !== 200 || r.items === undefined) return;
+  const l = lifeOf(history, r);
+  const life = history.lives.get(l);
+  if (!life || r.pos.q > life.dumped) return;
+  const shown = new Map(r.items.map(([id, v, b]) => [id, { v, b }]));
+  for (const id of life.ids.get(r.c) ?? []) {
+    const row = life.row(r.c, id, r.pos.q);
+    const item = shown.get(id);
+    shown.delete(id);
+    const expected = row === undefined || row.k === 'd' ? undefined : row.v;
+    if (item?.v !== expected) return `page of ${r.c} at ${r.pos.q}: ${id} ${item?.v}, and the stream says ${expected}`;
+    if (item && history.attempt(l, r.c, id, item.v)?.b !== item.b) return `page of ${r.c}: ${id} version ${item.v} was not published with this state`;
+  }
+  if (shown.size > 0) return `page of ${r.c} at ${r.pos.q}: ${[...shown.keys()]} was never published by then`;
+}
+
+// ---- never back ----
+
+// Rows that one gateway has shown are there for all who ask it later, in the same epoch.
+function neverBack(history, r, seen) {
+  if (!answered(r) || !r.pos?.e) return;
+  const before = seen.shownBefore(r.g, r.pos.e, r.s);
+  if (before > r.pos.q) return `position ${r.pos.q} although this gateway had shown ${before} before`;
+}
+
+// A reader that carries its position to another gateway.
+function carried(history, r, seen) {
+  if (!answered(r) || !r.d.carried) return;
+  const last = seen.last(r.i);
+  if (last?.e && r.pos?.e === last.e && r.pos.q < last.q) return `reader ${r.i} went back from ${show(last)} to ${show(r.pos)}`;
+}
+
+// ---- refusals ----
+
+function expectedStatus(history, r) {
+  const known = answered(r) || r.st === 409 || r.st === 422 || r.st === 503 || r.st === 504;
+  if (!known) return `unexpected status ${r.st} ${r.type ?? ''}`;
+  if (r.final && !answered(r)) return `status ${r.st} ${r.type ?? ''} after everything was healed`;
+  if (!answered(r) && !demanding(r)) return `status ${r.st} ${r.type ?? ''} although nothing was demanded`;
+}
+
+function conflict(history, r) {
+  if (r.st !== 409) return;
+  const { p } = r.d;
+  if (!p) return '409 although no position was demanded';
+  if (r.type === 'unknown-stream') return 'the stream is configured';
+  if (r.type === 'epoch-mismatch') {
+    const life = p.e ? history.lives.get(history.epochs.get(p.e)) : undefined;
+    if (!p.e || (life && life.deleted > r.e)) return `epoch ${p.e} refused although it is the present one`;
+  }
+  if (r.type === 'position-beyond-head') {
+    const life = presentAt(history, r);
+    if (life && p.q <= life.floor(r.s)) return `position ${p.q} refused although ${life.floor(r.s)} had been acknowledged`;
+  }
+}
+
+// The life that the stream was in during all of a request; undefined = it changed.
+function presentAt(history, r) {
+  for (const life of history.lives.values()) if (life.created < r.s && life.deleted > r.e && nextCreated(history, life) > r.e) return life;
+  return undefined;
+}
+
+function nextCreated(history, life) {
+  return history.lives.get(life.l + 1)?.created ?? Infinity;
+}
+
+function rejectedVersion(history, r) {
+  if (r.st !== 422) return;
+  for (const l of history.lives.keys()) if (history.attempt(l, r.c, r.id, r.d.v)?.k === 'p') return;
+  return `version ${r.d.v} of ${r.c}/${r.id} was refused as rejected, and was not`;
+}
+
+function tooEarly(history, r) {
+  if (!REFUSED_AT_DEADLINE.has(r.type)) return;
+  if (r.e - r.s < waitMs(r) - EARLY_MS) return `${r.type} after ${(r.e - r.s).toFixed(1)} ms of ${waitMs(r)}`;
+}
+
+function tooLate(history, r) {
+  const limit = (demanding(r) ? waitMs(r) : 0) + LATE_MS;
+  const took = r.e - r.s;
+  if (took > limit && took - history.stalled(r.s, r.e) > limit) return `status ${r.st} after ${took.toFixed(1)} ms of ${limit - LATE_MS}`;
+}
+
+// What this gateway had shown to others well before the deadline, it must not call missing.
+function notWoken(history, r, seen) {
+  const { p, v } = r.d;
+  const instant = r.s + waitMs(r) - WOKEN_MS;
+  if (instant <= r.s || history.stalled(r.s, r.e) > 0) return;
+  if (r.type === 'position-not-reached' && p?.e) {
+    const shown = seen.shownBefore(r.g, p.e, instant);
+    if (shown >= p.q) return `position ${show(p)} not reached, and this gateway had shown ${shown}`;
+  }
+  if (r.type === 'version-not-reached' && r.pos?.e) {
+    const shown = seen.shownBefore(r.g, r.pos.e, instant);
+    const row = history.lives.get(lifeOf(history, r))?.row(r.c, r.id, shown);
+    if (row && row.v >= v) return `version ${v} not reached, and this gateway had shown position ${shown} with ${row.v}`;
+  }
+}
+
+export const RULES = {
+  minVersion,
+  minPosition,
+  barePosition,
+  maxStaleness,
+  staleness,
+  lag,
+  entity,
+  page,
+  neverBack,
+  carried,
+  expectedStatus,
+  conflict,
+  rejectedVersion,
+  tooEarly,
+  tooLate,
+  notWoken,
+};

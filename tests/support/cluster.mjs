@@ -1,0 +1,145 @@
+// A cluster of real nats-servers with JetStream on loopback, for streams of several replicas.
+
+import { connect } from '@nats-io/transport-node';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { createServer } from 'node:net';
+
+import { startNats } from './nats.mjs';
+import { startProxy } from './proxy.mjs';
+import { until } from './until.mjs';
+
+// Ports that are free now; the servers must know each other's before they start.
+async function freePorts(count) {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () => new Promise((done) => { const server = createServer().listen(0, '127.0.0.1', () => done(server)); }),
+    ),
+  );
+  const ports = servers.map((server) => server.address().port);
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  return ports;
+}
+
+// Starts `size` servers n1, n2 ... and waits until they have elected a leader of JetStream.
+export async function startCluster({ t, size = 3, bin } = {}) {
+  const routes = await freePorts(size);
+  const names = routes.map((_, i) => `n${i + 1}`);
+  // Each server reaches each other one through a proxy of its own, so that one can be cut off from the others.
+  const reach = await Promise.all(names.map(() => Promise.all(routes.map((port) => startProxy({ t, target: port })))));
+  const config = (i) => `
+server_name: ${names[i]}
+cluster { name: loopback, listen: "127.0.0.1:${routes[i]}", no_advertise: true,
+          routes: [${reach[i].flatMap(({ url }, j) => (j === i ? [] : [`"${url}"`])).join(', ')}] }
+`;
+  const servers = await Promise.all(names.map((_, i) => startNats({ t, config: config(i), ...(bin ? { bin } : {}) })));
+  const cluster = new Cluster(names, servers, reach);
+  t?.after(() => cluster.closeClients());
+  await cluster.untilJetStream();
+  return cluster;
+}
+
+class Cluster {
+  constructor(names, servers, reach) {
+    this.names = names;
+    this.servers = servers;
+    this.reach = reach; // [from][to]: proxies
+    this.clients = new Set();
+  }
+
+  get urls() {
+    return this.servers.map((server) => server.url);
+  }
+
+  // As the gateway's configuration takes several servers.
+  get url() {
+    return this.urls.join(',');
+  }
+
+  server(name) {
+    return this.servers[this.names.indexOf(name)];
+  }
+
+  // What lies between a server and the others, in both directions.
+  between(name) {
+    const i = this.names.indexOf(name);
+    return this.reach.flatMap((proxies, from) => proxies.filter((_, to) => from !== to && (from === i || to === i)));
+  }
+
+  // The server neither hears the others nor is heard; nobody is told. Clients still reach it.
+  isolate(name) {
+    this.between(name).forEach((proxy) => proxy.stall());
+  }
+
+  rejoin(name) {
+    this.between(name).forEach((proxy) => proxy.flow());
+  }
+
+  // A client of all servers (or of those given) that reconnects for ever, and does not wait long for a stopped one.
+  async client({ servers = this.urls, ...options } = {}) {
+    const nc = await connect({
+      servers,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 50,
+      reconnectJitter: 0,
+      timeout: 1000,
+      pingInterval: 500,
+      maxPingOut: 2,
+      ignoreClusterUpdates: true,
+      ...options,
+    });
+    const client = { nc, js: jetstream(nc, { timeout: 2000 }), jsm: await jetstreamManager(nc, { checkAPI: false, timeout: 2000 }) };
+    client.close = async () => {
+      this.clients.delete(client);
+      await nc.close();
+    };
+    this.clients.add(client);
+    return client;
+  }
+
+  async closeClients() {
+    for (const client of this.clients) await client.close();
+  }
+
+  async untilJetStream() {
+    const client = await this.client();
+    await until('the cluster has a leader', async () => (await client.jsm.getAccountInfo()) !== undefined, {
+      deadlineMs: 30_000,
+      everyMs: 100,
+    });
+    await client.close();
+  }
+
+  // Creates a stream with a replica on every server; retried while the cluster settles.
+  createStream(client, options) {
+    return until('the stream is created', () => client.jsm.streams.add({ num_replicas: this.servers.length, ...options }), {
+      deadlineMs: 30_000,
+      everyMs: 200,
+    });
+  }
+
+  // The name of the server that leads the stream, asked through `client`; `not`: wait for another than this one.
+  leader(client, stream, { not, deadlineMs = 40_000 } = {}) {
+    return until(
+      `the stream has a leader${not ? ` other than ${not}` : ''}`,
+      async () => {
+        const { cluster } = await client.jsm.streams.info(stream);
+        return cluster?.leader && cluster.leader !== not ? cluster.leader : false;
+      },
+      { deadlineMs, everyMs: 100 },
+    );
+  }
+
+  // Every replica has all of the stream.
+  untilReplicated(client, stream) {
+    return until(
+      'all replicas are up to date',
+      async () => {
+        const { cluster } = await client.jsm.streams.info(stream);
+        const replicas = cluster?.replicas ?? [];
+        return cluster.leader && replicas.length === this.servers.length - 1 && replicas.every((r) => r.current && !r.offline);
+      },
+      { deadlineMs: 40_000, everyMs: 100 },
+    );
+  }
+}

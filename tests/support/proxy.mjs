@@ -1,0 +1,130 @@
+// A TCP proxy between a gateway and a server that can delay, stall, swallow and cut: what networks do.
+
+import { createConnection, createServer } from 'node:net';
+
+const HELD_BYTES_MAX = 4 * 1024 * 1024; // of a direction; beyond it the sender is held back
+
+// Listens on a free loopback port.
+//   t       a test whose end closes it
+//   target  port of the server, or a function that gives it
+export async function startProxy({ t, target } = {}) {
+  const proxy = new Proxy(target);
+  await proxy.listen();
+  t?.after(() => proxy.close());
+  return proxy;
+}
+
+// One direction of a connection: bytes wait for their time, and for the stall to end.
+class Pipe {
+  constructor(proxy, from, to) {
+    Object.assign(this, { proxy, from, to });
+    this.held = [];
+    this.heldBytes = 0;
+    this.timer = null;
+    this.ended = false;
+    from.on('data', (bytes) => this.take(bytes));
+    from.on('end', () => ((this.ended = true), this.pass()));
+    to.on('drain', () => this.pass());
+  }
+
+  take(bytes) {
+    this.proxy.bytes += bytes.length;
+    if (this.proxy.mode === 'swallow') return;
+    this.held.push({ due: performance.now() + this.proxy.delayMs, bytes });
+    this.heldBytes += bytes.length;
+    if (this.heldBytes > HELD_BYTES_MAX) this.from.pause();
+    this.pass();
+  }
+
+  pass() {
+    clearTimeout(this.timer);
+    if (this.proxy.mode !== 'flow' || this.to.destroyed) return;
+    while (this.held.length > 0 && !this.to.writableNeedDrain) {
+      const waitMs = this.held[0].due - performance.now();
+      if (waitMs > 0) {
+        this.timer = setTimeout(() => this.pass(), waitMs);
+        return;
+      }
+      const { bytes } = this.held.shift();
+      this.heldBytes -= bytes.length;
+      this.to.write(bytes);
+    }
+    if (this.heldBytes <= HELD_BYTES_MAX) this.from.resume();
+    if (this.ended && this.held.length === 0) this.to.end();
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+  }
+}
+
+class Proxy {
+  constructor(target) {
+    this.target = target;
+    this.mode = 'flow'; // or stall: bytes wait; swallow: bytes vanish
+    this.delayMs = 0; // each way
+    this.bytes = 0; // that came in, both ways
+    this.accepted = 0;
+    this.pairs = new Set();
+    this.server = createServer((near) => this.accept(near));
+  }
+
+  listen() {
+    return new Promise((done, failed) => {
+      this.server.once('error', failed);
+      this.server.listen(0, '127.0.0.1', done);
+    });
+  }
+
+  get port() {
+    return this.server.address().port;
+  }
+
+  get url() {
+    return `nats://127.0.0.1:${this.port}`;
+  }
+
+  accept(near) {
+    this.accepted++;
+    const far = createConnection(typeof this.target === 'function' ? this.target() : this.target, '127.0.0.1');
+    const pair = { sockets: [near, far], pipes: [new Pipe(this, near, far), new Pipe(this, far, near)] };
+    this.pairs.add(pair);
+    for (const socket of pair.sockets) {
+      socket.setNoDelay(true);
+      socket.on('error', () => {});
+      socket.on('close', () => this.forget(pair));
+    }
+  }
+
+  forget(pair) {
+    if (!this.pairs.delete(pair)) return;
+    pair.pipes.forEach((pipe) => pipe.stop());
+    pair.sockets.forEach((socket) => socket.destroy());
+  }
+
+  // Bytes wait, in both directions, and the connections stay; new ones are accepted and stall too.
+  stall() {
+    this.mode = 'stall';
+  }
+
+  // Half-open: bytes vanish, and neither side is told. What was on its way when it ends is lost, so end it by cut().
+  swallow() {
+    this.mode = 'swallow';
+  }
+
+  // Everything passes again, what waited first.
+  flow() {
+    this.mode = 'flow';
+    for (const { pipes } of this.pairs) pipes.forEach((pipe) => pipe.pass());
+  }
+
+  // Ends the connections that are there; new ones are made as ever.
+  cut() {
+    for (const pair of [...this.pairs]) this.forget(pair);
+  }
+
+  close() {
+    this.cut();
+    return new Promise((done) => this.server.close(done));
+  }
+}
