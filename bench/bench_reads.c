@@ -82,7 +82,7 @@ static enum sg_status fill(const char *path, uint64_t count, struct sg_error *er
     enum sg_status status = model_open(&options, &w, &report, err);
     if (status == SG_OK)
         status = model_stream_attach(w, STREAM, "bench", &stream, &reshaped, err);
-    if (status == SG_OK && stream.created_ns == 0)
+    if (status == SG_OK && stream.epoch.text[0] == '\0')
         status = model_stream_identify(w, stream.id, CREATED_NS, &epoch, err);
     for (uint64_t first = 0; status == SG_OK && first < count; first += BATCH)
         status = fill_batch(w, stream.id, f, first, count, err);
@@ -95,10 +95,9 @@ static enum sg_status fill(const char *path, uint64_t count, struct sg_error *er
 
 static char floor_body[300];
 
-static enum sg_status floor_open(void *context, unsigned loop, unsigned loops_count, void **worker, struct sg_error *err)
+static enum sg_status floor_open(void *context, const struct http_seat *seat, void **worker, struct sg_error *err)
 {
-    (void)loop;
-    (void)loops_count;
+    (void)seat;
     (void)err;
     *worker = context;
     return SG_OK;
@@ -136,9 +135,38 @@ static void floor_handle(void *worker, bool ops_only, struct request *request, s
     response_body_static(out, floor_body, sizeof floor_body);
 }
 
-static void floor_turn_end(void *worker)
+/* Nothing ever waits here. */
+static bool floor_park(void *worker, struct request *request)
 {
     (void)worker;
+    (void)request;
+    return false;
+}
+
+static void floor_forget(void *worker, struct request *request)
+{
+    (void)worker;
+    (void)request;
+}
+
+static void floor_turn_end(void *worker, http_resume *resume)
+{
+    (void)worker;
+    (void)resume;
+}
+
+static void floor_wake(void *worker, bool woken, bool all, http_resume *resume)
+{
+    (void)worker;
+    (void)woken;
+    (void)all;
+    (void)resume;
+}
+
+static int64_t floor_deadline_ns(void *worker)
+{
+    (void)worker;
+    return INT64_MAX;
 }
 
 /* Until standard input ends; `tick` once a second. */
@@ -170,7 +198,16 @@ static enum sg_status serve_floor(const char *address, struct sg_error *err)
         .loops = 1,
         .connections_max = 4096,
         .position_bytes_max = 64,
-        .handler = {floor_body, floor_open, floor_close, floor_admit, floor_handle, floor_turn_end},
+        .handler = {.context = floor_body,
+                    .worker_open = floor_open,
+                    .worker_close = floor_close,
+                    .admit = floor_admit,
+                    .handle = floor_handle,
+                    .park = floor_park,
+                    .forget = floor_forget,
+                    .turn_end = floor_turn_end,
+                    .wake = floor_wake,
+                    .deadline_ns = floor_deadline_ns},
     };
     memset(floor_body, 'x', sizeof floor_body);
     enum sg_status status = http_start(&options, &http, err);
@@ -226,6 +263,7 @@ static enum sg_status serve_gateway(char *address, char *database, struct sg_err
     struct model_open_report report;
     struct model_writer *writer = NULL;
     struct metrics *metrics = NULL;
+    struct progress *progress = NULL;
     struct api *api = NULL;
     struct proof proof = {0};
     bool reshaped = false;
@@ -236,8 +274,10 @@ static enum sg_status serve_gateway(char *address, char *database, struct sg_err
         status = freshness_create(1, &proof.freshness, err);
     if (status == SG_OK)
         status = metrics_create(1, &metrics, err);
+    if (status == SG_OK)
+        status = progress_create(1, &progress, err);
     if (status == SG_OK) {
-        struct api_context context = {&settings, proof.freshness, metrics};
+        struct api_context context = {&settings, proof.freshness, metrics, progress};
         freshness_applied(proof.freshness, 0, proof.stream.position, &proof.stream.epoch);
         prove(&proof);
         status = api_start(&context, &api, err);
@@ -247,6 +287,7 @@ static enum sg_status serve_gateway(char *address, char *database, struct sg_err
         wait_for_end(prove, &proof);
     }
     api_stop(api);
+    progress_destroy(progress);
     metrics_destroy(metrics);
     freshness_destroy(proof.freshness);
     model_close(writer);

@@ -1,6 +1,8 @@
 // One run: writers, readers and faults against a world, recorded; then everything is healed, and each gateway must show
 // every acknowledged write.
 
+import { writeFileSync } from 'node:fs';
+
 import { Random } from '../support/workload.mjs';
 import { Faults, untilListening } from './faults.mjs';
 import { Reader } from './readers.mjs';
@@ -29,8 +31,9 @@ export async function campaign({
   const random = new Random(seed);
   const fork = () => new Random(random.between(0, 2 ** 31));
   const recorder = new Recorder(file);
+  let world;
   try {
-    const world = await makeWorld({ t, recorder, random: fork(), cluster, gateways, bin, env });
+    world = await makeWorld({ t, recorder, random: fork(), cluster, gateways, bin, env });
     const faults = new Faults({ world, recorder, random: fork(), kinds });
     let answers = 0;
     const onDone = (line) => {
@@ -53,6 +56,8 @@ export async function campaign({
     return { operations: done(), faults: faults.happened, counts: recorder.counts, seconds: recorder.now() / 1000 };
   } finally {
     recorder.close();
+    // What the last process of each gateway logged, beside the history.
+    world?.gateways.forEach((gateway, g) => writeFileSync(`${file}.gateway-${g}.log`, gateway.stderr));
   }
 }
 

@@ -109,6 +109,7 @@ static void check_default_scalars(const struct settings *s)
     assert_int_equal(s->rejected_max, 10000);
     assert_false(s->rejected_payload);
     assert_false(s->ready_without_broker);
+    assert_int_equal(s->rebuild_empty, EMPTY_WAIT);
     assert_int_equal(s->http_loops, 0);
     assert_int_equal(s->http_connections_max, 16384);
     assert_int_equal(s->cache_bytes, 64 << 20);
@@ -163,6 +164,7 @@ static void every_scalar_of_the_file_arrives(void **state)
                                   "wait: {default: 2m, max: 1h, parked_max: 11, parked_max_per_client: 12}\n"
                                   "probe: {idle: 100ms, min_interval: 10ms, epoch_trust: 0}\n"
                                   "rejected: {max: 13, payload: true}\nready: {without_broker: true}\n"
+                                  "rebuild: {empty: swap}\n"
                                   "http: {loops: 3, connections_max: 14}\ncache: {size: 500MB}\n"
                                   "log: {level: debug, format: text}\n");
     assert_string_equal(s.listen, "[::1]:9000");
@@ -181,6 +183,7 @@ static void every_scalar_of_the_file_arrives(void **state)
     assert_int_equal(s.rejected_max, 13);
     assert_true(s.rejected_payload);
     assert_true(s.ready_without_broker);
+    assert_int_equal(s.rebuild_empty, EMPTY_SWAP);
     assert_int_equal(s.http_loops, 3);
     assert_int_equal(s.http_connections_max, 14);
     assert_int_equal(s.cache_bytes, 500000000);

@@ -132,7 +132,8 @@ static void words_out_of_their_list_are_refused(void **state)
                     {"log: {level: INFO}", "c.yaml:1: log.level: must be debug, info, warn or error, not INFO"},
                     {"log:\n  format: xml", "c.yaml:2: log.format: must be json or text, not xml"},
                     {"rejected: {payload: yes}", "c.yaml:1: rejected.payload: must be false or true, not yes"},
-                    {"ready: {without_broker: 1}", "c.yaml:1: ready.without_broker: must be false or true, not 1"});
+                    {"ready: {without_broker: 1}", "c.yaml:1: ready.without_broker: must be false or true, not 1"},
+                    {"rebuild: {empty: no}", "c.yaml:1: rebuild.empty: must be wait or swap, not no"});
 }
 
 static void numbers_of_the_wrong_form_are_refused(void **state)

@@ -39,6 +39,13 @@ static void begin(struct model_fixture *f, int64_t created_ns, const struct epoc
     fixture_reload(f);
 }
 
+static bool count_collection(void *context, const struct model_collection *collection)
+{
+    (void)collection;
+    (*(size_t *)context)++;
+    return true;
+}
+
 /* Everything a reader sees is that of the first build. */
 static void assert_first_build_served(struct model_fixture *f)
 {
@@ -56,6 +63,9 @@ static void assert_first_build_served(struct model_fixture *f)
     assert_int_equal(fixture_entity(f, "new", &entity), SG_NOT_FOUND);
     assert_int_equal(fixture_entities(f), OLD_ROWS - 1);
     assert_int_equal(fixture_rejected(f), 1);
+    size_t collections = 0;
+    assert_int_equal(model_read_collections(fixture_begin(f), count_collection, &collections, NULL), SG_OK);
+    assert_int_equal(collections, 1);
 }
 
 /* The number of sweeps until nothing is left. */
@@ -294,10 +304,11 @@ static void sweep_removes_what_is_not_served_and_nothing_else(void **state)
     bool more = false;
     serve_first_build(f);
     assert_int_equal(sweep_all(f, 10), 1);
-    begin(f, 999, &SECOND, 1);
-    assert_int_equal(sweep_all(f, 10), 1);
-    assert_first_build_served(f);
+    begin(f, 999, &SECOND, 2);
     assert_int_equal(fixture_apply_one(f, event_state(1, "00", 1, "{\"new\":1}")), RESULT_APPLIED);
+    assert_int_equal(sweep_all(f, 10), 1); /* not what grows either */
+    assert_first_build_served(f);
+    assert_int_equal(fixture_apply_one(f, event_state(2, "00", 1, "{\"new\":1}")), RESULT_DUPLICATE);
     /* A crash (a reopen) between the sweeps. */
     assert_int_equal(model_sweep(f->writer, 10, &more, NULL), SG_OK);
     assert_true(more);
