@@ -43,7 +43,7 @@ struct model_rebuild {
     int64_t build;
     struct epoch epoch;
     uint64_t position;
-    uint64_t target;     /* the head when it began; MODEL_TARGET_UNKNOWN; 0 = the stream was empty: its first event ends it */
+    uint64_t target;     /* the head when it began; MODEL_TARGET_UNKNOWN; 0 = there was none: its first event ends it */
 };
 
 /* One stream as readers see it: the served build; a plain value. */

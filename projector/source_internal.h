@@ -65,8 +65,8 @@ bool source_sleep(struct source *s, int64_t duration_ns);
  * is up to date, and a consumer may be made from its position. */
 SG_MUST_CHECK enum sg_status source_settle(struct source *s, struct sg_error *err);
 
-/* The highest sequence that the stream had, as far as a build tells: its position, or the head when it began, which rows that
- * are served beside it may be proved by. */
+/* The highest sequence that the stream had, as far as a build tells: its position, or the head when it began, which rows
+ * that are served beside it may be proved by. */
 static inline uint64_t source_seen(const struct model_build *row)
 {
     return row->target != MODEL_TARGET_UNKNOWN && row->target > row->position ? row->target : row->position;

@@ -1,5 +1,5 @@
-/* What a kill -9 must not do: separate the rows from the position, or serve a part of a build. The rows are compared with a
- * fold of the same events of the same life up to the stored position, after each kill and, by another process, in mid-run. */
+/* What a kill -9 must not do: separate the rows from the position, or serve a part of a build. The rows are compared with
+ * a fold of the same life's events up to the stored position, after each kill and, by another process, in mid-run. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* What a rebuild promises: the new build grows unseen beside the served one, with a position, epoch and gaps of its own; it is
- * swapped to when it is whole; what neither is served nor grows is swept away. */
+/* What a rebuild promises: the new build grows unseen beside the served one, with a position, epoch and gaps of its own;
+ * it is swapped to when it is whole; what neither is served nor grows is swept away. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
