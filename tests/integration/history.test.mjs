@@ -63,6 +63,7 @@ const GOOD = {
   'a refusal at the deadline': read(320, 830, { d: { v: 9 }, w: 0.5, ...refused(504, 'version-not-reached') }),
   'the old life, admitted': read(10_150, 10_152, { ...shows(1, 2, 3, 'aone'), rsl: 0.3 }),
   'an old epoch, refused': read(10_150, 10_152, { d: { p: { q: 1, e: 'aone' } }, ...refused(409, 'epoch-mismatch') }),
+  'an old epoch, not known to be old in time': read(10_150, 11_152, { d: { p: { q: 1, e: 'aone' } }, w: 1, ...refused(504, 'position-not-reached'), pos: { q: 1, e: 'btwo' } }),
   'a rejected version': read(320, 322, { d: { v: 3 }, ...refused(422, 'version-rejected') }),
   'late, while the gateway was stopped': read(320, 2000, { d: { v: 2 }, w: 0, ...shows(1, 2, 3, 'aone') }),
 };

@@ -7,8 +7,10 @@ import { createConnection } from 'node:net';
 import { describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 
+import { startGateway } from '../support/gateway.mjs';
 import { openFiles, run } from '../support/process.mjs';
 import { scrape } from '../support/prometheus.mjs';
+import { startProxy } from '../support/proxy.mjs';
 import { event, events, scene } from '../support/scene.mjs';
 import { throughout, timed, until } from '../support/until.mjs';
 
@@ -58,23 +60,41 @@ describe('parked reads', () => {
     assert.ok(times[10] < 60, `half of them took more than ${times[10].toFixed(1)} ms`);
   });
 
-  it('are each woken by its own entity, position or proof, among many', async (t) => {
+  it('are each woken by its own entity, among many', async (t) => {
     const count = 600;
-    const s = await live(t, { publish: events(count, { ids: count, from: 0 }).map((e, i) => event(`p-${i}`, 1)) });
-    const epoch = /epoch=(\w+)/.exec((await s.gateway.get('/v1/state')).headers['state-position'])[1];
-    const asked = Array.from({ length: count }, (_, i) => {
-      const position = [`min_version=2`, `min_position=STATE:${count + i + 1};epoch=${epoch}&min_version=2`][i % 2];
-      return s.gateway.get(`/v1/state/customers/p-${i}?${position.replace(';', '%3B')}&wait=20`, { timeoutMs: 25_000 });
-    });
+    const s = await live(t);
+    const asked = Array.from({ length: count }, (_, i) =>
+      s.gateway.get(`/v1/state/customers/p-${i}?min_version=2&wait=20`, { timeoutMs: 25_000 }),
+    );
     await untilParked(s.gateway, count);
     let answeredCount = 0;
     asked.forEach((one) => one.then(() => answeredCount++));
-    await s.publish(Array.from({ length: count / 2 }, (_, i) => event(`p-${i}`, 2)));
+    const half = (from) => Array.from({ length: count / 2 }, (_, i) => event(`p-${from + i}`, 2));
+    await s.publish(half(0));
     await until('the first half has its answers', () => answeredCount === count / 2, { everyMs: 5 });
     assert.equal(await parkedCount(s.gateway), count / 2, 'the others wait on');
-    await s.publish(Array.from({ length: count / 2 }, (_, i) => event(`p-${count / 2 + i}`, 2)));
+    await s.publish(half(count / 2));
     for (const answer of await Promise.all(asked)) assert.equal(typeOf(answer), '200 2');
     await untilParked(s.gateway, 0);
+  });
+
+  it('are each woken by its own position, bare or with its epoch, and by a proof', async (t) => {
+    const s = await scene(t, { publish: [event('c-1', 1)], gateway: null });
+    const proxy = await startProxy({ t, target: s.nats.port });
+    const gateway = await startGateway({ t, nats: proxy.url });
+    await gateway.untilStatus('live');
+    const epoch = /epoch=(\w+)/.exec((await gateway.get('/v1/state')).headers['state-position'])[1];
+    proxy.stall(); // the gateway knows nothing of what is published now
+    await s.publish(events(30, { from: 2 }));
+    const demands = Array.from({ length: 30 }, (_, i) => [`min_position=STATE:${i + 2}`, `min_position=STATE:${i + 2}%3Bepoch=${epoch}`, 'max_staleness=0'][i % 3]);
+    const asked = demands.map((demand) => gateway.get(`${C1}?${demand}&wait=20`, { timeoutMs: 25_000 }));
+    await untilParked(gateway, 30);
+    proxy.flow();
+    for (const [i, answer] of (await Promise.all(asked)).entries()) {
+      assert.equal(answer.status, 200, `${demands[i]}: ${answer.text}`);
+      const { position } = /:(?<position>\d+);/.exec(answer.headers['state-position']).groups;
+      assert.ok(Number(position) >= (i % 3 === 2 ? 31 : i + 2), `${demands[i]}: ${position}`);
+    }
   });
 
   it('are not answered before their deadline, nor later than half a second after it', async (t) => {
