@@ -81,11 +81,13 @@ static void position_want(const struct call *call, const struct demand_position 
         wants->position_sequence = p->sequence;
     }
     if (!wants->probe && !asked_since) {
-        /* Where only the epoch is in doubt, a probe that is under way already may do. */
-        bool reached = p->epoch.text[0] == '\0' && s->row->position >= p->sequence;
+        /* Where only the epoch is in doubt, a probe that is under way already may do; not one that showed another. */
+        int64_t trusted_ns = call->request->arrived_ns - trust_ns(call);
+        bool in_doubt = p->epoch.text[0] == '\0' && s->row->position >= p->sequence &&
+                        !(s->view.probe_known && s->view.probe_ns >= trusted_ns);
         wants->probe = true;
         wants->probe_stream = p->stream;
-        wants->probe_ns = call->request->arrived_ns - (reached ? trust_ns(call) : 0);
+        wants->probe_ns = in_doubt ? trusted_ns : call->request->arrived_ns;
     }
 }
 

@@ -79,6 +79,8 @@ static bool client_take(struct waits *w, const struct client_address *address)
 {
     struct client **link = client_find(w, address);
     if (*link == NULL) {
+        if (w->client_max == 0)
+            return false; /* kept only while it has a parked read */
         *link = calloc(1, sizeof **link);
         if (*link == NULL)
             return false;

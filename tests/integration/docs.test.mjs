@@ -16,7 +16,7 @@ import { scrape } from '../support/prometheus.mjs';
 import { events } from '../support/scene.mjs';
 
 const FEED = program('STATEGATE_FEED_BIN', 'build/dev/stategate-feed');
-const DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'SECURITY.md'];
+const DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'SECURITY.md', 'docs/positions.md'];
 const read = (file) => readFileSync(join(SOURCE_DIR, file), 'utf8');
 
 // ---- Markdown
@@ -232,7 +232,7 @@ describe('README', () => {
   it('is checked by something that finds faults', () => {
     const planted = [
       ['| `/livez` |', '| `/alivez` |'],
-      ['| `limit`, `cursor`, `stream`, `collection` |', '| `limit`, `cursor`, `stream` |'],
+      ['`limit`, `cursor`, `stream`, `collection`, `min_position`', '`limit`, `cursor`, `stream`, `min_position`'],
       ['| `State-Lag` |', '| `State-Lags` |'],
       ['| `catching-up` |', '| `late` |'],
       ['| `uri-too-long` | 414 |', '| `uri-too-long` | 415 |'],
