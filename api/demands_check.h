@@ -11,6 +11,7 @@ struct call;
 struct demands_subject {
     int owner;       /* index of the stream, or TURN_ALL */
     int64_t version; /* the entity's, a tombstone's too; 0 = never seen, or no entity is meant */
+    uint64_t sequence; /* of the event that wrote it */
 };
 
 /* True if all demands of the request hold in the turn's snapshot: go on and answer. False: `out` is the answer (409, 422, 503,

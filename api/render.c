@@ -44,6 +44,16 @@ void render_gaps_after(struct response *r, const struct turn_stream *stream, uin
         response_header_bytes(r, "State-Gap", text, used);
 }
 
+void render_rejections(struct response *r, const struct model_entity_rejections *rejections)
+{
+    if (!rejections->any)
+        return;
+    if (rejections->unknown_version || rejections->version_max <= 0)
+        response_header(r, "State-Rejected", "?");
+    else
+        response_header_uint(r, "State-Rejected", (uint64_t)rejections->version_max);
+}
+
 const char *render_etag(const struct model_stream *row, uint64_t number, char out[RENDER_ETAG_BYTES])
 {
     size_t used = 0;

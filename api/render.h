@@ -12,6 +12,9 @@ void render_claim(struct response *r, const struct turn_claim *claim, int64_t no
 /* State-Gap with the gaps that lie behind `sequence`; none, no header. */
 void render_gaps_after(struct response *r, const struct turn_stream *stream, uint64_t sequence);
 
+/* State-Rejected: the highest version, or "?" where one is not known; none, no header. */
+void render_rejections(struct response *r, const struct model_entity_rejections *rejections);
+
 /* `"<epoch>.b<build>.<number>"`, with its quotes. Returns NULL while the epoch is unknown. */
 #define RENDER_ETAG_BYTES 64
 const char *render_etag(const struct model_stream *row, uint64_t number, char out[RENDER_ETAG_BYTES]);

@@ -11,6 +11,7 @@ void response_init(struct response *r)
     r->status = 200;
     r->close = false;
     r->failed = false;
+    r->park = false;
     r->headers_count = 0;
     r->body = NULL;
     r->body_bytes = 0;

@@ -2,6 +2,7 @@
 #include "api/router.h"
 
 #include "api/admission.h"
+#include "api/conditional.h"
 #include "api/handlers.h"
 #include "api/problem.h"
 #include "api/worker.h"
@@ -111,6 +112,19 @@ static bool read_demands(struct call *call, struct response *out)
     }
     enum sg_status status = demands_parse(&r->demand_fields, &r->target, r->route == (int)ROUTE_ENTITY,
                                           call->worker->api->context.settings, &r->demands, &err);
+    bool ignored = false;
+    size_t limit = 0;
+    /* What is malformed is said first, before a stream that is not known and before anything is waited for. */
+    if (status == SG_OK || status == SG_NOT_FOUND) {
+        struct sg_error malformed;
+        if (param_limit(&r->target, &limit, &malformed) != SG_OK) {
+            problem_bad_request(out, &malformed);
+            demands_free(&r->demands);
+            return false;
+        }
+    }
+    if (status == SG_OK && (r->route == (int)ROUTE_ENTITY || r->route == (int)ROUTE_PAGE))
+        status = conditional_unchanged(r, NULL, &ignored, &err);
     if (status == SG_OK)
         return true;
     if (status == SG_NOT_FOUND)
@@ -217,6 +231,8 @@ void router_handle(struct worker *worker, bool ops_only, struct request *request
     answer(worker, ops_only, request, out);
     if (out->park)
         return;
+    if (out->status >= 500 && request->outcome == WAIT_MET)
+        request->outcome = WAIT_REFUSED; /* the rows could not be read */
     end_wait(worker, request, request->outcome);
     count(worker, (enum route_id)request->route, request, out, begun_ns);
 }

@@ -64,13 +64,9 @@ static enum sg_status add_rejections(const struct call *call, struct response *o
     enum sg_status status =
         model_read_entity_rejections(turn_reader(call->worker->turn), call->collection, call->id, shown->version,
                                      shown->sequence, &rejections, err);
-    if (status != SG_OK || !rejections.any)
-        return status;
-    if (rejections.unknown_version || rejections.version_max <= 0)
-        response_header(out, "State-Rejected", "?");
-    else
-        response_header_uint(out, "State-Rejected", (uint64_t)rejections.version_max);
-    return SG_OK;
+    if (status == SG_OK)
+        render_rejections(out, &rejections);
+    return status;
 }
 
 static void answer_found(const struct call *call, const struct turn_stream *stream, const struct model_entity *entity,
@@ -111,7 +107,7 @@ void state_entity(struct call *call, struct response *out)
         return;
     }
     /* What no template can produce is not waited for. */
-    if (owner >= 0 && !demands_hold(call, &(struct demands_subject){owner, entity.version}, out))
+    if (owner >= 0 && !demands_hold(call, &(struct demands_subject){owner, entity.version, entity.sequence}, out))
         return;
     const struct turn_claim *claim = demands_claim(call, owner < 0 ? TURN_ALL : owner);
     render_claim(out, claim, clock_boot_ns());

@@ -3,6 +3,9 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#ifdef SG_PLANT_OLDER_SNAPSHOT
+#include <unistd.h>
+#endif
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -114,6 +117,9 @@ enum sg_status turn_begin(struct turn *turn, struct sg_error *err)
     }
     /* Behind the begin of the snapshot: what is proved from here on cannot make it look fresher than it is. */
     turn->open = true;
+#ifdef SG_PLANT_OLDER_SNAPSHOT
+    (void)usleep(5000); /* or the window is too short to be met by chance */
+#endif
     turn->now_ns = clock_boot_ns();
     turn->wall_s = clock_wall_ns() / NS_PER_S;
     if (turn->failing && turn->now_ns - turn->failed_ns >= TURN_RECOVERED_NS) {

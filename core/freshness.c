@@ -243,8 +243,13 @@ static const struct proof *proof_for(const struct stream_freshness *s, const str
 {
     if (s->proofs_count == 0 || !epoch_equal(&s->proofs_epoch, &row->epoch))
         return NULL;
+    uint64_t position = row->position;
+#ifdef SG_PLANT_OLDER_SNAPSHOT
+    if (s->applied_known && epoch_equal(&s->applied_epoch, &row->epoch))
+        position = s->applied;
+#endif
     for (size_t i = s->proofs_count; i > 0; i--) {
-        if (s->proofs[i - 1].head <= row->position)
+        if (s->proofs[i - 1].head <= position)
             return &s->proofs[i - 1];
     }
     return NULL;

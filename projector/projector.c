@@ -402,11 +402,19 @@ static void batch_apply(struct projector *p, size_t stream)
         return;
     }
     int64_t began_ns = clock_boot_ns();
+#ifdef SG_PLANT_WAKE_BEFORE_COMMIT
+    for (size_t i = 0; i < count; i++)
+        p->results[i] = RESULT_APPLIED; /* probably */
+    tell_entities(p, count);
+    tell_position(p, stream, p->events[count - 1].sequence);
+#endif
     enum sg_status status =
         model_apply(p->context.model, lane->id, p->events, count, p->results, p->reasons, &position, &err);
+#ifndef SG_PLANT_WAKE_BEFORE_COMMIT
     /* Commit, then publish, then wake: a reader that sees the position can see the rows. */
     if (status == SG_OK)
         tell_entities(p, count);
+#endif
     if (status == SG_OK)
         status = publish_position(p, stream, position, &err);
     if (status != SG_OK) {

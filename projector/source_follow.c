@@ -28,6 +28,9 @@ static bool answer_counts(struct source *s, const struct probe *p)
 
 static bool proof_grade(struct source *s, const struct probe *p)
 {
+#ifdef SG_PLANT_STALE_LEADER
+    return answer_counts(s, p) || p->info.created_ns != 0; /* whoever answers is believed */
+#endif
     if (p->answered_ns - p->t0_ns > LINK_REQUEST_TIMEOUT_MS * NS_PER_MS || p->info.created_ns == 0 ||
         !p->info.leader_proved)
         return false;
@@ -40,6 +43,9 @@ enum sg_status source_probe(struct source *s, struct probe *out, struct sg_error
     out->t0_ns = clock_boot_ns();
     enum sg_status status = jetstream_info(&s->js, &out->info, err);
     out->answered_ns = clock_boot_ns();
+#ifdef SG_PLANT_STALENESS_AT_RECEIPT
+    out->t0_ns = out->answered_ns;
+#endif
     s->unanswered = status == SG_UNAVAILABLE;
     out->proof_grade = status == SG_OK && proof_grade(s, out);
     enum probe_result result = status != SG_OK ? PROBE_FAILED : out->proof_grade ? PROBE_PROVED : PROBE_UNPROVED;

@@ -39,11 +39,13 @@ export async function campaign({
     const onDone = (line) => {
       if (line.st !== undefined) answers++;
     };
-    const writing = Array.from({ length: writers }, (_, index) =>
-      new Writer({ world, recorder, random: fork(), index, count: writers, everyMs: writeEveryMs }),
+    const writing = Array.from(
+      { length: writers },
+      (_, index) => new Writer({ world, recorder, random: fork(), index, count: writers, everyMs: writeEveryMs }),
     );
-    const reading = Array.from({ length: readers }, (_, index) =>
-      new Reader({ world, recorder, random: fork(), index, onDone, everyMs: readEveryMs }),
+    const reading = Array.from(
+      { length: readers },
+      (_, index) => new Reader({ world, recorder, random: fork(), index, onDone, everyMs: readEveryMs }),
     );
     const done = () => answers + writing.reduce((sum, { written }) => sum + written, 0);
     let failed = false;
@@ -51,7 +53,10 @@ export async function campaign({
       const inTime = recorder.now() < secondsMax * 1000;
       return !failed && inTime && (done() < operations || !faults.complete);
     };
-    await together([...writing, ...reading, faults].map((part) => part.run(going)), () => (failed = true));
+    await together(
+      [...writing, ...reading, faults].map((part) => part.run(going)),
+      () => (failed = true),
+    );
     await settle({ world, recorder, reader: reading[0] });
     return { operations: done(), faults: faults.happened, counts: recorder.counts, seconds: recorder.now() / 1000 };
   } finally {

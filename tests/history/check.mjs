@@ -83,11 +83,13 @@ function print(report) {
   const { history, violations } = report;
   let writes = 0;
   for (const life of history.lives.values()) writes += life.acks.length;
-  console.log(`${report.reads} answers, ${writes} acknowledged writes, ${history.lives.size} lives of the stream, ${report.unreached} requests without an answer`);
+  console.log(`${report.reads} answers, ${report.unreached} requests without one, ${writes} acknowledged writes`);
+  console.log(`${history.lives.size} lives of the stream`);
   console.log(`answers: ${JSON.stringify(report.statuses)}`);
   console.log(`demands that were met: ${JSON.stringify(report.met)}`);
   console.log(`faults: ${JSON.stringify(history.faults)}`);
-  for (const { rule, line, wrong, read } of violations.slice(0, SHOWN_MAX)) console.log(`line ${line}: ${rule}: ${wrong}\n    ${JSON.stringify(read)?.slice(0, 400)}`);
+  for (const { rule, line, wrong, read } of violations.slice(0, SHOWN_MAX))
+    console.log(`line ${line}: ${rule}: ${wrong}\n    ${JSON.stringify(read)?.slice(0, 400)}`);
   console.log(`${violations.length} violations ${violations.length > 0 ? JSON.stringify(report.byRule) : ''}`);
 }
 

@@ -1,5 +1,5 @@
-// What goes wrong while readers and writers are at work. Each fault is recorded with its beginning and its end, after it
-// really happened.
+// What goes wrong while readers and writers are at work. Each fault is recorded with its beginning and its end, after
+// it really happened.
 
 import { setTimeout as pause } from 'node:timers/promises';
 

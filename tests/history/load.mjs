@@ -54,17 +54,38 @@ export class History {
 
   add(line) {
     switch (line.t) {
-      case 'life': this.life(line.l).created = line.s; break;
-      case 'end': Object.assign(this.life(line.l), { deleted: line.s, gone: line.e }); break;
-      case 'w': this.addWrite(line); break;
-      case 'log': this.life(line.l).log.set(line.q, line); break;
-      case 'dumped': this.life(line.l).dumped = line.q; break;
-      case 'gateway': this.gateways[line.g] = line; break;
-      case 'stall': this.stalls.push([line.s, line.e]); break;
-      case 'fault': this.addFault(line); break;
-      case 'settled': this.settled = true; break;
-      case 'r': this.bindEpoch(line); break;
-      default: this.problems.push(`a line of an unknown kind: ${line.t}`);
+      case 'life':
+        this.life(line.l).created = line.s;
+        break;
+      case 'end':
+        Object.assign(this.life(line.l), { deleted: line.s, gone: line.e });
+        break;
+      case 'w':
+        this.addWrite(line);
+        break;
+      case 'log':
+        this.life(line.l).log.set(line.q, line);
+        break;
+      case 'dumped':
+        this.life(line.l).dumped = line.q;
+        break;
+      case 'gateway':
+        this.gateways[line.g] = line;
+        break;
+      case 'stall':
+        this.stalls.push([line.s, line.e]);
+        break;
+      case 'fault':
+        this.addFault(line);
+        break;
+      case 'settled':
+        this.settled = true;
+        break;
+      case 'r':
+        this.bindEpoch(line);
+        break;
+      default:
+        this.problems.push(`a line of an unknown kind: ${line.t}`);
     }
   }
 
@@ -85,7 +106,8 @@ export class History {
     if (!found) return;
     const l = Number(found[1]);
     const known = this.epochs.get(line.pos.e);
-    if (known !== undefined && known !== l) this.problems.push(`epoch ${line.pos.e} shows states of lives ${known} and ${l}`);
+    if (known !== undefined && known !== l)
+      this.problems.push(`epoch ${line.pos.e} shows states of lives ${known} and ${l}`);
     this.epochs.set(line.pos.e, l);
   }
 
@@ -151,6 +173,12 @@ class Life {
   row(c, id, q) {
     const changes = this.entities.get(`${c} ${id}`) ?? [];
     return changes[lastAtMost(changes, (change) => change.q, q)];
+  }
+
+  // The sequence at which an entity reached version `v`; undefined = never.
+  reached(c, id, v) {
+    const changes = this.entities.get(`${c} ${id}`) ?? [];
+    return changes[lastAtMost(changes, (change) => change.v, v, true) + 1]?.q;
   }
 
   // The largest sequence that was acknowledged before `x`; 0 = none.

@@ -1,4 +1,5 @@
-// Readers: each asks one gateway after another, with every kind of demand, and records what it asked and what it was told.
+// Readers: each asks one gateway after another, with every kind of demand, and records what it asked and what it was
+// told.
 
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -147,14 +148,19 @@ export class Reader {
   note(line, { status, headers, text }, base) {
     line.st = status;
     line.pos = parsePosition(headers['state-position']);
-    for (const [key, name] of [['v', 'state-version'], ['sl', 'state-staleness'], ['lag', 'state-lag']])
+    for (const [key, name] of [
+      ['v', 'state-version'],
+      ['sl', 'state-staleness'],
+      ['lag', 'state-lag'],
+    ])
       if (headers[name] !== undefined) line[`r${key}`] = Number(headers[name]);
     line.word = headers['state-status'];
     const parked = /wait;dur=([\d.]+)/.exec(headers['server-timing'] ?? '');
     if (parked) line.parked = Number(parked[1]);
     if (status === 200) this.noteBody(line, text, headers.etag, base);
     else if (status >= 400) line.type = /"type":"[^"]*?([a-z-]+)"/.exec(text)?.[1];
-    if (status === 200 || status === 304 || status === 404 || status === 410) this.carried = line.pos?.e ? line.pos : null;
+    if (status === 200 || status === 304 || status === 404 || status === 410)
+      this.carried = line.pos?.e ? line.pos : null;
     else if (status === 409) this.carried = null;
   }
 

@@ -1,18 +1,24 @@
-// What must hold of every answer. Each rule takes the history, an answer and what the gateway has shown so far, and says
-// in a sentence what is wrong, or nothing.
+// What must hold of every answer. Each rule takes the history, an answer and what the gateways have shown so far, and
+// says in a sentence what is wrong, or nothing.
 //
-// Times are ours, of one monotonic clock, and each rule uses the bound that favours the gateway: an answer was made after
-// the request was sent, a write was stored before its acknowledgement was received. So network and scheduling can hide a
-// violation, and never make one up.
+// Times are ours, of one monotonic clock, and each rule uses the bound that favours the gateway: an answer was made
+// after the request was sent, a write was stored before its acknowledgement was received. So network and scheduling can
+// hide a violation, and never make one up.
 
 const LATE_MS = 500; // beyond the deadline
 const EARLY_MS = 2; // the gateway's clock and its rounding to milliseconds
-const WOKEN_MS = 250; // a demand that was met that long before the deadline must not be refused
+const WOKEN_MS = 400; // a demand that was met that long before must have been answered
 const WAIT_DEFAULT_MS = 5000;
 
 const ANSWERED = new Set([200, 304, 404, 410]);
 const REFUSED_AT_DEADLINE = new Set([
-  'version-not-reached', 'position-not-reached', 'too-stale', 'starting', 'rebuilding', 'replica-disconnected', 'halted',
+  'version-not-reached',
+  'position-not-reached',
+  'too-stale',
+  'starting',
+  'rebuilding',
+  'replica-disconnected',
+  'halted',
 ]);
 
 export const answered = (r) => ANSWERED.has(r.st);
@@ -67,7 +73,8 @@ function lacks(history, r, instant) {
     return `position ${r.pos.q} lacks ${life.floor(instant)}, acknowledged ${(r.s - life.ackBefore(instant).e).toFixed(1)} ms before the request`;
   }
   const later = history.laterAck(l, instant);
-  if (later) return `life ${l} is shown, and life ${later.l} had acknowledged ${later.q} ${(r.s - later.e).toFixed(1)} ms before the request`;
+  if (later)
+    return `life ${l} is shown, and life ${later.l} had acknowledged ${later.q} ${(r.s - later.e).toFixed(1)} ms before the request`;
 }
 
 function staleness(history, r) {
@@ -81,8 +88,10 @@ function lag(history, r) {
   const life = history.lives.get(lifeOf(history, r));
   if (!life) return;
   const head = r.pos.q + r.rlag;
-  if (head < life.floor(r.s + parkedMs(r) - r.rsl * 1000)) return `lag ${r.rlag} at ${r.pos.q}, and more had been acknowledged`;
-  if (r.e < life.deleted && life.dumped > 0 && head > life.dumped) return `a head of ${head}, and the stream ended at ${life.dumped}`;
+  if (head < life.floor(r.s + parkedMs(r) - r.rsl * 1000))
+    return `lag ${r.rlag} at ${r.pos.q}, and more had been acknowledged`;
+  if (r.e < life.deleted && life.dumped > 0 && head > life.dumped)
+    return `a head of ${head}, and the stream ended at ${life.dumped}`;
 }
 
 // ---- what is shown was published, and belongs to the position shown ----
@@ -92,7 +101,8 @@ function entity(history, r) {
   const l = lifeOf(history, r);
   const life = history.lives.get(l);
   if (!life) return;
-  if (r.st === 200 && history.attempt(l, r.c, r.id, r.rv)?.b !== r.b) return `${r.c}/${r.id} version ${r.rv} was not published with this state`;
+  if (r.st === 200 && history.attempt(l, r.c, r.id, r.rv)?.b !== r.b)
+    return `${r.c}/${r.id} version ${r.rv} was not published with this state`;
   if (r.pos.q > life.dumped) return;
   const row = life.row(r.c, r.id, r.pos.q);
   const expected = row === undefined ? 'nothing' : `version ${row.v}${row.k === 'd' ? ', deleted' : ''}`;
@@ -112,7 +122,8 @@ function page(history, r) {
     shown.delete(id);
     const expected = row === undefined || row.k === 'd' ? undefined : row.v;
     if (item?.v !== expected) return `page of ${r.c} at ${r.pos.q}: ${id} ${item?.v}, and the stream says ${expected}`;
-    if (item && history.attempt(l, r.c, id, item.v)?.b !== item.b) return `page of ${r.c}: ${id} version ${item.v} was not published with this state`;
+    if (item && history.attempt(l, r.c, id, item.v)?.b !== item.b)
+      return `page of ${r.c}: ${id} version ${item.v} was not published with this state`;
   }
   if (shown.size > 0) return `page of ${r.c} at ${r.pos.q}: ${[...shown.keys()]} was never published by then`;
 }
@@ -130,7 +141,8 @@ function neverBack(history, r, seen) {
 function carried(history, r, seen) {
   if (!answered(r) || !r.d.carried) return;
   const last = seen.last(r.i);
-  if (last?.e && r.pos?.e === last.e && r.pos.q < last.q) return `reader ${r.i} went back from ${show(last)} to ${show(r.pos)}`;
+  if (last?.e && r.pos?.e === last.e && r.pos.q < last.q)
+    return `reader ${r.i} went back from ${show(last)} to ${show(r.pos)}`;
 }
 
 // ---- refusals ----
@@ -153,13 +165,15 @@ function conflict(history, r) {
   }
   if (r.type === 'position-beyond-head') {
     const life = presentAt(history, r);
-    if (life && p.q <= life.floor(r.s)) return `position ${p.q} refused although ${life.floor(r.s)} had been acknowledged`;
+    if (life && p.q <= life.floor(r.s))
+      return `position ${p.q} refused although ${life.floor(r.s)} had been acknowledged`;
   }
 }
 
 // The life that the stream was in during all of a request; undefined = it changed.
 function presentAt(history, r) {
-  for (const life of history.lives.values()) if (life.created < r.s && life.deleted > r.e && nextCreated(history, life) > r.e) return life;
+  for (const life of history.lives.values())
+    if (life.created < r.s && life.deleted > r.e && nextCreated(history, life) > r.e) return life;
   return undefined;
 }
 
@@ -181,24 +195,28 @@ function tooEarly(history, r) {
 function tooLate(history, r) {
   const limit = (demanding(r) ? waitMs(r) : 0) + LATE_MS;
   const took = r.e - r.s;
-  if (took > limit && took - history.stalled(r.s, r.e) > limit) return `status ${r.st} after ${took.toFixed(1)} ms of ${limit - LATE_MS}`;
+  if (took > limit && took - history.stalled(r.s, r.e) > limit)
+    return `status ${r.st} after ${took.toFixed(1)} ms of ${limit - LATE_MS}`;
 }
 
-// What this gateway had shown to others well before the deadline, it must not call missing.
+// What this gateway had shown to others, well before the deadline or the answer, must have woken who waited for it.
 function notWoken(history, r, seen) {
+  const instant = Math.min(r.s + waitMs(r), r.e) - WOKEN_MS;
+  if (instant <= r.s || r.d.m !== undefined || history.stalled(r.s, r.e) > 0) return;
+  const wanted = wantedPosition(history, r);
+  if (wanted === undefined) return;
+  const shown = seen.shownBefore(r.g, r.pos.e, instant);
+  if (shown >= wanted)
+    return `${r.type ?? `status ${r.st}`} after ${(r.e - r.s).toFixed(0)} ms: it waited for position ${wanted}, and this gateway had shown ${shown}`;
+}
+
+// The position at which all that a read demands is there; undefined = not known, or in another life than that shown:
+// there the demand is gone, not missing.
+function wantedPosition(history, r) {
   const { p, v } = r.d;
-  const instant = r.s + waitMs(r) - WOKEN_MS;
-  if (instant <= r.s || history.stalled(r.s, r.e) > 0) return;
-  // Where the rows belong to another life by now, the demanded position is gone, not missing.
-  if (r.type === 'position-not-reached' && p?.e && r.pos?.e === p.e) {
-    const shown = seen.shownBefore(r.g, p.e, instant);
-    if (shown >= p.q) return `position ${show(p)} not reached, and this gateway had shown ${shown}`;
-  }
-  if (r.type === 'version-not-reached' && r.pos?.e) {
-    const shown = seen.shownBefore(r.g, r.pos.e, instant);
-    const row = history.lives.get(lifeOf(history, r))?.row(r.c, r.id, shown);
-    if (row && row.v >= v) return `version ${v} not reached, and this gateway had shown position ${shown} with ${row.v}`;
-  }
+  if (!r.pos?.e || (p && p.e !== r.pos.e) || (!p && v === undefined)) return undefined;
+  const reached = v === undefined ? 0 : history.lives.get(lifeOf(history, r))?.reached(r.c, r.id, v);
+  return reached === undefined ? undefined : Math.max(p?.q ?? 0, reached);
 }
 
 export const RULES = {

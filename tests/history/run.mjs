@@ -17,6 +17,7 @@ const { values } = parseArgs({
     gateways: { type: 'string', default: '2' },
     readers: { type: 'string', default: '24' },
     writers: { type: 'string', default: '4' },
+    'write-every': { type: 'string', default: '6' }, // milliseconds between two writes of one writer
     think: { type: 'string', default: '0' }, // milliseconds between two reads of one reader
     faults: { type: 'string' }, // kinds, with commas between; all by default
     bin: { type: 'string' },
@@ -41,6 +42,7 @@ try {
     readers: Number(values.readers),
     writers: Number(values.writers),
     readEveryMs: Number(values.think),
+    writeEveryMs: Number(values['write-every']),
     kinds: values.faults?.split(','),
     bin: values.bin ?? program('STATEGATE_RELEASE_BIN', 'build/release/stategate'),
   });

@@ -114,7 +114,8 @@ class World {
       at = message.seq;
       stalled.refresh();
       const [, c, id] = message.subject.split('.');
-      if (message.subject.startsWith('state.')) this.recorder.add({ t: 'log', l: this.life, q: at, c, id, ...fields(message) });
+      if (message.subject.startsWith('state.'))
+        this.recorder.add({ t: 'log', l: this.life, q: at, c, id, ...fields(message) });
       if (at >= last) break;
     }
     clearTimeout(stalled);

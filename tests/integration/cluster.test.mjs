@@ -30,9 +30,17 @@ async function clusterScene(t, { gateways = 2 } = {}) {
   for (let i = 0; i < gateways; i++) made.push(await startGateway({ t, nats: cluster.url, bin: BIN }));
   for (const gateway of made) await gateway.untilStatus('live', { deadlineMs: 20_000 });
   const publish = (client, version) =>
-    until('published', () => client.js.publish('state.customers.c-1', `{"version":${version},"state":{"n":${version}}}`, { timeout: 2000, retries: 0 }), {
-      deadlineMs: 30_000,
-    });
+    until(
+      'published',
+      () =>
+        client.js.publish('state.customers.c-1', `{"version":${version},"state":{"n":${version}}}`, {
+          timeout: 2000,
+          retries: 0,
+        }),
+      {
+        deadlineMs: 30_000,
+      },
+    );
   return { cluster, admin, gateways: made, publish };
 }
 
@@ -63,7 +71,10 @@ describe('a cluster', () => {
         const instant = sent - Number(headers['state-staleness'] ?? Infinity) * 1000;
         if (known.at < instant) {
           checked++;
-          assert.ok(shown >= known.version, `${shown} shown as ${headers['state-staleness']} s old, ${known.version} was acknowledged ${sent - known.at} ms ago`);
+          assert.ok(
+            shown >= known.version,
+            `${shown} shown as ${headers['state-staleness']} s old, ${known.version} was acknowledged ${sent - known.at} ms ago`,
+          );
         }
         await new Promise((done) => setTimeout(done, 5));
       }
@@ -87,7 +98,11 @@ describe('a cluster', () => {
     assert.ok(checked > 20, `${checked} answers claimed an instant`);
     for (const [i, gateway] of gateways.entries()) {
       const status = await gateway.status(STREAM);
-      assert.equal(`${status.epoch} ${status.build}`, `${before[i].epoch} ${before[i].build}`, 'the same life, the same build');
+      assert.equal(
+        `${status.epoch} ${status.build}`,
+        `${before[i].epoch} ${before[i].build}`,
+        'the same life, the same build',
+      );
       const fresh = await gateway.get(`${C1}?max_staleness=0`);
       assert.equal(`${fresh.status} ${fresh.headers['state-version']}`, '200 60');
     }
@@ -97,7 +112,8 @@ describe('a cluster', () => {
     const { cluster, admin, gateways, publish } = await clusterScene(t);
     await publish(admin, 1);
     const positions = [];
-    for (const gateway of gateways) positions.push((await gateway.get(`${C1}?min_version=1`)).headers['state-position']);
+    for (const gateway of gateways)
+      positions.push((await gateway.get(`${C1}?min_version=1`)).headers['state-position']);
     assert.match(positions[0], new RegExp(`^STATE:1;epoch=${EPOCH}$`));
     assert.equal(positions[0], positions[1]);
     const leader = await cluster.leader(admin, STREAM);
@@ -108,7 +124,10 @@ describe('a cluster', () => {
     await publish(survivor, 2);
     const answer = await gateways[0].get(`${C1}?min_version=2&wait=20`, { timeoutMs: 25_000 });
     assert.equal(answer.status, 200, answer.text);
-    const next = await gateways[1].get(`${C1}?wait=20`, { headers: { 'Min-Position': answer.headers['state-position'] }, timeoutMs: 25_000 });
+    const next = await gateways[1].get(`${C1}?wait=20`, {
+      headers: { 'Min-Position': answer.headers['state-position'] },
+      timeoutMs: 25_000,
+    });
     assert.equal(`${next.status} ${next.headers['state-version']}`, '200 2', next.text);
     await cluster.server(leader).start();
   });
@@ -116,12 +135,32 @@ describe('a cluster', () => {
   it('under faults gives a history that keeps every promise', async (t) => {
     const file = join(tempFolder(t, 'history'), 'history.jsonl');
     const operations = Number(process.env.OPERATIONS ?? 8000);
-    const result = await campaign({ t, file, seed: SEED, cluster: true, operations, secondsMax: 120, readers: 12, writers: 2, writeEveryMs: 10, readEveryMs: 15, bin: BIN });
+    const result = await campaign({
+      t,
+      file,
+      seed: SEED,
+      cluster: true,
+      operations,
+      secondsMax: 120,
+      readers: 12,
+      writers: 2,
+      writeEveryMs: 10,
+      readEveryMs: 15,
+      bin: BIN,
+    });
     const report = await check(file);
-    t.diagnostic(`SEED=${SEED}, ${result.operations} operations in ${result.seconds.toFixed(0)} s, faults: ${JSON.stringify(result.faults)}`);
+    t.diagnostic(
+      `SEED=${SEED}, ${result.operations} operations in ${result.seconds.toFixed(0)} s, faults: ${JSON.stringify(result.faults)}`,
+    );
     t.diagnostic(`answers: ${JSON.stringify(report.statuses)}; met: ${JSON.stringify(report.met)}`);
-    const found = report.violations.slice(0, 5).map(({ rule, line, wrong, read }) => `${rule} (line ${line}): ${wrong} ${JSON.stringify(read)}`);
-    assert.deepEqual(found, [], `${report.violations.length} violations, SEED=${SEED}: ${JSON.stringify(report.byRule)}`);
+    const found = report.violations
+      .slice(0, 5)
+      .map(({ rule, line, wrong, read }) => `${rule} (line ${line}): ${wrong} ${JSON.stringify(read)}`);
+    assert.deepEqual(
+      found,
+      [],
+      `${report.violations.length} violations, SEED=${SEED}: ${JSON.stringify(report.byRule)}`,
+    );
     assert.ok(report.history.settled);
     for (const kind of ['leader-kill', 'leader-stop']) assert.ok(result.faults[kind] > 0, `${kind} happened`);
     assert.ok(report.met.carried > 50 && report.met.fresh > 20, JSON.stringify(report.met));

@@ -33,7 +33,11 @@ function shared(make) {
 }
 
 async function plainScene(t) {
-  const s = await scene(t, { stream: STREAMS, gateway: null, publish: [event('c-1', 1), event('c-1', 2), event('c-2', 1)] });
+  const s = await scene(t, {
+    stream: STREAMS,
+    gateway: null,
+    publish: [event('c-1', 1), event('c-1', 2), event('c-2', 1)],
+  });
   await s.client.jsm.streams.add({ name: NAMED, subjects: ['named.>'] });
   await s.client.js.publish('named.x', '{"version":1,"state":{}}');
   s.gateway = await startGateway({ t, nats: s.nats, config: CONFIG });
@@ -52,7 +56,11 @@ const timedGet = async (gateway, path, options) => {
 };
 
 function assertProblem(answer, status, type, what = '') {
-  assert.equal(`${answer.status} ${answer.status >= 400 ? answer.json().type : ''}`, `${status} urn:stategate:problem:${type}`, what);
+  assert.equal(
+    `${answer.status} ${answer.status >= 400 ? answer.json().type : ''}`,
+    `${status} urn:stategate:problem:${type}`,
+    what,
+  );
   assert.match(answer.headers['content-type'], /^application\/problem\+json/);
   assert.equal(answer.headers['cache-control'], 'no-store');
   assert.equal(answer.json().status, status);
@@ -97,7 +105,14 @@ describe('demands: forms', () => {
   });
 
   it('are taken from the State-Position of every kind of answer, verbatim', async () => {
-    const paths = [C1, '/v1/state/customers', '/v1/state', '/v1/status', '/v1/state/named/x', '/v1/state/customers/never'];
+    const paths = [
+      C1,
+      '/v1/state/customers',
+      '/v1/state',
+      '/v1/status',
+      '/v1/state/named/x',
+      '/v1/state/customers/never',
+    ];
     for (const path of paths) {
       const position = (await x.get(path)).headers['state-position'];
       assert.ok(position, path);
@@ -105,7 +120,8 @@ describe('demands: forms', () => {
       const all = await x.get(`${C1}?min_position=${encodeURIComponent(position)}`);
       assert.equal(all.status, 200, `${path}: ${position}`);
       const named = (text) => [...text.matchAll(/"?([\w-]+):\d+"?;/g)].map(([, name]) => name);
-      for (const name of named(position)) assert.ok(named(all.headers['state-position']).includes(name), `${name} was named`);
+      for (const name of named(position))
+        assert.ok(named(all.headers['state-position']).includes(name), `${name} was named`);
     }
   });
 
@@ -134,11 +150,35 @@ describe('demands: forms', () => {
 
   it('that are malformed are refused, by name', async () => {
     const bad = [
-      ...['-1', '1.0', 'abc', '+1', '1 2', '0x1', '1e3', '9223372036854775808', '"1"'].map((v) => ['min_version', 'Min-Version', v]),
-      ...['STATE', 'STATE:', 'STATE:x', ':1', 'STATE:-1', 'STATE:1.0', 'STATE:1,', 'STATE:1, STATE:2', 'STATE:1, "STATE:1"',
-        'STATE:18446744073709551616', '"STATE:1', 'STATE:1;', 'STATE:1;epoch=', 'STATE 1', '2024-orders:1', '(STATE:1)', '5',
+      ...['-1', '1.0', 'abc', '+1', '1 2', '0x1', '1e3', '9223372036854775808', '"1"'].map((v) => [
+        'min_version',
+        'Min-Version',
+        v,
+      ]),
+      ...[
+        'STATE',
+        'STATE:',
+        'STATE:x',
+        ':1',
+        'STATE:-1',
+        'STATE:1.0',
+        'STATE:1,',
+        'STATE:1, STATE:2',
+        'STATE:1, "STATE:1"',
+        'STATE:18446744073709551616',
+        '"STATE:1',
+        'STATE:1;',
+        'STATE:1;epoch=',
+        'STATE 1',
+        '2024-orders:1',
+        '(STATE:1)',
+        '5',
       ].map((v) => ['min_position', 'Min-Position', v]),
-      ...['-1', '1s', '0.1234', '1e3', 'NaN', 'inf', '+1', '1,5', '1 '.repeat(2)].map((v) => ['max_staleness', 'Max-Staleness', v]),
+      ...['-1', '1s', '0.1234', '1e3', 'NaN', 'inf', '+1', '1,5', '1 '.repeat(2)].map((v) => [
+        'max_staleness',
+        'Max-Staleness',
+        v,
+      ]),
     ];
     for (const [parameter, header, value] of bad) {
       const byParameter = await x.get(`${C1}?${parameter}=${encodeURIComponent(value)}`);
@@ -153,7 +193,8 @@ describe('demands: forms', () => {
       assertProblem(answer, 400, 'bad-request', `wait=${wait}`);
       assert.match(answer.json().detail, /wait/);
     }
-    for (const empty of ['min_version=', 'min_position=', 'max_staleness=']) assertProblem(await x.get(`${C1}?${empty}`), 400, 'bad-request', empty);
+    for (const empty of ['min_version=', 'min_position=', 'max_staleness='])
+      assertProblem(await x.get(`${C1}?${empty}`), 400, 'bad-request', empty);
   });
 
   it('that are repeated are refused', async () => {
@@ -161,7 +202,12 @@ describe('demands: forms', () => {
       assertProblem(await x.get(`${C1}?${name}&${name}`), 400, 'bad-request', name);
     for (const headers of [{ 'Min-Version': ['1', '1'] }, { 'Max-Staleness': ['1', '1'] }, { 'Min-Version': '1, 2' }])
       assertProblem(await x.get(C1, headers), 400, 'bad-request', JSON.stringify(headers));
-    assertProblem(await x.get(C1, { 'Min-Position': ['STATE:1', 'STATE:2'] }), 400, 'bad-request', 'one stream on two lines');
+    assertProblem(
+      await x.get(C1, { 'Min-Position': ['STATE:1', 'STATE:2'] }),
+      400,
+      'bad-request',
+      'one stream on two lines',
+    );
   });
 
   it('that have no meaning where they stand are refused', async () => {
@@ -187,7 +233,9 @@ describe('demands: forms', () => {
     const sequence = (answer) => Number(/STATE:(\d+)/.exec(answer.json().position)[1]);
     assert.equal(second.json().position, second.headers['state-position']);
     assert.ok(sequence(second) > sequence(first), `${sequence(first)}, then ${sequence(second)}`);
-    const carried = await x.get(/<(.*)>/.exec(first.headers.link)[1], { 'Min-Position': second.headers['state-position'] });
+    const carried = await x.get(/<(.*)>/.exec(first.headers.link)[1], {
+      'Min-Position': second.headers['state-position'],
+    });
     assert.equal(carried.status, 200);
   });
 });
@@ -205,7 +253,8 @@ describe('demands: answers', () => {
     assert.match(JSON.stringify(position), /STATE:\d+;epoch=/);
     assert.ok(Number(waited) >= 0.39 && Number(waited) < 0.9, `waited ${waited}`);
     assert.equal(answer.headers['state-version'], '2');
-    for (const name of ['state-position', 'state-staleness', 'state-status', 'state-lag']) assert.ok(answer.headers[name] !== undefined, name);
+    for (const name of ['state-position', 'state-staleness', 'state-status', 'state-lag'])
+      assert.ok(answer.headers[name] !== undefined, name);
     assert.equal(answer.headers.etag, undefined);
   });
 
@@ -222,7 +271,10 @@ describe('demands: answers', () => {
   });
 
   it('waits for an entity and for a collection that do not exist yet', async () => {
-    for (const [id, collection] of [['new', 'customers'], ['new', 'gone']]) {
+    for (const [id, collection] of [
+      ['new', 'customers'],
+      ['new', 'gone'],
+    ]) {
       const asked = timedGet(x.s.gateway, `/v1/state/${collection}/${id}?min_version=1&wait=10`);
       await pause(150);
       await x.publish(event(id, 1, { here: true }, { collection }));
@@ -244,7 +296,13 @@ describe('demands: answers', () => {
   it('404 and 410 meet positions and staleness; a tombstone at or above the version meets it', async () => {
     const [published] = await x.publish(event('dead', 5, null, { deleted: true }));
     const at = `STATE:${published.seq}`;
-    for (const demand of [`min_version=5`, 'min_version=4', `min_position=${at}`, 'max_staleness=0', `min_version=5&min_position=${at}&max_staleness=0`]) {
+    for (const demand of [
+      `min_version=5`,
+      'min_version=4',
+      `min_position=${at}`,
+      'max_staleness=0',
+      `min_version=5&min_position=${at}&max_staleness=0`,
+    ]) {
       const answer = await x.get(`/v1/state/customers/dead?${demand}`);
       assertProblem(answer, 410, 'deleted', demand);
       assert.equal(answer.headers['state-version'], '5');
@@ -278,7 +336,11 @@ describe('demands: answers', () => {
     }
     const { headers } = await x.get(C1);
     const epoch = /epoch=(\w+)/.exec(headers['state-position'])[1];
-    assertProblem(await x.get(`${C1}?wait=10`, { 'Min-Position': `STATE:999999;epoch=${epoch}` }), 409, 'position-beyond-head');
+    assertProblem(
+      await x.get(`${C1}?wait=10`, { 'Min-Position': `STATE:999999;epoch=${epoch}` }),
+      409,
+      'position-beyond-head',
+    );
   });
 
   it('422 at once for a version that was rejected, until a higher one is there', async () => {
@@ -298,12 +360,19 @@ describe('demands: answers', () => {
     await x.get(`${C1}?max_staleness=0`);
     const path = '/v1/state/customers/r-2';
     assertProblem(await x.get(`${path}?min_version=3&min_position=NOBODY:1&wait=x`), 400, 'bad-request');
-    assertProblem(await x.get(`${path}?min_version=3&min_position=NOBODY:1&max_staleness=0&wait=0`), 409, 'unknown-stream');
+    assertProblem(
+      await x.get(`${path}?min_version=3&min_position=NOBODY:1&max_staleness=0&wait=0`),
+      409,
+      'unknown-stream',
+    );
     assertProblem(await x.get(`${path}?min_version=3&max_staleness=0&wait=0`), 422, 'version-rejected');
   });
 
   it('answers HEAD as GET, without the body', async () => {
-    for (const [path, status] of [[`${C1}?min_version=2`, 200], [`${C1}?min_version=99&wait=0.1`, 504]]) {
+    for (const [path, status] of [
+      [`${C1}?min_version=2`, 200],
+      [`${C1}?min_version=99&wait=0.1`, 504],
+    ]) {
       const answer = await x.s.gateway.get(path, { method: 'HEAD' });
       assert.equal(answer.status, status);
       assert.equal(answer.text, '');
@@ -348,7 +417,10 @@ describe('demands: answers', () => {
     assert.equal(later.types.get('stategate_wait_seconds'), 'histogram');
     assert.ok(later.sum(name) >= earlier.sum(name) + 1, 'a wait was counted');
     assert.equal(later.value('stategate_waits_parked'), 0);
-    assert.ok(later.sum('stategate_probes_total', { stream: 'STATE' }) > earlier.sum('stategate_probes_total', { stream: 'STATE' }));
+    assert.ok(
+      later.sum('stategate_probes_total', { stream: 'STATE' }) >
+        earlier.sum('stategate_probes_total', { stream: 'STATE' }),
+    );
     assert.ok(later.all('stategate_stream_epoch_changes_total', { stream: 'STATE' }).length === 1);
   });
 });
@@ -381,7 +453,11 @@ describe('demands: probes', () => {
     await gateway.get(`${C1}?max_staleness=0`);
     const earlier = await probes();
     const from = performance.now();
-    await throughout('reads that demand little', 2500, async () => (await gateway.get(`${C1}?max_staleness=60`)).status === 200);
+    await throughout(
+      'reads that demand little',
+      2500,
+      async () => (await gateway.get(`${C1}?max_staleness=60`)).status === 200,
+    );
     const seconds = (performance.now() - from) / 1000;
     const count = (await probes()) - earlier;
     assert.ok(count <= seconds + 2, `${count} probes in ${seconds.toFixed(1)} s`);
@@ -419,7 +495,10 @@ describe('demands: several lives', () => {
     const s = await scene(t, { publish: [event('c-1', 1), event('c-1', 2), event('c-1', 3)] });
     await s.untilLive();
     const old = (await s.gateway.get(C1)).headers['state-position'];
-    const parked = s.gateway.get(`${C1}?wait=20`, { headers: { 'Min-Position': old.replace(':3;', ':4;') }, timeoutMs: 30_000 });
+    const parked = s.gateway.get(`${C1}?wait=20`, {
+      headers: { 'Min-Position': old.replace(':3;', ':4;') },
+      timeoutMs: 30_000,
+    });
     await s.recreateStream([event('c-1', 4)]);
     const bare = await s.gateway.get(`${C1}?min_position=STATE:1&min_version=4&wait=15`, { timeoutMs: 20_000 });
     assert.equal(`${bare.status} ${bare.headers['state-version']}`, '200 4', bare.text);

@@ -21,9 +21,34 @@ const RELEASE = program('STATEGATE_RELEASE_BIN', 'build/release/stategate');
 // ---- a small history that keeps every promise: two lives, one gateway ----
 
 const state = (life, n) => `{"life":${life},"n":${n}}`;
-const write = (l, v, q, at, more = {}) => ({ t: 'w', l, c: 'accounts', id: 'e-0', v, k: 's', b: state(l, v), s: at - 2, e: at, q, ...more });
+const write = (l, v, q, at, more = {}) => ({
+  t: 'w',
+  l,
+  c: 'accounts',
+  id: 'e-0',
+  v,
+  k: 's',
+  b: state(l, v),
+  s: at - 2,
+  e: at,
+  q,
+  ...more,
+});
 const log = (l, v, q, k = 's') => ({ t: 'log', l, q, c: 'accounts', id: 'e-0', v, k });
-const read = (s, e, more = {}) => ({ t: 'r', g: 0, i: 0, c: 'accounts', id: 'e-0', d: {}, s, e, st: 200, word: 'live', rlag: 0, ...more });
+const read = (s, e, more = {}) => ({
+  t: 'r',
+  g: 0,
+  i: 0,
+  c: 'accounts',
+  id: 'e-0',
+  d: {},
+  s,
+  e,
+  st: 200,
+  word: 'live',
+  rlag: 0,
+  ...more,
+});
 const shows = (l, v, q, e) => ({ rv: v, b: state(l, v), pos: { q, e } });
 const refused = (st, type, more) => ({ st, type, pos: { q: 3, e: 'aone' }, ...more });
 
@@ -58,12 +83,21 @@ async function judged(t, lines) {
 
 const GOOD = {
   'an old answer that admits its age': read(350, 352, { ...shows(1, 2, 3, 'aone'), rsl: 0.9 }),
-  'a demand met after a wait': read(320, 900, { d: { v: 2, p: { q: 3, e: 'aone' }, m: 0 }, ...shows(1, 2, 3, 'aone'), rsl: 0.003 }),
+  'a demand met after a wait': read(320, 700, {
+    d: { v: 2, p: { q: 3, e: 'aone' }, m: 0 },
+    ...shows(1, 2, 3, 'aone'),
+    rsl: 0.003,
+  }),
   'an age in the time after a wait': read(100, 900, { ...shows(1, 2, 3, 'aone'), rsl: 0.1, parked: 798 }),
   'a refusal at the deadline': read(320, 830, { d: { v: 9 }, w: 0.5, ...refused(504, 'version-not-reached') }),
   'the old life, admitted': read(10_150, 10_152, { ...shows(1, 2, 3, 'aone'), rsl: 0.3 }),
   'an old epoch, refused': read(10_150, 10_152, { d: { p: { q: 1, e: 'aone' } }, ...refused(409, 'epoch-mismatch') }),
-  'an old epoch, not known to be old in time': read(10_150, 11_152, { d: { p: { q: 1, e: 'aone' } }, w: 1, ...refused(504, 'position-not-reached'), pos: { q: 1, e: 'btwo' } }),
+  'an old epoch, not known to be old in time': read(10_150, 11_152, {
+    d: { p: { q: 1, e: 'aone' } },
+    w: 1,
+    ...refused(504, 'position-not-reached'),
+    pos: { q: 1, e: 'btwo' },
+  }),
   'a rejected version': read(320, 322, { d: { v: 3 }, ...refused(422, 'version-rejected') }),
   'late, while the gateway was stopped': read(320, 2000, { d: { v: 2 }, w: 0, ...shows(1, 2, 3, 'aone') }),
 };
@@ -102,7 +136,14 @@ const BAD = {
   page: [
     read(320, 322, { id: undefined, items: [['e-0', 1, state(1, 1)]], pos: { q: 3, e: 'aone' } }),
     read(320, 322, { id: undefined, items: [], pos: { q: 3, e: 'aone' } }),
-    read(320, 322, { id: undefined, items: [['e-0', 2, state(1, 2)], ['e-9', 1, state(1, 1)]], pos: { q: 3, e: 'aone' } }),
+    read(320, 322, {
+      id: undefined,
+      items: [
+        ['e-0', 2, state(1, 2)],
+        ['e-9', 1, state(1, 1)],
+      ],
+      pos: { q: 3, e: 'aone' },
+    }),
   ],
   neverBack: [read(320, 322, { ...shows(1, 2, 2, 'aone') })],
   carried: [read(311, 322, { d: { p: { q: 1, e: 'aone' }, carried: true }, ...shows(1, 2, 2, 'aone') })],
@@ -122,6 +163,7 @@ const BAD = {
   notWoken: [
     read(320, 1325, { d: { p: { q: 3, e: 'aone' } }, w: 1, ...refused(504, 'position-not-reached') }),
     read(320, 1325, { d: { v: 2 }, w: 1, ...refused(504, 'version-not-reached') }),
+    read(320, 1325, { d: { v: 2 }, w: 2, ...shows(1, 2, 3, 'aone'), parked: 1004 }),
   ],
   history: [read(10_250, 10_252, { ...shows(1, 2, 1, 'btwo') })],
 };
@@ -131,7 +173,11 @@ describe('the checker', () => {
     const stall = { t: 'fault', kind: 'gateway-stop', s: 400, e: 1900 };
     for (const [name, answer] of Object.entries(GOOD)) {
       const { violations, reads } = await judged(t, history(stall, answer));
-      assert.deepEqual(violations.map(({ rule, wrong }) => `${rule}: ${wrong}`), [], name);
+      assert.deepEqual(
+        violations.map(({ rule, wrong }) => `${rule}: ${wrong}`),
+        [],
+        name,
+      );
       assert.equal(reads, 3);
     }
   });
@@ -156,7 +202,14 @@ describe('the checker', () => {
 function assertTelling(report, share) {
   for (const demand of ['version', 'position', 'carried', 'bare', 'fresh', 'young'])
     assert.ok(report.met[demand] > share, `${demand} was met ${report.met[demand] ?? 0} times`);
-  for (const status of ['200', '304', '404 not-found', '410 deleted', '422 version-rejected', '504 version-not-reached'])
+  for (const status of [
+    '200',
+    '304',
+    '404 not-found',
+    '410 deleted',
+    '422 version-rejected',
+    '504 version-not-reached',
+  ])
     assert.ok(report.statuses[status] > 0, `no ${status}: ${JSON.stringify(report.statuses)}`);
 }
 
@@ -168,7 +221,9 @@ async function prove(t, options) {
   t.diagnostic(`SEED=${SEED}, ${result.operations} operations in ${result.seconds.toFixed(0)} s`);
   t.diagnostic(`faults that happened: ${JSON.stringify(result.faults)}`);
   t.diagnostic(`answers: ${JSON.stringify(report.statuses)}; met: ${JSON.stringify(report.met)}`);
-  const found = report.violations.slice(0, 5).map(({ rule, line, wrong, read: r }) => `${rule} (line ${line}): ${wrong} ${JSON.stringify(r)}`);
+  const found = report.violations
+    .slice(0, 5)
+    .map(({ rule, line, wrong, read: r }) => `${rule} (line ${line}): ${wrong} ${JSON.stringify(r)}`);
   assert.deepEqual(found, [], `${report.violations.length} violations, SEED=${SEED}: ${JSON.stringify(report.byRule)}`);
   assert.ok(report.history.settled, 'the history is complete');
   return { ...result, report };

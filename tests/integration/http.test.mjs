@@ -304,17 +304,56 @@ describe('reads', () => {
     assert.equal((await get(`/v1/state/customers/${'%C3%BC'.repeat(256)}`)).status, 404);
   });
 
-  it('a demand is refused as long as it cannot be kept, never ignored', async () => {
-    const { headers } = await get('/v1/state/customers/42');
-    const demands = [{ 'Min-Version': '1' }, { 'Min-Position': headers['state-position'] }, { 'Max-Staleness': '0.5' }];
-    for (const path of ['/v1/state/customers/42', '/v1/state/customers', '/v1/state', '/v1/status', '/v1/rejected']) {
-      for (const demand of demands) {
-        assertProblem(await get(path, { headers: demand }), 501, 'not-implemented');
+  it('a demand is kept on every read of state, or refused, never ignored', async () => {
+    const position = (await get('/v1/state/customers/42')).headers['state-position'];
+    const entity = '/v1/state/customers/42';
+    for (const path of [entity, '/v1/state/customers', '/v1/state', '/v1/rejected']) {
+      const forms = (headers, parameter) => [get(path, { headers }), get(`${path}?${parameter}`)];
+      for (const answer of await Promise.all([
+        ...forms({ 'Min-Position': position }, `min_position=${encodeURIComponent(position)}`),
+        ...forms({ 'Max-Staleness': '0' }, 'max_staleness=0'),
+        ...forms({ Prefer: 'wait=1' }, 'wait=1'), // alone it demands nothing
+      ])) {
+        assert.equal(answer.status, 200, `${path}: ${answer.text}`);
       }
-      for (const parameter of ['min_version=1', 'min_position=STATE:1', 'max_staleness=0', 'wait=1']) {
-        assertProblem(await get(`${path}?${parameter}`), 501, 'not-implemented');
+      for (const answer of await Promise.all(forms({ 'Min-Version': '7' }, 'min_version=7'))) {
+        if (path === entity) assert.equal(answer.status, 200, answer.text);
+        else assert.match(assertProblem(answer, 400, 'bad-request').detail, /min.version/i);
       }
-      assert.equal((await get(path, { headers: { Prefer: 'wait=1' } })).status, 200, 'a wait alone demands nothing');
+      assertProblem(await get(`${path}?min_position=STATE:999999&wait=0`), 504, 'position-not-reached');
+      assertProblem(await get(`${path}?max_staleness=0&wait=0`), 504, 'too-stale');
+    }
+    for (const demand of ['Min-Version', 'Min-Position', 'Max-Staleness']) {
+      const value = demand === 'Min-Position' ? position : '1';
+      const refused = assertProblem(await get('/v1/status', { headers: { [demand]: value } }), 400, 'bad-request');
+      assert.ok(refused.detail.includes(demand), refused.detail);
+      const parameter = demand.toLowerCase().replace('-', '_');
+      const answer = await get(`/v1/status?${parameter}=${encodeURIComponent(value)}`);
+      assert.ok(assertProblem(answer, 400, 'bad-request').detail.includes(parameter));
+    }
+    assertProblem(await get('/v1/status?wait=1'), 400, 'bad-request');
+    assert.equal((await get('/v1/status', { headers: { Prefer: 'wait=1' } })).status, 200);
+  });
+
+  it('an unmet demand is 504 instead of 200, 304, 404 and 410, and says what is missing', async () => {
+    const { etag } = (await get('/v1/state/customers/42')).headers;
+    for (const [id, version, headers] of [
+      ['42', 7, {}],
+      ['42', 7, { 'If-None-Match': etag }],
+      ['never', undefined, {}],
+      ['gone', 2, {}],
+    ]) {
+      const answer = await get(`/v1/state/customers/${id}?min_version=99&wait=0`, { headers });
+      const problem = assertProblem(answer, 504, 'version-not-reached');
+      assert.match(answer.headers['retry-after'], /^[1-9]\d*$/);
+      assert.equal(answer.headers['preference-applied'], 'wait=0');
+      assert.equal(answer.headers['state-version'], version && String(version));
+      assert.equal(answer.headers.etag, undefined);
+      assertReadHeaders(answer);
+      assert.equal(problem.required, 99);
+      assert.equal(problem.current, version);
+      assert.equal(problem.position, answer.headers['state-position']);
+      assert.equal(problem.waited, 0);
     }
   });
 

@@ -188,11 +188,46 @@ add('400', [
   ['a staleness that ends in a point', GET('/readyz?max_staleness=1.')],
   ['a staleness that begins with one', GET('/readyz?max_staleness=.5')],
 ]);
-add('501', [
-  ...['Min-Version: 1', 'min-version: x', 'Min-Position: STATE:1', 'Max-Staleness: 0', 'MAX-STALENESS:'].map((header) => [`the demand ${header}`, GET(E, `${HOST}${header}\r\n`)]),
-  ...['min_version=1', 'min_position=STATE:1', 'max_staleness=0', 'wait=1', 'min_version='].map((query) => [`the demand ${query}`, GET(`${E}?${query}`)]),
+
+// ---- demands: of a gateway that can prove nothing, so that each is unmet, parked, or refused
+
+const now = (headers) => GET(E, `${HOST}Prefer: wait=0\r\n${headers}\r\n`);
+add('503', [
+  ...['Min-Version: 1', 'min-version: 1', 'Min-Version: 9223372036854775807', 'Min-Position: STATE:1', 'Min-Position: STATE:0', 'Min-Position: "STATE:1"', 'Min-Position: STATE:1;epoch=k3fq1z', 'Max-Staleness: 0',
+    'MAX-STALENESS: 0.5'].map((header) => [`the unmet demand ${header}`, now(header)]),
+  ...['min_version=1', 'min_position=STATE:1', 'min%5Fposition=STATE%3A1', 'max_staleness=0'].map((query) => [`the unmet demand ${query}`, GET(`${E}?${query}&wait=0`)]),
+  ['an unmet demand that If-None-Match would hide', now('Min-Version: 1\r\nIf-None-Match: *')],
 ]);
-add('404', [['a Prefer that is not understood', GET(E, `${HOST}Prefer: wait=abc, respond-async\r\n`)]]);
+add('400', [
+  ...['Min-Version: x', 'Min-Version:', 'Min-Version: 0', 'Min-Version: 01', 'Min-Version: 1, 2', 'Min-Version: 9223372036854775808', 'Min-Version: 1\r\nMin-Version: 1', 'MAX-STALENESS:', 'Max-Staleness: 1s',
+    'Max-Staleness: 0\r\nMax-Staleness: 0', 'Min-Position: STATE', 'Min-Position: STATE:1,', 'Min-Position: STATE:1, STATE:1', 'Min-Position: STATE:1\r\nMin-Position: STATE:1', 'Min-Position: "STATE:1',
+    'Min-Position: caf\xe9:1', 'Min-Position: "caf\xe9:1"', 'Min-Position: STATE:18446744073709551616', 'Min-Position: STATE:1\r\nMin-Version: x', 'Min-Position: NOBODY:1\r\nMin-Version: x']
+    .map((header) => [`the demand ${header}`, now(header)]),
+  ...['min_version=', 'min_version=x', 'min_version=1&min_version=1', 'max_staleness=', 'max_staleness=-1', 'min_position=STATE', 'min_position=%00', 'wait=', 'wait=-1', 'wait=1s', 'wait=0&wait=0']
+    .map((query) => [`the demand ${query}`, GET(`${E}?${query}`)]),
+  ['more lines of Min-Position than are read', now(REPEAT('Min-Position: STATE:1\r\n', 5).slice(0, -2))],
+  ['more lines of Prefer than are read', GET(E, HOST + REPEAT('Prefer: wait=0\r\n', 5))],
+  ...['/v1/state', '/v1/state/customers', '/v1/rejected', '/v1/status'].map((path) => [`a version of ${path}`, GET(`${path}?min_version=1&wait=0`)]),
+  ...['Min-Version: 1', 'Min-Position: STATE:1', 'Max-Staleness: 0'].map((header) => [`${header} of /v1/status`, GET('/v1/status', `${HOST}${header}\r\n`)]),
+  ...['min_position=STATE:1', 'max_staleness=0', 'wait=0'].map((query) => [`${query} of /v1/status`, GET(`/v1/status?${query}`)]),
+]);
+add('409', [
+  ['a stream that is not followed', now('Min-Position: NOBODY:1')],
+  ['a stream that is not followed, beside one that is', now('Min-Position: STATE:1, NOBODY:1')],
+  ['a stream that is not followed, and time to wait', GET(E, `${HOST}Min-Position: NOBODY:1\r\nPrefer: wait=20\r\n`)],
+]);
+add('404', [
+  ['a wait alone, which demands nothing', GET(`${E}?wait=1`)],
+  ['a Prefer that is not understood', GET(E, `${HOST}Prefer: wait=abc, respond-async\r\n`)],
+]);
+add('204', [['OPTIONS with a demand', `OPTIONS ${E} HTTP/1.1\r\n${HOST}Min-Version: 1\r\n\r\n`]]);
+add('413 close', [['a demand with a body', GET(E, `${HOST}Min-Version: 1\r\nContent-Length: 3\r\n`) + `abc${OK}`]]);
+add('open', [
+  ['a demand that waits', GET(E, `${HOST}Min-Version: 1\r\n`)],
+  ['a Prefer that is not understood beside a demand', GET(E, `${HOST}Min-Version: 1\r\nPrefer: wait=-0\r\n`)],
+  ['a good one behind a demand that waits', GET(E, `${HOST}Min-Version: 1\r\n`) + OK],
+]);
+add('503 200', [['a good one behind a demand that does not wait', now('Min-Version: 1') + OK]]);
 
 // ---- Host
 

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
@@ -11,14 +12,20 @@ import { lintOpenapi, loadOpenapi, openapiText } from '../support/openapi.mjs';
 import { SOURCE_DIR, tempFolder } from '../support/process.mjs';
 import { event, scene } from '../support/scene.mjs';
 
+const ENTITY = '/v1/state/{collection}/{id}';
+const READS = ['/v1/state', '/v1/state/{collection}', ENTITY, '/v1/rejected'];
+
 // The route table of the program, read from its source: the one place that decides what is dispatched.
 function routeTable() {
   const source = readFileSync(join(SOURCE_DIR, 'api/router.c'), 'utf8');
   const rows = [...source.matchAll(/\[ROUTE_\w+\] = \{"([^"]+)"([^\n]*(?:\n {20,}[^\n]*)*)/g)];
-  return rows.map(([, path, rest]) => ({
-    path,
-    params: [...(/\.params = \{([^}]*)\}/.exec(rest)?.[1] ?? '').matchAll(/"([^"]+)"/g)].map(([, name]) => name),
-  }));
+  const demands = /^#define DEMAND_PARAMS (.*)$/m.exec(source)[1];
+  return rows.map(([, path, rest]) => {
+    const list = (/\.params = \{([^}]*)\}/.exec(rest)?.[1] ?? '').replace('DEMAND_PARAMS', demands);
+    const params = [...list.matchAll(/"([^"]+)"/g)].map(([, name]) => name);
+    // The table knows it on every read, only to refuse it by name where no entity is meant.
+    return { path, params: params.filter((name) => name !== 'min_version' || path === ENTITY) };
+  });
 }
 
 function problemTypes() {
@@ -35,6 +42,7 @@ const EXAMPLES = {
     '/v1/state/customers?limit=0',
     '/v1/state/%ff',
     '/v1/state/customers?wait=1',
+    '/v1/state/customers?min_version=1',
   ],
   '/v1/state/{collection}/{id}': [
     '/v1/state/customers/1',
@@ -42,7 +50,7 @@ const EXAMPLES = {
     '/v1/state/customers/never',
     '/v1/state/customers/rejected',
     '/v1/state/customers/%ff',
-    '/v1/state/customers/1?min_version=1',
+    '/v1/state/customers/1?min_version=1&wait=0',
   ],
   '/v1/rejected': [
     '/v1/rejected',
@@ -56,6 +64,67 @@ const EXAMPLES = {
   '/metrics': ['/metrics', '/metrics?x=1'],
   '/openapi.yaml': ['/openapi.yaml', '/openapi.yaml?x=1'],
 };
+
+// [path, request, headers, answer]: of a stream that follows.
+const DEMANDS = [
+  ...READS.flatMap((path) => {
+    const [example] = EXAMPLES[path];
+    return [
+      [path, example, { 'Max-Staleness': '0', Prefer: 'wait=5' }, '200'],
+      [path, `${example}?min_position=STATE:1&wait=2.5`, {}, '200'],
+      [path, example, { 'Min-Position': 'STATE:1;epoch=aaaaaa' }, '409 epoch-mismatch'],
+      [path, example, { 'Min-Position': 'NOBODY:1' }, '409 unknown-stream'],
+      [path, `${example}?min_position=STATE:999999&wait=5`, {}, '409 position-beyond-head'],
+      [path, `${example}?min_position=STATE:999999&wait=0`, {}, '504 position-not-reached'],
+      [path, example, { 'Max-Staleness': '0', Prefer: 'wait=0' }, '504 too-stale'],
+    ];
+  }),
+  [ENTITY, '/v1/state/customers/1', { 'Min-Version': '1' }, '200'],
+  [ENTITY, '/v1/state/customers/1?max_staleness=0&wait=5', { 'If-None-Match': '*' }, '304'],
+  [ENTITY, '/v1/state/customers/1?max_staleness=0&wait=5', { 'If-None-Match': '"' }, '400 bad-request'],
+  [ENTITY, '/v1/state/customers/never?max_staleness=0&wait=5', {}, '404 not-found'],
+  [ENTITY, '/v1/state/customers/gone?min_version=2&max_staleness=0&wait=5', {}, '410 deleted'],
+  [ENTITY, '/v1/state/customers/rejected?min_version=9&wait=5', {}, '422 version-rejected'],
+  [ENTITY, '/v1/state/customers/1?min_version=9&wait=0.125', {}, '504 version-not-reached'],
+  [ENTITY, '/v1/state/customers/never?min_version=9&wait=0', {}, '504 version-not-reached'],
+  ['/v1/state/{collection}', '/v1/state/customers?max_staleness=0&wait=5', { 'If-None-Match': '*' }, '304'],
+  ['/v1/state/{collection}', '/v1/state/never?max_staleness=0&wait=5', {}, '404 not-found'],
+];
+
+// What is refused before the path is looked at: [status, how the request begins, its headers].
+const LONG = (bytes) => 'a'.repeat(bytes);
+const REFUSED = [
+  [405, (path) => `PUT ${path} HTTP/1.1`, ''],
+  [413, (path) => `GET ${path} HTTP/1.1`, 'Content-Length: 3\r\n'],
+  [414, (path) => `GET ${path}?x=${LONG(3072)} HTTP/1.1`, ''],
+  [417, (path) => `GET ${path} HTTP/1.1`, 'Expect: x\r\n'],
+  [431, (path) => `GET ${path} HTTP/1.1`, `X-Long: ${LONG(4096)}\r\n`],
+  [505, (path) => `GET ${path} HTTP/1.2`, ''],
+];
+
+// One request in raw bytes, and the answer to it, after which the gateway closes.
+function exchange(port, line, headers) {
+  return new Promise((done, fail) => {
+    let raw = '';
+    const socket = connect(port, '127.0.0.1', () => socket.write(`${line}\r\nHost: localhost\r\n${headers}\r\n`));
+    socket.setTimeout(5000, () => socket.destroy(new Error(`no end of the answer to ${line.slice(0, 80)}`)));
+    socket.on('data', (data) => (raw += data));
+    socket.on('error', fail);
+    socket.on('close', () => {
+      const [head, text = ''] = raw.split('\r\n\r\n');
+      const [first, ...fields] = head.split('\r\n');
+      const pairs = fields
+        .map((field) => /^([^:]+):(.*)$/.exec(field))
+        .map(([, name, value]) => [name.toLowerCase(), value.trim()]);
+      done({
+        status: Number(first.split(' ')[1]),
+        headers: Object.fromEntries(pairs),
+        text,
+        json: () => JSON.parse(text),
+      });
+    });
+  });
+}
 
 describe('openapi.yaml', () => {
   let document;
@@ -136,7 +205,51 @@ describe('openapi.yaml', () => {
         assert.deepEqual(document.violations(path, 'GET', answer), [], `GET ${example} gave ${answer.status}`);
       }
     }
-    assert.deepEqual([...statuses].sort(), [200, 400, 404, 410, 501, 503]);
+    assert.deepEqual([...statuses].sort(), [200, 400, 404, 410, 503]);
+  });
+
+  it('describes the answers to demands, each kind of them', async () => {
+    const seen = new Set();
+    for (const [path, target, headers, expected] of DEMANDS) {
+      const what = `${target} ${JSON.stringify(headers)}`;
+      const answer = await gateway.get(target, { headers });
+      const type = answer.status >= 400 ? ` ${answer.json().type.split(':').at(-1)}` : '';
+      assert.equal(`${answer.status}${type}`, expected, `${what}: ${answer.text}`);
+      assert.deepEqual(document.violations(path, 'GET', answer), [], what);
+      for (const name of Object.keys(answer.headers)) seen.add(`${answer.status} ${name}`);
+      const head = await gateway.get(target, { headers, method: 'HEAD' });
+      assert.equal(head.status, answer.status, what);
+      assert.deepEqual(document.violations(path, 'HEAD', head), [], `HEAD ${what}`);
+    }
+    for (const status of [200, 304, 404, 410, 504]) {
+      for (const name of ['preference-applied', 'server-timing']) {
+        assert.ok(seen.has(`${status} ${name}`), `${status} ${name}`);
+      }
+    }
+  });
+
+  it('describes the refusals that come before the path is looked at, on every path', async () => {
+    for (const [path, [example]] of Object.entries(EXAMPLES)) {
+      for (const [status, line, headers] of REFUSED) {
+        const answer = await exchange(gateway.port, line(example), headers);
+        assert.equal(answer.status, status, `${example}: ${answer.text}`);
+        assert.match(answer.headers['content-type'], /^application\/problem\+json/);
+        for (const method of ['GET', 'HEAD', 'OPTIONS']) {
+          assert.deepEqual(document.violations(path, method, answer), [], `${status} of ${method} ${example}`);
+        }
+      }
+    }
+  });
+
+  it('has demands where they mean something, and nowhere else', () => {
+    const fields = ['Min-Position', 'Max-Staleness', 'Prefer'];
+    const every = ['Min-Version', ...fields];
+    for (const path of document.paths) {
+      const { parameters } = document.operation(path, 'GET');
+      const names = parameters.filter((parameter) => parameter.in === 'header').map(({ name }) => name);
+      const expected = path === ENTITY ? every : READS.includes(path) ? fields : [];
+      assert.deepEqual(names.filter((name) => every.includes(name)).sort(), [...expected].sort(), path);
+    }
   });
 
   it('describes 304, HEAD and OPTIONS', async () => {
@@ -164,6 +277,15 @@ describe('openapi.yaml', () => {
       for (const example of examples) {
         const answer = await lonely.get(example);
         assert.deepEqual(document.violations(path, 'GET', answer), [], `GET ${example} gave ${answer.status}`);
+      }
+    }
+    for (const path of READS) {
+      for (const demand of ['min_position=STATE:1', 'max_staleness=0', 'max_staleness=0.5']) {
+        const target = `${EXAMPLES[path][0]}?${demand}&wait=0`;
+        const answer = await lonely.get(target);
+        assert.equal(answer.status, 503, target);
+        assert.match(answer.json().type, /:(starting|replica-disconnected)$/);
+        assert.deepEqual(document.violations(path, 'GET', answer), [], target);
       }
     }
   });

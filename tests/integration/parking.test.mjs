@@ -25,9 +25,11 @@ async function live(t, { publish = [event('c-1', 1)], config } = {}) {
 const parkedCount = async (gateway) => (await scrape(gateway)).value('stategate_waits_parked');
 
 // Waits until exactly so many are parked, as the metrics show.
-const untilParked = (gateway, count, options) => until(`${count} are parked`, async () => (await parkedCount(gateway)) === count, options);
+const untilParked = (gateway, count, options) =>
+  until(`${count} are parked`, async () => (await parkedCount(gateway)) === count, options);
 
-const typeOf = (answer) => `${answer.status} ${answer.status >= 400 ? answer.json().type.split(':').at(-1) : answer.headers['state-version']}`;
+const typeOf = (answer) =>
+  `${answer.status} ${answer.status >= 400 ? answer.json().type.split(':').at(-1) : answer.headers['state-version']}`;
 
 // A raw connection that sends one request, so that it can be dropped at will.
 function rawGet(gateway, path) {
@@ -40,7 +42,8 @@ function rawGet(gateway, path) {
   });
 }
 
-const rawMany = (gateway, count, path) => Promise.all(Array.from({ length: count }, (_, i) => rawGet(gateway, path(i))));
+const rawMany = (gateway, count, path) =>
+  Promise.all(Array.from({ length: count }, (_, i) => rawGet(gateway, path(i))));
 
 describe('parked reads', () => {
   it('are woken by the commit that meets them, at once', async (t) => {
@@ -86,7 +89,11 @@ describe('parked reads', () => {
     const epoch = /epoch=(\w+)/.exec((await gateway.get('/v1/state')).headers['state-position'])[1];
     proxy.stall(); // the gateway knows nothing of what is published now
     await s.publish(events(30, { from: 2 }));
-    const demands = Array.from({ length: 30 }, (_, i) => [`min_position=STATE:${i + 2}`, `min_position=STATE:${i + 2}%3Bepoch=${epoch}`, 'max_staleness=0'][i % 3]);
+    const demands = Array.from(
+      { length: 30 },
+      (_, i) =>
+        [`min_position=STATE:${i + 2}`, `min_position=STATE:${i + 2}%3Bepoch=${epoch}`, 'max_staleness=0'][i % 3],
+    );
     const asked = demands.map((demand) => gateway.get(`${C1}?${demand}&wait=20`, { timeoutMs: 25_000 }));
     await untilParked(gateway, 30);
     proxy.flow();
@@ -105,7 +112,10 @@ describe('parked reads', () => {
     })();
     const waits = Array.from({ length: 60 }, (_, i) => 0.1 + (i % 12) * 0.2);
     const results = await Promise.all(
-      waits.map(async (wait) => ({ wait, ...(await timed(() => s.gateway.get(`${C1}?min_version=2&wait=${wait.toFixed(1)}`))) })),
+      waits.map(async (wait) => ({
+        wait,
+        ...(await timed(() => s.gateway.get(`${C1}?min_version=2&wait=${wait.toFixed(1)}`))),
+      })),
     );
     going = false;
     await noise;
@@ -189,7 +199,10 @@ describe('parked reads', () => {
   });
 
   it('beyond the limit of one client are refused, and others are not', async (t) => {
-    const config = { streams: [{ name: 'STATE', subject: 'state.{collection}.{id}' }], wait: { parked_max_per_client: 5 } };
+    const config = {
+      streams: [{ name: 'STATE', subject: 'state.{collection}.{id}' }],
+      wait: { parked_max_per_client: 5 },
+    };
     const s = await live(t, { config });
     const from = (localAddress, i) =>
       new Promise((done, failed) => {
@@ -210,7 +223,9 @@ describe('parked reads', () => {
 
   it('get 503 when the gateway is told to end, which it does', async (t) => {
     const s = await live(t);
-    const asked = Array.from({ length: 200 }, (_, i) => s.gateway.get(`/v1/state/customers/s-${i}?min_version=1&wait=30`, { timeoutMs: 35_000 }));
+    const asked = Array.from({ length: 200 }, (_, i) =>
+      s.gateway.get(`/v1/state/customers/s-${i}?min_version=1&wait=30`, { timeoutMs: 35_000 }),
+    );
     await untilParked(s.gateway, 200);
     s.gateway.running.child.kill('SIGTERM');
     for (const answer of await Promise.all(asked)) {

@@ -13,7 +13,10 @@ async function freePorts(count) {
   const servers = await Promise.all(
     Array.from(
       { length: count },
-      () => new Promise((done) => { const server = createServer().listen(0, '127.0.0.1', () => done(server)); }),
+      () =>
+        new Promise((done) => {
+          const server = createServer().listen(0, '127.0.0.1', () => done(server));
+        }),
     ),
   );
   const ports = servers.map((server) => server.address().port);
@@ -88,7 +91,11 @@ class Cluster {
       ignoreClusterUpdates: true,
       ...options,
     });
-    const client = { nc, js: jetstream(nc, { timeout: 2000 }), jsm: await jetstreamManager(nc, { checkAPI: false, timeout: 2000 }) };
+    const client = {
+      nc,
+      js: jetstream(nc, { timeout: 2000 }),
+      jsm: await jetstreamManager(nc, { checkAPI: false, timeout: 2000 }),
+    };
     client.close = async () => {
       this.clients.delete(client);
       await nc.close();
@@ -112,10 +119,14 @@ class Cluster {
 
   // Creates a stream with a replica on every server; retried while the cluster settles.
   createStream(client, options) {
-    return until('the stream is created', () => client.jsm.streams.add({ num_replicas: this.servers.length, ...options }), {
-      deadlineMs: 30_000,
-      everyMs: 200,
-    });
+    return until(
+      'the stream is created',
+      () => client.jsm.streams.add({ num_replicas: this.servers.length, ...options }),
+      {
+        deadlineMs: 30_000,
+        everyMs: 200,
+      },
+    );
   }
 
   // The name of the server that leads the stream, asked through `client`; `not`: wait for another than this one.
@@ -137,7 +148,11 @@ class Cluster {
       async () => {
         const { cluster } = await client.jsm.streams.info(stream);
         const replicas = cluster?.replicas ?? [];
-        return cluster.leader && replicas.length === this.servers.length - 1 && replicas.every((r) => r.current && !r.offline);
+        return (
+          cluster.leader &&
+          replicas.length === this.servers.length - 1 &&
+          replicas.every((r) => r.current && !r.offline)
+        );
       },
       { deadlineMs: 40_000, everyMs: 100 },
     );

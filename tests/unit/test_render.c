@@ -232,6 +232,21 @@ static void problems_are_json_whatever_they_quote(void **state)
     response_free(&r);
 }
 
+static void a_response_begins_with_nothing_set(void **state)
+{
+    struct response r;
+    (void)state;
+    memset(&r, 0xff, sizeof r);
+    response_init(&r);
+    assert_int_equal(r.status, 200);
+    assert_false(r.close);
+    assert_false(r.failed);
+    assert_false(r.park);
+    assert_int_equal(r.headers_count, 0);
+    assert_null(r.body);
+    assert_false(r.body_owned);
+}
+
 static void a_503_says_when_to_come_again(void **state)
 {
     struct response r;
@@ -336,6 +351,7 @@ int main(void)
         cmocka_unit_test(every_day_of_four_centuries_has_its_date),
         cmocka_unit_test(last_modified_does_not_lie_in_the_future),
         cmocka_unit_test(problems_are_json_whatever_they_quote),
+        cmocka_unit_test(a_response_begins_with_nothing_set),
         cmocka_unit_test(a_503_says_when_to_come_again),
         cmocka_unit_test(a_response_without_room_is_not_sent),
         cmocka_unit_test(if_none_match_compares_weakly_over_a_list),

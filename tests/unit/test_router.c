@@ -13,175 +13,14 @@
 
 #include "api/admission.h"
 #include "api/problem.h"
-#include "api/worker.h"
 #include "core/clock.h"
-#include "core/model.h"
-
-#define CREATED_NS INT64_C(1700000000000000000)
-
-struct fixture {
-    char folder[64];
-    char database[96];
-    struct settings settings;
-    struct stream_settings streams[2];
-    char *owned[1];
-    struct model_writer *writer;
-    struct model_stream stream;
-    struct model_stream other;
-    uint64_t sequence;
-    struct freshness *freshness;
-    struct metrics *metrics;
-    struct progress *progress;
-    struct api api;
-    struct worker worker;
-    char target[TARGET_BYTES_MAX + 1];
-    struct request request;
-    struct response response;
-};
+#include "router_fixture.h"
 
 static struct sg_error err;
 
 #define ASSERT_OK(call) assert_int_equal((call), SG_OK)
 
-static char stream_name[] = "STATE";
-static char other_name[] = "OTHER";
-static char other_collection[] = "settings";
-
-static void attach(struct fixture *f, const char *name, struct model_stream *out)
-{
-    struct epoch epoch;
-    bool reshaped = false;
-    ASSERT_OK(model_stream_attach(f->writer, name, "test", out, &reshaped, &err));
-    epoch_make(name, CREATED_NS, NULL, &epoch);
-    ASSERT_OK(model_stream_identify(f->writer, out->id, CREATED_NS, &epoch, &err));
-    ASSERT_OK(model_stream_load(f->writer, out->id, out, &err));
-}
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    (void)strcpy(f->folder, "/tmp/stategate-test.XXXXXX");
-    assert_non_null(mkdtemp(f->folder));
-    (void)snprintf(f->database, sizeof f->database, "%s/x.db", f->folder);
-    f->owned[0] = other_collection;
-    f->streams[0].name = stream_name;
-    f->streams[1] = (struct stream_settings){.name = other_name, .collections = f->owned, .collections_count = 1};
-    f->settings = (struct settings){.database = f->database, .streams = f->streams, .streams_count = 2};
-    struct model_options options = {
-        .path = f->database, .collections_max = 100, .rejected_max = 100, .rejected_payload = true};
-    struct model_open_report report;
-    ASSERT_OK(model_open(&options, &f->writer, &report, &err));
-    attach(f, stream_name, &f->stream);
-    attach(f, other_name, &f->other);
-    ASSERT_OK(freshness_create(2, &f->freshness, &err));
-    ASSERT_OK(metrics_create(2, &f->metrics, &err));
-    ASSERT_OK(progress_create(2, &f->progress, &err));
-    ASSERT_OK(waits_create(10, 10, &f->api.waits, &err));
-    f->api.context = (struct api_context){&f->settings, f->freshness, f->metrics, f->progress};
-    f->worker.api = &f->api;
-    f->worker.counters = calloc(1, sizeof *f->worker.counters);
-    assert_non_null(f->worker.counters);
-    router_counters_init(f->worker.counters);
-    ASSERT_OK(turn_create(&f->settings, f->freshness, 0, &f->worker.turn, &err));
-    response_init(&f->response);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    char path[128];
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
-    response_free(&f->response);
-    turn_destroy(f->worker.turn);
-    free(f->worker.counters);
-    waits_destroy(f->api.waits);
-    progress_destroy(f->progress);
-    metrics_destroy(f->metrics);
-    freshness_destroy(f->freshness);
-    model_close(f->writer);
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s%s", f->database, suffixes[i]);
-        (void)unlink(path);
-    }
-    int result = rmdir(f->folder);
-    free(f);
-    return result;
-}
-
-/* One event of the first stream; its sequence is the next one. */
-static void apply(struct fixture *f, struct event event)
-{
-    enum event_result result;
-    enum event_reason reason;
-    uint64_t position = 0;
-    event.sequence = ++f->sequence;
-    event.time_ns = CREATED_NS;
-    event.subject = SLICE_LITERAL("state.x");
-    if (event.collection.bytes == 0)
-        event.collection = SLICE_LITERAL("customers");
-    event.payload = event.state;
-    ASSERT_OK(model_apply(f->writer, f->stream.id, &event, 1, &result, &reason, &position, &err));
-}
-
-static void apply_state(struct fixture *f, const char *id, int64_t version, const char *json)
-{
-    apply(f, (struct event){.kind = EVENT_STATE, .id = slice_of(id), .version = version, .state = slice_of(json)});
-}
-
-static void apply_rejected(struct fixture *f, const char *id, int64_t version)
-{
-    apply(f, (struct event){.kind = EVENT_REJECTED,
-                            .id = slice_of(id),
-                            .version = version,
-                            .state = SLICE_LITERAL("{\"bad\":1}"),
-                            .reason = REASON_BAD_TYPE,
-                            .detail = SLICE_LITERAL("no object")});
-}
-
-/* The stream's rows and its head are where they are. */
-static void prove(struct fixture *f)
-{
-    int64_t now_ns = clock_boot_ns();
-    ASSERT_OK(model_stream_load(f->writer, f->stream.id, &f->stream, &err));
-    freshness_applied(f->freshness, 0, f->stream.position, &f->stream.epoch);
-    freshness_proved(f->freshness, 0, now_ns, now_ns, f->stream.position, &f->stream.epoch);
-}
-
-/* One request, as its own turn. */
-static unsigned ask(struct fixture *f, const char *target)
-{
-    response_free(&f->response);
-    response_init(&f->response);
-    (void)snprintf(f->target, sizeof f->target, "%s", target);
-    router_forget(&f->worker, &f->request);
-    f->request.parsed = false;
-    f->request.demands = (struct demands){0};
-    f->request.target_text = f->target;
-    f->request.target_bytes = strlen(f->target);
-    router_handle(&f->worker, false, &f->request, &f->response);
-    turn_end(f->worker.turn);
-    assert_false(f->response.failed);
-    return f->response.status;
-}
-
-static const char *header(const struct fixture *f, const char *name)
-{
-    for (size_t i = 0; i < f->response.headers_count; i++) {
-        if (strcmp(f->response.headers[i].name, name) == 0)
-            return f->response.headers[i].value;
-    }
-    return NULL;
-}
-
-static bool body_has(const struct fixture *f, const char *text)
-{
-    return memmem(f->response.body, f->response.body_bytes, text, strlen(text)) != NULL;
-}
-
-static void assert_body(const struct fixture *f, const char *text)
+static void assert_body(const struct rig *f, const char *text)
 {
     assert_int_equal(f->response.body_bytes, strlen(text));
     assert_memory_equal(f->response.body, text, strlen(text));
@@ -189,115 +28,115 @@ static void assert_body(const struct fixture *f, const char *text)
 
 static void an_entity_is_its_document(void **state)
 {
-    struct fixture *f = *state;
-    apply_state(f, "42", 7, "{\"n\":0.10}");
-    prove(f);
-    assert_int_equal(ask(f, "/v1/state/customers/42"), 200);
+    struct rig *f = *state;
+    rig_apply_state(f, "42", 7, "{\"n\":0.10}");
+    rig_prove(f);
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 200);
     assert_body(f, "{\"n\":0.10}");
-    assert_string_equal(header(f, "State-Version"), "7");
-    assert_string_equal(header(f, "State-Status"), "live");
-    assert_string_equal(header(f, "State-Lag"), "0");
-    assert_non_null(header(f, "State-Staleness"));
-    assert_non_null(strstr(header(f, "State-Position"), "STATE:1;epoch="));
-    assert_null(strstr(header(f, "State-Position"), "OTHER"));
-    assert_null(header(f, "State-Gap"));
-    assert_null(header(f, "State-Rejected"));
+    assert_string_equal(rig_header(f, "State-Version"), "7");
+    assert_string_equal(rig_header(f, "State-Status"), "live");
+    assert_string_equal(rig_header(f, "State-Lag"), "0");
+    assert_non_null(rig_header(f, "State-Staleness"));
+    assert_non_null(strstr(rig_header(f, "State-Position"), "STATE:1;epoch="));
+    assert_null(strstr(rig_header(f, "State-Position"), "OTHER"));
+    assert_null(rig_header(f, "State-Gap"));
+    assert_null(rig_header(f, "State-Rejected"));
 }
 
 static void without_proof_nothing_is_claimed(void **state)
 {
-    struct fixture *f = *state;
-    apply_state(f, "42", 7, "{}");
-    assert_int_equal(ask(f, "/v1/state/customers/42"), 200);
-    assert_string_equal(header(f, "State-Status"), "starting");
-    assert_null(header(f, "State-Staleness"));
-    assert_null(header(f, "State-Lag"));
-    assert_null(header(f, "Age"));
+    struct rig *f = *state;
+    rig_apply_state(f, "42", 7, "{}");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 200);
+    assert_string_equal(rig_header(f, "State-Status"), "starting");
+    assert_null(rig_header(f, "State-Staleness"));
+    assert_null(rig_header(f, "State-Lag"));
+    assert_null(rig_header(f, "Age"));
 }
 
 static void tombstones_and_unknown_ids_are_told_apart(void **state)
 {
-    struct fixture *f = *state;
-    apply_state(f, "gone", 1, "{}");
-    apply(f, (struct event){.kind = EVENT_TOMBSTONE, .id = SLICE_LITERAL("gone"), .version = 2});
-    assert_int_equal(ask(f, "/v1/state/customers/gone"), 410);
-    assert_string_equal(header(f, "State-Version"), "2");
-    assert_null(header(f, "ETag"));
-    assert_string_equal(header(f, "Cache-Control"), "no-store");
-    assert_int_equal(ask(f, "/v1/state/customers/never"), 404);
-    assert_null(header(f, "State-Version"));
-    assert_int_equal(ask(f, "/v1/state/settings/never"), 404);
-    assert_non_null(strstr(header(f, "State-Position"), "OTHER:0"));
+    struct rig *f = *state;
+    rig_apply_state(f, "gone", 1, "{}");
+    rig_apply(f, (struct event){.kind = EVENT_TOMBSTONE, .id = SLICE_LITERAL("gone"), .version = 2});
+    assert_int_equal(rig_ask(f, "/v1/state/customers/gone"), 410);
+    assert_string_equal(rig_header(f, "State-Version"), "2");
+    assert_null(rig_header(f, "ETag"));
+    assert_string_equal(rig_header(f, "Cache-Control"), "no-store");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/never"), 404);
+    assert_null(rig_header(f, "State-Version"));
+    assert_int_equal(rig_ask(f, "/v1/state/settings/never"), 404);
+    assert_non_null(strstr(rig_header(f, "State-Position"), "OTHER:0"));
 }
 
 static void a_collection_without_owner_rests_on_all_streams(void **state)
 {
-    struct fixture *f = *state;
-    assert_int_equal(ask(f, "/v1/state/a.b/1"), 404);
-    assert_non_null(strstr(header(f, "State-Position"), "STATE:0"));
-    assert_non_null(strstr(header(f, "State-Position"), ", OTHER:0"));
+    struct rig *f = *state;
+    assert_int_equal(rig_ask(f, "/v1/state/a.b/1"), 404);
+    assert_non_null(strstr(rig_header(f, "State-Position"), "STATE:0"));
+    assert_non_null(strstr(rig_header(f, "State-Position"), ", OTHER:0"));
 }
 
 static void an_etag_gives_304_until_the_version_changes(void **state)
 {
-    struct fixture *f = *state;
+    struct rig *f = *state;
     char etag[64];
-    apply_state(f, "42", 7, "{}");
-    assert_int_equal(ask(f, "/v1/state/customers/42"), 200);
-    (void)snprintf(etag, sizeof etag, "%s", header(f, "ETag"));
+    rig_apply_state(f, "42", 7, "{}");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 200);
+    (void)snprintf(etag, sizeof etag, "%s", rig_header(f, "ETag"));
     f->request.if_none_match_count = 1;
     f->request.if_none_match[0] = slice_of(etag);
-    assert_int_equal(ask(f, "/v1/state/customers/42"), 304);
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 304);
     assert_int_equal(f->response.body_bytes, 0);
-    assert_string_equal(header(f, "ETag"), etag);
-    assert_string_equal(header(f, "State-Version"), "7");
-    apply_state(f, "42", 8, "{}");
-    assert_int_equal(ask(f, "/v1/state/customers/42"), 200);
+    assert_string_equal(rig_header(f, "ETag"), etag);
+    assert_string_equal(rig_header(f, "State-Version"), "7");
+    rig_apply_state(f, "42", 8, "{}");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 200);
     f->request.if_none_match[0] = SLICE_LITERAL("nonsense");
-    assert_int_equal(ask(f, "/v1/state/customers/42"), 400);
-    assert_true(body_has(f, "If-None-Match"));
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 400);
+    assert_true(rig_body_has(f, "If-None-Match"));
 }
 
 static void rejections_above_the_version_are_told(void **state)
 {
-    struct fixture *f = *state;
-    apply_state(f, "known", 42, "{}");
-    apply_rejected(f, "known", 43);
-    apply_state(f, "unknown", 42, "{}");
-    apply_rejected(f, "unknown", 0);
-    apply_rejected(f, "never", 9);
-    assert_int_equal(ask(f, "/v1/state/customers/known"), 200);
-    assert_string_equal(header(f, "State-Rejected"), "43");
-    assert_int_equal(ask(f, "/v1/state/customers/unknown"), 200);
-    assert_string_equal(header(f, "State-Rejected"), "?");
-    assert_int_equal(ask(f, "/v1/state/customers/never"), 404);
-    assert_string_equal(header(f, "State-Rejected"), "9");
-    apply_state(f, "known", 44, "{}");
-    assert_int_equal(ask(f, "/v1/state/customers/known"), 200);
-    assert_null(header(f, "State-Rejected"));
+    struct rig *f = *state;
+    rig_apply_state(f, "known", 42, "{}");
+    rig_apply_rejected(f, "known", 43);
+    rig_apply_state(f, "unknown", 42, "{}");
+    rig_apply_rejected(f, "unknown", 0);
+    rig_apply_rejected(f, "never", 9);
+    assert_int_equal(rig_ask(f, "/v1/state/customers/known"), 200);
+    assert_string_equal(rig_header(f, "State-Rejected"), "43");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/unknown"), 200);
+    assert_string_equal(rig_header(f, "State-Rejected"), "?");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/never"), 404);
+    assert_string_equal(rig_header(f, "State-Rejected"), "9");
+    rig_apply_state(f, "known", 44, "{}");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/known"), 200);
+    assert_null(rig_header(f, "State-Rejected"));
 }
 
 static void gaps_concern_what_was_written_before_them(void **state)
 {
-    struct fixture *f = *state;
-    apply_state(f, "before", 1, "{}");
+    struct rig *f = *state;
+    rig_apply_state(f, "before", 1, "{}");
     ASSERT_OK(model_stream_add_gap(f->writer, f->stream.id, 2, 5, &err));
     f->sequence = 5;
-    apply_state(f, "behind", 1, "{}");
-    assert_int_equal(ask(f, "/v1/state/customers/before"), 200);
-    assert_string_equal(header(f, "State-Gap"), "2-5");
-    assert_int_equal(ask(f, "/v1/state/customers/behind"), 200);
-    assert_null(header(f, "State-Gap"));
-    assert_int_equal(ask(f, "/v1/state/customers/never"), 404);
-    assert_string_equal(header(f, "State-Gap"), "2-5");
-    assert_int_equal(ask(f, "/v1/state/customers"), 200);
-    assert_string_equal(header(f, "State-Gap"), "2-5");
-    assert_int_equal(ask(f, "/v1/status"), 200);
-    assert_true(body_has(f, "\"gaps\":[{\"first\":2,\"last\":5}]"));
+    rig_apply_state(f, "behind", 1, "{}");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/before"), 200);
+    assert_string_equal(rig_header(f, "State-Gap"), "2-5");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/behind"), 200);
+    assert_null(rig_header(f, "State-Gap"));
+    assert_int_equal(rig_ask(f, "/v1/state/customers/never"), 404);
+    assert_string_equal(rig_header(f, "State-Gap"), "2-5");
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 200);
+    assert_string_equal(rig_header(f, "State-Gap"), "2-5");
+    assert_int_equal(rig_ask(f, "/v1/status"), 200);
+    assert_true(rig_body_has(f, "\"gaps\":[{\"first\":2,\"last\":5}]"));
 }
 
 /* The `next` of the page, or NULL; lives until the next call. */
-static const char *next_of(const struct fixture *f)
+static const char *next_of(const struct rig *f)
 {
     static char cursor[1024];
     const char *at = memmem(f->response.body, f->response.body_bytes, "\"next\":\"", 8);
@@ -311,43 +150,43 @@ static const char *next_of(const struct fixture *f)
 
 static void pages_hold_every_entity_once_in_order(void **state)
 {
-    struct fixture *f = *state;
+    struct rig *f = *state;
     char id[16];
     char target[1200] = "/v1/state/customers?limit=10";
     for (int i = 0; i < 25; i++) {
         (void)snprintf(id, sizeof id, "p/%02d", i);
-        apply_state(f, id, 1, "{}");
+        rig_apply_state(f, id, 1, "{}");
     }
     for (int page = 0; page < 3; page++) {
-        assert_int_equal(ask(f, target), 200);
+        assert_int_equal(rig_ask(f, target), 200);
         for (int i = 0; i < 25; i++) {
             (void)snprintf(id, sizeof id, "\"p/%02d\"", i);
-            assert_int_equal(body_has(f, id), i / 10 == page);
+            assert_int_equal(rig_body_has(f, id), i / 10 == page);
         }
         const char *next = next_of(f);
         assert_int_equal(next != NULL, page < 2);
-        assert_int_equal(header(f, "Link") != NULL, page < 2);
+        assert_int_equal(rig_header(f, "Link") != NULL, page < 2);
         if (next != NULL) {
             (void)snprintf(target, sizeof target, "/v1/state/customers?limit=10&cursor=%s", next);
-            assert_non_null(strstr(header(f, "Link"), target));
+            assert_non_null(strstr(rig_header(f, "Link"), target));
         }
     }
 }
 
 static void a_page_that_ends_exactly_has_no_next(void **state)
 {
-    struct fixture *f = *state;
-    apply_state(f, "a", 1, "{}");
-    apply_state(f, "b", 1, "{}");
-    assert_int_equal(ask(f, "/v1/state/customers?limit=2"), 200);
+    struct rig *f = *state;
+    rig_apply_state(f, "a", 1, "{}");
+    rig_apply_state(f, "b", 1, "{}");
+    assert_int_equal(rig_ask(f, "/v1/state/customers?limit=2"), 200);
     assert_null(next_of(f));
-    assert_int_equal(ask(f, "/v1/state/customers?limit=1"), 200);
+    assert_int_equal(rig_ask(f, "/v1/state/customers?limit=1"), 200);
     assert_non_null(next_of(f));
 }
 
 static void a_page_ends_early_when_it_grows_too_large(void **state)
 {
-    struct fixture *f = *state;
+    struct rig *f = *state;
     size_t bytes = MODEL_PAGE_BYTES_MAX / 2;
     char *json = malloc(bytes + 1);
     char target[1200];
@@ -356,36 +195,36 @@ static void a_page_ends_early_when_it_grows_too_large(void **state)
     json[0] = json[bytes - 1] = '"';
     json[bytes] = '\0';
     for (char id[] = "a"; id[0] <= 'c'; id[0]++)
-        apply_state(f, id, 1, json);
+        rig_apply_state(f, id, 1, json);
     free(json);
-    assert_int_equal(ask(f, "/v1/state/customers"), 200);
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 200);
     assert_true(f->response.body_bytes <= MODEL_PAGE_BYTES_MAX);
-    assert_true(body_has(f, "{\"id\":\"a\""));
-    assert_false(body_has(f, "{\"id\":\"b\""));
+    assert_true(rig_body_has(f, "{\"id\":\"a\""));
+    assert_false(rig_body_has(f, "{\"id\":\"b\""));
     (void)snprintf(target, sizeof target, "/v1/state/customers?cursor=%s", next_of(f));
-    assert_int_equal(ask(f, target), 200);
-    assert_true(body_has(f, "{\"id\":\"b\""));
+    assert_int_equal(rig_ask(f, target), 200);
+    assert_true(rig_body_has(f, "{\"id\":\"b\""));
 }
 
 static void an_entity_larger_than_a_page_is_a_page(void **state)
 {
-    struct fixture *f = *state;
+    struct rig *f = *state;
     size_t bytes = EVENT_PAYLOAD_BYTES_MAX;
     char *json = malloc(bytes + 1);
     assert_non_null(json);
     memset(json, '1', bytes);
     json[bytes] = '\0';
-    apply_state(f, "huge", 1, json);
-    apply_state(f, "small", 1, "{}");
+    rig_apply_state(f, "huge", 1, json);
+    rig_apply_state(f, "small", 1, "{}");
     free(json);
-    assert_int_equal(ask(f, "/v1/state/customers"), 200);
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 200);
     assert_true(f->response.body_bytes > EVENT_PAYLOAD_BYTES_MAX);
     assert_non_null(next_of(f));
 }
 
 static void the_longest_ids_have_a_cursor_and_a_link(void **state)
 {
-    struct fixture *f = *state;
+    struct rig *f = *state;
     char id[EVENT_ID_BYTES_MAX + 1];
     char collection[EVENT_COLLECTION_BYTES_MAX + 1];
     char target[TARGET_BYTES_MAX];
@@ -394,7 +233,7 @@ static void the_longest_ids_have_a_cursor_and_a_link(void **state)
     id[EVENT_ID_BYTES_MAX] = collection[EVENT_COLLECTION_BYTES_MAX] = '\0';
     for (char last = 'a'; last <= 'b'; last++) {
         id[EVENT_ID_BYTES_MAX - 1] = last;
-        apply(f, (struct event){.kind = EVENT_STATE,
+        rig_apply(f, (struct event){.kind = EVENT_STATE,
                                 .collection = slice_of(collection),
                                 .id = slice_of(id),
                                 .version = 1,
@@ -404,47 +243,47 @@ static void the_longest_ids_have_a_cursor_and_a_link(void **state)
     for (int i = 0; i < EVENT_COLLECTION_BYTES_MAX; i++)
         used += (size_t)snprintf(target + used, sizeof target - used, "%%02");
     (void)snprintf(target + used, sizeof target - used, "?limit=1");
-    assert_int_equal(ask(f, target), 200);
+    assert_int_equal(rig_ask(f, target), 200);
     (void)snprintf(target + used, sizeof target - used, "?limit=1&cursor=%s", next_of(f));
-    assert_non_null(strstr(header(f, "Link"), target));
-    assert_int_equal(ask(f, target), 200);
+    assert_non_null(strstr(rig_header(f, "Link"), target));
+    assert_int_equal(rig_ask(f, target), 200);
     assert_null(next_of(f));
-    assert_true(body_has(f, "b\",\"version\":1"));
+    assert_true(rig_body_has(f, "b\",\"version\":1"));
 }
 
 static void a_collection_never_seen_is_404_and_an_empty_one_is_a_page(void **state)
 {
-    struct fixture *f = *state;
-    assert_int_equal(ask(f, "/v1/state/customers"), 404);
-    apply_state(f, "a", 1, "{}");
-    apply(f, (struct event){.kind = EVENT_TOMBSTONE, .id = SLICE_LITERAL("a"), .version = 2});
-    assert_int_equal(ask(f, "/v1/state/customers"), 200);
-    assert_true(body_has(f, "\"items\":[]"));
-    assert_int_equal(ask(f, "/v1/state"), 200);
-    assert_true(body_has(f, "{\"name\":\"customers\",\"stream\":\"STATE\",\"entities\":0,\"position\":2}"));
+    struct rig *f = *state;
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 404);
+    rig_apply_state(f, "a", 1, "{}");
+    rig_apply(f, (struct event){.kind = EVENT_TOMBSTONE, .id = SLICE_LITERAL("a"), .version = 2});
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 200);
+    assert_true(rig_body_has(f, "\"items\":[]"));
+    assert_int_equal(rig_ask(f, "/v1/state"), 200);
+    assert_true(rig_body_has(f, "{\"name\":\"customers\",\"stream\":\"STATE\",\"entities\":0,\"position\":2}"));
 }
 
 static void rejected_events_are_listed_newest_first(void **state)
 {
-    struct fixture *f = *state;
+    struct rig *f = *state;
     char target[1200];
     for (int i = 1; i <= 3; i++)
-        apply_rejected(f, "a", i);
-    assert_int_equal(ask(f, "/v1/rejected?limit=2"), 200);
-    assert_true(body_has(f, "\"sequence\":3,"));
-    assert_true(body_has(f, "\"sequence\":2,"));
-    assert_false(body_has(f, "\"sequence\":1,"));
-    assert_true(body_has(f, "\"payload\":\"eyJiYWQiOjF9\""));
+        rig_apply_rejected(f, "a", i);
+    assert_int_equal(rig_ask(f, "/v1/rejected?limit=2"), 200);
+    assert_true(rig_body_has(f, "\"sequence\":3,"));
+    assert_true(rig_body_has(f, "\"sequence\":2,"));
+    assert_false(rig_body_has(f, "\"sequence\":1,"));
+    assert_true(rig_body_has(f, "\"payload\":\"eyJiYWQiOjF9\""));
     assert_true(
-        body_has(f, "\"reason\":\"bad-type\",\"detail\":\"no object\",\"payloadBytes\":9,\"payloadSha256\":\""));
+        rig_body_has(f, "\"reason\":\"bad-type\",\"detail\":\"no object\",\"payloadBytes\":9,\"payloadSha256\":\""));
     (void)snprintf(target, sizeof target, "/v1/rejected?limit=2&cursor=%s", next_of(f));
-    assert_int_equal(ask(f, target), 200);
-    assert_true(body_has(f, "\"sequence\":1,"));
+    assert_int_equal(rig_ask(f, target), 200);
+    assert_true(rig_body_has(f, "\"sequence\":1,"));
     assert_null(next_of(f));
-    assert_int_equal(ask(f, "/v1/rejected?stream=OTHER"), 200);
-    assert_true(body_has(f, "\"items\":[]"));
-    assert_non_null(strstr(header(f, "State-Position"), "OTHER:0"));
-    assert_null(strstr(header(f, "State-Position"), "STATE:"));
+    assert_int_equal(rig_ask(f, "/v1/rejected?stream=OTHER"), 200);
+    assert_true(rig_body_has(f, "\"items\":[]"));
+    assert_non_null(strstr(rig_header(f, "State-Position"), "OTHER:0"));
+    assert_null(strstr(rig_header(f, "State-Position"), "STATE:"));
 }
 
 static void paths_that_are_none_are_404(void **state)
@@ -452,16 +291,16 @@ static void paths_that_are_none_are_404(void **state)
     static const char *const paths[] = {
         "/",       "/v1",    "/v1/",    "/v1/state/",           "/v1/state/a/", "/v1/state/a/b/", "/v1/state/a/b/c",
         "/livez/", "/LIVEZ", "//livez", "/a/b/c/d/e/f/g/h/i/j", "/v1/state//",  "/v1/status/x"};
-    struct fixture *f = *state;
+    struct rig *f = *state;
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        if (ask(f, paths[i]) != 404)
+        if (rig_ask(f, paths[i]) != 404)
             fail_msg("%s: %u", paths[i], f->response.status);
     }
 }
 
 static void the_second_address_serves_probes_only(void **state)
 {
-    struct fixture *f = *state;
+    struct rig *f = *state;
     (void)strcpy(f->target, "/v1/state");
     f->request.target_text = f->target;
     f->request.target_bytes = strlen(f->target);
@@ -483,25 +322,25 @@ static struct demand_line line_of(const char *text)
 static void demands_are_refused_where_they_mean_nothing(void **state)
 {
     static const char *const demands[] = {"min_version=1", "min_position=STATE:1", "max_staleness=0", "wait=1"};
-    struct fixture *f = *state;
+    struct rig *f = *state;
     char target[128];
     for (size_t k = 0; k < sizeof demands / sizeof demands[0]; k++) {
         (void)snprintf(target, sizeof target, "/v1/status?%s", demands[k]);
-        assert_int_equal(ask(f, target), 400);
+        assert_int_equal(rig_ask(f, target), 400);
     }
     f->request.demand_fields.max_staleness = line_of("0");
-    assert_int_equal(ask(f, "/v1/status"), 400);
-    assert_true(body_has(f, "Max-Staleness"));
-    assert_int_equal(ask(f, "/livez"), 200); /* a probe is no read */
+    assert_int_equal(rig_ask(f, "/v1/status"), 400);
+    assert_true(rig_body_has(f, "Max-Staleness"));
+    assert_int_equal(rig_ask(f, "/livez"), 200); /* a probe is no read */
     f->request.demand_fields = (struct demand_fields){.min_version = line_of("1")};
-    assert_int_equal(ask(f, "/v1/state/customers"), 400);
-    assert_true(body_has(f, "Min-Version"));
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 400);
+    assert_true(rig_body_has(f, "Min-Version"));
     f->request.demand_fields = (struct demand_fields){0};
 }
 
 static void options_names_the_methods_of_every_path(void **state)
 {
-    struct fixture *f = *state;
+    struct rig *f = *state;
     f->request.method = METHOD_OPTIONS;
     for (unsigned id = 0; id < ROUTES_COUNT; id++) {
         char path[128]; /* `{collection}` becomes `collection`, which is one */
@@ -511,61 +350,61 @@ static void options_names_the_methods_of_every_path(void **state)
                 path[used++] = *c;
         }
         path[used] = '\0';
-        assert_int_equal(ask(f, path), 204);
-        assert_string_equal(header(f, "Allow"), ADMISSION_ALLOW);
+        assert_int_equal(rig_ask(f, path), 204);
+        assert_string_equal(rig_header(f, "Allow"), ADMISSION_ALLOW);
     }
-    assert_int_equal(ask(f, "/nowhere"), 404);
+    assert_int_equal(rig_ask(f, "/nowhere"), 404);
 }
 
 static void readiness_tells_every_check(void **state)
 {
-    struct fixture *f = *state;
-    apply_state(f, "a", 1, "{}");
-    prove(f);
-    assert_int_equal(ask(f, "/readyz"), 503);
+    struct rig *f = *state;
+    rig_apply_state(f, "a", 1, "{}");
+    rig_prove(f);
+    assert_int_equal(rig_ask(f, "/readyz"), 503);
     assert_body(f, "no stream STATE head not known yet\nno stream OTHER head not known yet\n");
     freshness_set_ready_target(f->freshness, 0, 1, &f->stream.epoch);
     freshness_applied(f->freshness, 1, 0, &f->other.epoch);
     freshness_set_ready_target(f->freshness, 1, 5, &f->other.epoch);
-    assert_int_equal(ask(f, "/readyz"), 503);
+    assert_int_equal(rig_ask(f, "/readyz"), 503);
     assert_body(f, "ok stream STATE position 1 >= head at start 1\nno stream OTHER position 0 < head at start 5\n");
     freshness_set_ready_target(f->freshness, 1, 0, &f->other.epoch);
-    assert_int_equal(ask(f, "/readyz"), 200);
-    assert_int_equal(ask(f, "/readyz?max_staleness=60"), 503);
-    assert_true(body_has(f, "no stream OTHER staleness not known\n"));
+    assert_int_equal(rig_ask(f, "/readyz"), 200);
+    assert_int_equal(rig_ask(f, "/readyz?max_staleness=60"), 503);
+    assert_true(rig_body_has(f, "no stream OTHER staleness not known\n"));
     freshness_proved(f->freshness, 1, clock_boot_ns(), clock_boot_ns(), 0, &f->other.epoch);
-    assert_int_equal(ask(f, "/readyz?max_staleness=60"), 200);
-    assert_int_equal(ask(f, "/readyz?max_staleness=0"), 503);
+    assert_int_equal(rig_ask(f, "/readyz?max_staleness=60"), 200);
+    assert_int_equal(rig_ask(f, "/readyz?max_staleness=0"), 503);
     atomic_store(&f->api.draining, true);
-    assert_int_equal(ask(f, "/readyz"), 503);
-    assert_true(body_has(f, "no the process is stopping\n"));
-    assert_int_equal(ask(f, "/livez"), 200);
+    assert_int_equal(rig_ask(f, "/readyz"), 503);
+    assert_true(rig_body_has(f, "no the process is stopping\n"));
+    assert_int_equal(rig_ask(f, "/livez"), 200);
 }
 
 static void ready_without_broker_needs_rows(void **state)
 {
-    struct fixture *f = *state;
+    struct rig *f = *state;
     f->settings.ready_without_broker = true;
     f->settings.streams_count = 1;
     freshness_applied(f->freshness, 0, 0, &f->stream.epoch);
-    assert_int_equal(ask(f, "/readyz"), 503);
-    apply_state(f, "a", 1, "{}");
+    assert_int_equal(rig_ask(f, "/readyz"), 503);
+    rig_apply_state(f, "a", 1, "{}");
     freshness_applied(f->freshness, 0, 1, &f->stream.epoch);
-    assert_int_equal(ask(f, "/readyz"), 200);
+    assert_int_equal(rig_ask(f, "/readyz"), 200);
     f->settings.ready_without_broker = false;
-    assert_int_equal(ask(f, "/readyz"), 503);
+    assert_int_equal(rig_ask(f, "/readyz"), 503);
     f->settings.streams_count = 2; /* as it was made */
 }
 
 static void requests_are_counted_by_route_method_and_code(void **state)
 {
-    struct fixture *f = *state;
+    struct rig *f = *state;
     size_t code_404 = 0;
     while (route_codes[code_404] != 404)
         code_404++;
-    (void)ask(f, "/v1/state/customers/1");
-    (void)ask(f, "/v1/state/customers/2");
-    (void)ask(f, "/nowhere");
+    (void)rig_ask(f, "/v1/state/customers/1");
+    (void)rig_ask(f, "/v1/state/customers/2");
+    (void)rig_ask(f, "/nowhere");
     assert_int_equal(atomic_load(&f->worker.counters->requests[ROUTE_ENTITY][METHOD_GET][code_404]), 2);
     assert_int_equal(atomic_load(&f->worker.counters->requests[ROUTE_NONE][METHOD_GET][code_404]), 1);
 }
@@ -588,15 +427,15 @@ static void every_status_of_a_problem_is_counted(void **state)
 
 static void the_probe_of_a_status_is_the_one_that_proves(void **state)
 {
-    struct fixture *f = *state;
-    apply_state(f, "a", 1, "{}");
-    prove(f);
+    struct rig *f = *state;
+    rig_apply_state(f, "a", 1, "{}");
+    rig_prove(f);
     int64_t now_ns = clock_boot_ns();
     freshness_proved(f->freshness, 0, now_ns, now_ns, 9, &f->stream.epoch); /* not met yet */
-    assert_int_equal(ask(f, "/v1/status"), 200);
-    assert_true(body_has(f, ",\"head\":9,\"lag\":8,\"staleness\":"));
-    assert_true(body_has(f, ",\"head\":1,\"epoch\":"));
-    assert_false(body_has(f, ",\"head\":9,\"epoch\":"));
+    assert_int_equal(rig_ask(f, "/v1/status"), 200);
+    assert_true(rig_body_has(f, ",\"head\":9,\"lag\":8,\"staleness\":"));
+    assert_true(rig_body_has(f, ",\"head\":1,\"epoch\":"));
+    assert_false(rig_body_has(f, ",\"head\":9,\"epoch\":"));
 }
 
 /* Turns whose begin succeeds and whose read fails; what was logged of them. */
@@ -623,7 +462,7 @@ static void log_failing_turns(struct turn *turn, unsigned turns, char *out, size
 
 static void reads_that_go_on_failing_are_logged_once(void **state)
 {
-    struct fixture *f = *state;
+    struct rig *f = *state;
     char text[16384];
     log_failing_turns(f->worker.turn, 5, text, sizeof text);
     const char *first = strstr(text, "reads_failing");
@@ -634,7 +473,7 @@ static void reads_that_go_on_failing_are_logged_once(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(an_entity_is_its_document),
         TEST(without_proof_nothing_is_claimed),
