@@ -3,6 +3,7 @@
  * The library's own epoll set is polled from outside: driven by its own thread it waits again, with its old timeout,
  * when exactly as many events arrive as it takes at once. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "api/http_private.h"
 #include "core/clock.h"
 
+#define CROWD_CONNECTIONS 1000 /* some MB */
 #define EVENTS_MAX 256 /* a few of our own, and hang-ups of parked connections */
 
 /* Milliseconds until `at_ns`, rounded up, at most `timeout_ms` (-1 = for ever). */
@@ -130,6 +132,19 @@ static void wait_for_events(struct http_loop *loop)
     }
 }
 
+/* After a crowd has left, give its memory back: the allocator would keep it for the next one. */
+static void give_memory_back(struct http_loop *loop)
+{
+    size_t connections = atomic_load_explicit(&loop->connections, memory_order_relaxed);
+    if (connections > loop->connections_peak)
+        loop->connections_peak = connections;
+    if (loop->connections_peak < CROWD_CONNECTIONS || connections > loop->connections_peak / 4)
+        return;
+    loop->connections_peak = connections;
+    http_exchanges_free(loop);
+    (void)malloc_trim(0);
+}
+
 void *http_loop_main(void *context)
 {
     struct http_loop *loop = context;
@@ -147,6 +162,7 @@ void *http_loop_main(void *context)
                 (void)MHD_run(port->daemon);
         }
         handler->turn_end(loop->worker, http_connection_resume);
+        give_memory_back(loop);
     } while (go_on(loop));
     return NULL;
 }

@@ -61,6 +61,7 @@ struct http_loop {
     struct http_port ports[HTTP_PORTS_MAX];
     int64_t now_ns;      /* of this turn */
     bool draining;
+    size_t connections_peak; /* since memory was last given back */
     bool woken;          /* the wake descriptor was written before this turn */
     struct deadlines heads;   /* connections that wait for a request's head */
     struct deadlines answers; /* connections whose answer is under way */
