@@ -11,6 +11,15 @@ const GATEWAY_FAULTS = ['gateway-kill', 'gateway-stop', 'link-delay', 'link-stal
 const SERVER_FAULTS = ['server-kill', 'server-stop', 'recreate', 'recreate-unseen', 'lull'];
 const CLUSTER_FAULTS = ['leader-kill', 'leader-stop', 'leader-isolated', 'leader-step-down', 'lull'];
 
+// Another leader than the one that cannot be reached; elections are up to chance, and may take longer than we wait.
+async function elected(world, witness, leader) {
+  try {
+    return await world.cluster.leader(witness, STREAM, { not: leader, deadlineMs: 20_000 });
+  } catch {
+    return false;
+  }
+}
+
 const ACTIONS = {
   async 'gateway-kill'({ world, random }) {
     const gateway = random.pick(world.gateways);
@@ -105,7 +114,7 @@ const ACTIONS = {
     const witness = await world.cluster.client({ servers: world.cluster.urls.filter((url) => url !== server.url) });
     try {
       server.pause();
-      await world.cluster.leader(witness, STREAM, { not: leader });
+      if (!(await elected(world, witness, leader))) return false;
       await pause(random.between(500, 3000)); // writes go to the new one
     } finally {
       server.resume();
@@ -126,7 +135,7 @@ const ACTIONS = {
       others.forEach((proxy) => (proxy.swallow(), proxy.cut()));
       await pause(1500); // it is connected to the leader by now
       world.cluster.isolate(leader);
-      await world.cluster.leader(witness, STREAM, { not: leader });
+      if (!(await elected(world, witness, leader))) return false;
       await pause(random.between(1000, 4000));
     } finally {
       world.cluster.rejoin(leader);
@@ -181,7 +190,7 @@ export class Faults {
 
   async one(kind) {
     const s = this.recorder.now();
-    await ACTIONS[kind](this);
+    if ((await ACTIONS[kind](this)) === false) return; // it did not come to pass
     this.happened[kind] = (this.happened[kind] ?? 0) + 1;
     this.recorder.add({ t: 'fault', kind, s, e: this.recorder.now() });
   }

@@ -170,8 +170,8 @@ describe('a consumer that is taken away again and again', () => {
     await s.untilLive();
     let flowing = true;
     const flow = (async () => {
-      for (let from = 101; flowing; from += 100) {
-        await s.publish(events(100, { ids: 50, from }));
+      for (let from = 101; flowing; from += 20) {
+        await s.publish(events(20, { ids: 50, from }));
         await pause(20); // no faster than a slow machine applies them
       }
     })();
