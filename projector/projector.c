@@ -33,6 +33,7 @@ struct lane {
     struct epoch epoch;
     bool growing;        /* beside the one that is served */
     int64_t served_build;
+    struct epoch served_epoch;
     /* A batch that was taken and is not applied yet. */
     struct queue_item items[PROJECTOR_BATCH_EVENTS_MAX];
     size_t items_count;
@@ -219,6 +220,11 @@ static enum sg_status publish_row(struct projector *p, size_t stream, struct sg_
                   LOG_STR("epoch", served.epoch.text), LOG_UINT("position", served.position));
     }
     freshness_applied(p->context.freshness, stream, served.position, &served.epoch);
+    if (!epoch_equal(&lane->served_epoch, &served.epoch)) {
+        /* Also when it becomes known: whoever demands this epoch waits for nothing else that would wake it. */
+        lane->served_epoch = served.epoch;
+        progress_changed(p->context.progress);
+    }
     tell_position(p, stream, served.position);
     return SG_OK;
 }
