@@ -53,7 +53,7 @@ class World {
   async createStream() {
     const config = { name: STREAM, subjects: ['state.>', 'beside.>'], num_replicas: this.servers.length };
     const s = this.recorder.now();
-    await until('the stream is created', () => this.admin.jsm.streams.add(config), { deadlineMs: 30_000, everyMs: 50 });
+    await until('the stream is created', () => this.admin.jsm.streams.add(config), { deadlineMs: 90_000, everyMs: 50 });
     this.life++;
     this.lastAcked = 0;
     this.acked = [];

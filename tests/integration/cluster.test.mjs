@@ -93,9 +93,10 @@ describe('a cluster', () => {
       await gateway.untilPosition(60, { deadlineMs: 30_000 });
       await gateway.untilStatus('live', { deadlineMs: 30_000 });
     }
+    // Claims that reach back behind the last acknowledgement come at the latest when the stream is quiet.
+    await until('answers claim an instant', () => checked > 20, { deadlineMs: 20_000 });
     going = false;
     await Promise.all(watching);
-    assert.ok(checked > 20, `${checked} answers claimed an instant`);
     for (const [i, gateway] of gateways.entries()) {
       const status = await gateway.status(STREAM);
       assert.equal(
