@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/clock.h"
 
@@ -65,7 +66,9 @@ void problem_answer(struct response *r, enum problem problem, const char *detail
 void problem_bad_request(struct response *r, const struct sg_error *err)
 {
     char first = err->message[0];
-    if (first >= 'a' && first <= 'z')
+    size_t word = strcspn(err->message, " ");
+    bool named = word > 0 && err->message[word - 1] == ':'; /* a parameter's name stays as it is */
+    if (first >= 'a' && first <= 'z' && !named)
         first = (char)(first - 'a' + 'A');
     problem_answer(r, PROBLEM_BAD_REQUEST, "%c%s.", first, first != '\0' ? err->message + 1 : "");
 }
