@@ -370,12 +370,6 @@ void parking_each_entity(struct parking *lot, uint64_t entity, parking_visitor *
     }
 }
 
-void parking_each(struct parking *lot, parking_visitor *found, void *context)
-{
-    for (size_t i = 1; i <= lot->deadlines.count; i++)
-        found(context, lot->deadlines.places[i]->owner);
-}
-
 int64_t parking_next_deadline_ns(const struct parking *lot)
 {
     return lot->deadlines.count > 0 ? key_time(heap_first_key(&lot->deadlines)) : INT64_MAX;

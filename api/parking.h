@@ -86,8 +86,6 @@ bool parking_wants_stream(const struct parking *lot, size_t stream);
 /* Call `found` for each read that wants this entity; it may take that read out, and no other. */
 typedef void parking_visitor(void *context, struct parked *read);
 void parking_each_entity(struct parking *lot, uint64_t entity, parking_visitor *found, void *context);
-/* Call `found` for each parked read; it must not change the lot. */
-void parking_each(struct parking *lot, parking_visitor *found, void *context);
 
 /* When the first deadline ends; INT64_MAX = nothing is parked. */
 int64_t parking_next_deadline_ns(const struct parking *lot);

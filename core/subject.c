@@ -170,20 +170,3 @@ bool subject_template_match(const struct subject_template *t, struct slice subje
     *id = found_id;
     return true;
 }
-
-bool subject_filters_overlap(const char *a, const char *b)
-{
-    struct slice left = slice_of(a);
-    struct slice right = slice_of(b);
-    size_t left_at = 0;
-    size_t right_at = 0;
-    while (left_at <= left.bytes && right_at <= right.bytes) {
-        struct slice x = subject_next(left, &left_at).text;
-        struct slice y = subject_next(right, &right_at).text;
-        if (slice_equal(x, SLICE_LITERAL(">")) || slice_equal(y, SLICE_LITERAL(">")))
-            return true; /* the other has at least this token */
-        if (!slice_equal(x, SLICE_LITERAL("*")) && !slice_equal(y, SLICE_LITERAL("*")) && !slice_equal(x, y))
-            return false;
-    }
-    return left_at > left.bytes && right_at > right.bytes; /* both ended at once */
-}

@@ -45,7 +45,4 @@ SG_MUST_CHECK enum sg_status subject_template_parse(const char *text, struct sub
 bool subject_template_match(const struct subject_template *t, struct slice subject, struct slice *collection,
                             struct slice *id);
 
-/* True if some subject can match both filters (used to find overlapping streams). */
-bool subject_filters_overlap(const char *a, const char *b);
-
 #endif

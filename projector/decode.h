@@ -30,7 +30,7 @@ void decode_arena_destroy(struct decode_arena *arena);
 /* Forget all events decoded since the last reset; keeps memory up to DECODE_ARENA_KEPT_BYTES for the next batch. */
 #define DECODE_ARENA_KEPT_BYTES (32u << 20)
 void decode_arena_reset(struct decode_arena *arena);
-/* Bytes handed out since the last reset: the projector ends a batch that grows too large. */
+/* Bytes handed out since the last reset, for tests. */
 size_t decode_arena_bytes(const struct decode_arena *arena);
 
 /* Decode one message of `settings->streams[stream_index]`. Every message gives an event: one that cannot be applied is

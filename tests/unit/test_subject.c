@@ -159,26 +159,6 @@ static void slices_of_a_match_point_into_the_subject(void **state)
     assert_ptr_equal(id.data, subject + 13);
 }
 
-static void filters_overlap_where_one_subject_matches_both(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *a;
-        const char *b;
-        bool overlap;
-    } cases[] = {
-        {"a", "a", true},         {"a", "b", false},           {"a.b", "a", false},       {"*", "a", true},
-        {"*", "a.b", false},      {">", "a.b.c", true},        {"a.>", "a", false},       {"a.>", "a.b", true},
-        {"a.*", "*.b", true},     {"a.*", "b.*", false},       {"a.*.c", "a.b.*", true},  {"a.*.c", "a.b.d", false},
-        {"a.>", "b.>", false},    {"state.*.>", ">", true},    {"a.*", "a.>", true},      {"a.*", "a.*.>", false},
-        {"a.b.>", "*.*.c", true}, {"a.b.>", "*.*", false},     {"$KV.x.>", "$KV.y.>", false},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_int_equal(subject_filters_overlap(cases[i].a, cases[i].b), cases[i].overlap);
-        assert_int_equal(subject_filters_overlap(cases[i].b, cases[i].a), cases[i].overlap);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,7 +170,6 @@ int main(void)
         cmocka_unit_test(tokens_without_meaning_are_skipped),
         cmocka_unit_test(a_subject_with_an_empty_token_never_matches),
         cmocka_unit_test(slices_of_a_match_point_into_the_subject),
-        cmocka_unit_test(filters_overlap_where_one_subject_matches_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
