@@ -94,9 +94,8 @@ class World {
   async dump() {
     const { last } = await until('the stream answers', () => this.streamState(), { deadlineMs: 40_000, everyMs: 100 });
     if (last < this.lastAcked) throw new Error(`the server lost what it acknowledged: ${last} < ${this.lastAcked}`);
-    const consumer = await until('a consumer', () => this.admin.js.consumers.get(STREAM), { deadlineMs: 30_000 });
     let at = 0;
-    while (at < last) at = await this.dumpFrom(consumer, at, last);
+    while (at < last) at = await this.dumpFrom(at, last);
     this.recorder.add({ t: 'dumped', l: this.life, q: last });
   }
 
@@ -106,11 +105,13 @@ class World {
     return { last: state.last_seq };
   }
 
-  async dumpFrom(consumer, at, last) {
+  // With a consumer of its own, since an ordered one cannot be taken up again once it stalled.
+  async dumpFrom(at, last) {
+    const from = { opt_start_seq: at + 1 };
+    const consumer = await until('a consumer', () => this.admin.js.consumers.get(STREAM, from), { deadlineMs: 30_000 });
     const messages = await consumer.consume({ max_messages: 2000 });
     const stalled = setTimeout(() => messages.stop(), 10_000);
     for await (const message of messages) {
-      if (message.seq <= at) continue;
       at = message.seq;
       stalled.refresh();
       const [, c, id] = message.subject.split('.');
