@@ -1,0 +1,66 @@
+# What the test folders' CMakeLists.txt are written with. A test is named LABEL/NAME and bears that label.
+#
+# Its source may hold a line `ctest-timeout: SECONDS` in a comment (300 otherwise), and a line `ctest-serial`, which keeps
+# other tests from running beside it.
+
+# What every test runs with. The sanitizers' findings end a test.
+set(SG_TEST_ENVIRONMENT
+  "SG_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
+  "ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1"
+  "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
+  "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+
+# sg_add_test(LABEL NAME FILE COMMAND...)
+function(sg_add_test label name file)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  set(timeout 300)
+  file(STRINGS ${file} line REGEX "ctest-timeout: *[0-9]+" LIMIT_COUNT 1)
+  if(line)
+    string(REGEX REPLACE ".*ctest-timeout: *([0-9]+).*" "\\1" timeout "${line}")
+  endif()
+  set(serial OFF)
+  file(STRINGS ${file} line REGEX "ctest-serial" LIMIT_COUNT 1)
+  if(line)
+    set(serial ON)
+  endif()
+  add_test(NAME ${label}/${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
+  set_tests_properties(${label}/${name} PROPERTIES
+    LABELS ${label} TIMEOUT ${timeout} RUN_SERIAL ${serial} ENVIRONMENT "${SG_TEST_ENVIRONMENT}")
+endfunction()
+
+# sg_c_tests(LABEL PREFIX): every PREFIX*.c of the folder is one program and one test. Other *.c here, and those of
+# tests/support, are linked to all of them.
+function(sg_c_tests label prefix)
+  file(GLOB tests CONFIGURE_DEPENDS ${prefix}*.c)
+  file(GLOB support CONFIGURE_DEPENDS *.c ${PROJECT_SOURCE_DIR}/tests/support/*.c)
+  list(REMOVE_ITEM support ${tests})
+  foreach(source IN LISTS tests)
+    cmake_path(GET source STEM name)
+    add_executable(${name} ${source} ${support})
+    target_link_libraries(${name} PRIVATE sg_server sg_projector sg_api sg_core deps::cmocka)
+    sg_add_test(${label} ${name} ${source} $<TARGET_FILE:${name}>)
+  endforeach()
+endfunction()
+
+# sg_node_tests(LABEL): every *.test.mjs of the folder is one test, run by Node's own test runner.
+function(sg_node_tests label)
+  find_program(SG_NODE NAMES node nodejs)
+  if(NOT SG_NODE)
+    message(FATAL_ERROR "node was not found. Run scripts/setup first, or configure with -D STATEGATE_TESTS=OFF.")
+  endif()
+  set(release ${PROJECT_SOURCE_DIR}/build/release)
+  set(deps ${PROJECT_SOURCE_DIR}/.deps/bin)
+  file(GLOB tests CONFIGURE_DEPENDS *.test.mjs)
+  foreach(file IN LISTS tests)
+    cmake_path(GET file FILENAME name)
+    string(REGEX REPLACE "\\.test\\.mjs$" "" name ${name})
+    sg_add_test(${label} ${name} ${file} ${SG_NODE} --test --test-reporter=spec ${file})
+    set_property(TEST ${label}/${name} APPEND PROPERTY ENVIRONMENT
+      "STATEGATE_BIN=$<TARGET_FILE:stategate>" "STATEGATE_FEED_BIN=$<TARGET_FILE:stategate-feed>"
+      "STATEGATE_RELEASE_BIN=${release}/stategate" "STATEGATE_RELEASE_FEED_BIN=${release}/stategate-feed"
+      "NATS_SERVER_BIN=${deps}/nats-server" "NATS_SERVER_NEWEST_BIN=${deps}/nats-server-newest"
+      "PROMTOOL_BIN=${deps}/promtool")
+    # A file without a test in it counts as one that passed, named after the file.
+    set_tests_properties(${label}/${name} PROPERTIES FAIL_REGULAR_EXPRESSION "✔ [^\n]*\\.test\\.mjs \\(")
+  endforeach()
+endfunction()
