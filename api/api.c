@@ -27,8 +27,7 @@ static enum sg_status worker_make(struct api *api, const struct http_seat *seat,
     if (worker->counters == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for an HTTP loop");
     router_counters_init(worker->counters);
-    enum sg_status status = turn_create(settings, api->context.freshness, settings->cache_bytes / seat->loops_count,
-                                        &worker->turn, err);
+    enum sg_status status = turn_create(settings, api->context.freshness, api->context.shared, &worker->turn, err);
     if (status == SG_OK)
         status = progress_join(api->context.progress, seat->wake_fd, &worker->word, err);
     if (status == SG_OK)
@@ -109,6 +108,8 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
         .listen_ops = context->settings->listen_ops,
         .loops = context->settings->http_loops,
         .connections_max = context->settings->http_connections_max,
+        .head_timeout_ms = context->settings->http_head_timeout_ms,
+        .answer_timeout_ms = context->settings->http_answer_timeout_ms,
         .position_bytes_max = turn_position_bytes_max(context->settings),
         .handler = {.context = api,
                     .worker_open = worker_open,

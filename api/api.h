@@ -14,6 +14,7 @@ struct api;
 /* What the reading side needs; all borrowed, and outlive the api. */
 struct api_context {
     const struct settings *settings;
+    struct model_shared *shared;
     struct freshness *freshness;
     struct metrics *metrics;
     struct progress *progress;

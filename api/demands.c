@@ -218,7 +218,7 @@ static bool check_version(struct call *call, const struct demands_subject *subje
     return true;
 }
 
-static void check_staleness_of(struct call *call, size_t stream, struct unmet *u)
+static void check_staleness_of(const struct call *call, size_t stream, struct unmet *u)
 {
     const struct turn_stream *s = turn_stream(turn_of(call), stream);
     int64_t wanted_ns = call->request->arrived_ns - call->request->demands.max_staleness_ns;
@@ -232,7 +232,7 @@ static void check_staleness_of(struct call *call, size_t stream, struct unmet *u
     }
 }
 
-static void check_staleness(struct call *call, const struct demands_subject *subject, struct unmet *u)
+static void check_staleness(const struct call *call, const struct demands_subject *subject, struct unmet *u)
 {
     size_t streams_count = call->worker->api->context.settings->streams_count;
     if (!call->request->demands.has_max_staleness)
@@ -344,13 +344,30 @@ static void add_wait_headers(const struct call *call, struct response *out)
     }
 }
 
-const struct turn_claim *demands_claim(struct call *call, int owner)
+const struct turn_claim *demands_claim(const struct call *call, int owner)
 {
     const struct demands *d = &call->request->demands;
     size_t others[SETTINGS_STREAMS_MAX];
     for (size_t i = 0; i < d->positions_count; i++)
         others[i] = d->positions[i].stream;
     return turn_claim_naming(turn_of(call), owner, others, d->positions_count);
+}
+
+bool demands_met(const struct call *call, const struct demands_subject *subject, struct response *out)
+{
+    const struct demands *d = &call->request->demands;
+    struct unmet u = {0};
+    if (!demands_any(d))
+        return true;
+    for (size_t i = 0; i < d->positions_count; i++) {
+        if (!position_met(call, &d->positions[i], turn_stream(turn_of(call), d->positions[i].stream)))
+            return false;
+    }
+    check_staleness(call, subject, &u);
+    if (u.any || subject->version < d->min_version)
+        return false;
+    add_wait_headers(call, out);
+    return true;
 }
 
 bool demands_hold(struct call *call, const struct demands_subject *subject, struct response *out)

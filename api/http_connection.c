@@ -79,6 +79,24 @@ bool http_connection_idle(const struct http_connection *connection)
     return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
+/* The library itself cannot be relied on to notice a hang-up: its edge-triggered set tells of bytes and the end behind
+ * them once, and it does not look again after a read that took less than it had room for; and not at all while the
+ * connection is suspended. */
+static bool watch(struct http_connection *connection)
+{
+    struct epoll_event event = {.events = EPOLLRDHUP, .data = {.ptr = connection}};
+    if (!connection->watched)
+        connection->watched =
+            epoll_ctl(connection->port->loop->epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) == 0;
+    return connection->watched;
+}
+
+static void unwatch(struct http_connection *connection)
+{
+    (void)epoll_ctl(connection->port->loop->epoll_fd, EPOLL_CTL_DEL, connection->fd, NULL);
+    connection->watched = false;
+}
+
 /* The client's address without its port, so that all its connections count as one client. */
 static void client_of(struct MHD_Connection *mhd, struct client_address *out)
 {
@@ -105,6 +123,7 @@ static void connection_opened(struct http_port *port, struct MHD_Connection *mhd
     connection->fd = info->connect_fd;
     connection->mhd = mhd;
     client_of(mhd, &connection->client);
+    (void)watch(connection); /* without it a hang-up is noticed at the deadline */
     atomic_fetch_add_explicit(&port->loop->connections, 1, memory_order_relaxed);
     deadline_begin(&port->loop->heads, &connection->deadline, port->loop->now_ns);
 }
@@ -334,6 +353,7 @@ static enum MHD_Result begin(struct http_connection *connection, struct MHD_Conn
     struct exchange *e = connection->exchange;
     struct response refusal;
     deadline_begin(&loop->answers, &connection->deadline, loop->now_ns);
+    connection->answering = true;
     collect(&e->request, mhd, method, version);
     response_init(&refusal);
     e->admitted = loop->http->options.handler.admit(loop->worker, &e->request, &refusal);
@@ -347,22 +367,6 @@ static enum MHD_Result begin(struct http_connection *connection, struct MHD_Conn
 
 /* ---- parking ---- */
 
-/* Suspend first, so that whoever wakes it finds it suspended; then make it visible. The second check follows behind the turn.
- * While it is suspended the library notices neither hang-up nor deadline: our epoll set and the handler do. */
-static enum MHD_Result park(struct http_connection *connection)
-{
-    struct http_loop *loop = connection->port->loop;
-    struct epoll_event event = {.events = EPOLLRDHUP, .data = {.ptr = connection}};
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) != 0)
-        return MHD_NO;
-    MHD_suspend_connection(connection->mhd);
-    connection->parked = true;
-    deadline_end(&connection->deadline);
-    if (!loop->http->options.handler.park(loop->worker, &connection->exchange->request))
-        http_connection_hangup(connection);
-    return MHD_YES;
-}
-
 void http_connection_resume(void *context)
 {
     struct http_connection *connection = context;
@@ -370,18 +374,45 @@ void http_connection_resume(void *context)
     if (!connection->parked)
         return;
     connection->parked = false;
-    (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, connection->fd, NULL);
     deadline_begin(&loop->answers, &connection->deadline, loop->now_ns);
     connection->port->resumed = true;
     MHD_resume_connection(connection->mhd);
 }
 
-void http_connection_hangup(struct http_connection *connection)
+static void end_parked(struct http_connection *connection)
 {
     struct http_loop *loop = connection->port->loop;
     connection->gone = true;
     loop->http->options.handler.forget(loop->worker, &connection->exchange->request);
     http_connection_resume(connection);
+}
+
+/* Our set tells of it again and again. An answer that is under way is finished first: its end watches again. */
+void http_connection_hangup(struct http_connection *connection)
+{
+    char byte;
+    if (connection->parked)
+        end_parked(connection);
+    else if (connection->answering)
+        unwatch(connection);
+    else if (recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+        http_connection_shutdown(connection); /* the library has had all that came, and it is no request */
+}
+
+/* Suspend first, so that whoever wakes it finds it suspended; then make it visible. The second check follows behind the turn.
+ * While it is suspended the library notices neither hang-up nor deadline: our epoll set (of a client that has hung up
+ * already, too) and the handler do. */
+static enum MHD_Result park(struct http_connection *connection)
+{
+    struct http_loop *loop = connection->port->loop;
+    if (!watch(connection))
+        return MHD_NO;
+    MHD_suspend_connection(connection->mhd);
+    connection->parked = true;
+    deadline_end(&connection->deadline);
+    if (!loop->http->options.handler.park(loop->worker, &connection->exchange->request))
+        end_parked(connection);
+    return MHD_YES;
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
@@ -419,6 +450,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     if (connection == NULL)
         return;
     exchange_end(connection);
+    connection->answering = false;
+    (void)watch(connection);
     deadline_begin(&connection->port->loop->heads, &connection->deadline, connection->port->loop->now_ns);
 }
 

@@ -12,7 +12,7 @@
 #include "core/clock.h"
 
 #define CROWD_CONNECTIONS 1000 /* some MB */
-#define EVENTS_MAX 256 /* a few of our own, and hang-ups of parked connections */
+#define EVENTS_MAX 256 /* a few of our own, and hang-ups */
 
 /* Milliseconds until `at_ns`, rounded up, at most `timeout_ms` (-1 = for ever). */
 static int until(int64_t at_ns, int64_t now_ns, int timeout_ms)
@@ -94,7 +94,7 @@ static bool go_on(struct http_loop *loop)
            clock_boot_ns() < atomic_load(&loop->http->drain_until_ns);
 }
 
-/* Which of its ports an event belongs to; NULL = none: then it is a parked connection's. */
+/* Which of its ports an event belongs to; NULL = none: then it is a connection's, whose client hung up. */
 static struct http_port *port_of(struct http_loop *loop, void *pointer)
 {
     for (size_t i = 0; i < loop->ports_count; i++) {

@@ -32,7 +32,9 @@ struct http_connection {
     struct exchange *exchange; /* owned; NULL between requests */
     struct client_address client;
     struct MHD_Connection *mhd; /* the HTTP library's */
-    bool parked;               /* suspended; watched by the loop's own epoll set, as the library does not look any more */
+    bool watched;              /* the loop's own epoll set tells when the client hangs up */
+    bool answering;            /* from the end of a request's head to the end of its answer */
+    bool parked;               /* suspended */
     bool gone;                 /* hung up while parked */
 };
 
@@ -92,7 +94,7 @@ bool http_connection_idle(const struct http_connection *connection);
 void http_exchanges_free(struct http_loop *loop);
 /* End a connection's suspension; the library goes on with it in this turn. */
 http_resume http_connection_resume;
-/* A parked connection's client has hung up. */
+/* The loop's own epoll set says that a connection's client has hung up, or closed its sending side. */
 void http_connection_hangup(struct http_connection *connection);
 
 /* http_loop.c: the thread of a loop. */

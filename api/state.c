@@ -92,12 +92,52 @@ static void answer_found(const struct call *call, const struct turn_stream *stre
     render_last_modified(out, entity->occurred_at, turn_wall_s(call->worker->turn));
 }
 
+/* Found, or deleted. */
+static void answer_entity(const struct call *call, int owner, const struct model_entity *entity, struct response *out)
+{
+    const struct turn_claim *claim = demands_claim(call, owner);
+    const struct turn_stream *stream = turn_stream(call->worker->turn, (size_t)owner);
+    render_claim(out, claim, clock_boot_ns());
+    response_header_uint(out, "State-Version", (uint64_t)entity->version);
+    render_gaps_after(out, stream, entity->sequence);
+    if (entity->deleted)
+        problem_answer_at(out, PROBLEM_DELETED, claim->position, entity->version,
+                          "The entity was deleted at version %lld.", (long long)entity->version);
+    else
+        answer_found(call, stream, entity, out);
+}
+
+/* `owner` < 0: what no template can produce. */
+static void answer_absent(const struct call *call, int owner, struct response *out)
+{
+    const struct turn_claim *claim = demands_claim(call, owner < 0 ? TURN_ALL : owner);
+    render_claim(out, claim, clock_boot_ns());
+    if (claim->gaps != NULL)
+        response_header(out, "State-Gap", claim->gaps);
+    problem_answer_at(out, PROBLEM_NOT_FOUND, claim->position, 0, "No event of this entity was applied.");
+}
+
+/* Without a transaction, as of the last commit, if the row is cached and meets what is demanded. Of a cached row no event was
+ * rejected. */
+static bool answer_cached(const struct call *call, int owner, struct response *out)
+{
+    struct turn *turn = call->worker->turn;
+    struct model_entity entity;
+    if (!turn_peek(turn) || !model_read_cached(turn_reader(turn), call->collection, call->id, &entity) ||
+        !demands_met(call, &(struct demands_subject){owner, entity.version, entity.sequence}, out))
+        return false;
+    answer_entity(call, owner, &entity, out);
+    return true;
+}
+
 void state_entity(struct call *call, struct response *out)
 {
     struct turn *turn = call->worker->turn;
     struct model_entity entity = {0};
     struct sg_error err;
     int owner = settings_owner(call->worker->api->context.settings, call->collection);
+    if (owner >= 0 && answer_cached(call, owner, out))
+        return;
     enum sg_status status = turn_begin(turn, &err);
     if (status == SG_OK)
         status = owner < 0 ? SG_NOT_FOUND
@@ -109,23 +149,10 @@ void state_entity(struct call *call, struct response *out)
     /* What no template can produce is not waited for. */
     if (owner >= 0 && !demands_hold(call, &(struct demands_subject){owner, entity.version, entity.sequence}, out))
         return;
-    const struct turn_claim *claim = demands_claim(call, owner < 0 ? TURN_ALL : owner);
-    render_claim(out, claim, clock_boot_ns());
-    if (status == SG_NOT_FOUND) {
-        if (claim->gaps != NULL)
-            response_header(out, "State-Gap", claim->gaps);
-        problem_answer_at(out, PROBLEM_NOT_FOUND, claim->position, 0, "No event of this entity was applied.");
-        entity = (struct model_entity){0};
-    } else {
-        const struct turn_stream *stream = turn_stream(turn, (size_t)owner);
-        response_header_uint(out, "State-Version", (uint64_t)entity.version);
-        render_gaps_after(out, stream, entity.sequence);
-        if (entity.deleted)
-            problem_answer_at(out, PROBLEM_DELETED, claim->position, entity.version,
-                              "The entity was deleted at version %lld.", (long long)entity.version);
-        else
-            answer_found(call, stream, &entity, out);
-    }
+    if (status == SG_OK)
+        answer_entity(call, owner, &entity, out);
+    else
+        answer_absent(call, owner, out);
     if (owner >= 0 && add_rejections(call, out, &entity, &err) != SG_OK)
         render_storage(out, turn, &err);
 }

@@ -30,6 +30,7 @@ struct turn {
     struct freshness *freshness;     /* borrowed */
     struct model_reader *reader;     /* owned */
     bool open;
+    uint64_t snapshot;               /* of the reader, that the slots show */
     bool failing;                    /* a read failed, and that is logged */
     int64_t failed_ns;               /* when the last one did; boot clock */
     int64_t now_ns;
@@ -56,7 +57,7 @@ static void slot_free(struct turn_slot *slot)
     buffer_free(&slot->gaps);
 }
 
-enum sg_status turn_create(const struct settings *settings, struct freshness *freshness, int64_t cache_bytes,
+enum sg_status turn_create(const struct settings *settings, struct freshness *freshness, struct model_shared *shared,
                            struct turn **out, struct sg_error *err)
 {
     struct turn *turn = calloc(1, sizeof *turn);
@@ -73,7 +74,7 @@ enum sg_status turn_create(const struct settings *settings, struct freshness *fr
     }
     for (size_t i = 0; i < settings->streams_count; i++)
         slot_init(&turn->slots[i]);
-    enum sg_status status = model_reader_open(settings->database, cache_bytes, &turn->reader, err);
+    enum sg_status status = model_reader_open(settings->database, shared, &turn->reader, err);
     if (status != SG_OK) {
         turn_destroy(turn);
         return status;
@@ -106,27 +107,50 @@ void turn_failed(struct turn *turn, const struct sg_error *err)
               LOG_STR("error", err->message));
 }
 
-enum sg_status turn_begin(struct turn *turn, struct sg_error *err)
+static void slots_reset(struct turn *turn)
 {
-    if (turn->open)
-        return SG_OK;
-    enum sg_status status = model_read_begin(turn->reader, err);
-    if (status != SG_OK) {
-        turn_failed(turn, err);
-        return status;
-    }
-    /* Behind the begin of the snapshot: what is proved from here on cannot make it look fresher than it is. */
+    turn->all.ready = false;
+    for (size_t i = 0; i < turn->settings->streams_count; i++)
+        turn->slots[i].ready = false;
+}
+
+/* Behind the begin of the snapshot: what is proved from here on cannot make it look fresher than it is. */
+static void snapshot_began(struct turn *turn)
+{
+    uint64_t snapshot = model_read_snapshot(turn->reader);
+    if (turn->open && turn->snapshot == snapshot)
+        return;
     turn->open = true;
+    turn->snapshot = snapshot;
+    slots_reset(turn);
 #ifdef SG_PLANT_OLDER_SNAPSHOT
     (void)usleep(5000); /* or the window is too short to be met by chance */
 #endif
     turn->now_ns = clock_boot_ns();
     turn->wall_s = clock_wall_ns() / NS_PER_S;
+}
+
+enum sg_status turn_begin(struct turn *turn, struct sg_error *err)
+{
+    enum sg_status status = model_read_begin(turn->reader, err);
+    if (status != SG_OK) {
+        turn_failed(turn, err);
+        return status;
+    }
+    snapshot_began(turn);
     if (turn->failing && turn->now_ns - turn->failed_ns >= TURN_RECOVERED_NS) {
         turn->failing = false;
         log_event(LOG_INFO, "reads_recovered", LOG_STR("database", turn->settings->database));
     }
     return SG_OK;
+}
+
+bool turn_peek(struct turn *turn)
+{
+    bool peeked = model_read_peek(turn->reader);
+    if (peeked)
+        snapshot_began(turn);
+    return peeked;
 }
 
 void turn_end(struct turn *turn)
@@ -135,9 +159,7 @@ void turn_end(struct turn *turn)
         return;
     model_read_end(turn->reader);
     turn->open = false;
-    turn->all.ready = false;
-    for (size_t i = 0; i < turn->settings->streams_count; i++)
-        turn->slots[i].ready = false;
+    slots_reset(turn);
 }
 
 struct model_reader *turn_reader(struct turn *turn)

@@ -29,14 +29,16 @@ struct turn_claim {
 
 struct turn;
 
-/* Opens its own reader, with `cache_bytes` of page cache. The pointers are borrowed and outlive the turn. */
+/* Opens its own reader. The pointers are borrowed and outlive the turn; `shared` may be NULL. */
 SG_MUST_CHECK enum sg_status turn_create(const struct settings *settings, struct freshness *freshness,
-                                         int64_t cache_bytes, struct turn **out, struct sg_error *err);
+                                         struct model_shared *shared, struct turn **out, struct sg_error *err);
 void turn_destroy(struct turn *turn);
 
-/* At the first read of a turn the transaction begins; later ones go on in it. A failure is logged once, and once more
- * when there was none for 10 s. */
+/* Before anything is read for an answer. At the first read of a turn the transaction begins; later ones go on in it while
+ * nothing was committed since. A failure is logged once, and once more when there was none for 10 s. */
 SG_MUST_CHECK enum sg_status turn_begin(struct turn *turn, struct sg_error *err);
+/* The same without a transaction, for rows that are cached: model_read_peek. False: not now. */
+bool turn_peek(struct turn *turn);
 /* Behind the last answer of a turn: nothing that the functions below returned is valid any longer. */
 void turn_end(struct turn *turn);
 

@@ -75,12 +75,34 @@ struct model_build {
     struct model_gap gaps[MODEL_GAPS_MAX]; /* ascending, not touching */
 };
 
+/* ---- what the writer and the readers of one process share ----
+ *
+ * A clock that tells when something is committed, what is served as of the last commit, and a cache of rows. With it a read
+ * of a cached row needs no transaction, and a reader notices at once that its snapshot is no longer the newest. */
+
+struct model_shared;
+
+/* `cache_bytes` of rows in memory; 0 = none. For one model_open, and outlives that writer and its readers. */
+SG_MUST_CHECK enum sg_status model_shared_create(int64_t cache_bytes, struct model_shared **out, struct sg_error *err);
+/* NULL is allowed. */
+void model_shared_destroy(struct model_shared *shared);
+
+/* Any thread. */
+struct model_cache_facts {
+    uint64_t bytes; /* in use, with all overhead */
+    uint64_t rows;
+    uint64_t hits;
+    uint64_t misses;
+};
+void model_shared_cache_facts(struct model_shared *shared, struct model_cache_facts *out);
+
 /* ---- writing: one thread, the projector's; every call blocks on disk ---- */
 
 struct model_writer;
 
 struct model_options {
     const char *path;          /* borrowed during open */
+    struct model_shared *shared; /* borrowed; NULL = no reader of this process is told of commits */
     bool synchronous_full;
     int64_t bytes_max;         /* 0 = none; beyond it writes of rows fail with SG_FULL */
     size_t collections_max;    /* over the written builds of all streams; an event beyond is rejected as
@@ -177,19 +199,28 @@ void model_sizes(const char *path, struct model_sizes *out);
 
 struct model_reader;
 
-/* Open a read-only connection to a database that model_open has made, with up to `cache_bytes` of its pages in memory (at
- * least MODEL_READER_CACHE_BYTES_MIN). */
-#define MODEL_READER_CACHE_BYTES_MIN (INT64_C(1) << 20) /* the inner pages of a large index */
-SG_MUST_CHECK enum sg_status model_reader_open(const char *path, int64_t cache_bytes, struct model_reader **out,
+/* Open a read-only connection to a database that model_open has made. `shared` is that of its writer (borrowed), or NULL. */
+#define MODEL_READER_PAGES_BYTES (4 << 20) /* of its own: the inner pages of a large index; more is dropped by each commit */
+SG_MUST_CHECK enum sg_status model_reader_open(const char *path, struct model_shared *shared, struct model_reader **out,
                                                struct sg_error *err);
 void model_reader_close(struct model_reader *r);
 
-/* One read transaction holds everything an answer shows. Between begin and end all calls see the same snapshot; begin
- * inside a transaction does nothing. Never hold one while idle: it would keep the WAL from being reset. */
+/* An answer comes from one snapshot. There are two ways to one:
+ *
+ *   model_read_begin   a read transaction, in which everything below may be read
+ *   model_read_peek    the moment of the last commit, without a transaction: the streams, and rows that are cached
+ *
+ * A later begin or peek goes on with the same snapshot if nothing was committed since (told by the shared clock; without
+ * one, begin inside a transaction always does), and else takes a new one. So an answer never shows less than another one
+ * that was finished before it began. Never hold a transaction while idle: it would keep the WAL from being reset. */
 SG_MUST_CHECK enum sg_status model_read_begin(struct model_reader *r, struct sg_error *err);
 void model_read_end(struct model_reader *r);
+/* False: there is no such moment now (a commit is under way, or there is no cache); ask model_read_begin. */
+bool model_read_peek(struct model_reader *r);
+/* Counts the snapshots: another number, another snapshot. Any time. */
+uint64_t model_read_snapshot(const struct model_reader *r);
 
-/* The streams of the snapshot, valid until model_read_end. Order is that of the rows, not of the settings. */
+/* The streams of the snapshot, valid until the next one. Order is that of the rows, not of the settings. */
 const struct model_stream *model_read_streams(struct model_reader *r, size_t *count);
 /* One of them by name, or NULL. */
 const struct model_stream *model_read_stream(struct model_reader *r, const char *name);
@@ -203,10 +234,16 @@ struct model_entity {
     struct slice occurred_at;  /* empty = unknown */
 };
 
-/* One entity of the served build of `collection`'s stream. The slices live until the next call on this reader.
+/* One entity of the served build of `collection`'s stream. The slices live until the next call on this reader. Kept in the
+ * cache if no event of the entity was rejected.
  * SG_NOT_FOUND: never seen. */
 SG_MUST_CHECK enum sg_status model_read_entity(struct model_reader *r, struct slice collection, struct slice id,
                                                struct model_entity *out, struct sg_error *err);
+
+/* The same from the cache, after model_read_peek, for an entity of which no event was rejected. False: it is not there, or
+ * something was committed meanwhile; then nothing that was read since the peek counts. The slices live until the next call
+ * on this reader. */
+bool model_read_cached(struct model_reader *r, struct slice collection, struct slice id, struct model_entity *out);
 
 /* Rejected events (conflicts are not meant here) of one entity that are above `shown_version`, or of unknown version and
  * later than sequence `shown_sequence`; 0, 0 for an entity never seen. */

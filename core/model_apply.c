@@ -4,7 +4,8 @@
  *   2. sort the events of rows by (collection, id): outcomes of one id do not depend on another, and neighbours in the
  *      index are then visited one after the other
  *   3. fold the events of each id over its stored row, and write the winner once
- *   4. record, in order of sequence, what was rejected; then the collections' counts and the stream's position */
+ *   4. record, in order of sequence, what was rejected; then the collections' counts and the stream's position
+ *   5. take what changes out of the cache, commit, and tell the readers */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,6 +275,13 @@ static enum sg_status record_rejected(struct batch *b, struct sg_error *err)
 static enum sg_status write_position(struct batch *b, struct sg_error *err)
 {
     bool keep_subject = b->last->subject.bytes <= MODEL_SUBJECT_KEPT_BYTES && b->last->subject.bytes > 0;
+    if (b->build.growing) {
+        b->w->changes = SERVED_ANYTHING; /* how far it has come, if not more */
+    } else if (b->w->changes == SERVED_NOTHING) {
+        b->w->changes = SERVED_POSITION;
+        b->w->moved_stream = b->build.stream;
+        b->w->moved_position = b->position;
+    }
     return model_build_move(b->w, &b->build, b->position, b->last->time_ns,
                             keep_subject ? b->last->subject : (struct slice){NULL, 0}, b->rows_changed, err);
 }
@@ -297,6 +305,34 @@ static enum sg_status batch_run(struct batch *b, int64_t stream_id, struct sg_er
     return status;
 }
 
+/* ---- 5. tell ---- */
+
+static void forget_rejected(const struct batch *b, const struct event *e)
+{
+    const struct model_known *collection =
+        model_known_find(&b->w->collections, b->build.stream, b->build.build, e->collection);
+    if (collection != NULL && e->id.bytes > 0)
+        model_cache_forget(b->w->shared->cache, collection->id, e->id);
+}
+
+/* Rows that change, or of which an event was rejected, leave the cache; what grows unseen is not in it. */
+static void forget_changed(const struct batch *b)
+{
+    struct model_writer *w = b->w;
+    if (w->shared == NULL || w->shared->cache == NULL || b->build.growing)
+        return;
+    model_shared_begin(w->shared); /* first: no fill follows */
+    for (size_t i = 0; i < b->works_count; i++) {
+        const struct work *work = &b->works[i];
+        if (b->outcomes[work->index].result == RESULT_APPLIED)
+            model_cache_forget(w->shared->cache, work->collection->id, b->events[work->index].id);
+    }
+    for (size_t i = 0; b->recorded && i < b->events_count; i++) {
+        if (b->outcomes[i].result == RESULT_REJECTED)
+            forget_rejected(b, &b->events[i]);
+    }
+}
+
 enum sg_status model_apply(struct model_writer *w, int64_t stream_id, const struct event *events, size_t events_count,
                            enum event_result *results, enum event_reason *reasons, uint64_t *position,
                            struct sg_error *err)
@@ -310,7 +346,11 @@ enum sg_status model_apply(struct model_writer *w, int64_t stream_id, const stru
         return status;
     struct batch b = {.w = w, .events = events, .events_count = events_count,
                       .outcomes = w->scratch->outcomes, .works = w->scratch->works};
-    status = model_end(w, batch_run(&b, stream_id, err), err);
+    w->changes = SERVED_NOTHING;
+    status = batch_run(&b, stream_id, err);
+    if (status == SG_OK)
+        forget_changed(&b);
+    status = model_end(w, status, err);
     if (status != SG_OK)
         return status;
     for (size_t i = 0; i < events_count; i++) {

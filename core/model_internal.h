@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include "core/model.h"
+#include "core/model_shared.h"
 
 #define MODEL_APPLICATION_ID 0x53474154 /* "SGAT" in the file's header: whose database it is */
 #define MODEL_BUSY_TIMEOUT_MS 2000      /* recovery after an unclean stop holds its lock while it reads the WAL */
@@ -59,10 +60,10 @@ enum model_sql {
     SQL_REJECTED_STALE_DELETE,
     /* Both. */
     SQL_COMMIT,
-    /* The readers'. */
-    SQL_BEGIN_READ,
     SQL_READ_GENERATION,
     SQL_READ_STREAMS,
+    /* The readers'. */
+    SQL_BEGIN_READ,
     SQL_READ_ENTITY,
     SQL_READ_PAGE,
     SQL_READ_COLLECTION_ID,
@@ -76,7 +77,7 @@ enum model_sql {
     SQL_READ_REJECTED_COUNT,
     SQL_STATEMENTS_COUNT,
     SQL_WRITER_FIRST = SQL_BEGIN_WRITE,
-    SQL_WRITER_LAST = SQL_COMMIT,
+    SQL_WRITER_LAST = SQL_READ_STREAMS,
     SQL_READER_FIRST = SQL_COMMIT,
     SQL_READER_LAST = SQL_STATEMENTS_COUNT - 1
 };
@@ -149,6 +150,10 @@ char *model_path_join(const char *path, const char *suffix);
 
 /* ---- streams ---- */
 
+/* Read the generation, or all that is served but for it, in the transaction at hand. */
+SG_MUST_CHECK enum sg_status model_generation_load(struct model_connection *c, int64_t *out, struct sg_error *err);
+SG_MUST_CHECK enum sg_status model_served_load(struct model_connection *c, struct model_served *out, struct sg_error *err);
+
 /* The columns of SQL_READ_STREAMS, SQL_STREAM_BY_ID and SQL_STREAM_BY_NAME: id and name, then the served build, then the
  * growing one. */
 enum { STREAM_COLUMN_SERVED = 2, STREAM_COLUMN_GROWING = 10, STREAM_COLUMN_FINGERPRINT = 18 };
@@ -209,12 +214,18 @@ struct model_writer {
     int checkpoint_pages; /* threshold */
     int checkpoint_next;  /* the next attempt, when one could not finish */
     int swept_next;       /* the same between sweeps */
+    /* What the transaction at hand changes of what is served, to be told behind its commit. */
+    struct model_shared *shared; /* borrowed; NULL = none */
+    enum { SERVED_ANYTHING, SERVED_POSITION, SERVED_NOTHING } changes;
+    int64_t moved_stream;
+    uint64_t moved_position;
+    struct model_served served;  /* owned scratch */
     struct model_scratch *scratch; /* owned; NULL until the first batch */
 };
 
 /* BEGIN IMMEDIATE; end with model_commit, or model_rollback after any failure. */
 SG_MUST_CHECK enum sg_status model_begin(struct model_writer *w, struct sg_error *err);
-/* COMMIT, then checkpoint when it is due. On failure the transaction is rolled back. */
+/* COMMIT, tell the readers, then checkpoint when it is due. On failure the transaction is rolled back. */
 SG_MUST_CHECK enum sg_status model_commit(struct model_writer *w, struct sg_error *err);
 void model_rollback(struct model_writer *w);
 /* Commit if `status` is SG_OK, else roll back and return it. */

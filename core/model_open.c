@@ -168,6 +168,7 @@ enum sg_status model_open(const struct model_options *options, struct model_writ
     if (w == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
     w->lock_fd = -1;
+    w->shared = options->shared;
     w->collections_max = options->collections_max;
     w->rejected_max = options->rejected_max;
     w->rejected_payload = options->rejected_payload;
@@ -209,6 +210,7 @@ void model_close(struct model_writer *w)
     model_connection_close(&w->c);
     model_known_free(&w->collections);
     model_scratch_free(w->scratch);
+    free(w->served.streams);
     if (w->lock_fd >= 0)
         (void)close(w->lock_fd);
     free(w);

@@ -42,11 +42,28 @@ static void entity_from_row(sqlite3_stmt *s, struct model_entity *out)
     out->state = model_column_slice(s, 4);
 }
 
+/* A row may be cached only while no event of the entity is recorded as rejected: such an answer says so, and what it says
+ * changes without the row. */
+static enum sg_status cacheable(struct model_reader *r, struct slice collection, struct slice id, bool *out,
+                                struct sg_error *err)
+{
+    struct model_entity_rejections rejections = {0};
+    *out = false;
+    if (r->shared == NULL || r->shared->cache == NULL || r->quiet == 0)
+        return SG_OK;
+    enum sg_status status = model_read_entity_rejections(r, collection, id, 0, 0, &rejections, err);
+    *out = status == SG_OK && !rejections.any;
+    return status;
+}
+
 enum sg_status model_read_entity(struct model_reader *r, struct slice collection, struct slice id,
                                  struct model_entity *out, struct sg_error *err)
 {
     int64_t collection_id = 0;
+    bool fill = false;
     enum sg_status status = collection_resolve(r, collection, &collection_id, err);
+    if (status == SG_OK)
+        status = cacheable(r, collection, id, &fill, err);
     if (status != SG_OK)
         return status;
     sqlite3_stmt *s = model_read_statement(r, SQL_READ_ENTITY);
@@ -55,11 +72,15 @@ enum sg_status model_read_entity(struct model_reader *r, struct slice collection
     status = model_step(&r->c, s, bound, WHAT, err);
     if (status == SG_NOT_FOUND)
         return sg_fail(err, SG_NOT_FOUND, "no event of this entity was applied");
-    if (status == SG_OK) {
-        entity_from_row(s, out);
-        out->id = id;
+    if (status != SG_OK)
+        return status;
+    entity_from_row(s, out);
+    out->id = id;
+    if (fill) {
+        struct model_cache_key key = {.collection = collection_id, .generation = r->generation, .id = id};
+        model_cache_fill(r->shared->cache, &key, out, &r->shared->clock, r->quiet);
     }
-    return status;
+    return SG_OK;
 }
 
 enum sg_status model_read_page(struct model_reader *r, struct slice collection, struct slice after,

@@ -21,24 +21,22 @@ static enum sg_status check_schema(struct model_reader *r, struct sg_error *err)
     return SG_OK;
 }
 
-static enum sg_status configure(struct model_connection *c, int64_t cache_bytes, struct sg_error *err)
+static enum sg_status configure(struct model_connection *c, struct sg_error *err)
 {
     char pragmas[96];
-    if (cache_bytes < MODEL_READER_CACHE_BYTES_MIN)
-        cache_bytes = MODEL_READER_CACHE_BYTES_MIN;
-    if (cache_bytes / 1024 > INT32_MAX)
-        cache_bytes = INT64_C(1024) * INT32_MAX;
     /* A negative size is in KiB. */
-    (void)snprintf(pragmas, sizeof pragmas, "PRAGMA query_only = ON; PRAGMA cache_size = -%lld",
-                   (long long)(cache_bytes / 1024));
+    (void)snprintf(pragmas, sizeof pragmas, "PRAGMA query_only = ON; PRAGMA cache_size = -%d",
+                   MODEL_READER_PAGES_BYTES / 1024);
     return model_exec(c, pragmas, "configure the database connection", err);
 }
 
-enum sg_status model_reader_open(const char *path, int64_t cache_bytes, struct model_reader **out, struct sg_error *err)
+enum sg_status model_reader_open(const char *path, struct model_shared *shared, struct model_reader **out,
+                                 struct sg_error *err)
 {
     struct model_reader *r = calloc(1, sizeof *r);
     if (r == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
+    r->shared = shared;
     enum sg_status status = model_connection_open(&r->c, path, SQLITE_OPEN_READONLY, err);
     if (status == SG_OK) {
         /* Or the last reader to close would checkpoint. */
@@ -47,7 +45,7 @@ enum sg_status model_reader_open(const char *path, int64_t cache_bytes, struct m
             status = model_fail(&r->c, rc, "configure the database connection", err);
     }
     if (status == SG_OK)
-        status = configure(&r->c, cache_bytes, err);
+        status = configure(&r->c, err);
     if (status == SG_OK)
         status = check_schema(r, err);
     if (status == SG_OK)
@@ -67,92 +65,100 @@ void model_reader_close(struct model_reader *r)
     model_read_end(r);
     model_connection_close(&r->c);
     model_known_free(&r->collections);
-    free(r->streams);
+    free(r->served.streams);
     free(r);
 }
 
-static enum sg_status streams_reserve(struct model_reader *r, struct sg_error *err)
+/* What is known of collections is good for as long as the generation stands still. */
+static void generation_set(struct model_reader *r, int64_t generation)
 {
-    if (r->streams_count < r->streams_capacity)
-        return SG_OK;
-    size_t capacity = r->streams_capacity == 0 ? 4 : r->streams_capacity * 2;
-    struct model_stream *grown = reallocarray(r->streams, capacity, sizeof *grown);
-    if (grown == NULL)
-        return sg_fail(err, SG_MEMORY, "out of memory");
-    r->streams = grown;
-    r->streams_capacity = capacity;
-    return SG_OK;
+    if (r->generation != generation)
+        model_known_clear(&r->collections);
+    r->generation = generation;
 }
 
-static enum sg_status streams_load(struct model_reader *r, struct sg_error *err)
-{
-    sqlite3_stmt *s = model_statement(&r->c, SQL_READ_STREAMS);
-    enum sg_status status = model_step(&r->c, s, SQLITE_OK, WHAT, err);
-    r->streams_count = 0;
-    while (status == SG_OK) {
-        status = streams_reserve(r, err);
-        if (status == SG_OK)
-            status = model_stream_from_row(&r->c, s, &r->streams[r->streams_count], err);
-        if (status != SG_OK)
-            break;
-        r->streams_count++;
-        status = model_step(&r->c, s, SQLITE_OK, WHAT, err);
-    }
-    (void)sqlite3_reset(s);
-    return status == SG_NOT_FOUND ? SG_OK : status;
-}
-
-/* This statement is what takes the snapshot: BEGIN alone does not. */
-static enum sg_status generation_load(struct model_reader *r, int64_t *generation, struct sg_error *err)
-{
-    sqlite3_stmt *s = model_statement(&r->c, SQL_READ_GENERATION);
-    enum sg_status status = model_step(&r->c, s, SQLITE_OK, WHAT, err);
-    if (status == SG_OK)
-        *generation = sqlite3_column_int64(s, 0);
-    else if (status == SG_NOT_FOUND)
-        status = model_fail(&r->c, SQLITE_CORRUPT, WHAT, err);
-    (void)sqlite3_reset(s);
-    return status;
-}
-
-static enum sg_status snapshot_load(struct model_reader *r, struct sg_error *err)
+/* `told`: the streams are known already, as of the moment that the clock showed then. */
+static enum sg_status snapshot_load(struct model_reader *r, uint64_t told, struct sg_error *err)
 {
     unsigned data_version = 0;
     int64_t generation = 0;
-    enum sg_status status = generation_load(r, &generation, err);
+    enum sg_status status = model_generation_load(&r->c, &generation, err); /* this takes the snapshot: BEGIN does not */
     if (status != SG_OK)
         return status;
     /* Counts the snapshots of this connection that differed from the one before: SQLite dropped its cache for it. */
     int rc = sqlite3_file_control(r->c.db, NULL, SQLITE_FCNTL_DATA_VERSION, &data_version);
     if (rc != SQLITE_OK)
         return model_fail(&r->c, rc, WHAT, err);
-    if (r->loaded && r->data_version == data_version)
-        return SG_OK;
-    r->loaded = false;
-    status = streams_load(r, err);
+    bool same = told != 0 && model_shared_quiet(r->shared) == told;
+    if (!same)
+        r->snapshot++;
+    if (r->data_version != data_version)
+        r->rejected_any_known = false;
+    if (!same && !(r->loaded && r->data_version == data_version)) {
+        r->loaded = false;
+        status = model_served_load(&r->c, &r->served, err);
+    }
     if (status != SG_OK)
         return status;
-    if (r->generation != generation)
-        model_known_clear(&r->collections);
-    r->generation = generation;
+    generation_set(r, generation);
     r->data_version = data_version;
-    r->rejected_any_known = false;
     r->loaded = true;
     return SG_OK;
 }
 
 enum sg_status model_read_begin(struct model_reader *r, struct sg_error *err)
 {
-    if (r->in_transaction)
+    uint64_t quiet = model_shared_quiet(r->shared);
+    if (r->in_transaction && (r->shared == NULL || (quiet != 0 && quiet == r->quiet)))
         return SG_OK;
+    model_read_end(r);
+    uint64_t told = quiet == r->quiet ? quiet : 0;
+    r->quiet = 0;
     enum sg_status status = model_run_plain(&r->c, SQL_BEGIN_READ, WHAT, err);
     if (status != SG_OK)
         return status;
     r->in_transaction = true;
-    status = snapshot_load(r, err);
+    status = snapshot_load(r, told, err);
     if (status != SG_OK)
         model_read_end(r);
+    else if (quiet != 0 && model_shared_quiet(r->shared) == quiet)
+        r->quiet = quiet;
     return status;
+}
+
+bool model_read_peek(struct model_reader *r)
+{
+    uint64_t quiet = model_shared_quiet(r->shared);
+    if (quiet == 0 || r->shared->cache == NULL)
+        return false;
+    if (quiet == r->quiet)
+        return true;
+    model_read_end(r); /* of an older snapshot, if there is one */
+    r->quiet = 0;
+    r->snapshot++;
+    r->loaded = false; /* the streams are not those of a transaction */
+    if (!model_shared_copy(r->shared, quiet, &r->served))
+        return false;
+    generation_set(r, r->served.generation);
+    r->quiet = quiet;
+    return true;
+}
+
+uint64_t model_read_snapshot(const struct model_reader *r)
+{
+    return r->snapshot;
+}
+
+bool model_read_cached(struct model_reader *r, struct slice collection, struct slice id, struct model_entity *out)
+{
+    const struct model_known *known = model_known_find(&r->collections, 0, 0, collection);
+    assert(r->quiet != 0);
+    model_read_release(r);
+    if (known == NULL)
+        return false;
+    struct model_cache_key key = {.collection = known->id, .generation = r->generation, .id = id};
+    r->held = model_cache_find(r->shared->cache, &key, out);
+    return r->held != NULL && model_shared_quiet(r->shared) == r->quiet;
 }
 
 sqlite3_stmt *model_read_statement(struct model_reader *r, enum model_sql which)
@@ -168,13 +174,15 @@ void model_read_release(struct model_reader *r)
     if (r->active != NULL)
         (void)sqlite3_reset(r->active);
     r->active = NULL;
+    model_cache_release(r->held);
+    r->held = NULL;
 }
 
 void model_read_end(struct model_reader *r)
 {
+    model_read_release(r);
     if (!r->in_transaction)
         return;
-    model_read_release(r);
     /* A read transaction has nothing to lose: if COMMIT fails, ROLLBACK ends it as well. */
     if (model_run_plain(&r->c, SQL_COMMIT, WHAT, NULL) != SG_OK && !sqlite3_get_autocommit(r->c.db))
         (void)sqlite3_exec(r->c.db, "ROLLBACK", NULL, NULL, NULL);
@@ -183,17 +191,17 @@ void model_read_end(struct model_reader *r)
 
 const struct model_stream *model_read_streams(struct model_reader *r, size_t *count)
 {
-    assert(r->in_transaction);
-    *count = r->streams_count;
-    return r->streams;
+    assert(r->in_transaction || r->quiet != 0);
+    *count = r->served.count;
+    return r->served.streams;
 }
 
 const struct model_stream *model_read_stream(struct model_reader *r, const char *name)
 {
-    assert(r->in_transaction);
-    for (size_t i = 0; i < r->streams_count; i++) {
-        if (strcmp(r->streams[i].name, name) == 0)
-            return &r->streams[i];
+    assert(r->in_transaction || r->quiet != 0);
+    for (size_t i = 0; i < r->served.count; i++) {
+        if (strcmp(r->served.streams[i].name, name) == 0)
+            return &r->served.streams[i];
     }
     return NULL;
 }

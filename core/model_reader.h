@@ -6,14 +6,16 @@
 
 struct model_reader {
     struct model_connection c;
+    struct model_shared *shared; /* borrowed; NULL = none */
     bool in_transaction;
     sqlite3_stmt *active; /* whose row was handed out last, in `c`; NULL = none */
+    struct model_cached *held; /* the same from the cache */
     /* Of the snapshot; stays good for the next one if nothing was committed between them. */
-    bool loaded;
+    uint64_t snapshot; /* counts them */
+    uint64_t quiet;    /* what the shared clock showed from before it was taken until after; 0 = not quiet */
+    bool loaded;       /* `served` is of a transaction that showed data_version */
     unsigned data_version;
-    struct model_stream *streams; /* owned */
-    size_t streams_count;
-    size_t streams_capacity;
+    struct model_served served; /* owned */
     bool rejected_any_known;
     bool rejected_any; /* the table has a row at all */
     /* Good for as long as the generation stands still. */

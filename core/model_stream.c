@@ -142,6 +142,51 @@ enum sg_status model_build_load(struct model_writer *w, int64_t stream_id, struc
     return status;
 }
 
+/* ---- all that is served ---- */
+
+static enum sg_status served_reserve(struct model_served *served, struct sg_error *err)
+{
+    if (served->count < served->capacity)
+        return SG_OK;
+    size_t capacity = served->capacity == 0 ? 4 : served->capacity * 2;
+    struct model_stream *grown = reallocarray(served->streams, capacity, sizeof *grown);
+    if (grown == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory for %zu streams", capacity);
+    served->streams = grown;
+    served->capacity = capacity;
+    return SG_OK;
+}
+
+enum sg_status model_served_load(struct model_connection *c, struct model_served *out, struct sg_error *err)
+{
+    sqlite3_stmt *s = model_statement(c, SQL_READ_STREAMS);
+    enum sg_status status = model_step(c, s, SQLITE_OK, "read the streams", err);
+    out->count = 0;
+    while (status == SG_OK) {
+        status = served_reserve(out, err);
+        if (status == SG_OK)
+            status = model_stream_from_row(c, s, &out->streams[out->count], err);
+        if (status != SG_OK)
+            break;
+        out->count++;
+        status = model_step(c, s, SQLITE_OK, "read the streams", err);
+    }
+    (void)sqlite3_reset(s);
+    return status == SG_NOT_FOUND ? SG_OK : status;
+}
+
+enum sg_status model_generation_load(struct model_connection *c, int64_t *out, struct sg_error *err)
+{
+    sqlite3_stmt *s = model_statement(c, SQL_READ_GENERATION);
+    enum sg_status status = model_step(c, s, SQLITE_OK, "read the generation", err);
+    if (status == SG_OK)
+        *out = sqlite3_column_int64(s, 0);
+    else if (status == SG_NOT_FOUND)
+        status = model_fail(c, SQLITE_CORRUPT, "read the generation", err);
+    (void)sqlite3_reset(s);
+    return status;
+}
+
 /* ---- attaching ---- */
 
 static enum sg_status attach_new(struct model_writer *w, const char *name, const char *fingerprint,

@@ -66,6 +66,7 @@ enum sg_status model_sweep(struct model_writer *w, size_t rows_max, bool *more, 
     enum sg_status status = model_begin(w, err);
     if (status != SG_OK)
         return status;
+    w->changes = SERVED_NOTHING;
     status = delete_rows(w, model_statement(&w->c, SQL_REJECTED_STALE_DELETE), SQLITE_OK, &budget, err);
     while (status == SG_OK && budget.rows > 0) {
         status = stale_collection(w, &id, err);

@@ -89,16 +89,42 @@ enum sg_status model_room(struct model_writer *w, struct sg_error *err)
 
 enum sg_status model_begin(struct model_writer *w, struct sg_error *err)
 {
+    w->changes = SERVED_ANYTHING;
     return model_run_plain(&w->c, SQL_BEGIN_WRITE, "begin a transaction", err);
+}
+
+/* Read before the commit, so that nothing can fail behind it. */
+static enum sg_status served_prepare(struct model_writer *w, struct sg_error *err)
+{
+    if (w->shared == NULL || w->changes != SERVED_ANYTHING)
+        return SG_OK;
+    enum sg_status status = model_generation_load(&w->c, &w->served.generation, err);
+    if (status == SG_OK)
+        status = model_served_load(&w->c, &w->served, err);
+    return status == SG_OK ? model_shared_reserve(w->shared, w->served.count, err) : status;
+}
+
+static void served_tell(struct model_writer *w)
+{
+    if (w->changes == SERVED_ANYTHING)
+        model_shared_tell(w->shared, &w->served);
+    else if (w->changes == SERVED_POSITION)
+        model_shared_tell_position(w->shared, w->moved_stream, w->moved_position);
 }
 
 enum sg_status model_commit(struct model_writer *w, struct sg_error *err)
 {
-    enum sg_status status = model_run_plain(&w->c, SQL_COMMIT, "commit", err);
+    enum sg_status status = served_prepare(w, err);
+    model_shared_begin(w->shared);
+    if (status == SG_OK)
+        status = model_run_plain(&w->c, SQL_COMMIT, "commit", err);
     if (status != SG_OK) {
         model_rollback(w);
+        model_shared_end(w->shared);
         return status;
     }
+    served_tell(w);
+    model_shared_end(w->shared);
     if (w->wal_pages >= w->checkpoint_next)
         checkpoint(w);
     return SG_OK;
@@ -134,5 +160,6 @@ enum sg_status model_end(struct model_writer *w, enum sg_status status, struct s
 
 enum sg_status model_bump_generation(struct model_writer *w, struct sg_error *err)
 {
+    w->changes = SERVED_ANYTHING;
     return model_run_plain(&w->c, SQL_META_BUMP, "write the database", err);
 }

@@ -6,8 +6,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
+
+#include "core/hash.h"
 
 /* What a loop wants of one stream; written by the loop, read by the writing side. */
 struct stream_wants {
@@ -66,8 +67,7 @@ enum sg_status progress_create(size_t streams_count, struct progress **out, stru
         free(p);
         return sg_fail(err, SG_MEMORY, "out of memory for waiting reads");
     }
-    if (getrandom(&p->seed, sizeof p->seed, 0) != (ssize_t)sizeof p->seed)
-        p->seed = (uint64_t)(uintptr_t)p; /* collisions only wake too often */
+    p->seed = hash_seed();
     (void)pthread_mutex_init(&p->mutex, NULL);
     *out = p;
     return SG_OK;
@@ -84,24 +84,9 @@ void progress_destroy(struct progress *p)
     free(p);
 }
 
-/* Murmur's way of mixing: cheap, and every bit of the input reaches every bit of the result. */
-static uint64_t mix(uint64_t h, struct slice s)
-{
-    uint64_t word = 0;
-    for (size_t i = 0; i < s.bytes; i += sizeof word) {
-        size_t bytes = s.bytes - i < sizeof word ? s.bytes - i : sizeof word;
-        word = 0;
-        memcpy(&word, s.data + i, bytes);
-        h = (h ^ word) * UINT64_C(0xff51afd7ed558ccd);
-        h ^= h >> 33;
-    }
-    h = (h ^ s.bytes) * UINT64_C(0xc4ceb9fe1a85ec53);
-    return h ^ h >> 29;
-}
-
 uint64_t progress_entity(const struct progress *p, struct slice collection, struct slice id)
 {
-    return mix(mix(p->seed, collection), id);
+    return hash_bytes(hash_bytes(p->seed, collection), id);
 }
 
 /* ---- the reading side ---- */

@@ -74,6 +74,8 @@ struct settings {
     enum empty_policy rebuild_empty;
     unsigned http_loops; /* 0 = processors that affinity and cgroup quota allow */
     unsigned http_connections_max;
+    int64_t http_head_timeout_ms;
+    int64_t http_answer_timeout_ms;
     int64_t cache_bytes;
     enum log_level log_level;
     enum log_format log_format;

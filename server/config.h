@@ -37,6 +37,8 @@
 #define CONFIG_REJECTED_MAX 1000000            /* rows; with payloads of 1 KB that is 1 GB */
 #define CONFIG_HTTP_LOOPS_MAX 256              /* more loops than processors only cost */
 #define CONFIG_HTTP_CONNECTIONS_MAX 1048576    /* the kernel's usual nr_open */
+#define CONFIG_HTTP_TIMEOUT_MS_MIN INT64_C(1000)    /* 1s: below it, honest clients on a slow link are cut off */
+#define CONFIG_HTTP_TIMEOUT_MS_MAX INT64_C(3600000) /* 1h */
 #define CONFIG_CACHE_BYTES_MAX (INT64_C(1) << 40) /* 1TiB */
 
 enum config_verb {

@@ -89,7 +89,7 @@ struct config_raw_rebuild {
     char *empty;
 };
 struct config_raw_http {
-    char *loops, *connections_max;
+    char *loops, *connections_max, *head_timeout, *answer_timeout;
 };
 struct config_raw_cache {
     char *size;

@@ -85,6 +85,8 @@ static const cyaml_schema_field_t rebuild_fields[] = {
 static const cyaml_schema_field_t http_fields[] = {
     TEXT("loops", struct config_raw_http, loops),
     TEXT("connections_max", struct config_raw_http, connections_max),
+    TEXT("head_timeout", struct config_raw_http, head_timeout),
+    TEXT("answer_timeout", struct config_raw_http, answer_timeout),
     CYAML_FIELD_END,
 };
 

@@ -16,7 +16,8 @@
 
 struct gateway {
     const struct settings *settings; /* borrowed */
-    struct model_writer *model;      /* owned, like all below */
+    struct model_shared *shared;     /* owned, like all below */
+    struct model_writer *model;
     struct freshness *freshness;
     struct metrics *metrics;
     struct progress *progress;
@@ -31,6 +32,7 @@ static enum sg_status open_model(struct gateway *g, struct sg_error *err)
     const struct settings *settings = g->settings;
     struct model_options options = {
         .path = settings->database,
+        .shared = g->shared,
         .synchronous_full = settings->synchronous_full,
         .bytes_max = settings->database_bytes_max,
         .collections_max = settings->collections_max,
@@ -53,7 +55,7 @@ static enum sg_status open_model(struct gateway *g, struct sg_error *err)
 static enum sg_status start_api(struct gateway *g, struct sg_error *err)
 {
     struct api_context context = {
-        .settings = g->settings, .freshness = g->freshness, .metrics = g->metrics, .progress = g->progress};
+        .settings = g->settings, .shared = g->shared, .freshness = g->freshness, .metrics = g->metrics, .progress = g->progress};
     enum sg_status status = api_start(&context, &g->api, err);
     if (status != SG_OK)
         return status;
@@ -82,7 +84,9 @@ enum sg_status gateway_start(const struct settings *settings, struct gateway **o
     if (g == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
     g->settings = settings;
-    enum sg_status status = open_model(g, err);
+    enum sg_status status = model_shared_create(settings->cache_bytes, &g->shared, err);
+    if (status == SG_OK)
+        status = open_model(g, err);
     if (status == SG_OK)
         status = freshness_create(settings->streams_count, &g->freshness, err);
     if (status == SG_OK)
@@ -129,6 +133,7 @@ void gateway_stop(struct gateway *g)
     metrics_destroy(g->metrics);
     freshness_destroy(g->freshness);
     model_close(g->model);
+    model_shared_destroy(g->shared);
     free(g);
 }
 

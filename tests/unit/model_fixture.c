@@ -1,6 +1,8 @@
 /* A read model in a folder of its own. */
 #include "model_fixture.h"
 
+#define CACHE_BYTES (1 << 20)
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -49,14 +51,20 @@ void fixture_close(struct model_fixture *f)
 {
     model_reader_close(f->reader);
     model_close(f->writer);
+    model_shared_destroy(f->shared);
     f->reader = NULL;
     f->writer = NULL;
+    f->shared = NULL;
+    f->options.shared = NULL;
 }
 
 void fixture_open(struct model_fixture *f)
 {
     struct sg_error err = {0};
     bool reshaped = false;
+    if (model_shared_create(CACHE_BYTES, &f->shared, &err) != SG_OK)
+        fail_msg("model_shared_create: %s", err.message);
+    f->options.shared = f->shared;
     if (model_open(&f->options, &f->writer, &f->report, &err) != SG_OK)
         fail_msg("model_open: %s", err.message);
     if (model_stream_attach(f->writer, "ORDERS", "shape", &f->stream, &reshaped, &err) != SG_OK)
@@ -144,7 +152,7 @@ enum event_result fixture_apply_one(struct model_fixture *f, struct event event)
 struct model_reader *fixture_begin(struct model_fixture *f)
 {
     struct sg_error err = {0};
-    if (f->reader == NULL && model_reader_open(f->path, 0, &f->reader, &err) != SG_OK)
+    if (f->reader == NULL && model_reader_open(f->path, f->shared, &f->reader, &err) != SG_OK)
         fail_msg("model_reader_open: %s", err.message);
     model_read_end(f->reader);
     if (model_read_begin(f->reader, &err) != SG_OK)

@@ -9,6 +9,7 @@ struct model_fixture {
     char path[128];
     struct model_options options; /* change before fixture_reopen */
     struct model_open_report report; /* of the last open */
+    struct model_shared *shared;  /* another one at each open */
     struct model_writer *writer;
     struct model_stream stream;   /* what is served of "ORDERS", as attached or reloaded */
     struct model_build build;     /* what is written of it */

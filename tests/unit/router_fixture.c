@@ -39,7 +39,7 @@ static void open_worker(struct rig *r)
     r->worker.counters = calloc(1, sizeof *r->worker.counters);
     assert_non_null(r->worker.counters);
     router_counters_init(r->worker.counters);
-    ASSERT_OK(turn_create(&r->settings, r->freshness, 0, &r->worker.turn, &err));
+    ASSERT_OK(turn_create(&r->settings, r->freshness, r->shared, &r->worker.turn, &err));
     r->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     assert_true(r->wake_fd >= 0);
     ASSERT_OK(progress_join(r->progress, r->wake_fd, &r->worker.word, &err));
@@ -62,8 +62,10 @@ int rig_setup(void **state)
                                     .wait_default_ms = 5000,
                                     .wait_max_ms = 30000,
                                     .probe_epoch_trust_ms = 2000};
+    ASSERT_OK(model_shared_create(RIG_CACHE_BYTES, &r->shared, &err));
     struct model_options options = {
-        .path = r->database, .collections_max = 100, .rejected_max = 100, .rejected_payload = true};
+        .path = r->database, .shared = r->shared, .collections_max = 100, .rejected_max = 100,
+        .rejected_payload = true};
     struct model_open_report report;
     ASSERT_OK(model_open(&options, &r->writer, &report, &err));
     attach(r, stream_name, &r->stream);
@@ -72,7 +74,7 @@ int rig_setup(void **state)
     ASSERT_OK(metrics_create(2, &r->metrics, &err));
     ASSERT_OK(progress_create(2, &r->progress, &err));
     ASSERT_OK(waits_create(RIG_WAITS_MAX, RIG_WAITS_MAX, &r->api.waits, &err));
-    r->api.context = (struct api_context){&r->settings, r->freshness, r->metrics, r->progress};
+    r->api.context = (struct api_context){&r->settings, r->shared, r->freshness, r->metrics, r->progress};
     open_worker(r);
     response_init(&r->response);
     *state = r;
@@ -96,6 +98,7 @@ int rig_teardown(void **state)
     metrics_destroy(r->metrics);
     freshness_destroy(r->freshness);
     model_close(r->writer);
+    model_shared_destroy(r->shared);
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
         (void)snprintf(path, sizeof path, "%s%s", r->database, suffixes[i]);
         (void)unlink(path);

@@ -8,6 +8,7 @@
 
 #define RIG_CREATED_NS INT64_C(1700000000000000000)
 #define RIG_WAITS_MAX 10 /* reads that may wait */
+#define RIG_CACHE_BYTES (1 << 20)
 
 struct rig {
     char folder[64];
@@ -15,6 +16,7 @@ struct rig {
     struct settings settings;
     struct stream_settings streams[2]; /* STATE, any collection; OTHER, `settings` */
     char *owned[1];
+    struct model_shared *shared;
     struct model_writer *writer;
     struct model_stream stream;        /* as loaded last */
     struct model_stream other;

@@ -112,6 +112,8 @@ static void check_default_scalars(const struct settings *s)
     assert_int_equal(s->rebuild_empty, EMPTY_WAIT);
     assert_int_equal(s->http_loops, 0);
     assert_int_equal(s->http_connections_max, 16384);
+    assert_int_equal(s->http_head_timeout_ms, 30000);
+    assert_int_equal(s->http_answer_timeout_ms, 60000);
     assert_int_equal(s->cache_bytes, 64 << 20);
     assert_int_equal(s->log_level, LOG_INFO);
     assert_int_equal(s->log_format, LOG_FORMAT_JSON);
@@ -165,7 +167,8 @@ static void every_scalar_of_the_file_arrives(void **state)
                                   "probe: {idle: 100ms, min_interval: 10ms, epoch_trust: 0}\n"
                                   "rejected: {max: 13, payload: true}\nready: {without_broker: true}\n"
                                   "rebuild: {empty: swap}\n"
-                                  "http: {loops: 3, connections_max: 14}\ncache: {size: 500MB}\n"
+                                  "http: {loops: 3, connections_max: 14, head_timeout: 15s, answer_timeout: 16s}\n"
+                                  "cache: {size: 500MB}\n"
                                   "log: {level: debug, format: text}\n");
     assert_string_equal(s.listen, "[::1]:9000");
     assert_string_equal(s.listen_ops, "unix:/run/ops.sock");
@@ -186,6 +189,8 @@ static void every_scalar_of_the_file_arrives(void **state)
     assert_int_equal(s.rebuild_empty, EMPTY_SWAP);
     assert_int_equal(s.http_loops, 3);
     assert_int_equal(s.http_connections_max, 14);
+    assert_int_equal(s.http_head_timeout_ms, 15000);
+    assert_int_equal(s.http_answer_timeout_ms, 16000);
     assert_int_equal(s.cache_bytes, 500000000);
     assert_int_equal(s.log_level, LOG_DEBUG);
     assert_int_equal(s.log_format, LOG_FORMAT_TEXT);

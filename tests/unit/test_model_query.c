@@ -77,7 +77,6 @@ static void reader_sees_nothing_of_later_commits(void **state)
     struct model_reader *r = fixture_begin(f);
     assert_int_equal(fixture_apply_one(f, event_state(2, "a", 2, "{}")), RESULT_APPLIED);
     assert_int_equal(fixture_apply_one(f, event_state(3, "b", 1, "{}")), RESULT_APPLIED);
-    assert_int_equal(model_read_begin(r, NULL), SG_OK); /* inside a transaction it does nothing */
     assert_int_equal(model_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("a"), &entity, NULL), SG_OK);
     assert_int_equal(entity.version, 1);
     assert_int_equal(model_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("b"), &entity, NULL), SG_NOT_FOUND);
@@ -86,10 +85,15 @@ static void reader_sees_nothing_of_later_commits(void **state)
     assert_int_equal(model_read_collection(r, SLICE_LITERAL("customers"), &collection, NULL), SG_OK);
     assert_int_equal(collection.position, 1);
     assert_int_equal(collection.entities, 1);
-    r = fixture_begin(f);
+    uint64_t snapshot = model_read_snapshot(r);
+    assert_int_equal(model_read_begin(r, NULL), SG_OK); /* another one: something was committed */
+    assert_int_not_equal(model_read_snapshot(r), snapshot);
     assert_int_equal(model_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("a"), &entity, NULL), SG_OK);
     assert_int_equal(entity.version, 2);
     assert_int_equal(entity.sequence, 2);
+    snapshot = model_read_snapshot(r);
+    assert_int_equal(model_read_begin(r, NULL), SG_OK); /* the same: nothing was */
+    assert_int_equal(model_read_snapshot(r), snapshot);
     assert_int_equal(model_read_stream(r, "ORDERS")->position, 3);
     assert_null(model_read_stream(r, "NONE"));
     assert_int_equal(model_read_collection(r, SLICE_LITERAL("customers"), &collection, NULL), SG_OK);

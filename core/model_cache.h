@@ -1,0 +1,45 @@
+/* Rows in memory, for reads by id: what was read lately, as far as a number of bytes goes. Not what makes them right: that
+ * is the clock of core/model_shared.h, by which a find counts and a fill is taken or dropped. */
+#ifndef STATEGATE_CORE_MODEL_CACHE_H
+#define STATEGATE_CORE_MODEL_CACHE_H
+
+#include <stdatomic.h>
+
+#include "core/model.h"
+
+/* A row larger than this part of its shard is not kept: it would drive out hundreds of others. */
+#define MODEL_CACHE_ROW_PARTS 8
+#define MODEL_CACHE_SHARD_BYTES_MIN (1 << 20) /* fewer shards in a small cache, so that rows of usual size fit */
+#define MODEL_CACHE_SHARDS_MAX 64             /* a lock each: far more than loops that meet */
+
+struct model_cache;
+struct model_cached; /* a row that a reader holds */
+
+/* Which row: of a collection's row and an id, while the generation (schema.sql) stands still. */
+struct model_cache_key {
+    int64_t collection;
+    int64_t generation;
+    struct slice id;
+};
+
+/* Up to `bytes` with all that belongs to it, but for rows that readers hold. All below: any thread. */
+SG_MUST_CHECK enum sg_status model_cache_create(int64_t bytes, struct model_cache **out, struct sg_error *err);
+/* No row is held any more. NULL is allowed. */
+void model_cache_destroy(struct model_cache *cache);
+
+/* The row, until model_cache_release; NULL = not here. The slices of `out` live as long. */
+struct model_cached *model_cache_find(struct model_cache *cache, const struct model_cache_key *key,
+                                      struct model_entity *out);
+void model_cache_release(struct model_cached *row);
+
+/* Keep a copy of a row that was read when the clock showed `then`; dropped if it shows anything else by now, or memory is
+ * short. */
+void model_cache_fill(struct model_cache *cache, const struct model_cache_key *key, const struct model_entity *entity,
+                      const atomic_uint_fast64_t *clock, uint64_t then);
+
+/* The row is about to change. The clock must show that already: no fill can follow then. */
+void model_cache_forget(struct model_cache *cache, int64_t collection, struct slice id);
+
+void model_cache_facts(struct model_cache *cache, struct model_cache_facts *out);
+
+#endif

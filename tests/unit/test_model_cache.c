@@ -1,0 +1,350 @@
+/* The row cache: what it answers without a transaction is what the last commit left, whoever commits meanwhile. */
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "core/model_cache.h"
+#include "model_fixture.h"
+
+#define CUSTOMERS SLICE_LITERAL("customers")
+
+/* By the cache alone: the version, 0 = it is not there. */
+static int64_t cached_version(struct model_reader *r, const char *id)
+{
+    struct model_entity entity;
+    if (!model_read_peek(r) || !model_read_cached(r, CUSTOMERS, slice_of(id), &entity))
+        return 0;
+    return entity.version;
+}
+
+static struct model_cache_facts facts_of(struct model_fixture *f)
+{
+    struct model_cache_facts facts;
+    model_shared_cache_facts(f->shared, &facts);
+    return facts;
+}
+
+static void row_that_was_read_is_cached(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_entity entity;
+    struct event event = event_state(1, "a", 7, "{\"n\":1}");
+    event.occurred_at = SLICE_LITERAL("2026-01-31T12:00:00Z");
+    assert_int_equal(fixture_apply_one(f, event), RESULT_APPLIED);
+    struct model_reader *r = fixture_begin(f);
+    assert_int_equal(cached_version(r, "a"), 0);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    model_read_end(r);
+    assert_true(model_read_peek(r));
+    assert_true(model_read_cached(r, CUSTOMERS, SLICE_LITERAL("a"), &entity));
+    assert_int_equal(entity.version, 7);
+    assert_int_equal(entity.sequence, 1);
+    assert_false(entity.deleted);
+    assert_true(slice_equal(entity.id, event.id));
+    assert_true(slice_equal(entity.state, event.state));
+    assert_true(slice_equal(entity.occurred_at, event.occurred_at));
+    assert_int_equal(model_read_stream(r, "ORDERS")->position, 1);
+    assert_false(model_read_cached(r, CUSTOMERS, SLICE_LITERAL("b"), &entity));
+    assert_false(model_read_cached(r, SLICE_LITERAL("others"), SLICE_LITERAL("a"), &entity));
+}
+
+static void row_that_changes_leaves_the_cache(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_entity entity;
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_apply_one(f, event_state(2, "b", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    assert_int_equal(fixture_entity(f, "b", &entity), SG_OK);
+    struct model_reader *r = f->reader;
+    assert_int_equal(cached_version(r, "a"), 1);
+    assert_int_equal(fixture_apply_one(f, event_tombstone(3, "a", 2)), RESULT_APPLIED);
+    assert_int_equal(cached_version(r, "a"), 0);
+    assert_int_equal(cached_version(r, "b"), 1);
+    assert_int_equal(model_read_stream(r, "ORDERS")->position, 3); /* b is shown as of now */
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    assert_true(model_read_peek(r));
+    assert_true(model_read_cached(r, CUSTOMERS, SLICE_LITERAL("a"), &entity));
+    assert_true(entity.deleted);
+    assert_int_equal(entity.version, 2);
+}
+
+static void event_that_changes_nothing_leaves_the_row_cached(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_entity entity;
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 5, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    assert_int_equal(fixture_apply_one(f, event_state(2, "a", 4, "{}")), RESULT_STALE);
+    assert_int_equal(cached_version(f->reader, "a"), 5);
+    assert_int_equal(model_read_stream(f->reader, "ORDERS")->position, 2);
+}
+
+static void row_read_from_an_older_snapshot_is_not_cached(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_entity entity;
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_apply_one(f, event_state(2, "b", 1, "{}")), RESULT_APPLIED);
+    struct model_reader *r = fixture_begin(f);
+    assert_int_equal(fixture_apply_one(f, event_state(3, "a", 2, "{}")), RESULT_APPLIED);
+    assert_int_equal(model_read_entity(r, CUSTOMERS, SLICE_LITERAL("a"), &entity, NULL), SG_OK);
+    assert_int_equal(entity.version, 1); /* as of its snapshot */
+    assert_int_equal(model_read_entity(r, CUSTOMERS, SLICE_LITERAL("b"), &entity, NULL), SG_OK);
+    assert_int_equal(cached_version(r, "a"), 0);
+    assert_int_equal(cached_version(r, "b"), 0); /* it did not change, but who knows */
+    assert_int_equal(facts_of(f).rows, 0);
+}
+
+static void entity_with_a_rejected_event_is_not_cached(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_entity entity;
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_apply_one(f, event_state(2, "b", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    assert_int_equal(cached_version(f->reader, "a"), 1);
+    assert_int_equal(fixture_apply_one(f, event_rejected(3, "a", 2, REASON_BAD_TYPE)), RESULT_REJECTED);
+    assert_int_equal(cached_version(f->reader, "a"), 0); /* taken out */
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    assert_int_equal(cached_version(f->reader, "a"), 0); /* and not taken in */
+    assert_int_equal(fixture_entity(f, "b", &entity), SG_OK);
+    assert_int_equal(cached_version(f->reader, "b"), 1); /* others are */
+}
+
+static void swap_empties_the_cache(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_entity entity;
+    struct epoch epoch = {"other1"};
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    assert_int_equal(model_stream_begin_build(f->writer, f->stream.id, 5, &epoch, 2, NULL), SG_OK);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK); /* the generation rose */
+    assert_int_equal(fixture_apply_one(f, event_state(1, "b", 9, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    assert_int_equal(cached_version(f->reader, "a"), 1); /* the old build is served on */
+    assert_int_equal(fixture_apply_one(f, event_state(2, "c", 9, "{}")), RESULT_APPLIED);
+    assert_int_equal(cached_version(f->reader, "a"), 0);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_NOT_FOUND);
+    assert_int_equal(fixture_entity(f, "b", &entity), SG_OK);
+    assert_int_equal(cached_version(f->reader, "b"), 9);
+    assert_string_equal(model_read_stream(f->reader, "ORDERS")->epoch.text, epoch.text);
+}
+
+static void without_a_cache_there_is_no_peek(void **state)
+{
+    struct model_shared *shared = NULL;
+    (void)state;
+    assert_int_equal(model_shared_create(0, &shared, NULL), SG_OK);
+    struct model_cache_facts facts;
+    model_shared_cache_facts(shared, &facts);
+    assert_int_equal(facts.bytes, 0);
+    model_shared_destroy(shared);
+}
+
+/* ---- the cache alone ---- */
+
+static atomic_uint_fast64_t quiet = 2;
+
+static void put(struct model_cache *cache, int64_t number, size_t state_bytes)
+{
+    static char text[4096];
+    char id[24];
+    (void)snprintf(id, sizeof id, "id-%lld", (long long)number);
+    struct model_entity entity = {.version = number, .state = {text, state_bytes}};
+    struct model_cache_key key = {.collection = 1, .generation = 1, .id = slice_of(id)};
+    assert_true(state_bytes <= sizeof text);
+    model_cache_fill(cache, &key, &entity, &quiet, 2);
+}
+
+static bool has(struct model_cache *cache, int64_t number)
+{
+    char id[24];
+    struct model_entity entity;
+    (void)snprintf(id, sizeof id, "id-%lld", (long long)number);
+    struct model_cache_key key = {.collection = 1, .generation = 1, .id = slice_of(id)};
+    struct model_cached *row = model_cache_find(cache, &key, &entity);
+    bool found = row != NULL;
+    assert_true(!found || entity.version == number);
+    model_cache_release(row);
+    return found;
+}
+
+static void memory_is_bounded(void **state)
+{
+    struct model_cache *cache = NULL;
+    struct model_cache_facts facts;
+    (void)state;
+    assert_int_equal(model_cache_create(1 << 20, &cache, NULL), SG_OK);
+    for (int64_t i = 0; i < 20000; i++)
+        put(cache, i, (size_t)(i * 37 % 900));
+    model_cache_facts(cache, &facts);
+    assert_true(facts.bytes <= 1 << 20);
+    assert_true(facts.bytes > (1 << 20) * 3 / 4); /* and made use of */
+    assert_true(facts.rows > 1000);
+    model_cache_destroy(cache);
+}
+
+static void row_too_large_is_not_kept(void **state)
+{
+    struct model_cache *cache = NULL;
+    struct model_cache_facts facts;
+    (void)state;
+    /* So small that a row of 4 KB is more than its part, and one of 1 KB is not. */
+    assert_int_equal(model_cache_create(20 << 10, &cache, NULL), SG_OK);
+    put(cache, 1, 4096);
+    model_cache_facts(cache, &facts);
+    assert_int_equal(facts.rows, 0);
+    put(cache, 2, 1024);
+    assert_true(has(cache, 2));
+    model_cache_destroy(cache);
+    assert_int_equal(model_cache_create(1, &cache, NULL), SG_OK); /* the smallest of all keeps nothing */
+    put(cache, 3, 1);
+    assert_false(has(cache, 3));
+    model_cache_destroy(cache);
+}
+
+static void what_is_read_again_outlives_a_scan(void **state)
+{
+    struct model_cache *cache = NULL;
+    size_t kept = 0;
+    (void)state;
+    assert_int_equal(model_cache_create(1 << 20, &cache, NULL), SG_OK);
+    for (int64_t i = 0; i < 100; i++)
+        put(cache, i, 300);
+    for (int64_t i = 100; i < 20000; i++) {
+        (void)has(cache, i % 100);
+        put(cache, i, 300);
+    }
+    for (int64_t i = 0; i < 100; i++)
+        kept += has(cache, i);
+    assert_true(kept >= 95);
+    model_cache_destroy(cache);
+}
+
+static void row_that_is_held_outlives_its_place(void **state)
+{
+    struct model_cache *cache = NULL;
+    struct model_entity entity;
+    struct model_cache_key key = {.collection = 1, .generation = 1, .id = SLICE_LITERAL("id-5")};
+    (void)state;
+    assert_int_equal(model_cache_create(1 << 20, &cache, NULL), SG_OK);
+    put(cache, 5, 300);
+    struct model_cached *row = model_cache_find(cache, &key, &entity);
+    assert_non_null(row);
+    model_cache_forget(cache, 1, key.id);
+    assert_false(has(cache, 5));
+    assert_int_equal(entity.state.data[299], 0); /* still there */
+    model_cache_release(row);
+    put(cache, 5, 10);
+    key.generation = 2; /* of another generation: not this row */
+    assert_null(model_cache_find(cache, &key, &entity));
+    model_cache_destroy(cache);
+}
+
+/* ---- readers beside a writer ---- */
+
+#define IDS 8
+#define BATCHES 600
+#define READERS 2
+
+struct race {
+    struct model_fixture *f;
+    atomic_bool done;
+    atomic_int wrong;
+    atomic_uint_fast64_t hits;
+};
+
+/* Batch n brings every id to version n, at positions n * IDS - IDS + 1 .. n * IDS: so the position tells the version. */
+static void read_one(struct race *race, struct model_reader *r, unsigned *seed, uint64_t *shown)
+{
+    char id[16];
+    struct model_entity entity = {0};
+    (void)snprintf(id, sizeof id, "e%d", rand_r(seed) % IDS);
+    bool hit = model_read_peek(r) && model_read_cached(r, CUSTOMERS, slice_of(id), &entity);
+    if (!hit && (model_read_begin(r, NULL) != SG_OK ||
+                 model_read_entity(r, CUSTOMERS, slice_of(id), &entity, NULL) != SG_OK)) {
+        atomic_fetch_add(&race->wrong, 1);
+        return;
+    }
+    uint64_t position = model_read_stream(r, "ORDERS")->position;
+    if ((uint64_t)entity.version != position / IDS || position < *shown)
+        atomic_fetch_add(&race->wrong, 1);
+    *shown = position;
+    atomic_fetch_add(&race->hits, hit);
+    if (rand_r(seed) % 8 == 0)
+        model_read_end(r);
+}
+
+static void *read_on(void *context)
+{
+    struct race *race = context;
+    struct model_reader *r = NULL;
+    unsigned seed = 1;
+    uint64_t shown = 0;
+    if (model_reader_open(race->f->path, race->f->shared, &r, NULL) != SG_OK) {
+        atomic_fetch_add(&race->wrong, 1);
+        return NULL;
+    }
+    while (!atomic_load(&race->done))
+        read_one(race, r, &seed, &shown);
+    model_reader_close(r);
+    return NULL;
+}
+
+static void write_batch(struct model_fixture *f, int64_t version)
+{
+    struct event events[IDS];
+    enum event_result results[IDS];
+    char ids[IDS][16];
+    for (int i = 0; i < IDS; i++) {
+        (void)snprintf(ids[i], sizeof ids[i], "e%d", i);
+        events[i] = event_state((uint64_t)((version - 1) * IDS + i + 1), ids[i], version, "{}");
+    }
+    fixture_apply(f, events, IDS, results, NULL);
+}
+
+static void every_answer_is_that_of_its_position(void **state)
+{
+    struct race race = {.f = *state};
+    pthread_t threads[READERS];
+    write_batch(race.f, 1);
+    for (int i = 0; i < READERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, read_on, &race), 0);
+    for (int64_t version = 2; version <= BATCHES; version++)
+        write_batch(race.f, version);
+    /* What is cached is found at last, now that nobody writes. */
+    while (atomic_load(&race.hits) < 1000 && atomic_load(&race.wrong) == 0)
+        (void)sched_yield();
+    atomic_store(&race.done, true);
+    for (int i = 0; i < READERS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(atomic_load(&race.wrong), 0);
+}
+
+int main(void)
+{
+#define MODEL_TEST(name) cmocka_unit_test_setup_teardown(name, model_fixture_setup, model_fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        MODEL_TEST(row_that_was_read_is_cached),
+        MODEL_TEST(row_that_changes_leaves_the_cache),
+        MODEL_TEST(event_that_changes_nothing_leaves_the_row_cached),
+        MODEL_TEST(row_read_from_an_older_snapshot_is_not_cached),
+        MODEL_TEST(entity_with_a_rejected_event_is_not_cached),
+        MODEL_TEST(swap_empties_the_cache),
+        MODEL_TEST(every_answer_is_that_of_its_position),
+        cmocka_unit_test(without_a_cache_there_is_no_peek),
+        cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(row_too_large_is_not_kept),
+        cmocka_unit_test(what_is_read_again_outlives_a_scan),
+        cmocka_unit_test(row_that_is_held_outlives_its_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
