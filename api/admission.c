@@ -7,11 +7,10 @@
 
 static bool host_name_valid(struct slice name)
 {
+    static const bool good[256] = {['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true,
+                                   ['-'] = true,         ['.'] = true,         ['_'] = true,         ['~'] = true};
     for (size_t i = 0; i < name.bytes; i++) {
-        char c = name.data[i];
-        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                    c == '.' || c == '_' || c == '~';
-        if (!good)
+        if (!good[(unsigned char)name.data[i]])
             return false;
     }
     return name.bytes > 0;
@@ -37,8 +36,8 @@ static bool host_literal_valid(struct slice address)
 {
     char text[INET6_ADDRSTRLEN];
     struct in6_addr parsed;
-    if (address.bytes == 0 || address.bytes >= sizeof text)
-        return false;
+    if (address.bytes == 0 || address.bytes >= sizeof text || memchr(address.data, '\0', address.bytes) != NULL)
+        return false; /* inet_pton() would stop at a NUL and believe what stands before it */
     memcpy(text, address.data, address.bytes);
     text[address.bytes] = '\0';
     return inet_pton(AF_INET6, text, &parsed) == 1;

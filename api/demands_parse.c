@@ -301,7 +301,7 @@ static enum sg_status parse_wait(const struct demand_fields *fields, const struc
                                  const struct settings *settings, struct demands *out, struct sg_error *err)
 {
     struct slice param;
-    int64_t wait_ns = settings->wait_default_ms * NS_PER_MS;
+    int64_t wait_ns = out->wait_ns;
     const int64_t wait_max_ns = settings->wait_max_ms * NS_PER_MS;
     if (fields->prefer.count > DEMAND_LINES_MAX)
         return sg_fail(err, SG_INVALID, "the header 'Prefer' has more than %d lines", DEMAND_LINES_MAX);
@@ -320,8 +320,14 @@ static enum sg_status parse_wait(const struct demand_fields *fields, const struc
 enum sg_status demands_parse(const struct demand_fields *fields, const struct target *target, bool entity_route,
                              const struct settings *settings, struct demands *out, struct sg_error *err)
 {
-    struct demands demands = {0};
+    int64_t wait_ms = settings->wait_default_ms < settings->wait_max_ms ? settings->wait_default_ms : settings->wait_max_ms;
+    struct demands demands = {.wait_ns = wait_ms * NS_PER_MS};
     struct position_list list;
+    if (target->params_count == 0 && fields->min_version.count + fields->min_position.count +
+                                             fields->max_staleness.count + fields->prefer.count == 0) {
+        *out = demands; /* nothing is demanded, and nothing waits */
+        return SG_OK;
+    }
     enum sg_status status = parse_min_version(fields, target, entity_route, &demands, err);
     if (status == SG_OK)
         status = parse_list(fields, target, &list, err);

@@ -2,6 +2,8 @@
 #ifndef STATEGATE_API_HANDLERS_H
 #define STATEGATE_API_HANDLERS_H
 
+#include "core/status.h"
+
 struct call;
 struct response;
 
@@ -14,5 +16,9 @@ void ops_livez(struct call *call, struct response *out);         /* ops.c */
 void ops_readyz(struct call *call, struct response *out);        /* ops.c */
 void ops_openapi(struct call *call, struct response *out);       /* ops.c */
 void metrics_page(struct call *call, struct response *out);      /* metrics_page.c */
+
+/* Are the parameters of this route's own well-formed? SG_INVALID names the one that is not. */
+SG_MUST_CHECK enum sg_status page_check(const struct call *call, struct sg_error *err);     /* page.c */
+SG_MUST_CHECK enum sg_status rejected_check(const struct call *call, struct sg_error *err); /* rejected.c */
 
 #endif

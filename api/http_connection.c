@@ -330,15 +330,16 @@ static enum MHD_Result queue(struct http_connection *connection, struct MHD_Conn
 static void send_raw(struct http_connection *connection, struct response *r)
 {
     char text[RAW_ANSWER_BYTES];
+    size_t body_bytes = connection->exchange->request.method == METHOD_HEAD ? 0 : r->body_bytes;
     size_t used = (size_t)snprintf(text, sizeof text, "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Length: %zu\r\n",
                                    r->status, MHD_get_reason_phrase_for(r->status), r->body_bytes);
     for (size_t i = 0; i < r->headers_count && used < sizeof text; i++)
         used +=
             (size_t)snprintf(text + used, sizeof text - used, "%s: %s\r\n", r->headers[i].name, r->headers[i].value);
-    if (used + r->body_bytes + 2 <= sizeof text && !r->failed) {
+    if (used + body_bytes + 2 <= sizeof text && !r->failed) {
         memcpy(text + used, "\r\n", 2);
-        memcpy(text + used + 2, r->body, r->body_bytes);
-        (void)send(connection->fd, text, used + 2 + r->body_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+        memcpy(text + used + 2, r->body, body_bytes);
+        (void)send(connection->fd, text, used + 2 + body_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
         (void)shutdown(connection->fd, SHUT_WR);
     }
     response_free(r);

@@ -7,29 +7,12 @@
 #define SECONDS_MIN INT64_C(-62135596800) /* 0001-01-01T00:00:00Z */
 #define SECONDS_MAX INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
-/* The next `count` digits as a number, or -1. */
-static int take_digits(struct slice *rest, size_t count)
+/* Two digits as a number, or -1. */
+static int two_digits(const char *text)
 {
-    int value = 0;
-    if (rest->bytes < count)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        if (rest->data[i] < '0' || rest->data[i] > '9')
-            return -1;
-        value = value * 10 + (rest->data[i] - '0');
-    }
-    rest->data += count;
-    rest->bytes -= count;
-    return value;
-}
-
-static bool take_one_of(struct slice *rest, const char *characters)
-{
-    if (rest->bytes == 0 || rest->data[0] == '\0' || strchr(characters, rest->data[0]) == NULL)
-        return false;
-    rest->data++;
-    rest->bytes--;
-    return true;
+    unsigned tens = (unsigned)(text[0] - '0');
+    unsigned ones = (unsigned)(text[1] - '0');
+    return tens <= 9 && ones <= 9 ? (int)(tens * 10 + ones) : -1;
 }
 
 /* Days since 1970 of a date of the Gregorian calendar; years are counted from March, so that a leap day comes last. */
@@ -40,75 +23,68 @@ static int64_t days_from_date(int year, int month, int day)
     return y * 365 + y / 4 - y / 100 + y / 400 + day_of_year - 719468;
 }
 
-static bool take_offset(struct slice *rest, int64_t *offset_s)
-{
-    if (take_one_of(rest, "Zz")) {
-        *offset_s = 0;
-        return true;
-    }
-    bool negative = rest->bytes > 0 && rest->data[0] == '-';
-    if (!take_one_of(rest, "+-"))
-        return false;
-    int hours = take_digits(rest, 2);
-    if (hours < 0 || hours > 23 || !take_one_of(rest, ":"))
-        return false;
-    int minutes = take_digits(rest, 2);
-    if (minutes < 0 || minutes > 59)
-        return false;
-    *offset_s = (hours * 60 + minutes) * (negative ? -60 : 60);
-    return true;
-}
-
-static bool take_fraction(struct slice *rest)
-{
-    if (!take_one_of(rest, "."))
-        return true;
-    if (take_digits(rest, 1) < 0)
-        return false;
-    while (take_digits(rest, 1) >= 0) {
-    }
-    return true;
-}
-
-static bool take_date(struct slice *rest, int64_t *days)
+static bool parse_date(const char text[10], int64_t *days)
 {
     static const int month_days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int year = take_digits(rest, 4);
-    if (year < 1 || !take_one_of(rest, "-"))
+    int century = two_digits(text);
+    int year_of_century = two_digits(text + 2);
+    int month = two_digits(text + 5);
+    int day = two_digits(text + 8);
+    int year = century * 100 + year_of_century;
+    if (century < 0 || year_of_century < 0 || year < 1 || text[4] != '-' || text[7] != '-')
         return false;
-    int month = take_digits(rest, 2);
-    if (month < 1 || month > 12 || !take_one_of(rest, "-"))
-        return false;
-    int day = take_digits(rest, 2);
     bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    if (day < 1 || day > month_days[month - 1] || (month == 2 && day == 29 && !leap))
+    if (month < 1 || month > 12 || day < 1 || day > month_days[month - 1] || (month == 2 && day == 29 && !leap))
         return false;
     *days = days_from_date(year, month, day);
     return true;
 }
 
-static bool take_time(struct slice *rest, int64_t *seconds)
+static bool parse_time(const char text[8], int64_t *seconds)
 {
-    int hour = take_digits(rest, 2);
-    if (hour < 0 || hour > 23 || !take_one_of(rest, ":"))
-        return false;
-    int minute = take_digits(rest, 2);
-    if (minute < 0 || minute > 59 || !take_one_of(rest, ":"))
-        return false;
-    int second = take_digits(rest, 2);
-    if (second < 0 || second > 60)
+    int hour = two_digits(text);
+    int minute = two_digits(text + 3);
+    int second = two_digits(text + 6);
+    if (hour < 0 || hour > 23 || text[2] != ':' || minute < 0 || minute > 59 || text[5] != ':' || second < 0 || second > 60)
         return false;
     *seconds = hour * 3600 + minute * 60 + (second == 60 ? 59 : second); /* a leap second has no number of its own */
     return true;
 }
 
+/* A fraction, which is left out, and the offset. */
+static bool parse_rest(struct slice rest, int64_t *offset_s)
+{
+    size_t at = 0;
+    if (rest.bytes > 0 && rest.data[0] == '.') {
+        for (at = 1; at < rest.bytes && rest.data[at] >= '0' && rest.data[at] <= '9'; at++) {
+        }
+        if (at == 1)
+            return false;
+    }
+    rest = (struct slice){rest.data + at, rest.bytes - at};
+    *offset_s = 0;
+    if (rest.bytes == 1)
+        return rest.data[0] == 'Z' || rest.data[0] == 'z';
+    if (rest.bytes != 6 || (rest.data[0] != '+' && rest.data[0] != '-') || rest.data[3] != ':')
+        return false;
+    int hours = two_digits(rest.data + 1);
+    int minutes = two_digits(rest.data + 4);
+    *offset_s = (hours * 60 + minutes) * (rest.data[0] == '-' ? -60 : 60);
+    return hours >= 0 && hours <= 23 && minutes >= 0 && minutes <= 59;
+}
+
 bool httpdate_parse_rfc3339(struct slice text, int64_t *seconds)
 {
+    enum { DATE_BYTES = 10, TIME_BYTES = 8, FIXED_BYTES = DATE_BYTES + 1 + TIME_BYTES };
     int64_t days = 0;
     int64_t time_s = 0;
     int64_t offset_s = 0;
-    if (!take_date(&text, &days) || !take_one_of(&text, "Tt ") || !take_time(&text, &time_s) || !take_fraction(&text) ||
-        !take_offset(&text, &offset_s) || text.bytes > 0)
+    if (text.bytes <= FIXED_BYTES)
+        return false;
+    char between = text.data[DATE_BYTES];
+    if (!parse_date(text.data, &days) || (between != 'T' && between != 't' && between != ' ') ||
+        !parse_time(text.data + DATE_BYTES + 1, &time_s) ||
+        !parse_rest((struct slice){text.data + FIXED_BYTES, text.bytes - FIXED_BYTES}, &offset_s))
         return false;
     int64_t value = days * DAY_SECONDS + time_s - offset_s;
     if (value < SECONDS_MIN || value > SECONDS_MAX)
@@ -117,12 +93,10 @@ bool httpdate_parse_rfc3339(struct slice text, int64_t *seconds)
     return true;
 }
 
-static void put_digits(char *out, int64_t value, int count)
+static void put_two(char *out, unsigned value)
 {
-    for (int i = count - 1; i >= 0; i--) {
-        out[i] = (char)('0' + value % 10);
-        value /= 10;
-    }
+    out[0] = (char)('0' + value / 10);
+    out[1] = (char)('0' + value % 10);
 }
 
 void httpdate_format(int64_t seconds, char out[HTTPDATE_BYTES])
@@ -131,21 +105,23 @@ void httpdate_format(int64_t seconds, char out[HTTPDATE_BYTES])
     static const char months[] = "MarAprMayJunJulAugSepOctNovDecJanFeb";
     int64_t days = seconds / DAY_SECONDS - (seconds % DAY_SECONDS < 0);
     int64_t time_s = seconds - days * DAY_SECONDS;
-    int64_t week_day = (days % 7 + 7) % 7;
-    int64_t since = days + 719468; /* days since 0000-03-01 */
-    int64_t era = since / 146097;  /* of 400 years */
-    int64_t day_of_era = since - era * 146097;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t month = (5 * day_of_year + 2) / 153; /* 0 = March */
-    int64_t day = day_of_year - (153 * month + 2) / 5 + 1;
-    int64_t year = year_of_era + era * 400 + (month >= 10);
+    unsigned week_day = (unsigned)((days % 7 + 7) % 7);
+    unsigned since = (unsigned)(days + 719468); /* days since 0000-03-01: not before it, by SECONDS_MIN */
+    unsigned era = since / 146097;              /* of 400 years */
+    unsigned day_of_era = since - era * 146097;
+    unsigned year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    unsigned day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    unsigned month = (5 * day_of_year + 2) / 153; /* 0 = March */
+    unsigned day = day_of_year - (153 * month + 2) / 5 + 1;
+    unsigned year = year_of_era + era * 400 + (month >= 10);
+    unsigned time_of_day = (unsigned)time_s;
     memcpy(out, "Thu, 00 Jan 0000 00:00:00 GMT", HTTPDATE_BYTES);
     memcpy(out, week_days + week_day * 3, 3);
-    put_digits(out + 5, day, 2);
+    put_two(out + 5, day);
     memcpy(out + 8, months + month * 3, 3);
-    put_digits(out + 12, year, 4);
-    put_digits(out + 17, time_s / 3600, 2);
-    put_digits(out + 20, time_s / 60 % 60, 2);
-    put_digits(out + 23, time_s % 60, 2);
+    put_two(out + 12, year / 100);
+    put_two(out + 14, year % 100);
+    put_two(out + 17, time_of_day / 3600);
+    put_two(out + 20, time_of_day / 60 % 60);
+    put_two(out + 23, time_of_day % 60);
 }

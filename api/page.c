@@ -120,6 +120,13 @@ static enum sg_status read_params(const struct call *call, struct page *page, st
     return cursor_decode(CURSOR_ENTITIES, cursor, page->last, &after->bytes, err);
 }
 
+enum sg_status page_check(const struct call *call, struct sg_error *err)
+{
+    struct page ignored = {0};
+    struct slice after;
+    return read_params(call, &ignored, &after, err);
+}
+
 /* The collection is there: 304, or the page. */
 static enum sg_status answer_page(const struct call *call, struct page *page, struct slice after, int owner,
                                   uint64_t position, struct response *out, struct sg_error *err)

@@ -10,6 +10,7 @@
 #define IN_PATH 1u  /* RFC 3986 pchar */
 #define IN_QUERY 2u /* pchar, "/", "?" */
 #define IN_HOST 4u  /* what an authority may consist of */
+#define ENCODED 8u  /* stands for another character, at least in a query */
 
 static const unsigned char classes[256] = {
     ['a' ... 'z'] = IN_PATH | IN_QUERY | IN_HOST,
@@ -22,7 +23,7 @@ static const unsigned char classes[256] = {
     [':'] = IN_PATH | IN_QUERY | IN_HOST,
     ['['] = IN_HOST,
     [']'] = IN_HOST,
-    ['%'] = IN_PATH | IN_QUERY,
+    ['%'] = IN_PATH | IN_QUERY | ENCODED,
     ['!'] = IN_PATH | IN_QUERY,
     ['$'] = IN_PATH | IN_QUERY,
     ['&'] = IN_PATH | IN_QUERY,
@@ -30,7 +31,7 @@ static const unsigned char classes[256] = {
     ['('] = IN_PATH | IN_QUERY,
     [')'] = IN_PATH | IN_QUERY,
     ['*'] = IN_PATH | IN_QUERY,
-    ['+'] = IN_PATH | IN_QUERY,
+    ['+'] = IN_PATH | IN_QUERY | ENCODED,
     [','] = IN_PATH | IN_QUERY,
     [';'] = IN_PATH | IN_QUERY,
     ['='] = IN_PATH | IN_QUERY,
@@ -63,7 +64,9 @@ static enum sg_status decode(char *data, size_t bytes, unsigned class, struct sl
 {
     size_t used = 0;
     bool encoded = false;
-    for (size_t i = 0; i < bytes; i++) {
+    while (used < bytes && (classes[(unsigned char)data[used]] & (class | ENCODED)) == class)
+        used++; /* most targets need nothing else */
+    for (size_t i = used; i < bytes; i++) {
         char c = data[i];
         if ((classes[(unsigned char)c] & class) == 0)
             return fail_character((unsigned char)c, err);
@@ -91,27 +94,27 @@ static enum sg_status decode(char *data, size_t bytes, unsigned class, struct sl
 
 static enum sg_status parse_path(char *path, size_t bytes, struct target *out, struct sg_error *err)
 {
-    size_t begin = 1; /* behind the first slash */
-    for (size_t i = 1; i <= bytes; i++) {
-        if (i < bytes && path[i] != '/')
-            continue;
-        struct slice segment = {0};
-        enum sg_status status = decode(path + begin, i - begin, IN_PATH, &segment, err);
+    const char *end = path + bytes;
+    for (char *segment = path + 1;;) { /* behind the first slash */
+        size_t left = (size_t)(end - segment);
+        char *slash = memchr(segment, '/', left);
+        struct slice decoded = {0};
+        enum sg_status status = decode(segment, slash != NULL ? (size_t)(slash - segment) : left, IN_PATH, &decoded, err);
         if (status != SG_OK)
             return status;
         if (out->segments_count < TARGET_SEGMENTS_MAX)
-            out->segments[out->segments_count] = segment;
+            out->segments[out->segments_count] = decoded;
         out->segments_count++;
-        begin = i + 1;
+        if (slash == NULL)
+            return SG_OK;
+        segment = slash + 1;
     }
-    return SG_OK;
 }
 
 bool target_param(const struct target *target, const char *name, struct slice *value)
 {
-    struct slice wanted = slice_of(name);
     for (size_t i = 0; i < target->params_count; i++) {
-        if (slice_equal(target->params[i].name, wanted)) {
+        if (slice_equal(target->params[i].name, slice_of(name))) {
             *value = target->params[i].value;
             return true;
         }

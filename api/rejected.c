@@ -130,6 +130,12 @@ static enum sg_status read_params(const struct target *target, struct rejected *
     return SG_OK;
 }
 
+enum sg_status rejected_check(const struct call *call, struct sg_error *err)
+{
+    struct rejected ignored = {0};
+    return read_params(&call->request->target, &ignored, err);
+}
+
 /* The stream that the filters leave, or TURN_ALL. */
 static int stream_meant(const struct settings *settings, const struct rejected *page)
 {

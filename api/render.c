@@ -12,6 +12,7 @@
 void render_claim(struct response *r, const struct turn_claim *claim, int64_t now_ns)
 {
     char digits[DIGITS_SECONDS_BYTES];
+    r->made_ns = now_ns;
     if (claim->position[0] != '\0')
         response_header(r, "State-Position", claim->position);
     if (claim->staleness_known) {

@@ -12,6 +12,7 @@ void response_init(struct response *r)
     r->close = false;
     r->failed = false;
     r->park = false;
+    r->made_ns = 0;
     r->headers_count = 0;
     r->body = NULL;
     r->body_bytes = 0;

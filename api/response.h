@@ -21,6 +21,7 @@ struct response {
     bool close;  /* end the connection behind this answer */
     bool failed; /* out of memory or of room: not to be sent */
     bool park;   /* no answer yet: the request waits, see its `parked` */
+    int64_t made_ns; /* boot clock: when what it claims was looked at; 0 = it claims nothing */
     size_t headers_count;
     struct response_header headers[RESPONSE_HEADERS_MAX];
     char *body;        /* owned if body_owned, else it lives for ever */

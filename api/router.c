@@ -13,9 +13,10 @@
 
 static const struct route routes[ROUTES_COUNT] = {
     [ROUTE_COLLECTIONS] = {"/v1/state", state_collections, .demands = true, .params = {DEMAND_PARAMS}},
-    [ROUTE_PAGE] = {"/v1/state/{collection}", page_entities, .demands = true, .params = {"limit", "cursor", DEMAND_PARAMS}},
+    [ROUTE_PAGE] = {"/v1/state/{collection}", page_entities, .demands = true, .check = page_check,
+                    .params = {"limit", "cursor", DEMAND_PARAMS}},
     [ROUTE_ENTITY] = {"/v1/state/{collection}/{id}", state_entity, .demands = true, .params = {DEMAND_PARAMS}},
-    [ROUTE_REJECTED] = {"/v1/rejected", rejected_page, .demands = true,
+    [ROUTE_REJECTED] = {"/v1/rejected", rejected_page, .demands = true, .check = rejected_check,
                         .params = {"limit", "cursor", "stream", "collection", DEMAND_PARAMS}},
     [ROUTE_STATUS] = {"/v1/status", status_show, .ops = false},
     [ROUTE_LIVEZ] = {"/livez", ops_livez, .ops = true},
@@ -58,7 +59,8 @@ static void count(struct worker *worker, enum route_id route, const struct reque
     atomic_uint_fast64_t *counter = &worker->counters->requests[route][request->method][code];
     /* This loop is the only writer, so a load and a store do. */
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
-    metrics_histogram_add(&worker->counters->seconds[route], (double)(clock_boot_ns() - begun_ns) / (double)NS_PER_S);
+    int64_t ended_ns = r->made_ns != 0 ? r->made_ns : clock_boot_ns();
+    metrics_histogram_add(&worker->counters->seconds[route], (double)(ended_ns - begun_ns) / (double)NS_PER_S);
 }
 
 /* Compare the request's segments with a route's path; `{collection}` and `{id}` take one segment each. */
@@ -66,18 +68,17 @@ static bool route_matches(const struct route *route, const struct target *target
 {
     const char *part = route->path;
     for (size_t i = 0; i < target->segments_count; i++) {
-        if (*part != '/')
+        struct slice segment = target->segments[i];
+        if (*part++ != '/')
             return false;
-        part++;
-        size_t bytes = strcspn(part, "/");
-        struct slice wanted = {part, bytes};
-        if (slice_equal(wanted, SLICE_LITERAL("{collection}")))
-            call->collection = target->segments[i];
-        else if (slice_equal(wanted, SLICE_LITERAL("{id}")))
-            call->id = target->segments[i];
-        else if (!slice_equal(wanted, target->segments[i]))
+        if (*part == '{') {
+            *(part[1] == 'c' ? &call->collection : &call->id) = segment;
+            part = strchr(part, '}') + 1;
+        } else if (strncmp(part, segment.data, segment.bytes) == 0) {
+            part += segment.bytes;
+        } else {
             return false;
-        part += bytes;
+        }
     }
     return *part == '\0';
 }
@@ -92,6 +93,17 @@ static enum route_id find_route(const struct target *target, bool ops_only, stru
             return (enum route_id)id;
     }
     return ROUTE_NONE;
+}
+
+/* What is malformed besides the demands. */
+static enum sg_status check_rest(const struct call *call, struct sg_error *err)
+{
+    const struct request *r = call->request;
+    bool ignored = false;
+    enum sg_status status = call->route->check != NULL ? call->route->check(call, err) : SG_OK;
+    if (status == SG_OK && (r->route == (int)ROUTE_ENTITY || r->route == (int)ROUTE_PAGE))
+        status = conditional_unchanged(r, NULL, &ignored, err);
+    return status;
 }
 
 /* Read the demands; where they mean nothing they are refused, and none is ever ignored. */
@@ -112,19 +124,15 @@ static bool read_demands(struct call *call, struct response *out)
     }
     enum sg_status status = demands_parse(&r->demand_fields, &r->target, r->route == (int)ROUTE_ENTITY,
                                           call->worker->api->context.settings, &r->demands, &err);
-    bool ignored = false;
-    size_t limit = 0;
     /* What is malformed is said first, before a stream that is not known and before anything is waited for. */
     if (status == SG_OK || status == SG_NOT_FOUND) {
         struct sg_error malformed;
-        if (param_limit(&r->target, &limit, &malformed) != SG_OK) {
+        if (check_rest(call, &malformed) != SG_OK) {
             problem_bad_request(out, &malformed);
             demands_free(&r->demands);
             return false;
         }
     }
-    if (status == SG_OK && (r->route == (int)ROUTE_ENTITY || r->route == (int)ROUTE_PAGE))
-        status = conditional_unchanged(r, NULL, &ignored, &err);
     if (status == SG_OK)
         return true;
     if (status == SG_NOT_FOUND)
@@ -174,7 +182,7 @@ bool router_admit(struct worker *worker, const struct request *request, struct r
 }
 
 /* Once per request: what it asks for. False: answered. */
-static bool parse(struct call *call, bool ops_only, struct response *out)
+static bool parse(struct call *call, bool ops_only, int64_t now_ns, struct response *out)
 {
     struct request *r = call->request;
     struct sg_error err;
@@ -196,21 +204,21 @@ static bool parse(struct call *call, bool ops_only, struct response *out)
     }
     r->collection = call->collection;
     r->id = call->id;
-    r->arrived_ns = clock_boot_ns();
+    r->arrived_ns = now_ns;
     if (!check_segments(call, out) || !check_params(call, out) || !read_demands(call, out))
         return false;
     r->parsed = true;
     return true;
 }
 
-static void answer(struct worker *worker, bool ops_only, struct request *request, struct response *out)
+static void answer(struct worker *worker, bool ops_only, struct request *request, int64_t now_ns, struct response *out)
 {
     struct call call = {.worker = worker, .request = request};
     if (request->parsed) {
         call.route = router_route((enum route_id)request->route);
         call.collection = request->collection;
         call.id = request->id;
-    } else if (!parse(&call, ops_only, out)) {
+    } else if (!parse(&call, ops_only, now_ns, out)) {
         return;
     }
     call.route->handle(&call, out);
@@ -228,7 +236,7 @@ static void end_wait(struct worker *worker, struct request *request, enum wait_o
 void router_handle(struct worker *worker, bool ops_only, struct request *request, struct response *out)
 {
     int64_t begun_ns = clock_boot_ns();
-    answer(worker, ops_only, request, out);
+    answer(worker, ops_only, request, begun_ns, out);
     if (out->park)
         return;
     if (out->status >= 500 && request->outcome == WAIT_MET)
@@ -242,7 +250,7 @@ bool router_still_waits(struct worker *worker, struct request *request)
     struct response ignored;
     response_init(&ignored);
     request->outcome = WAIT_MET;
-    answer(worker, false, request, &ignored);
+    answer(worker, false, request, request->arrived_ns, &ignored);
     bool waits = ignored.park;
     response_free(&ignored);
     request->outcome = WAIT_MET; /* it is answered anew */

@@ -36,6 +36,8 @@ struct route {
     void (*handle)(struct call *call, struct response *out);
     bool ops;         /* served on the second address too */
     bool demands;     /* a read of state: the ways to demand freshness mean something here */
+    /* Are its own parameters well-formed? NULL = it has none, or looks for itself. */
+    enum sg_status (*check)(const struct call *call, struct sg_error *err);
     const char *params[ROUTE_PARAMS_MAX + 1]; /* the parameters it knows; NULL-terminated */
 };
 
