@@ -294,11 +294,11 @@ static void collect(struct request *r, struct MHD_Connection *mhd, const char *m
 
 static struct MHD_Response *response_convert(struct response *r, bool close_after)
 {
-    enum MHD_ResponseMemoryMode mode = r->body_owned ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT;
-    struct MHD_Response *converted = MHD_create_response_from_buffer(r->body_bytes, r->body, mode);
+    struct MHD_Response *converted =
+        MHD_create_response_from_buffer_with_free_callback_cls(r->body_bytes, r->body, r->body_end, r->body_owner);
     if (converted == NULL)
         return NULL;
-    r->body_owned = false; /* the library frees it */
+    r->body_end = NULL; /* the library calls it */
     /* Without this a 304 would claim that the entity has no bytes. */
     if (r->status == 304)
         (void)MHD_set_response_options(converted, MHD_RF_HEAD_ONLY_RESPONSE, MHD_RO_END);

@@ -272,6 +272,23 @@ static void render_seconds_of(struct scrape *s, const char *path, unsigned route
     metrics_histogram_render(&sum, "stategate_http_request_seconds", route_label, &s->body);
 }
 
+/* Nothing where there is no cache: 0 hits would look like a cold one. */
+static void render_cache(struct scrape *s)
+{
+    struct model_cache_facts facts;
+    if (s->call->worker->api->context.settings->cache_bytes == 0)
+        return;
+    model_shared_cache_facts(s->call->worker->api->context.shared, &facts);
+    family(s, "stategate_cache_bytes", "gauge", "Memory that cached rows take, with all overhead.");
+    buffer_append_format(&s->body, "stategate_cache_bytes %" PRIu64 "\n", facts.bytes);
+    family(s, "stategate_cache_rows", "gauge", "Rows in the cache.");
+    buffer_append_format(&s->body, "stategate_cache_rows %" PRIu64 "\n", facts.rows);
+    family(s, "stategate_cache_hits_total", "counter", "Reads by id that found their row in the cache.");
+    buffer_append_format(&s->body, "stategate_cache_hits_total %" PRIu64 "\n", facts.hits);
+    family(s, "stategate_cache_misses_total", "counter", "Reads by id that did not, and went to the database.");
+    buffer_append_format(&s->body, "stategate_cache_misses_total %" PRIu64 "\n", facts.misses);
+}
+
 static const char *route_path(unsigned route)
 {
     const struct route *r = router_route((enum route_id)route);
@@ -305,6 +322,7 @@ void metrics_page(struct call *call, struct response *out)
     render_freshness(&scrape);
     render_model(&scrape);
     waits_render(call->worker->api->waits, &scrape.body);
+    render_cache(&scrape);
     render_http(&scrape);
     metrics_process_render(&scrape.body);
     response_body_take(out, &scrape.body);

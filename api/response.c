@@ -16,17 +16,17 @@ void response_init(struct response *r)
     r->headers_count = 0;
     r->body = NULL;
     r->body_bytes = 0;
-    r->body_owned = false;
+    r->body_end = NULL;
     r->text_bytes = 0; /* the text itself is written before it is read */
 }
 
 void response_free(struct response *r)
 {
-    if (r->body_owned)
-        free(r->body);
+    if (r->body_end != NULL)
+        r->body_end(r->body_owner);
     r->body = NULL;
     r->body_bytes = 0;
-    r->body_owned = false;
+    r->body_end = NULL;
 }
 
 void response_header(struct response *r, const char *name, const char *value)
@@ -57,39 +57,42 @@ void response_header_uint(struct response *r, const char *name, uint64_t value)
     response_header_bytes(r, name, digits, digits_uint(value, digits));
 }
 
-void response_body_take(struct response *r, struct buffer *body)
+void response_body_borrow(struct response *r, const void *data, size_t bytes, void (*end)(void *owner), void *owner)
 {
     response_free(r);
+    r->body = data;
+    r->body_bytes = bytes;
+    r->body_end = end;
+    r->body_owner = owner;
+}
+
+void response_body_take(struct response *r, struct buffer *body)
+{
+    size_t bytes = 0;
     if (body->failed) {
+        response_free(r);
         r->failed = true;
         buffer_free(body);
         return;
     }
-    r->body = buffer_take(body, &r->body_bytes);
-    r->body_owned = true;
+    char *data = buffer_take(body, &bytes);
+    response_body_borrow(r, data, bytes, free, data);
 }
 
 void response_body_copy(struct response *r, const void *data, size_t bytes)
 {
-    response_free(r);
-    r->body = malloc(bytes > 0 ? bytes : 1);
-    if (r->body == NULL) {
+    char *copy = malloc(bytes > 0 ? bytes : 1);
+    if (copy == NULL) {
+        response_free(r);
         r->failed = true;
         return;
     }
     if (bytes > 0)
-        memcpy(r->body, data, bytes);
-    r->body_bytes = bytes;
-    r->body_owned = true;
+        memcpy(copy, data, bytes);
+    response_body_borrow(r, copy, bytes, free, copy);
 }
 
 void response_body_static(struct response *r, const void *data, size_t bytes)
 {
-    union {
-        const void *constant;
-        char *data;
-    } body = {.constant = data}; /* never written to: body_owned says so */
-    response_free(r);
-    r->body = body.data;
-    r->body_bytes = bytes;
+    response_body_borrow(r, data, bytes, NULL, NULL);
 }

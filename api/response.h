@@ -24,9 +24,10 @@ struct response {
     int64_t made_ns; /* boot clock: when what it claims was looked at; 0 = it claims nothing */
     size_t headers_count;
     struct response_header headers[RESPONSE_HEADERS_MAX];
-    char *body;        /* owned if body_owned, else it lives for ever */
+    const char *body;
     size_t body_bytes;
-    bool body_owned;
+    void (*body_end)(void *owner); /* called when the body was sent; NULL = it lives for ever */
+    void *body_owner;
     size_t text_bytes; /* used of text */
     char text[RESPONSE_TEXT_BYTES]; /* header values that were made for this answer */
 };
@@ -46,6 +47,8 @@ void response_header_uint(struct response *r, const char *name, uint64_t value);
 void response_body_take(struct response *r, struct buffer *body);
 /* A copy of `data`. */
 void response_body_copy(struct response *r, const void *data, size_t bytes);
+/* `data` itself, until `end(owner)` is called. */
+void response_body_borrow(struct response *r, const void *data, size_t bytes, void (*end)(void *owner), void *owner);
 void response_body_static(struct response *r, const void *data, size_t bytes);
 
 #endif

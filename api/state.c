@@ -75,6 +75,7 @@ static void answer_found(const struct call *call, const struct turn_stream *stre
     char text[RENDER_ETAG_BYTES];
     struct sg_error err;
     bool unchanged = false;
+    struct model_cached *row = NULL;
     const char *etag = render_etag(stream->row, (uint64_t)entity->version, text);
     if (conditional_unchanged(call->request, etag, &unchanged, &err) != SG_OK) {
         problem_bad_request(out, &err);
@@ -82,6 +83,8 @@ static void answer_found(const struct call *call, const struct turn_stream *stre
     }
     if (unchanged)
         out->status = 304;
+    else if ((row = model_read_take(turn_reader(call->worker->turn))) != NULL)
+        response_body_borrow(out, entity->state.data, entity->state.bytes, model_cached_release, row);
     else
         response_body_copy(out, entity->state.data, entity->state.bytes);
     if (etag != NULL)

@@ -245,6 +245,12 @@ SG_MUST_CHECK enum sg_status model_read_entity(struct model_reader *r, struct sl
  * on this reader. */
 bool model_read_cached(struct model_reader *r, struct slice collection, struct slice id, struct model_entity *out);
 
+/* Take over the row that was found last: its slices then live until it is released, by any thread, before its
+ * model_shared is destroyed. */
+struct model_cached;
+struct model_cached *model_read_take(struct model_reader *r);
+void model_cached_release(void *row); /* a struct model_cached; NULL is allowed */
+
 /* Rejected events (conflicts are not meant here) of one entity that are above `shown_version`, or of unknown version and
  * later than sequence `shown_sequence`; 0, 0 for an entity never seen. */
 struct model_entity_rejections {

@@ -13,7 +13,6 @@
 #define MODEL_CACHE_SHARDS_MAX 64             /* a lock each: far more than loops that meet */
 
 struct model_cache;
-struct model_cached; /* a row that a reader holds */
 
 /* Which row: of a collection's row and an id, while the generation (schema.sql) stands still. */
 struct model_cache_key {
@@ -27,10 +26,9 @@ SG_MUST_CHECK enum sg_status model_cache_create(int64_t bytes, struct model_cach
 /* No row is held any more. NULL is allowed. */
 void model_cache_destroy(struct model_cache *cache);
 
-/* The row, until model_cache_release; NULL = not here. The slices of `out` live as long. */
+/* The row, until model_cached_release; NULL = not here. The slices of `out` live as long. */
 struct model_cached *model_cache_find(struct model_cache *cache, const struct model_cache_key *key,
                                       struct model_entity *out);
-void model_cache_release(struct model_cached *row);
 
 /* Keep a copy of a row that was read when the clock showed `then`; dropped if it shows anything else by now, or memory is
  * short. */

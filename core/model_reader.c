@@ -161,6 +161,13 @@ bool model_read_cached(struct model_reader *r, struct slice collection, struct s
     return r->held != NULL && model_shared_quiet(r->shared) == r->quiet;
 }
 
+struct model_cached *model_read_take(struct model_reader *r)
+{
+    struct model_cached *row = r->held;
+    r->held = NULL;
+    return row;
+}
+
 sqlite3_stmt *model_read_statement(struct model_reader *r, enum model_sql which)
 {
     assert(r->in_transaction);
@@ -174,7 +181,7 @@ void model_read_release(struct model_reader *r)
     if (r->active != NULL)
         (void)sqlite3_reset(r->active);
     r->active = NULL;
-    model_cache_release(r->held);
+    model_cached_release(r->held);
     r->held = NULL;
 }
 

@@ -149,6 +149,8 @@ describe('metrics', () => {
     assert.equal(m.all('stategate_build_info')[0].value, 1);
     assert.ok(m.value('stategate_database_bytes') > 4096);
     assert.ok(m.value('stategate_wal_bytes') >= 0);
+    assert.ok(m.value('stategate_cache_bytes') > 0);
+    assert.ok(m.value('stategate_cache_misses_total') >= m.value('stategate_cache_rows'));
     for (const name of [
       'process_cpu_seconds_total',
       'process_resident_memory_bytes',

@@ -173,7 +173,7 @@ static bool has(struct model_cache *cache, int64_t number)
     struct model_cached *row = model_cache_find(cache, &key, &entity);
     bool found = row != NULL;
     assert_true(!found || entity.version == number);
-    model_cache_release(row);
+    model_cached_release(row);
     return found;
 }
 
@@ -242,7 +242,7 @@ static void row_that_is_held_outlives_its_place(void **state)
     model_cache_forget(cache, 1, key.id);
     assert_false(has(cache, 5));
     assert_int_equal(entity.state.data[299], 0); /* still there */
-    model_cache_release(row);
+    model_cached_release(row);
     put(cache, 5, 10);
     key.generation = 2; /* of another generation: not this row */
     assert_null(model_cache_find(cache, &key, &entity));

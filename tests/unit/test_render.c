@@ -244,7 +244,7 @@ static void a_response_begins_with_nothing_set(void **state)
     assert_false(r.park);
     assert_int_equal(r.headers_count, 0);
     assert_null(r.body);
-    assert_false(r.body_owned);
+    assert_null(r.body_end);
 }
 
 static void a_503_says_when_to_come_again(void **state)
