@@ -261,10 +261,9 @@ void model_cache_fill(struct model_cache *cache, const struct model_cache_key *k
     (void)pthread_mutex_lock(&s->mutex);
     /* Whoever writes moves the clock before it forgets under this lock: either it sees our row, or we see its move. */
 #ifdef SG_PLANT_LATE_FILL
-    if (then != 0) {
-#else
-    if (atomic_load(clock) == then) {
+    then = atomic_load(clock);
 #endif
+    if (atomic_load(clock) == then) {
         struct model_cached **link = link_of(cache, s, row->hash, key->collection, key->id);
         if (*link != NULL)
             unlink_row(s, link); /* of a former generation, or another loop read it too */
