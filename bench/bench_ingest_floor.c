@@ -1,10 +1,9 @@
 /* The yardstick of ingest: JSON and SQLite only, from memory, in one process; no broker, no read model.
  *
- * Makes events of about 300 bytes in memory, then parses them, writes `state` and upserts rows in batches with the
- * plainest SQL that keeps the version guard. With --through-model the same decoded events go through model_apply as
- * well, into another file, and the ratio of both is shown. */
+ * Takes the events of a file, or makes some of about 300 bytes; then parses them, writes `state` and upserts rows in
+ * batches with the plainest SQL that keeps the version guard. With --through-model the same decoded events go through
+ * model_apply as well, into another file, and the ratio of both is shown. */
 #include <getopt.h>
-#include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,36 +11,32 @@
 #include <unistd.h>
 #include <yyjson.h>
 
+#include "bench/ingest_input.h"
 #include "core/clock.h"
 #include "core/model.h"
 
 #define BATCH_EVENTS 1000
-#define EVENT_BYTES_MAX 512
-#define ARENA_BYTES (BATCH_EVENTS * EVENT_BYTES_MAX)
-#define POOL_BYTES (64u << 10)
+#define POOL_BYTES_MIN (64u << 10)
+#define POOL_BYTES_PER_BYTE 24u /* of an event: what yyjson needs at most to read it and to write it */
 
 struct options {
     size_t events;
     size_t entities; /* ids to choose from; 0 = every event has its own */
     bool sequential;
     bool through_model;
+    const char *file;     /* NULL = made ones */
     const char *database; /* NULL = a temporary one */
-};
-
-struct input {
-    char *bytes;     /* owned; events_count times EVENT_BYTES_MAX */
-    size_t *lengths; /* owned */
-    size_t count;
 };
 
 /* One batch, decoded: events point into `arena` and into the input. */
 struct batch {
     struct event events[BATCH_EVENTS];
     size_t count;
-    char arena[ARENA_BYTES];
+    char *arena;     /* owned */
     size_t arena_bytes;
-    char pool[POOL_BYTES];
-    char ids[BATCH_EVENTS][64];
+    size_t arena_bytes_max;
+    char *pool;      /* owned */
+    size_t pool_bytes;
 };
 
 /* On a machine that others use as well, the processor time is the figure to compare. */
@@ -66,39 +61,11 @@ static void *must_allocate(size_t bytes)
     return memory;
 }
 
-static uint64_t mix(uint64_t x)
-{
-    /* splitmix64: the same ids in every run. */
-    x += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
-static void make_events(const struct options *options, struct input *in)
-{
-    in->count = options->events;
-    in->bytes = must_allocate(in->count * EVENT_BYTES_MAX);
-    in->lengths = must_allocate(in->count * sizeof in->lengths[0]);
-    for (size_t i = 0; i < in->count; i++) {
-        uint64_t entity = options->entities != 0 ? mix(i) % options->entities : i;
-        uint64_t id = options->sequential ? entity : mix(entity ^ UINT64_C(0x5bd1e995));
-        int bytes = snprintf(in->bytes + i * EVENT_BYTES_MAX, EVENT_BYTES_MAX,
-                             "{\"aggregateId\":\"%016" PRIx64 "\",\"version\":%zu,\"type\":\"CustomerChanged\","
-                             "\"occurredAt\":\"2026-01-31T12:00:00.123Z\",\"schemaVersion\":1,"
-                             "\"state\":{\"name\":\"Customer %zu\",\"balance\":%zu.50,\"active\":true,"
-                             "\"tags\":[\"a\",\"b\",\"c\"],\"address\":{\"street\":\"Main Street %zu\","
-                             "\"city\":\"Springfield\",\"zip\":\"12345\"},\"note\":\"%016" PRIx64 "\"}}",
-                             id, i + 1, i, i % 100000, i % 500, mix(i));
-        if (bytes <= 0 || bytes >= EVENT_BYTES_MAX)
-            die("events", "one is too long");
-        in->lengths[i] = (size_t)bytes;
-    }
-}
-
 static struct slice copy_string(struct batch *b, yyjson_val *value)
 {
     size_t bytes = yyjson_get_len(value);
+    if (bytes == 0)
+        return (struct slice){NULL, 0};
     char *to = b->arena + b->arena_bytes;
     memcpy(to, yyjson_get_str(value), bytes);
     b->arena_bytes += bytes;
@@ -109,7 +76,7 @@ static struct slice write_state(struct batch *b, yyjson_val *state, const yyjson
 {
     size_t bytes = 0;
     char *text = yyjson_val_write_opts(state, YYJSON_WRITE_NOFLAG, alc, &bytes, NULL);
-    if (text == NULL || b->arena_bytes + bytes > sizeof b->arena)
+    if (text == NULL || b->arena_bytes + bytes > b->arena_bytes_max)
         die("state", "cannot be written");
     memcpy(b->arena + b->arena_bytes, text, bytes);
     struct slice out = {b->arena + b->arena_bytes, bytes};
@@ -117,24 +84,26 @@ static struct slice write_state(struct batch *b, yyjson_val *state, const yyjson
     return out;
 }
 
-static void decode_one(struct batch *b, const char *json, size_t bytes, uint64_t sequence)
+static void decode_one(struct batch *b, struct slice json, uint64_t sequence)
 {
     struct event *e = &b->events[b->count++];
     yyjson_alc alc;
-    if (!yyjson_alc_pool_init(&alc, b->pool, sizeof b->pool))
+    if (!yyjson_alc_pool_init(&alc, b->pool, b->pool_bytes))
         die("yyjson", "pool");
-    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)json, bytes, YYJSON_READ_NUMBER_AS_RAW, &alc, NULL);
+    yyjson_doc *doc =
+        yyjson_read_opts((char *)(uintptr_t)json.data, json.bytes, YYJSON_READ_NUMBER_AS_RAW, &alc, NULL);
     yyjson_val *root = yyjson_doc_get_root(doc);
     if (root == NULL)
         die("yyjson", "cannot parse");
     *e = (struct event){.kind = EVENT_STATE, .sequence = sequence, .time_ns = (int64_t)sequence,
-                        .collection = SLICE_LITERAL("customers"), .payload = {json, bytes}};
+                        .collection = SLICE_LITERAL("customers"), .payload = json};
     e->id = copy_string(b, yyjson_obj_get(root, "aggregateId"));
     e->version = strtoll(yyjson_get_raw(yyjson_obj_get(root, "version")), NULL, 10);
     e->type = copy_string(b, yyjson_obj_get(root, "type"));
     e->occurred_at = copy_string(b, yyjson_obj_get(root, "occurredAt"));
-    e->has_schema_version = true;
-    e->schema_version = strtoll(yyjson_get_raw(yyjson_obj_get(root, "schemaVersion")), NULL, 10);
+    yyjson_val *schema_version = yyjson_obj_get(root, "schemaVersion");
+    e->has_schema_version = schema_version != NULL;
+    e->schema_version = schema_version != NULL ? strtoll(yyjson_get_raw(schema_version), NULL, 10) : 0;
     e->state = write_state(b, yyjson_obj_get(root, "state"), &alc);
 }
 
@@ -146,21 +115,27 @@ static int64_t cpu_ns(void)
     return (int64_t)used.tv_sec * NS_PER_S + used.tv_nsec;
 }
 
-static struct rate run(const struct input *in, apply_function *apply, void *context)
+static struct rate run(const struct ingest_input *in, apply_function *apply, void *context)
 {
     struct batch *b = must_allocate(sizeof *b);
+    b->arena_bytes_max = BATCH_EVENTS * in->event_bytes_max;
+    b->arena = must_allocate(b->arena_bytes_max);
+    b->pool_bytes = POOL_BYTES_MIN + POOL_BYTES_PER_BYTE * in->event_bytes_max;
+    b->pool = must_allocate(b->pool_bytes);
     int64_t start_ns = clock_boot_ns();
     int64_t start_cpu_ns = cpu_ns();
     for (size_t at = 0; at < in->count;) {
         b->count = 0;
         b->arena_bytes = 0;
         for (; at < in->count && b->count < BATCH_EVENTS; at++)
-            decode_one(b, in->bytes + at * EVENT_BYTES_MAX, in->lengths[at], at + 1);
+            decode_one(b, in->events[at], at + 1);
         apply(context, b);
     }
     double events = (double)in->count;
     struct rate rate = {.per_second = events * 1e9 / (double)(clock_boot_ns() - start_ns),
                         .cpu_us = (double)(cpu_ns() - start_cpu_ns) / 1e3 / events};
+    free(b->arena);
+    free(b->pool);
     free(b);
     return rate;
 }
@@ -278,7 +253,7 @@ static void remove_database(const char *path)
     }
 }
 
-static struct rate bench_floor(const struct input *in, const char *path)
+static struct rate bench_floor(const struct ingest_input *in, const char *path)
 {
     struct floor f = {0};
     floor_open(&f, path);
@@ -287,7 +262,7 @@ static struct rate bench_floor(const struct input *in, const char *path)
     return rate;
 }
 
-static struct rate bench_through(const struct input *in, const char *path)
+static struct rate bench_through(const struct ingest_input *in, const char *path)
 {
     struct through t = {0};
     through_open(&t, path);
@@ -296,7 +271,7 @@ static struct rate bench_through(const struct input *in, const char *path)
     return rate;
 }
 
-static struct rate bench(const struct options *options, const struct input *in, bool through_model)
+static struct rate bench(const struct options *options, const struct ingest_input *in, bool through_model)
 {
     char directory[] = "/tmp/stategate-bench-XXXXXX";
     char path[512];
@@ -317,7 +292,7 @@ static struct rate bench(const struct options *options, const struct input *in, 
 static void usage(void)
 {
     fprintf(stderr, "usage: bench_ingest_floor [--events N] [--entities N] [--ids random|sequential]\n"
-                    "                          [--database PATH] [--through-model]\n");
+                    "                          [--file LINES] [--database PATH] [--through-model]\n");
     exit(2);
 }
 
@@ -325,8 +300,9 @@ static struct options parse_options(int argc, char **argv)
 {
     static const struct option names[] = {
         {"events", required_argument, NULL, 'n'},   {"entities", required_argument, NULL, 'e'},
-        {"ids", required_argument, NULL, 'i'},      {"database", required_argument, NULL, 'd'},
-        {"through-model", no_argument, NULL, 'm'},  {NULL, 0, NULL, 0},
+        {"ids", required_argument, NULL, 'i'},      {"file", required_argument, NULL, 'f'},
+        {"database", required_argument, NULL, 'd'}, {"through-model", no_argument, NULL, 'm'},
+        {NULL, 0, NULL, 0},
     };
     struct options options = {.events = 300000};
     int option;
@@ -335,6 +311,7 @@ static struct options parse_options(int argc, char **argv)
         case 'n': options.events = strtoul(optarg, NULL, 10); break;
         case 'e': options.entities = strtoul(optarg, NULL, 10); break;
         case 'i': options.sequential = strcmp(optarg, "sequential") == 0; break;
+        case 'f': options.file = optarg; break;
         case 'd': options.database = optarg; break;
         case 'm': options.through_model = true; break;
         default: usage();
@@ -348,18 +325,21 @@ static struct options parse_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct options options = parse_options(argc, argv);
-    struct input in = {0};
-    make_events(&options, &in);
+    struct ingest_input in = {0};
+    bool there = options.file != NULL
+                     ? ingest_input_read(&in, options.file, options.events)
+                     : ingest_input_make(&in, options.events, options.entities, options.sequential);
+    if (!there)
+        die("events", options.file != NULL ? options.file : "out of memory");
     struct rate floor = bench(&options, &in, false);
     printf("floor: %.0f events/s, %.2f us of processor an event (%zu events of about %zu bytes)\n", floor.per_second,
-           floor.cpu_us, in.count, in.lengths[0]);
+           floor.cpu_us, in.count, in.total_bytes / in.count);
     if (options.through_model) {
         struct rate model = bench(&options, &in, true);
         printf("model: %.0f events/s, %.2f us of processor an event: %.2f of the floor's rate, %.2f of its processor "
                "time\n",
                model.per_second, model.cpu_us, model.per_second / floor.per_second, model.cpu_us / floor.cpu_us);
     }
-    free(in.bytes);
-    free(in.lengths);
+    ingest_input_free(&in);
     return 0;
 }

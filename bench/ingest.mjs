@@ -1,11 +1,11 @@
-// Ingest: how fast the gateway builds its rows from a stream that is there already, beside what one process reaches with
-// only JSON and SQLite from memory, in turn, in one run. Random ids, events of about 300 bytes.
+// Ingest: how fast the gateway builds its rows from a stream that is there already, beside receiving alone (a subscriber
+// that counts) and beside what one process reaches with only JSON and SQLite from memory. In turn, in one run, for
+// several kinds of ids and documents. Everything runs on the same processors, the broker included.
 //
-// usage: node bench/ingest.mjs [--events N] [--rounds N] [--storage memory|file] [--json FILE]
+// usage: node bench/ingest.mjs [--events N] [--rounds N] [--case TEXT] [--storage memory|file] [--json FILE]
 
-import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -13,42 +13,27 @@ import { startGateway } from '../tests/support/gateway.mjs';
 import { startNats } from '../tests/support/nats.mjs';
 import { program, tempFolder } from '../tests/support/process.mjs';
 import { until } from '../tests/support/until.mjs';
+import { CASES, writeLines } from './ingest_cases.mjs';
 
 const { values: options } = parseArgs({
   options: {
     events: { type: 'string', default: '300000' },
     rounds: { type: 'string', default: '5' },
+    case: { type: 'string', default: '' },
     storage: { type: 'string', default: 'memory' },
     json: { type: 'string' },
   },
 });
-const events = Number(options.events);
+const eventsMax = Number(options.events);
 const rounds = Number(options.rounds);
 
 const STATEGATE = program('STATEGATE_RELEASE_BIN', 'build/release/stategate');
 const FEED = program('STATEGATE_RELEASE_FEED_BIN', 'build/release/stategate-feed');
 const FLOOR = program('STATEGATE_BENCH_FLOOR', 'build/release/bench/bench_ingest_floor');
+const RECEIVE = program('STATEGATE_BENCH_RECEIVE', 'build/release/bench/bench_ingest_receive');
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
-
-function randomId(i) {
-  return createHash('md5').update(String(i)).digest('hex').slice(0, 20);
-}
-
-function event(i) {
-  const state = { name: `Customer ${i}`, street: `Some street ${i % 977}`, city: 'Springfield', note: 'x'.repeat(80), balance: i * 0.5, active: i % 2 === 0 };
-  return JSON.stringify({ aggregateId: randomId(i), version: 1, type: 'customer.changed', occurredAt: '2026-01-31T12:00:00Z', state });
-}
-
-function writeEvents(file) {
-  const fd = openSync(file, 'w');
-  let bytes = 0;
-  for (let i = 0; i < events; i += 1000) {
-    const lines = Array.from({ length: Math.min(1000, events - i) }, (_, k) => event(i + k)).join('\n') + '\n';
-    bytes += writeSync(fd, lines);
-  }
-  closeSync(fd);
-  return bytes / events;
-}
+const STREAM = 'BENCH';
+const SUBJECT = 'bench.{collection}.{id}';
 
 // Processor seconds of a process, its threads included.
 function processorSeconds(pid) {
@@ -56,29 +41,37 @@ function processorSeconds(pid) {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-async function position(gateway) {
-  const status = (await gateway.get('/v1/status')).json();
-  return status.streams[0].position ?? 0;
-}
-
-async function gatewayRound(nats) {
-  const gateway = await startGateway({ nats, bin: STATEGATE, config: { streams: [{ name: 'BENCH', subject: 'bench.{collection}.{id}' }] } });
-  const from = process.hrtime.bigint();
+async function gatewayRound(nats, events) {
+  const config = { streams: [{ name: STREAM, subject: SUBJECT }] };
+  const brokerBefore = processorSeconds(nats.pid);
+  const gateway = await startGateway({ nats, bin: STATEGATE, config });
+  const from = performance.now();
   try {
-    await until('all events are applied', async () => (await position(gateway)) >= events, { deadlineMs: 120_000, everyMs: 10 });
-    const seconds = Number(process.hrtime.bigint() - from) / 1e9;
-    return { perSecond: events / seconds, cpuUs: (processorSeconds(gateway.pid) / events) * 1e6 };
+    await gateway.untilPosition(events, { deadlineMs: 240_000, everyMs: 10 });
+    const seconds = (performance.now() - from) / 1000;
+    return {
+      perSecond: events / seconds,
+      cpuUs: (processorSeconds(gateway.pid) / events) * 1e6,
+      brokerUs: ((processorSeconds(nats.pid) - brokerBefore) / events) * 1e6,
+    };
   } finally {
     await gateway.stop();
     rmSync(gateway.folder, { recursive: true, force: true });
   }
 }
 
-function floorRound() {
-  const text = execFileSync(FLOOR, ['--events', String(events), '--ids', 'random'], { encoding: 'utf8' });
+// A program of ours that prints "N events/s, N us of processor an event".
+function programRound(file, args) {
+  const text = execFileSync(file, args, { encoding: 'utf8' });
   const found = /([\d.]+) events\/s.*?([\d.]+) us/s.exec(text);
-  if (!found) throw new Error(`${FLOOR} printed no rate: ${text}`);
+  if (!found) throw new Error(`${file} printed no rate: ${text}`);
   return { perSecond: Number(found[1]), cpuUs: Number(found[2]) };
+}
+
+async function deleteStream(nats) {
+  const client = await nats.client();
+  await client.jsm.streams.delete(STREAM);
+  await client.close();
 }
 
 function spread(values) {
@@ -86,43 +79,90 @@ function spread(values) {
   return { min: sorted[0], median: sorted[Math.floor(sorted.length / 2)], max: sorted.at(-1) };
 }
 
-function row(name, s, digits) {
-  return `| ${name} | ${s.min.toFixed(digits)} | ${s.median.toFixed(digits)} | ${s.max.toFixed(digits)} |`;
+async function caseRounds(nats, { name }, file, events) {
+  const results = [];
+  for (let i = 0; i < rounds; i++) {
+    const floor = programRound(FLOOR, ['--events', String(events), '--file', file]);
+    const gateway = await gatewayRound(nats, events);
+    const receive = programRound(RECEIVE, [nats.url, STREAM, SUBJECT.replace(/\{\w+\}.*/, '>'), String(events)]);
+    results.push({ floor, gateway, receive });
+    const rate = (r) => `${Math.round(r.perSecond)}/s`;
+    console.error(
+      `${name}, round ${i + 1}: gateway ${rate(gateway)}, receiving ${rate(receive)}, JSON + SQLite ${rate(floor)}`,
+    );
+  }
+  return results;
+}
+
+async function measure(nats, folder, one) {
+  const file = join(folder, 'events.jsonl');
+  const { events, bytesPerEvent } = writeLines(one.lines(eventsMax), file);
+  if (events === 0) {
+    console.error(`${one.name}: left out, there is none on this machine`);
+    return { case: one.name, skipped: 'there is none on this machine' };
+  }
+  const feed = ['--url', nats.url, '--create-stream', STREAM, '--storage', options.storage];
+  execFileSync(FEED, [...feed, '--subject', SUBJECT, '--collection', 'customers', file]);
+  const results = await caseRounds(nats, one, file, events);
+  await deleteStream(nats);
+  const of = (pick) => spread(results.map(pick));
+  return {
+    case: one.name,
+    events,
+    bytes_per_event: bytesPerEvent,
+    ...(one.goal ? { goal: one.goal } : {}),
+    gateway: of((r) => r.gateway.perSecond),
+    receive: of((r) => r.receive.perSecond),
+    floor: of((r) => r.floor.perSecond),
+    ratio: of((r) => r.gateway.perSecond / r.floor.perSecond),
+    ratio_receive: of((r) => r.gateway.perSecond / r.receive.perSecond),
+    cpu_us: {
+      gateway: of((r) => r.gateway.cpuUs),
+      receive: of((r) => r.receive.cpuUs),
+      floor: of((r) => r.floor.cpuUs),
+      broker: of((r) => r.gateway.brokerUs),
+      ratio: of((r) => r.gateway.cpuUs / r.floor.cpuUs),
+    },
+  };
+}
+
+function table(rows) {
+  const cell = (s, digits) => `${s.median.toFixed(digits)} (${s.min.toFixed(digits)}-${s.max.toFixed(digits)})`;
+  const thousand = (s) => cell({ min: s.min / 1e3, median: s.median / 1e3, max: s.max / 1e3 }, 0);
+  console.log('| events | gateway, thousand/s | receiving alone | JSON + SQLite alone | gateway / JSON + SQLite | gateway / receiving | CPU us: gateway | JSON + SQLite | broker |');
+  console.log('|---|---|---|---|---|---|---|---|---|');
+  for (const r of rows) {
+    if (r.skipped) {
+      console.log(`| ${r.case} | left out: ${r.skipped} | | | | | | | |`);
+      continue;
+    }
+    const cells = [
+      `${r.case}: ${r.events} of ${r.bytes_per_event} B`,
+      thousand(r.gateway),
+      thousand(r.receive),
+      thousand(r.floor),
+      cell(r.ratio, 2),
+      cell(r.ratio_receive, 2),
+      cell(r.cpu_us.gateway, 1),
+      cell(r.cpu_us.floor, 1),
+      cell(r.cpu_us.broker, 1),
+    ];
+    console.log(`| ${cells.join(' | ')} |`);
+  }
 }
 
 const cleanup = [];
 const folder = tempFolder({ after: (f) => cleanup.push(f) }, 'bench');
 const nats = await startNats();
 try {
-  const file = join(folder, 'events.jsonl');
-  const bytes = writeEvents(file);
-  execFileSync(FEED, ['--url', nats.url, '--create-stream', 'BENCH', '--storage', options.storage, '--subject', 'bench.{collection}.{id}', '--collection', 'customers', file]);
-  const results = [];
-  for (let i = 0; i < rounds; i++) {
-    const floor = floorRound();
-    const gateway = await gatewayRound(nats);
-    results.push({ floor, gateway, ratio: gateway.perSecond / floor.perSecond });
-    console.error(`round ${i + 1}: floor ${Math.round(floor.perSecond)}/s, gateway ${Math.round(gateway.perSecond)}/s`);
+  const rows = [];
+  for (const one of CASES) {
+    if (one.name.includes(options.case)) rows.push(await measure(nats, folder, one));
   }
-  const report = {
-    events,
-    bytesPerEvent: Math.round(bytes),
-    storage: options.storage,
-    rounds,
-    floorPerSecond: spread(results.map((r) => r.floor.perSecond)),
-    gatewayPerSecond: spread(results.map((r) => r.gateway.perSecond)),
-    ratio: spread(results.map((r) => r.ratio)),
-    floorCpuUs: spread(results.map((r) => r.floor.cpuUs)),
-    gatewayCpuUs: spread(results.map((r) => r.gateway.cpuUs)),
-  };
-  console.log(`Ingest of ${events} events of ${report.bytesPerEvent} bytes, random ids, ${options.storage} stream, ${rounds} rounds in turn:\n`);
-  console.log('| | min | median | max |\n|---|---|---|---|');
-  console.log(row('JSON + SQLite from memory, events/s', report.floorPerSecond, 0));
-  console.log(row('gateway from the stream, events/s', report.gatewayPerSecond, 0));
-  console.log(row('gateway / JSON + SQLite', report.ratio, 2));
-  console.log(row('JSON + SQLite, CPU us per event', report.floorCpuUs, 2));
-  console.log(row('gateway, CPU us per event', report.gatewayCpuUs, 2));
-  if (options.json) writeFileSync(options.json, JSON.stringify(report, null, 2) + '\n');
+  const report = { name: 'ingest', unit: 'events/s', rounds, storage: options.storage, rows };
+  console.log(`Ingest from a ${options.storage} stream that is there already, ${rounds} rounds in turn, median (least-most):\n`);
+  table(rows);
+  if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
 } finally {
   await nats.stop();
   for (const f of cleanup) await f();

@@ -1,7 +1,10 @@
 # What the test folders' CMakeLists.txt are written with. A test is named LABEL/NAME and bears that label.
 #
-# Its source may hold a line `ctest-timeout: SECONDS` in a comment (300 otherwise), and a line `ctest-serial`, which keeps
-# other tests from running beside it.
+# Its source may hold lines in a comment:
+#   ctest-timeout: SECONDS   300 otherwise
+#   ctest-serial             no other test runs beside it
+#   ctest-threads: [NAME=VALUE]...   the label `threads` too: `scripts/test` runs it with the thread sanitizer as well, and
+#                            then with these variables, as that is several times slower
 
 # What every test runs with. The sanitizers' findings end a test.
 set(SG_TEST_ENVIRONMENT
@@ -23,9 +26,18 @@ function(sg_add_test label name file)
   if(line)
     set(serial ON)
   endif()
+  set(labels ${label})
+  set(variables)
+  file(STRINGS ${file} line REGEX "ctest-threads:" LIMIT_COUNT 1)
+  if(line)
+    list(APPEND labels threads)
+    if(STATEGATE_SANITIZE STREQUAL "thread")
+      string(REGEX MATCHALL "[A-Z_]+=[^ ]+" variables "${line}")
+    endif()
+  endif()
   add_test(NAME ${label}/${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
   set_tests_properties(${label}/${name} PROPERTIES
-    LABELS ${label} TIMEOUT ${timeout} RUN_SERIAL ${serial} ENVIRONMENT "${SG_TEST_ENVIRONMENT}")
+    LABELS "${labels}" TIMEOUT ${timeout} RUN_SERIAL ${serial} ENVIRONMENT "${SG_TEST_ENVIRONMENT};${variables}")
 endfunction()
 
 # sg_c_tests(LABEL PREFIX): every PREFIX*.c of the folder is one program and one test. Other *.c here, and those of

@@ -3,20 +3,11 @@
  *
  * Input: one byte of flags, the subject, a NUL, and the payload (what follows, or nothing). */
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/utf8.h"
 #include "projector/decode.h"
-
-#define REQUIRE(condition)                                                                                             \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "broken promise, line %d: %s\n", __LINE__, #condition);                                    \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
+#include "require.h"
 
 enum {
     FLAG_KV = 1,

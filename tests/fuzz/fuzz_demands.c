@@ -4,20 +4,11 @@
  * Input: lines. Each one's first byte says what the rest is: v Min-Version, p Min-Position, s Max-Staleness, w Prefer,
  * q the query of the target, l a route that is no entity. Other lines mean nothing. */
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/demands.h"
 #include "core/clock.h"
-
-#define REQUIRE(condition)                                                                                             \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "broken promise, line %d: %s\n", __LINE__, #condition);                                    \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
+#include "require.h"
 
 static const char path[] = "/v1/state/c/i?";
 

@@ -4,7 +4,6 @@
 // ctest-serial
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
@@ -12,13 +11,11 @@ import { campaign } from '../history/campaign.mjs';
 import { check } from '../history/check.mjs';
 import { startCluster } from '../support/cluster.mjs';
 import { STATEGATE, startGateway } from '../support/gateway.mjs';
-import { program, tempFolder } from '../support/process.mjs';
+import { tempFolder } from '../support/process.mjs';
 import { EPOCH } from '../support/scene.mjs';
 import { until } from '../support/until.mjs';
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
-const RELEASE = program('STATEGATE_RELEASE_BIN', 'build/release/stategate');
-const BIN = existsSync(RELEASE) ? RELEASE : STATEGATE;
 const C1 = '/v1/state/customers/c-1';
 const STREAM = 'STATE';
 
@@ -27,7 +24,7 @@ async function clusterScene(t, { gateways = 2 } = {}) {
   const admin = await cluster.client();
   await cluster.createStream(admin, { name: STREAM, subjects: ['state.>'] });
   const made = [];
-  for (let i = 0; i < gateways; i++) made.push(await startGateway({ t, nats: cluster.url, bin: BIN }));
+  for (let i = 0; i < gateways; i++) made.push(await startGateway({ t, nats: cluster.url, bin: STATEGATE }));
   for (const gateway of made) await gateway.untilStatus('live', { deadlineMs: 20_000 });
   const publish = (client, version) =>
     until(
@@ -147,7 +144,7 @@ describe('a cluster', () => {
       writers: 2,
       writeEveryMs: 10,
       readEveryMs: 15,
-      bin: BIN,
+      bin: STATEGATE,
     });
     const report = await check(file);
     t.diagnostic(

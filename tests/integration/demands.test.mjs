@@ -1,5 +1,6 @@
 // What a caller can demand of a read, in each form, and each answer to it.
 // ctest-timeout: 240
+// ctest-threads:
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';

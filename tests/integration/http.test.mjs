@@ -1,4 +1,5 @@
 // What HTTP promises: every route, header, condition, page and refusal, with real data.
+// ctest-threads:
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

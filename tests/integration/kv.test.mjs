@@ -1,4 +1,5 @@
 // A key-value bucket, written by NATS's own client, is a collection: keys are ids, revisions are versions.
+// ctest-threads:
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';

@@ -1,5 +1,6 @@
 // What /metrics promises: promtool finds nothing to complain about, the counters agree with what happened, and what is
 // unknown is absent.
+// ctest-threads:
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

@@ -1,6 +1,7 @@
 // Parked reads: woken by what they wait for and by nothing else, refused at their deadline, noticed when they hang up,
 // bounded, and answered when the gateway stops.
 // ctest-timeout: 240
+// ctest-threads:
 
 import assert from 'node:assert/strict';
 import { createConnection } from 'node:net';

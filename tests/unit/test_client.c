@@ -1,4 +1,5 @@
-/* The client of `stategate health` and `stategate ready`, against a server that answers what the test wants. */
+/* The client of `stategate health` and `stategate ready`, against a server that answers what the test wants.
+ * ctest-threads: */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

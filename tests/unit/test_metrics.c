@@ -1,4 +1,5 @@
-/* Counters and histograms. */
+/* Counters and histograms.
+ * ctest-threads: */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* The row cache: what it answers without a transaction is what the last commit left, whoever commits meanwhile. */
+/* The row cache: what it answers without a transaction is what the last commit left, whoever commits meanwhile.
+ * ctest-threads: */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>

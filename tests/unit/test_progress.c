@@ -1,4 +1,5 @@
-/* Whom a commit or a proof wakes: exactly those it may help, and never too late. */
+/* Whom a commit or a proof wakes: exactly those it may help, and never too late.
+ * ctest-threads: */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

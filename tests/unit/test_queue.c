@@ -1,4 +1,5 @@
-/* projector/queue: order, bounds, generations. */
+/* projector/queue: order, bounds, generations.
+ * ctest-threads: */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

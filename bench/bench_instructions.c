@@ -1,0 +1,452 @@
+/* What a read and an event cost in instructions, from the router and from the decoder down: the same code as in the
+ * gateway, in one thread, without sockets and without a broker.
+ *
+ *   bench_instructions FOLDER    FOLDER is empty; a database is made there
+ *
+ * Runs under callgrind (bench/instructions does that), which counts only what lies between count_begin() and
+ * count_end(); each case is a dump of its own, named after it. Prints the key that figures depend on, and a line per
+ * case: its name and how many times it was done. */
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <yyjson.h>
+#include <gnu/libc-version.h>
+#ifdef SG_HAVE_VALGRIND
+#include <valgrind/callgrind.h>
+#endif
+
+#include "api/wakeups.h"
+#include "api/worker.h"
+#include "core/model.h"
+#include "projector/decode.h"
+
+#define CREATED_NS INT64_C(1700000000000000000)
+#define ENTITIES 20000     /* in the model when reads are counted: several levels of index pages */
+#define BATCH 1000
+#define PAYLOAD_BYTES_MAX 400
+#define CACHE_BYTES (INT64_C(64) << 20) /* room for them all */
+#define READS_PER_TURN 10  /* that a loop under load finds ready at once */
+#define READS 2000
+#define STRIDE 7919        /* from one entity that is read to the next; prime, so that none comes twice */
+#define PAGES 60
+#define EVENTS_ALONE 500   /* a transaction each */
+#define EVENTS_BATCHED 4000
+#define TARGET_ROOM 96
+#define ENTITY "/v1/state/customers/"
+
+/* Everything that a loop and the projector work with, and the events at hand. */
+struct bench {
+    char database[512];
+    struct stream_settings stream_settings;
+    struct settings settings;
+    struct model_shared *shared;
+    struct model_writer *writer;
+    struct model_stream stream;
+    struct freshness *freshness;
+    struct metrics *metrics;
+    struct progress *progress;
+    struct api api;
+    struct worker worker;
+    struct client_address client;
+    int wake_fd;
+    uint64_t sequence; /* of the last message */
+    struct decode_arena *arena;
+    struct message messages[EVENTS_BATCHED];
+    char subjects[EVENTS_BATCHED][64];
+    char payloads[EVENTS_BATCHED][PAYLOAD_BYTES_MAX];
+    struct event events[BATCH];
+    enum event_result results[BATCH];
+    enum event_reason reasons[BATCH];
+};
+
+static struct sg_error err;
+
+static void must(bool good, const char *what)
+{
+    if (good)
+        return;
+    (void)fprintf(stderr, "bench_instructions: %s: %s\n", what, err.message);
+    exit(1);
+}
+
+/* ---- counting ---- */
+
+static void count_begin(void)
+{
+#ifdef SG_HAVE_VALGRIND
+    CALLGRIND_START_INSTRUMENTATION;
+    CALLGRIND_ZERO_STATS;
+#endif
+}
+
+static void count_end(const char *name, size_t times)
+{
+#ifdef SG_HAVE_VALGRIND
+    CALLGRIND_DUMP_STATS_AT(name);
+    CALLGRIND_STOP_INSTRUMENTATION;
+#endif
+    (void)printf("case\t%s\t%zu\n", name, times);
+}
+
+/* The figures of one key can be compared; those of two differ for reasons that are not ours. */
+static void print_key(void)
+{
+#ifdef __clang__
+    const char *compiler = "clang " __clang_version__;
+#else
+    const char *compiler = "gcc " __VERSION__;
+#endif
+    uint32_t json = yyjson_version();
+    (void)printf("key\t%s, glibc %s, sqlite %s, yyjson %u.%u.%u, %s\n", compiler, gnu_get_libc_version(),
+                 sqlite3_libversion(), json >> 16, (json >> 8) & 0xff, json & 0xff,
+#if defined __x86_64__
+                 "x86_64"
+#elif defined __aarch64__
+                 "aarch64"
+#else
+                 "another processor"
+#endif
+    );
+}
+
+/* ---- events ---- */
+
+/* splitmix64: the same ids in every run, in no order. */
+static uint64_t mix(uint64_t x)
+{
+    x += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+static void make_message(struct bench *b, size_t slot, uint64_t entity, int version)
+{
+    struct message *m = &b->messages[slot];
+    int subject = snprintf(b->subjects[slot], sizeof b->subjects[slot], "state.customers.%016" PRIx64, mix(entity));
+    int payload = snprintf(b->payloads[slot], PAYLOAD_BYTES_MAX,
+                           "{\"aggregateId\":\"%016" PRIx64 "\",\"version\":%d,\"type\":\"CustomerChanged\","
+                           "\"occurredAt\":\"2026-01-31T12:00:00.123Z\",\"state\":{\"name\":\"Ada Lovelace\","
+                           "\"email\":\"ada@example.org\",\"balance\":%06" PRIu64 ".50,\"tags\":[\"gold\",\"eu\"],"
+                           "\"address\":{\"street\":\"12 St James Square\",\"city\":\"London\",\"zip\":\"SW1Y 4JH\"},"
+                           "\"on\":true}}",
+                           mix(entity), version, 100000 + entity % 100000);
+    *m = (struct message){
+        .subject = {b->subjects[slot], (size_t)subject},
+        .payload = {b->payloads[slot], (size_t)payload},
+        .sequence = ++b->sequence,
+        .time_ns = CREATED_NS + (int64_t)b->sequence,
+    };
+}
+
+static void decode_batch(struct bench *b, size_t first, size_t count)
+{
+    decode_arena_reset(b->arena);
+    for (size_t i = 0; i < count; i++)
+        must(decode(&b->settings, 0, &b->messages[first + i], b->arena, &b->events[i], &err) == SG_OK, "decode");
+}
+
+/* As the projector does it. */
+static void apply_batch(struct bench *b, size_t first, size_t count)
+{
+    uint64_t position = 0;
+    decode_batch(b, first, count);
+    must(model_apply(b->writer, b->stream.id, b->events, count, b->results, b->reasons, &position, &err) == SG_OK,
+         "apply");
+    freshness_applied(b->freshness, 0, position, &b->stream.epoch);
+    progress_committed(b->progress, 0, position);
+    must(b->results[0] == RESULT_APPLIED && b->results[count - 1] == RESULT_APPLIED, "an event was not applied");
+}
+
+static void fill(struct bench *b)
+{
+    for (uint64_t first = 0; first < ENTITIES; first += BATCH) {
+        for (size_t i = 0; i < BATCH; i++)
+            make_message(b, i, first + i, 1);
+        apply_batch(b, 0, BATCH);
+    }
+}
+
+static void case_decode(struct bench *b)
+{
+    for (size_t i = 0; i < BATCH; i++)
+        make_message(b, i, i, 1);
+    decode_batch(b, 0, BATCH); /* the arena has its size */
+    count_begin();
+    decode_batch(b, 0, BATCH);
+    count_end("decode", BATCH);
+}
+
+struct event_case {
+    const char *name;
+    size_t times;
+    size_t batch;
+    uint64_t first; /* the entities are first, first + step, ... */
+    uint64_t step;
+    int version;
+};
+
+static void case_events(struct bench *b, const struct event_case *c)
+{
+    for (size_t i = 0; i < c->times; i++)
+        make_message(b, i, c->first + i * c->step, c->version);
+    count_begin();
+    for (size_t done = 0; done < c->times; done += c->batch)
+        apply_batch(b, done, c->batch);
+    count_end(c->name, c->times);
+}
+
+static void count_events(struct bench *b)
+{
+    static const struct event_case cases[] = {
+        {"event, existing id", EVENTS_BATCHED, BATCH, 0, 3, 2},
+        {"event, existing id, alone", EVENTS_ALONE, 1, 1, 3, 2},
+        {"event, new id", EVENTS_BATCHED, BATCH, ENTITIES, 1, 1},
+        {"event, new id, alone", EVENTS_ALONE, 1, 2 * ENTITIES, 1, 1},
+    };
+    case_decode(b);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        case_events(b, &cases[i]);
+}
+
+/* ---- reads ---- */
+
+struct read_case {
+    const char *name;
+    const char *target; /* an id follows if it ends in a slash */
+    bool alone;         /* in its turn */
+    bool absent;        /* that id never was */
+    bool first;         /* no read of that id has gone before, so it is in no cache */
+    bool unchanged;     /* with the entity's own ETag */
+    struct slice min_version;
+    struct slice min_position;
+    unsigned status;
+    size_t times;
+};
+
+static void resume(void *connection)
+{
+    (void)connection; /* nothing waits here */
+}
+
+static void prove(struct bench *b)
+{
+    int64_t now_ns = clock_boot_ns();
+    freshness_proved(b->freshness, 0, now_ns, now_ns, b->sequence, &b->stream.epoch);
+}
+
+static void read_one(struct bench *b, char *target, const struct read_case *c, struct slice etag, struct response *out)
+{
+    struct request request = {
+        .version_known = true,
+        .version_1_1 = true,
+        .hosts_count = 1,
+        .host = SLICE_LITERAL("127.0.0.1:8080"),
+        .outcome = WAIT_MET,
+        .client = &b->client,
+        .target_text = target,
+        .target_bytes = strlen(target),
+    };
+    if (c->unchanged)
+        request.if_none_match[request.if_none_match_count++] = etag;
+    if (c->min_version.bytes > 0)
+        request.demand_fields.min_version.values[request.demand_fields.min_version.count++] = c->min_version;
+    if (c->min_position.bytes > 0)
+        request.demand_fields.min_position.values[request.demand_fields.min_position.count++] = c->min_position;
+    response_init(out);
+    if (router_admit(&b->worker, &request, out))
+        router_handle(&b->worker, false, &request, out);
+    wakeups_forget(&b->worker, &request);
+}
+
+static void read_all(struct bench *b, const struct read_case *c, char (*targets)[TARGET_ROOM], struct slice etag)
+{
+    size_t per_turn = c->alone ? 1 : READS_PER_TURN;
+    struct response response;
+    for (size_t i = 0; i < c->times; i++) {
+        read_one(b, targets[i], c, etag, &response);
+        must(!response.failed && !response.park && response.status == c->status, c->name);
+        response_free(&response);
+        if ((i + 1) % per_turn == 0)
+            wakeups_turn_end(&b->worker, resume);
+    }
+}
+
+static void make_target(const struct read_case *c, size_t number, char out[TARGET_ROOM])
+{
+    size_t bytes = strlen(c->target);
+    uint64_t entity = (number + (c->first ? READS : 0)) * STRIDE % ENTITIES;
+    if (c->absent)
+        entity += UINT64_C(10) * ENTITIES;
+    if (c->target[bytes - 1] == '/')
+        (void)snprintf(out, TARGET_ROOM, "%s%016" PRIx64, c->target, mix(entity));
+    else
+        (void)snprintf(out, TARGET_ROOM, "%s", c->target);
+}
+
+static void case_reads(struct bench *b, const struct read_case *c, struct slice etag)
+{
+    static char targets[READS][TARGET_ROOM]; /* decoded in place, so each is used once */
+    for (int pass = c->first; pass < 2; pass++) { /* an earlier one warms SQLite's pages, and fills the cache */
+        for (size_t i = 0; i < c->times; i++)
+            make_target(c, i, targets[i]);
+        prove(b);
+        if (pass == 1)
+            count_begin();
+        read_all(b, c, targets, etag);
+        wakeups_turn_end(&b->worker, resume);
+    }
+    count_end(c->name, c->times);
+}
+
+/* An answer's header, as text that stays. */
+static struct slice header_of(struct bench *b, const char *name)
+{
+    static const struct read_case plain = {.name = "an entity"};
+    char target[TARGET_ROOM];
+    struct response response;
+    struct slice value = {0};
+    (void)snprintf(target, sizeof target, ENTITY "%016" PRIx64, mix(0));
+    read_one(b, target, &plain, value, &response);
+    for (size_t i = 0; i < response.headers_count; i++) {
+        if (strcmp(response.headers[i].name, name) == 0)
+            value = slice_of(strdup(response.headers[i].value));
+    }
+    response_free(&response);
+    wakeups_turn_end(&b->worker, resume);
+    must(value.data != NULL, name);
+    return value;
+}
+
+static void count_cases(struct bench *b, const struct read_case *cases, size_t count, struct slice etag)
+{
+    for (size_t i = 0; i < count; i++)
+        case_reads(b, &cases[i], etag);
+}
+
+static void count_reads(struct bench *b, bool cache)
+{
+    prove(b);
+    struct slice etag = header_of(b, "ETag");
+    struct slice position = header_of(b, "State-Position");
+    const struct slice version = SLICE_LITERAL("1");
+    const struct read_case uncached[] = {
+        {.name = "read, alone in its turn", .target = ENTITY, .alone = true, .status = 200, .times = READS / 2},
+        {.name = "read", .target = ENTITY, .status = 200, .times = READS},
+        {.name = "read, 304", .target = ENTITY, .unchanged = true, .status = 304, .times = READS},
+        {.name = "read, 404", .target = ENTITY, .absent = true, .status = 404, .times = READS},
+        {.name = "read, Min-Version met", .target = ENTITY, .min_version = version, .status = 200, .times = READS},
+        {.name = "read, Min-Position met", .target = ENTITY, .min_position = position, .status = 200, .times = READS},
+        {.name = "page of 100", .target = "/v1/state/customers", .status = 200, .times = PAGES},
+    };
+    const struct read_case cached[] = {
+        {.name = "cached read, alone in its turn", .target = ENTITY, .alone = true, .status = 200, .times = READS / 2},
+        {.name = "cached read", .target = ENTITY, .status = 200, .times = READS},
+        {.name = "cached read, 304", .target = ENTITY, .unchanged = true, .status = 304, .times = READS},
+        {.name = "cached read, Min-Version met", .target = ENTITY, .min_version = version, .status = 200,
+         .times = READS},
+        {.name = "cached read, Min-Position met", .target = ENTITY, .min_position = position, .status = 200,
+         .times = READS},
+        {.name = "read that fills the cache", .target = ENTITY, .first = true, .status = 200, .times = READS},
+    };
+    if (cache)
+        count_cases(b, cached, sizeof cached / sizeof cached[0], etag);
+    else
+        count_cases(b, uncached, sizeof uncached / sizeof uncached[0], etag);
+    free((char *)(uintptr_t)etag.data);
+    free((char *)(uintptr_t)position.data);
+}
+
+/* ---- the whole ---- */
+
+static void open_model(struct bench *b, const char *folder, int64_t cache_bytes)
+{
+    struct model_options options = {.path = b->database, .collections_max = 10, .rejected_max = 10};
+    struct model_open_report report;
+    struct epoch epoch;
+    bool reshaped = false;
+    (void)snprintf(b->database, sizeof b->database, "%s/model.db", folder);
+    must(model_shared_create(cache_bytes, &b->shared, &err) == SG_OK, "shared");
+    options.shared = b->shared;
+    must(model_open(&options, &b->writer, &report, &err) == SG_OK, "open");
+    must(report.created == (b->sequence == 0), "the folder is not empty");
+    must(model_stream_attach(b->writer, "STATE", "bench", &b->stream, &reshaped, &err) == SG_OK, "attach");
+    epoch_make("STATE", CREATED_NS, NULL, &epoch);
+    if (b->sequence == 0)
+        must(model_stream_identify(b->writer, b->stream.id, CREATED_NS, &epoch, &err) == SG_OK, "identify");
+    must(model_stream_load(b->writer, b->stream.id, &b->stream, &err) == SG_OK, "load");
+}
+
+static void open_worker(struct bench *b)
+{
+    must(waits_create(10, 10, &b->api.waits, &err) == SG_OK, "waits");
+    b->api.context = (struct api_context){&b->settings, b->shared, b->freshness, b->metrics, b->progress};
+    b->worker.api = &b->api;
+    b->worker.counters = calloc(1, sizeof *b->worker.counters);
+    b->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    must(b->worker.counters != NULL && b->wake_fd >= 0, "memory");
+    router_counters_init(b->worker.counters);
+    must(turn_create(&b->settings, b->freshness, b->shared, &b->worker.turn, &err) == SG_OK, "turn");
+    must(progress_join(b->progress, b->wake_fd, &b->worker.word, &err) == SG_OK, "join");
+    must(parking_create(b->worker.word, 1, &b->worker.lot, &err) == SG_OK, "lot");
+}
+
+static void open_all(struct bench *b, const char *folder, int64_t cache_bytes)
+{
+    static char stream_name[] = "STATE";
+    b->stream_settings.name = stream_name;
+    must(subject_template_parse("state.{collection}.{id}", &b->stream_settings.subject, &err) == SG_OK, "template");
+    b->settings = (struct settings){.database = b->database,
+                                    .streams = &b->stream_settings,
+                                    .streams_count = 1,
+                                    .wait_default_ms = 5000,
+                                    .wait_max_ms = 30000,
+                                    .probe_epoch_trust_ms = 2000};
+    open_model(b, folder, cache_bytes);
+    must(freshness_create(1, &b->freshness, &err) == SG_OK, "freshness");
+    must(metrics_create(1, &b->metrics, &err) == SG_OK, "metrics");
+    must(progress_create(1, &b->progress, &err) == SG_OK, "progress");
+    b->arena = decode_arena_create();
+    must(b->arena != NULL, "memory");
+    freshness_applied(b->freshness, 0, b->stream.position, &b->stream.epoch);
+    if (b->sequence == 0)
+        fill(b);
+    open_worker(b);
+}
+
+static void close_all(struct bench *b)
+{
+    parking_destroy(b->worker.lot);
+    progress_leave(b->worker.word);
+    turn_destroy(b->worker.turn);
+    free(b->worker.counters);
+    (void)close(b->wake_fd);
+    waits_destroy(b->api.waits);
+    decode_arena_destroy(b->arena);
+    progress_destroy(b->progress);
+    metrics_destroy(b->metrics);
+    freshness_destroy(b->freshness);
+    model_close(b->writer);
+    model_shared_destroy(b->shared);
+}
+
+int main(int argc, char **argv)
+{
+    struct bench *b = calloc(1, sizeof *b);
+    must(argc == 2, "use: bench_instructions FOLDER");
+    must(b != NULL, "memory");
+    print_key();
+    open_all(b, argv[1], 0);
+    count_reads(b, false);
+    close_all(b);
+    open_all(b, argv[1], CACHE_BYTES);
+    count_reads(b, true);
+    count_events(b);
+    close_all(b);
+    free(b);
+    return 0;
+}

@@ -1,0 +1,43 @@
+// Loads a server with wrk for a while, and says what it answered and what each answer cost it.
+
+import { fileURLToPath } from 'node:url';
+
+import { signal, start } from '../tests/support/process.mjs';
+import { processorSeconds, residentBytes } from './machine.mjs';
+
+const SCRIPT = fileURLToPath(new URL('load.lua', import.meta.url));
+let seed = 0;
+
+// One load of one server.
+//   server   {address, pids}: pids are all the processes whose work an answer is
+//   kind     one of load.lua's, with its text
+//   refused  answers are a 4xx, and anything else is an error
+// Gives requests a second, processor microseconds a request, microseconds of latency, resident bytes. It is a closed
+// loop: each connection sends its next request when it has its answer, so latency is mostly the others' turns.
+export async function load(server, { kind, text = '', refused = false, entities, hot, connections, seconds }) {
+  seed += 1;
+  const args = ['-t1', `-c${connections}`, `-d${Math.ceil(seconds)}s`, '--timeout', '10s', '-s', SCRIPT];
+  const words = [kind, entities, hot, seed, text].map(String);
+  const before = processorSeconds(server.pids);
+  const wrk = start('wrk', [...args, `http://${server.address}/`, '--', ...words]);
+  // wrk counts in whole seconds, and ends early, with its report, when it is told to.
+  const early = Number.isInteger(seconds) ? null : setTimeout(() => signal(wrk.child, 'SIGINT'), seconds * 1000);
+  const exit = await wrk.exited;
+  clearTimeout(early);
+  const used = processorSeconds(server.pids) - before;
+  const line = /^\{"requests.*$/m.exec(wrk.stdout)?.[0];
+  if (exit.code !== 0 || !line) throw new Error(`wrk failed (${kind}): ${wrk.stdout}${wrk.stderr}`);
+  const result = JSON.parse(line);
+  if (result.requests === 0) throw new Error(`${kind}: no request was answered`);
+  if (result.errors > 0 || (refused ? result.status !== result.requests : result.status > 0))
+    throw new Error(`${kind}: not the answers that were expected: ${line}`);
+  return {
+    perSecond: result.requests / result.seconds,
+    cpuUs: (used / result.requests) * 1e6,
+    p50Us: result.p50,
+    p99Us: result.p99,
+    p999Us: result.p999,
+    residentBytes: residentBytes(server.pids),
+    requests: result.requests,
+  };
+}

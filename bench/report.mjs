@@ -1,0 +1,119 @@
+// Puts the parts of a run together: bench/results.json, bench/RESULTS.md, and the table in README.md.
+//
+// usage: node bench/report.mjs [FOLDER]
+//
+// FOLDER holds PART.json and PART.md of the parts that ran, as bench/run makes them. Without it README.md is written
+// anew from bench/results.json.
+
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { atLeast, atMost, goalsTable } from './tables.mjs';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const RESULTS_JSON = join(ROOT, 'bench/results.json');
+const RESULTS_MD = join(ROOT, 'bench/RESULTS.md');
+const README = join(ROOT, 'README.md');
+
+const BEGIN = '<!-- bench: begin (made by bench/report.mjs) -->';
+const END = '<!-- bench: end -->';
+
+const PARTS = {
+  reads: 'Reads',
+  growth: 'Growth',
+  ingest: 'Ingest',
+  start: 'Start',
+  waits: 'Reads that wait',
+  instructions: 'Instructions',
+};
+
+// ---- goals of the parts that do not state them themselves ----
+
+function ingestGoals({ rows = [] }) {
+  return rows
+    .filter(({ goal, ratio }) => goal && ratio)
+    .map((row) => atLeast(`ingest, ${row.case}: events/s, JSON + SQLite alone = 1`, row.ratio, row.goal));
+}
+
+function startGoals({ rows = [], entities }) {
+  const named = (row) => `${entities.toLocaleString('en')} entities, ${row.case}`;
+  return rows.filter(({ goal }) => goal).map((row) => atMost(named(row), row.value.median, row.goal, row.unit));
+}
+
+function waitsGoals(report) {
+  const goals = [];
+  const own = report['with epoch'];
+  if (report.eachBytes) goals.push(atMost('memory of a parked read', report.eachBytes / 1024, 8, 'KB'));
+  if (report.allAtOnce)
+    goals.push(
+      atMost('all parked reads woken at once, to the last first byte', Math.min(...report.allAtOnce.last), 200, 'ms'),
+    );
+  if (own) {
+    goals.push(atMost('read after the own write, p50, in PubAcks', own.read[0] / own.ack[0], 3, 'times'));
+    goals.push(atMost('read after the own write, p99, in PubAcks', own.read[1] / own.ack[1], 10, 'times'));
+  }
+  return goals;
+}
+
+const GOALS = { ingest: ingestGoals, start: startGoals, waits: waitsGoals };
+
+export function goalsOf(results) {
+  return Object.keys(PARTS).flatMap((name) => {
+    const report = results.parts[name];
+    return report ? (report.goals ?? GOALS[name]?.(report) ?? []) : [];
+  });
+}
+
+// ---- texts ----
+
+function where({ processors, model, system, memoryGb }) {
+  return `${processors} processors (${model}), ${memoryGb} GB, ${system}`;
+}
+
+// What stands between the markers of README.md.
+export function readmeTable(results) {
+  const head = [
+    `On ${where(results.machine)}, load generator and nats-server on the same`,
+    `machine, ${results.made}; median (least - most) of the rounds. All tables: [bench/RESULTS.md](bench/RESULTS.md).`,
+  ].join('\n');
+  return `${head}\n\n${goalsTable(goalsOf(results))}`;
+}
+
+// README with the table of these results.
+export function withTable(readme, results) {
+  const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`README.md has not both of ${BEGIN} and ${END}`);
+  return `${readme.slice(0, begin + BEGIN.length)}\n\n${readmeTable(results)}\n\n${readme.slice(end)}`;
+}
+
+function resultsText(results, texts) {
+  const parts = Object.entries(texts).map(([name, text]) => `## ${PARTS[name]}\n\n${text.trim()}\n`);
+  const head = [
+    `On ${where(results.machine)}, with nats-server and load generator on the`,
+    `same machine, on ${results.made}. Absolute figures hang on the machine and on what else it did (load average`,
+    `before: ${results.machine.load}); each ratio was taken within one run. Made by bench/run.`,
+  ].join('\n');
+  return `# Measured\n\n${head}\n\n${parts.join('\n')}`;
+}
+
+// ---- a folder of parts ----
+
+function collect(folder) {
+  const results = { made: new Date().toISOString().slice(0, 10), parts: {} };
+  const texts = {};
+  results.machine = JSON.parse(readFileSync(join(folder, 'machine.json'), 'utf8'));
+  for (const name of Object.keys(PARTS)) {
+    const [json, text] = [join(folder, `${name}.json`), join(folder, `${name}.md`)];
+    if (existsSync(json)) results.parts[name] = JSON.parse(readFileSync(json, 'utf8'));
+    if (existsSync(text)) texts[name] = readFileSync(text, 'utf8');
+  }
+  writeFileSync(RESULTS_JSON, `${JSON.stringify(results, null, 1)}\n`);
+  writeFileSync(RESULTS_MD, resultsText(results, texts));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (process.argv[2]) collect(process.argv[2]);
+  const results = JSON.parse(readFileSync(RESULTS_JSON, 'utf8'));
+  writeFileSync(README, withTable(readFileSync(README, 'utf8'), results));
+}

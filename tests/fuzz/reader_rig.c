@@ -1,0 +1,184 @@
+/* The rig. */
+#include "reader_rig.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "api/wakeups.h"
+#include "api/worker.h"
+#include "core/clock.h"
+#include "core/model.h"
+#include "require.h"
+
+#define CACHE_BYTES (1 << 20)
+#define CREATED_NS INT64_C(1700000000000000000)
+
+static char stream_name[] = "STATE";
+static char other_name[] = "2024-orders";
+static char other_collection[] = "orders";
+static char *owned[] = {other_collection};
+static struct stream_settings streams[] = {
+    {.name = stream_name},
+    {.name = other_name, .collections = owned, .collections_count = 1},
+};
+
+static struct settings settings = {
+    .streams = streams,
+    .streams_count = 2,
+    .wait_default_ms = 0,
+    .wait_max_ms = 30000,
+    .probe_epoch_trust_ms = 2000,
+};
+
+static struct {
+    struct model_shared *shared;
+    struct model_writer *writer;
+    struct model_stream stream;
+    struct model_stream other;
+    uint64_t sequence;
+    struct freshness *freshness;
+    struct metrics *metrics;
+    struct progress *progress;
+    struct api api;
+    struct worker worker;
+    struct client_address client;
+} rig;
+
+static struct sg_error err;
+
+static void attach(const char *name, struct model_stream *out)
+{
+    struct epoch epoch;
+    bool reshaped = false;
+    REQUIRE(model_stream_attach(rig.writer, name, "fuzz", out, &reshaped, &err) == SG_OK);
+    epoch_make(name, CREATED_NS, NULL, &epoch);
+    REQUIRE(model_stream_identify(rig.writer, out->id, CREATED_NS, &epoch, &err) == SG_OK);
+    REQUIRE(model_stream_load(rig.writer, out->id, out, &err) == SG_OK);
+}
+
+static void apply(const char *collection, struct slice id, enum event_kind kind, int64_t version)
+{
+    struct buffer state;
+    enum event_result result;
+    enum event_reason reason;
+    uint64_t position = 0;
+    buffer_init(&state, 4096);
+    buffer_append_text(&state, "{\"id\":");
+    buffer_append_json_string(&state, id);
+    buffer_append_text(&state, "}");
+    REQUIRE(!state.failed);
+    struct event event = {
+        .kind = kind,
+        .sequence = ++rig.sequence,
+        .time_ns = CREATED_NS,
+        .subject = SLICE_LITERAL("state.x"),
+        .collection = slice_of(collection),
+        .id = id,
+        .version = version,
+        .state = kind == EVENT_STATE ? (struct slice){state.data, state.bytes} : (struct slice){0},
+        .occurred_at = SLICE_LITERAL("2026-01-31T12:00:00.123Z"),
+        .reason = kind == EVENT_REJECTED ? REASON_BAD_TYPE : REASON_NONE,
+        .detail = kind == EVENT_REJECTED ? SLICE_LITERAL("no object") : (struct slice){0},
+        .payload = {state.data, state.bytes},
+    };
+    REQUIRE(model_apply(rig.writer, rig.stream.id, &event, 1, &result, &reason, &position, &err) == SG_OK);
+    buffer_free(&state);
+}
+
+static void fill(void)
+{
+    static const char *const ids[] = {"i",   "a/b",    "%",           "%25",    "%2F", "+",  " ",   "?",
+                                      "#",   "a=b&c",  "\xc3\xbc",    "\xf0\x9f\x87\xaf", ";",  "a:b", "\\", "\"",
+                                      "...", "http:",  "\xe2\x82\xac", "\x7f",   "'",   "<>", "*",   "\x01"};
+    static const char collection_odd[] = "a b/%";
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
+        apply("c", slice_of(ids[i]), EVENT_STATE, 1);
+    apply(collection_odd, SLICE_LITERAL("i"), EVENT_STATE, 1);
+    apply(collection_odd, SLICE_LITERAL("j"), EVENT_STATE, 1);
+    apply("c", SLICE_LITERAL("gone"), EVENT_STATE, 1);
+    apply("c", SLICE_LITERAL("gone"), EVENT_TOMBSTONE, 2);
+    apply("c", SLICE_LITERAL("i"), EVENT_REJECTED, 2);
+    apply("c", SLICE_LITERAL("never"), EVENT_REJECTED, 1);
+}
+
+static void open_model(const char *folder, char *database, size_t room)
+{
+    struct model_options options = {
+        .path = database, .collections_max = 100, .rejected_max = 100, .rejected_payload = true};
+    struct model_open_report report;
+    (void)snprintf(database, room, "%s/x.db", folder);
+    settings.database = database;
+    REQUIRE(model_shared_create(CACHE_BYTES, &rig.shared, &err) == SG_OK);
+    options.shared = rig.shared;
+    REQUIRE(model_open(&options, &rig.writer, &report, &err) == SG_OK);
+    attach(stream_name, &rig.stream);
+    attach(other_name, &rig.other);
+    fill();
+    REQUIRE(model_stream_load(rig.writer, rig.stream.id, &rig.stream, &err) == SG_OK);
+}
+
+static void open_worker(void)
+{
+    rig.worker.api = &rig.api;
+    rig.worker.counters = calloc(1, sizeof *rig.worker.counters);
+    REQUIRE(rig.worker.counters != NULL);
+    router_counters_init(rig.worker.counters);
+    int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    REQUIRE(wake_fd >= 0);
+    REQUIRE(turn_create(&settings, rig.freshness, rig.shared, &rig.worker.turn, &err) == SG_OK);
+    REQUIRE(progress_join(rig.progress, wake_fd, &rig.worker.word, &err) == SG_OK);
+    REQUIRE(parking_create(rig.worker.word, settings.streams_count, &rig.worker.lot, &err) == SG_OK);
+}
+
+static void remove_files(const char *folder, const char *database)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    char path[128];
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s%s", database, suffixes[i]);
+        (void)unlink(path);
+    }
+    REQUIRE(rmdir(folder) == 0);
+}
+
+static void prove(size_t stream, const struct model_stream *row)
+{
+    int64_t now_ns = clock_boot_ns();
+    freshness_applied(rig.freshness, stream, row->position, &row->epoch);
+    freshness_proved(rig.freshness, stream, now_ns, now_ns, row->position, &row->epoch);
+}
+
+static void resume(void *connection)
+{
+    (void)connection;
+}
+
+void reader_rig_ask(struct request *request, struct response *out)
+{
+    prove(0, &rig.stream);
+    prove(1, &rig.other);
+    request->client = &rig.client;
+    request->outcome = WAIT_MET;
+    response_init(out);
+    if (router_admit(&rig.worker, request, out))
+        router_handle(&rig.worker, false, request, out);
+    wakeups_forget(&rig.worker, request);
+    wakeups_turn_end(&rig.worker, resume);
+}
+
+void reader_rig_open(void)
+{
+    static char database[96];
+    char folder[] = "/tmp/stategate-fuzz.XXXXXX";
+    REQUIRE(mkdtemp(folder) != NULL);
+    open_model(folder, database, sizeof database);
+    REQUIRE(freshness_create(2, &rig.freshness, &err) == SG_OK);
+    REQUIRE(metrics_create(2, &rig.metrics, &err) == SG_OK);
+    REQUIRE(progress_create(2, &rig.progress, &err) == SG_OK);
+    REQUIRE(waits_create(10, 10, &rig.api.waits, &err) == SG_OK);
+    rig.api.context = (struct api_context){&settings, rig.shared, rig.freshness, rig.metrics, rig.progress};
+    open_worker();
+    REQUIRE(turn_begin(rig.worker.turn, &err) == SG_OK); /* now it has opened all its files */
+    turn_end(rig.worker.turn);
+    remove_files(folder, database);
+}

@@ -1,0 +1,16 @@
+/* A reading side without sockets for the fuzz targets: a real read model with a few entities, whose ids are those that
+ * are easily spoilt on the way through a request target. One thread. */
+#ifndef STATEGATE_TESTS_FUZZ_READER_RIG_H
+#define STATEGATE_TESTS_FUZZ_READER_RIG_H
+
+#include "api/request.h"
+#include "api/response.h"
+
+/* Makes it; its files are gone from the disk when this returns, so that nothing is left behind by a crash. */
+void reader_rig_open(void);
+
+/* Answers a request as a loop would, in a turn of its own; the stream's rows are proved to be all there is. `out` is
+ * initialised here; free it with response_free(). A request that is to wait is forgotten, with `out->park` set. */
+void reader_rig_ask(struct request *request, struct response *out);
+
+#endif
