@@ -74,7 +74,8 @@ static bool route_matches(const struct route *route, const struct target *target
         if (*part == '{') {
             *(part[1] == 'c' ? &call->collection : &call->id) = segment;
             part = strchr(part, '}') + 1;
-        } else if (strncmp(part, segment.data, segment.bytes) == 0) {
+        } else if (strncmp(part, segment.data, segment.bytes) == 0 &&
+                   memchr(segment.data, '/', segment.bytes) == NULL) { /* a decoded one is no separator */
             part += segment.bytes;
         } else {
             return false;

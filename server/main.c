@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/http.h"
+#include "api/processors.h"
 #include "core/log.h"
 #include "core/version.h"
 #include "server/client.h"
@@ -37,6 +39,28 @@ static void raise_descriptor_limit(void)
         log_event(LOG_WARN, "descriptor_limit_kept", LOG_STR("error", strerror(errno)));
 }
 
+/* What is open besides the connections of clients: for the database and the locks, for each loop, for each stream. */
+#define DESCRIPTORS_BASE 16
+#define DESCRIPTORS_PER_LOOP 8
+#define DESCRIPTORS_PER_STREAM 6
+
+/* A connection that is accepted needs a descriptor. At its own limit a loop lets others wait and takes them when there
+ * is room; when descriptors are used up it would wait for one of its own connections to end, or turn in vain. */
+static void fit_connections(struct settings *settings)
+{
+    struct rlimit limit;
+    size_t loops = settings->http_loops > 0 ? settings->http_loops : processors_usable();
+    size_t others = DESCRIPTORS_BASE + DESCRIPTORS_PER_LOOP * loops + DESCRIPTORS_PER_STREAM * settings->streams_count;
+    if (settings->listen_ops[0] != '\0')
+        others += HTTP_OPS_CONNECTIONS_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+        limit.rlim_cur >= others + settings->http_connections_max)
+        return;
+    settings->http_connections_max = limit.rlim_cur > others ? (unsigned)(limit.rlim_cur - others) : 1;
+    log_event(LOG_WARN, "connections_max_lowered", LOG_UINT("connections_max", settings->http_connections_max),
+              LOG_UINT("descriptors", limit.rlim_cur));
+}
+
 /* SIGTERM and SIGINT are taken by main alone; a closed connection or a file size limit is an error of the call. */
 static void prepare_signals(sigset_t *ends)
 {
@@ -63,7 +87,7 @@ static bool wait_for_end(const struct gateway *gateway, const sigset_t *ends)
     return false;
 }
 
-static int serve(const struct settings *settings)
+static int serve(struct settings *settings)
 {
     struct gateway *gateway = NULL;
     struct sg_error err = {0};
@@ -71,6 +95,7 @@ static int serve(const struct settings *settings)
     log_configure(settings->log_level, settings->log_format);
     prepare_signals(&ends);
     raise_descriptor_limit();
+    fit_connections(settings);
     enum sg_status status = gateway_start(settings, &gateway, &err);
     if (status != SG_OK) {
         log_event(LOG_ERROR, "start_failed", LOG_STR("status", sg_status_name(status)), LOG_STR("error", err.message));

@@ -6,14 +6,15 @@
 // ctest-timeout: 300
 
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
 import { startGateway } from '../support/gateway.mjs';
+import { openFiles } from '../support/process.mjs';
+import { converse, readAnswers } from '../support/raw_http.mjs';
 import { until } from '../support/until.mjs';
 
-const QUIET_MS = 250; // nothing more for so long: the answer is complete, or there will be none
+const QUIET_MS = 500; // nothing more for so long: the answer is complete, or there will be none
 const AT_ONCE = 24;
 const HOST = 'Host: localhost\r\n';
 const E = '/v1/state/customers/42'; // of a gateway without events: 404
@@ -211,6 +212,17 @@ add('400', [
   ...['Min-Version: 1', 'Min-Position: STATE:1', 'Max-Staleness: 0'].map((header) => [`${header} of /v1/status`, GET('/v1/status', `${HOST}${header}\r\n`)]),
   ...['min_position=STATE:1', 'max_staleness=0', 'wait=0'].map((query) => [`${query} of /v1/status`, GET(`/v1/status?${query}`)]),
 ]);
+add('400', [
+  ['a malformed condition beside a stream that is not followed', now('Min-Position: NOBODY:1\r\nIf-None-Match: "')],
+  ...['customers?cursor=x', 'customers?limit=0'].map((page) => [
+    `the page ${page} beside a stream that is not followed`,
+    GET(`/v1/state/${page}`, `${HOST}Min-Position: NOBODY:1\r\n`),
+  ]),
+  ...['cursor=x', 'stream=', 'collection='].map((query) => [
+    `rejected events with ${query} beside a stream that is not followed`,
+    GET(`/v1/rejected?${query}&min_position=NOBODY:1`),
+  ]),
+]);
 add('409', [
   ['a stream that is not followed', now('Min-Position: NOBODY:1')],
   ['a stream that is not followed, beside one that is', now('Min-Position: STATE:1, NOBODY:1')],
@@ -351,6 +363,7 @@ add('414 close', [
 add('404', [['a target of 3072 bytes', GET(`/${REPEAT('a', 3071)}`)]]);
 add('431 close', [
   ['a header of 4 kB', GET('/livez', `${HOST}X-A: ${REPEAT('b', 4096)}\r\n`)],
+  ['HEAD with a header of 4 kB', `HEAD /livez HTTP/1.1\r\n${HOST}X-A: ${REPEAT('b', 4096)}\r\n\r\n`],
   ['a header of 100 kB', GET('/livez', `${HOST}X-A: ${REPEAT('b', 100_000)}\r\n`)],
   ['sixty headers', GET('/livez', HOST + REPEAT('X-More: value\r\n', 60))],
   ['ten thousand headers', GET('/livez', HOST + REPEAT('A: b\r\n', 10_000))],
@@ -386,202 +399,147 @@ add('open', [
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-// The answers in what came back, and whether bytes are left that are none.
-function readAnswers(buffer, methods) {
-  const statuses = [];
-  const answers = [];
-  let text = buffer.toString('latin1');
-  while (text !== '') {
-    const end = text.indexOf('\r\n\r\n');
-    const line = /^HTTP\/1\.1 (\d{3}) [^\r\n]+\r\n/.exec(text);
-    if (end < 0 || line === null) return { statuses, answers, rest: text };
-    const head = text.slice(0, end);
-    const length = Number(/\r\nContent-Length: (\d+)/i.exec(head)?.[1] ?? 0);
-    const bodyless = methods[statuses.length] === 'HEAD' || line[1] === '204' || line[1] === '304';
-    const body = text.slice(end + 4, end + 4 + (bodyless ? 0 : length));
-    if (!bodyless && body.length < length) return { statuses, answers, rest: text };
-    statuses.push(line[1]);
-    answers.push({ status: Number(line[1]), head, body });
-    text = text.slice(end + 4 + body.length);
-  }
-  return { statuses, answers, rest: '' };
-}
-
-function converse(port, bytes) {
-  return new Promise((done) => {
-    const chunks = [];
-    const socket = connect(port, '127.0.0.1');
-    let ended = false;
-    let timer = null;
-    const finish = () => {
-      clearTimeout(timer);
-      socket.destroy();
-      done({ received: Buffer.concat(chunks), ended });
-    };
-    const quiet = () => {
-      clearTimeout(timer);
-      timer = setTimeout(finish, QUIET_MS);
-    };
-    socket.on('connect', () => {
-      socket.write(Buffer.from(bytes, 'latin1'));
-      quiet();
-    });
-    socket.on('data', (data) => {
-      chunks.push(data);
-      quiet();
-    });
-    socket.on('end', () => (ended = true));
-    socket.on('error', () => (ended = true));
-    socket.on('close', finish);
-  });
-}
+const HEAD_TIMEOUT_MS = 4000;
+const ANSWER_TIMEOUT_MS = 6000;
 
 function outcomeOf({ received, ended }, bytes) {
-  const methods = bytes.split('\r\n').filter((line) => / HTTP\/1\.[01]$/.test(line)).map((line) => line.split(' ')[0]);
-  const { statuses, answers, rest } = readAnswers(received, methods);
+  const methods = bytes
+    .split('\r\n')
+    .filter((line) => / HTTP\/1\.[01]$/.test(line))
+    .map((line) => line.split(' ')[0]);
+  const { answers, rest } = readAnswers(received, methods);
+  const statuses = answers.map(({ status }) => status);
   const words = [...statuses, ...(rest === '' ? [] : ['garbage']), ...(ended ? ['close'] : [])];
   return { outcome: words.join(' ') || 'open', answers };
 }
 
-const openFiles = (pid) => readdirSync(`/proc/${pid}/fd`).length;
+const filesOf = ({ pid }) => openFiles(pid).length;
+const NO_BROKER = 'nats://127.0.0.1:9';
 
-describe('hostile requests', () => {
-  let gateway;
+describe('raw bytes', { concurrency: true }, () => {
+  describe('hostile requests', () => {
+    let gateway;
+    const ask = (parts, options) => converse({ port: gateway.port }, parts, { quietMs: QUIET_MS, ...options });
 
-  before(async () => {
-    gateway = await startGateway({ nats: 'nats://127.0.0.1:9' });
-  });
-
-  after(() => gateway?.kill9());
-
-  it('are many, and none is there twice', () => {
-    assert.ok(cases.length >= 300, `${cases.length}`);
-    assert.equal(new Set(cases.map(([what, , outcome]) => `${what} ${outcome}`)).size, cases.length);
-  });
-
-  it('each get what they must, and nothing more', async () => {
-    await gateway.get('/livez');
-    const before = openFiles(gateway.pid);
-    const wrong = [];
-    const waiting = [...cases];
-    const worker = async () => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        const [what, bytes, expected] = next;
-        const { outcome, answers } = outcomeOf(await converse(gateway.port, bytes), bytes);
-        if (outcome !== expected) wrong.push(`${what}: ${outcome} instead of ${expected}`);
-        for (const { status, head } of answers) {
-          if (status === 405 && !/\r\nAllow: GET, HEAD, OPTIONS(\r\n|$)/.test(head)) wrong.push(`${what}: 405 without Allow`);
-          if (/\r\nX-Injected/i.test(head)) wrong.push(`${what}: a header was injected`);
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, worker));
-    assert.deepEqual(wrong, []);
-    await until('all connections are closed', () => openFiles(gateway.pid) <= before, { deadlineMs: 5000 });
-    assert.equal((await gateway.get('/livez')).status, 200);
-    assert.ok(!gateway.log.some(({ level }) => level === 'error'), 'nothing of it is an error of ours');
-  });
-
-  it('are told in problem+json what is wrong, wherever a head could be read', async () => {
-    for (const [bytes, word] of [
-      [GET('/livez#x'), 'fragment'],
-      [GET('/v1/state/customers/%00'), '%00'],
-      [GET('/livez', 'Host: a b\r\n'), 'Host'],
-      [GET('/livez', `${HOST}Content-Length: 3\r\n`), 'body'],
-      [GET('/livez', `${HOST}Expect: x\r\n`), 'Expect'],
-      [`GET /livez HTTP/1.2\r\n${HOST}\r\n`, 'HTTP/1.1'],
-      [`POST /livez HTTP/1.1\r\n${HOST}\r\n`, 'GET, HEAD, OPTIONS'],
-      [GET('/livez', `${HOST}X-A: ${REPEAT('b', 4096)}\r\n`), '4096'],
-      [GET(`/${REPEAT('a', 3072)}`), '3072'],
-    ]) {
-      const { answers } = outcomeOf(await converse(gateway.port, bytes), bytes);
-      assert.equal(answers.length, 1);
-      assert.match(answers[0].head, /\r\nContent-Type: application\/problem\+json/);
-      const problem = JSON.parse(answers[0].body);
-      assert.equal(problem.status, answers[0].status);
-      assert.ok(problem.detail.includes(word), problem.detail);
-    }
-  });
-
-  it('of any size of head get an answer, never silence', async () => {
-    for (let bytes = 3000; bytes < 8400; bytes += 27) {
-      for (const head of [`X-A: ${REPEAT('b', bytes)}\r\n`, REPEAT('Abcdefg: hijklmnop\r\n', Math.ceil(bytes / 76))]) {
-        const { outcome } = outcomeOf(await converseShort(gateway.port, GET(E, HOST + head)), GET(E));
-        assert.match(outcome, /^(404|431|431 close)$/, `${bytes} bytes: ${outcome}`);
-      }
-    }
-  });
-
-  it('that come byte by byte are answered once they are whole', async () => {
-    const socket = connect(gateway.port, '127.0.0.1');
-    let text = '';
-    socket.on('data', (data) => (text += data));
-    socket.setNoDelay(true);
-    for (const byte of GET(E)) {
-      socket.write(byte);
-      await new Promise((done) => setImmediate(done));
-    }
-    await until('the answer', () => text.startsWith('HTTP/1.1 404'));
-    socket.destroy();
-  });
-
-  it('that never become whole are closed after 30 s, however busy they look', async () => {
-    const begun = Date.now();
-    const closed = (bytes, drip) => new Promise((done) => {
-      const socket = connect(gateway.port, '127.0.0.1', () => socket.write(bytes));
-      const timer = drip && setInterval(() => socket.write(drip), 500);
-      socket.resume();
-      socket.on('error', () => {});
-      socket.on('close', () => {
-        clearInterval(timer);
-        done(Date.now() - begun);
-      });
+    before(async () => {
+      gateway = await startGateway({ nats: NO_BROKER });
     });
-    const times = await Promise.all([closed(''), closed('GET /livez HTTP/1.1\r\n'), closed('GET /livez HTTP/1.1\r\n', 'X'), closed(OK), closed(OK, 'G')]);
-    for (const ms of times) assert.ok(ms > 25_000 && ms < 40_000, `${times}`);
+
+    after(() => gateway?.kill9());
+
+    it('are many, and none is there twice', () => {
+      assert.ok(cases.length >= 300, `${cases.length}`);
+      assert.equal(new Set(cases.map(([what, , outcome]) => `${what} ${outcome}`)).size, cases.length);
+    });
+
+    it('each get what they must, and nothing more', async (t) => {
+      await gateway.get('/livez');
+      const before = filesOf(gateway);
+      const wrong = [];
+      const waiting = [...cases];
+      const worker = async () => {
+        for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+          const [what, bytes, expected] = next;
+          const { outcome, answers } = outcomeOf(await ask([bytes]), bytes);
+          if (outcome !== expected) wrong.push(`${what}: ${outcome} instead of ${expected}`);
+          for (const { status, head } of answers) {
+            if (status === 405 && !/\r\nAllow: GET, HEAD, OPTIONS(\r\n|$)/.test(head))
+              wrong.push(`${what}: 405 without Allow`);
+            if (/\r\nX-Injected/i.test(head)) wrong.push(`${what}: a header was injected`);
+          }
+        }
+      };
+      await Promise.all(Array.from({ length: AT_ONCE }, worker));
+      t.diagnostic(`${cases.length} requests made by hand: ${wrong.length} answered otherwise`);
+      assert.deepEqual(wrong, []);
+      await until('all connections are closed', () => filesOf(gateway) <= before, { deadlineMs: 5000 });
+      assert.equal((await gateway.get('/livez')).status, 200);
+      assert.ok(!gateway.log.some(({ level }) => level === 'error'), 'nothing of it is an error of ours');
+    });
+
+    it('are told in problem+json what is wrong, wherever a head could be read', async () => {
+      for (const [bytes, word] of [
+        [GET('/livez#x'), 'fragment'],
+        [GET('/v1/state/customers/%00'), '%00'],
+        [GET('/livez', 'Host: a b\r\n'), 'Host'],
+        [GET('/livez', `${HOST}Content-Length: 3\r\n`), 'body'],
+        [GET('/livez', `${HOST}Expect: x\r\n`), 'Expect'],
+        [`GET /livez HTTP/1.2\r\n${HOST}\r\n`, 'HTTP/1.1'],
+        [`POST /livez HTTP/1.1\r\n${HOST}\r\n`, 'GET, HEAD, OPTIONS'],
+        [GET('/livez', `${HOST}X-A: ${REPEAT('b', 4096)}\r\n`), '4096'],
+        [GET(`/${REPEAT('a', 3072)}`), '3072'],
+      ]) {
+        const { answers } = outcomeOf(await ask([bytes]), bytes);
+        assert.equal(answers.length, 1);
+        assert.match(answers[0].head, /\r\nContent-Type: application\/problem\+json/);
+        const problem = JSON.parse(answers[0].body);
+        assert.equal(problem.status, answers[0].status);
+        assert.ok(problem.detail.includes(word), problem.detail);
+      }
+    });
+
+    it('of any size of head get an answer, never silence', async () => {
+      const enough = (received) => readAnswers(received).answers.length === 1;
+      const heads = [];
+      for (let bytes = 3000; bytes < 8400; bytes += 27)
+        heads.push(`X-A: ${REPEAT('b', bytes)}\r\n`, REPEAT('Abcdefg: hijklmnop\r\n', Math.ceil(bytes / 76)));
+      const worker = async () => {
+        for (let head = heads.shift(); head !== undefined; head = heads.shift()) {
+          const bytes = GET(E, HOST + head);
+          const { outcome } = outcomeOf(await ask([bytes], { enough, quietMs: 5000 }), bytes);
+          assert.match(outcome, /^(404|431|431 close)$/, `${bytes.length} bytes: ${outcome}`);
+        }
+      };
+      await Promise.all(Array.from({ length: 4 }, worker));
+    });
+
+    it('that come byte by byte are answered once they are whole', async () => {
+      const enough = (received) => received.length >= 12;
+      const { received } = await ask([...GET(E)], { enough, quietMs: 5000 });
+      assert.match(received.toString('latin1'), /^HTTP\/1\.1 404/);
+    });
+  });
+
+  it('that never become a request end in the time for a head, however busy they look', async (t) => {
+    const config = { http: { head_timeout: `${HEAD_TIMEOUT_MS}ms` } };
+    const gateway = await startGateway({ t, nats: NO_BROKER, config });
+    const begun = Date.now();
+    const closed = (bytes, drip) =>
+      new Promise((done) => {
+        const socket = connect(gateway.port, '127.0.0.1', () => socket.write(bytes));
+        const timer = drip && setInterval(() => socket.write(drip), 100);
+        socket.resume();
+        socket.on('error', () => {});
+        socket.on('close', () => {
+          clearInterval(timer);
+          done(Date.now() - begun);
+        });
+      });
+    const line = 'GET /livez HTTP/1.1\r\n';
+    const times = await Promise.all([closed(''), closed(line), closed(line, 'X'), closed(OK), closed(OK, 'G')]);
+    for (const ms of times) assert.ok(ms > 0.8 * HEAD_TIMEOUT_MS && ms < HEAD_TIMEOUT_MS + 5000, `${times}`);
     assert.equal((await gateway.get('/livez')).status, 200);
   });
-});
 
-describe('answers that nobody takes', () => {
-  it('are given up after 60 s, and hold up nobody else', async (t) => {
-    const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', config: { http: { loops: 1 } } });
+  it('whose answers nobody takes are given up in the time for an answer, and hold up nobody else', async (t) => {
+    const config = { http: { loops: 1, answer_timeout: `${ANSWER_TIMEOUT_MS}ms` } };
+    const gateway = await startGateway({ t, nats: NO_BROKER, config });
     await gateway.get('/livez');
-    const before = openFiles(gateway.pid);
+    const before = filesOf(gateway);
     // As many as no buffer on the way holds.
     const reader = connect(gateway.port, '127.0.0.1', () => reader.write(REPEAT(GET('/openapi.yaml'), 1000)));
     t.after(() => reader.destroy());
     reader.on('error', () => {}).pause();
-    await until('it is connected', () => openFiles(gateway.pid) > before);
+    await until('it is connected', () => filesOf(gateway) > before);
     const begun = Date.now();
     await until(
       'it is closed, while others are answered',
       async () => {
         assert.equal((await gateway.get('/livez')).status, 200);
-        return openFiles(gateway.pid) <= before;
+        return filesOf(gateway) <= before;
       },
-      { deadlineMs: 75_000, everyMs: 200, hard: true },
+      { deadlineMs: ANSWER_TIMEOUT_MS + 10_000, everyMs: 100, hard: true },
     );
-    assert.ok(Date.now() - begun > 50_000, `${Date.now() - begun} ms`);
+    assert.ok(Date.now() - begun > 0.8 * ANSWER_TIMEOUT_MS, `${Date.now() - begun} ms`);
   });
 });
-
-// Ends as soon as one whole answer is there or the connection closes.
-function converseShort(port, bytes) {
-  return new Promise((done) => {
-    const chunks = [];
-    const socket = connect(port, '127.0.0.1', () => socket.write(Buffer.from(bytes, 'latin1')));
-    const timer = setTimeout(() => socket.destroy(), 5000);
-    let ended = false;
-    socket.on('data', (data) => {
-      chunks.push(data);
-      if (readAnswers(Buffer.concat(chunks), ['GET']).statuses.length === 1) socket.destroy();
-    });
-    socket.on('error', () => (ended = true));
-    socket.on('end', () => (ended = true));
-    socket.on('close', () => {
-      clearTimeout(timer);
-      done({ received: Buffer.concat(chunks), ended });
-    });
-  });
-}

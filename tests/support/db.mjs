@@ -119,7 +119,9 @@ function compareRejected(entries, expected, note) {
   for (const [i, want] of expected.entries()) {
     const have = entries[i];
     if (have === undefined) return;
-    for (const key of ['sequence', 'reason', 'subject', 'payloadBytes', 'sha256']) {
+    if (!want.reasons.includes(have.reason))
+      note(`rejected ${want.sequence}: reason ${have.reason}, fold ${want.reasons}`);
+    for (const key of ['sequence', 'subject', 'payloadBytes', 'sha256']) {
       if (String(have[key]) !== String(want[key])) {
         note(`rejected ${want.sequence} (${want.reason}): ${key} ${have[key]}, fold ${want[key]}`);
       }

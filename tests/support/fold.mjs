@@ -14,7 +14,8 @@ const RFC3339 =
   /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
 // The state of one stream. `mapping` is the stream's own part of the configuration: {subject, collection?,
-// collections?, format?}. Each message is {seq, subject, payload (bytes), headers? (nats headers)}.
+// collections?, format?, collectionsMax? (how many it may have)}. Each message is {seq, subject, payload (bytes),
+// headers? (nats headers)}.
 export class Fold {
   constructor(mapping) {
     this.mapping = mapping;
@@ -43,12 +44,13 @@ export class Fold {
       return event === null ? 'ignored' : this.change(event, message);
     } catch (poison) {
       if (!(poison instanceof Poison)) throw poison;
-      this.reject(message, poison.reason, poison.known);
+      this.reject(message, poison.reason, poison.known, poison.reasons);
       return 'rejected';
     }
   }
 
   change(event, message) {
+    this.checkRoom(event);
     const rows = this.rows(event.collection);
     const stored = rows.get(event.id);
     if (event.erase) return this.erase(rows, event, stored, message);
@@ -57,6 +59,12 @@ export class Fold {
     const { version, deleted, state, occurredAt } = event;
     rows.set(event.id, { version, deleted, state, occurredAt, seq: message.seq });
     return 'applied';
+  }
+
+  checkRoom(event) {
+    const known = this.collections();
+    if (event.erase || known.length < (this.mapping.collectionsMax ?? Infinity)) return;
+    if (!known.includes(event.collection)) throw new Poison('too-many-collections', event);
   }
 
   same(event, stored, message) {
@@ -73,11 +81,12 @@ export class Fold {
     return 'applied';
   }
 
-  reject(message, reason, known) {
+  reject(message, reason, known, reasons = [reason]) {
     this.rejected.push({
       sequence: message.seq,
       subject: Buffer.from(message.subject).subarray(0, TEXT_BYTES_MAX).toString(),
       reason,
+      reasons, // any of them will do
       collection: known.collection,
       id: known.id,
       version: known.version,
@@ -106,8 +115,8 @@ function decode(mapping, message) {
   const match = matchSubject(mapping.subject, message.subject);
   if (match === null) return null;
   const collection = mapping.collection ?? match.collection;
-  if (Buffer.byteLength(collection) > COLLECTION_BYTES_MAX) throw new Poison('bad-collection');
   if (mapping.collections && !mapping.collections.includes(collection)) return null;
+  if (Buffer.byteLength(collection) > COLLECTION_BYTES_MAX) throw new Poison('bad-collection');
   const known = { collection };
   try {
     if (match.id !== undefined) known.id = checkId(match.id);
@@ -131,10 +140,34 @@ function decodeEnvelope(known, { payload }) {
     const value = document.members.get(name);
     return value === undefined || value.kind === 'null' ? undefined : value;
   };
-  known.id = takeId(known.id, member('aggregateId'));
-  known.version = takeVersion(member('version'));
-  const occurredAt = takeFacts(member);
-  return { ...known, occurredAt, ...takeState(member) };
+  const event = { occurredAt: null };
+  const all = [
+    () => (known.id = takeId(known.id, member('aggregateId'))),
+    () => (known.version = takeVersion(member('version'))),
+    ...TEXTS.map((name) => () => takeText(member(name))),
+    () => takeSchemaVersion(member('schemaVersion')),
+    () => (event.occurredAt = takeTime(member('occurredAt'))),
+    () => Object.assign(event, takeState(member)),
+  ].map(poisonOf);
+  throwFirst(all.filter((poison) => poison !== null));
+  return { ...known, ...event };
+}
+
+// What is wrong in several ways may be rejected for any of them.
+function poisonOf(check) {
+  try {
+    check();
+    return null;
+  } catch (poison) {
+    if (poison instanceof Poison) return poison;
+    throw poison;
+  }
+}
+
+function throwFirst(poisons) {
+  if (poisons.length === 0) return;
+  poisons[0].reasons = poisons.map(({ reason }) => reason);
+  throw poisons[0];
 }
 
 function takeId(fromSubject, value) {
@@ -163,19 +196,22 @@ function takeVersion(value) {
   return version;
 }
 
-// The optional members; gives occurredAt.
-function takeFacts(member) {
-  for (const name of ['type', 'messageId', 'correlationId', 'causationId', 'occurredAt']) {
-    const value = member(name);
-    if (value === undefined) continue;
-    if (value.kind !== 'string') throw new Poison('bad-type');
-    if (Buffer.byteLength(value.value) > TEXT_BYTES_MAX) throw new Poison('too-large');
-  }
-  const schema = member('schemaVersion');
-  if (schema !== undefined && !(schema.kind === 'number' && /^-?\d+$/.test(schema.raw))) throw new Poison('bad-type');
-  const occurredAt = member('occurredAt')?.value ?? null;
-  if (occurredAt !== null && !RFC3339.test(occurredAt)) throw new Poison('bad-type');
-  return occurredAt;
+const TEXTS = ['type', 'messageId', 'correlationId', 'causationId'];
+
+function takeText(value) {
+  if (value === undefined) return;
+  if (value.kind !== 'string') throw new Poison('bad-type');
+  if (Buffer.byteLength(value.value) > TEXT_BYTES_MAX) throw new Poison('too-large');
+}
+
+function takeSchemaVersion(value) {
+  if (value !== undefined && !(value.kind === 'number' && /^-?\d+$/.test(value.raw))) throw new Poison('bad-type');
+}
+
+function takeTime(value) {
+  takeText(value);
+  if (value !== undefined && !RFC3339.test(value.value)) throw new Poison('bad-type');
+  return value?.value ?? null;
 }
 
 function takeState(member) {
@@ -196,6 +232,7 @@ function decodeKv(known, { payload, seq, headers }) {
   if (operation === 'DEL' || operation === 'PURGE' || marker !== '') {
     return { ...known, deleted: true, state: null, occurredAt: null };
   }
+  if (payload.length > PAYLOAD_BYTES_MAX) throw new Poison('too-large');
   return { ...known, deleted: false, state: writeJson(readJson(payload)), occurredAt: null };
 }
 

@@ -29,17 +29,38 @@ export function readJson(bytes) {
   } catch {
     throw new Poison('bad-json');
   }
-  const reader = new Reader(text);
-  const value = reader.value(1);
-  reader.match(SPACE);
-  if (reader.at !== text.length) throw new Poison('bad-json');
-  return value;
+  try {
+    return new Reader(text).whole();
+  } catch (poison) {
+    // What is no JSON at all is that first.
+    if (poison.reason !== 'bad-json' && !isJson(text)) throw new Poison('bad-json');
+    throw poison;
+  }
+}
+
+function isJson(text) {
+  try {
+    JSON.parse(text);
+    new Reader(text, { tolerant: true }).whole(); // lone surrogates too
+  } catch (error) {
+    return error instanceof RangeError; // nested too deep for this reader
+  }
+  return true;
 }
 
 class Reader {
-  constructor(text) {
+  // `tolerant`: of duplicate members and depth.
+  constructor(text, { tolerant = false } = {}) {
     this.text = text;
+    this.tolerant = tolerant;
     this.at = 0;
+  }
+
+  whole() {
+    const value = this.value(1);
+    this.match(SPACE);
+    if (this.at !== this.text.length) throw new Poison('bad-json');
+    return value;
   }
 
   match(pattern) {
@@ -64,7 +85,7 @@ class Reader {
   value(depth) {
     const first = this.peek();
     if (first === '{' || first === '[') {
-      if (depth > DEPTH_MAX) throw new Poison('too-deep');
+      if (depth > DEPTH_MAX && !this.tolerant) throw new Poison('too-deep');
       return first === '{' ? this.object(depth) : this.array(depth);
     }
     if (first === '"') return { kind: 'string', value: this.string() };
@@ -81,7 +102,7 @@ class Reader {
     for (;;) {
       if (this.peek() !== '"') throw new Poison('bad-json');
       const name = this.string();
-      if (members.has(name)) throw new Poison('duplicate-member');
+      if (members.has(name) && !this.tolerant) throw new Poison('duplicate-member');
       this.take(':');
       members.set(name, this.value(depth + 1));
       if (this.peek() === '}') return this.close({ kind: 'object', members });
