@@ -206,6 +206,8 @@ static bool parse(struct call *call, bool ops_only, int64_t now_ns, struct respo
     r->collection = call->collection;
     r->id = call->id;
     r->arrived_ns = now_ns;
+    if (r->route == (int)ROUTE_ENTITY)
+        model_read_expect(turn_reader(call->worker->turn), r->collection, r->id);
     if (!check_segments(call, out) || !check_params(call, out) || !read_demands(call, out))
         return false;
     r->parsed = true;

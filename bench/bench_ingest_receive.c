@@ -30,8 +30,8 @@ static void on_alarm(void *context)
     atomic_store(&counter->trouble, true);
 }
 
-/* A message has a payload and an acknowledgement's subject to reply to; what has none is flow control, which asks for an
- * answer, or a heartbeat. */
+/* A message has an acknowledgement's subject to reply to; what has none is flow control, which asks for an answer, or a
+ * heartbeat. */
 static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *closure)
 {
     struct counter *counter = closure;

@@ -43,8 +43,8 @@ static inline void ingest_input_add(struct ingest_input *in, char *data, size_t 
         in->event_bytes_max = bytes;
 }
 
-/* Events of about 300 bytes. `entities` is how many ids there are to choose from; 0: every event has its own. False: out
- * of memory. */
+/* Events of about 300 bytes. `entities` is how many ids there are to choose from; 0: every event has its own. False:
+ * out of memory. */
 static inline bool ingest_input_make(struct ingest_input *in, size_t count, size_t entities, bool sequential)
 {
     *in = (struct ingest_input){.bytes = calloc(count, INGEST_MADE_BYTES_MAX),

@@ -23,7 +23,8 @@
 #include "core/slice.h"
 #include "core/status.h"
 
-#define MODEL_SCHEMA_VERSION 1
+#define MODEL_SCHEMA_VERSION 2
+#define MODEL_SCHEMA_VERSION_MIN 2     /* older ones have no checksums: moved aside and built anew */
 #define MODEL_GAPS_MAX 16              /* per stream; beyond it the two nearest are merged: loss is never understated */
 #define MODEL_PAGE_ITEMS_MAX 1000
 #define MODEL_PAGE_BYTES_MAX (8u << 20) /* a page ends early, with a cursor, so that one answer cannot take all memory */
@@ -117,6 +118,7 @@ struct model_options {
 struct model_open_report {
     bool created;
     char moved_aside[512];     /* where a corrupt database went; "" = it was sound */
+    char reason[384];          /* what was found; "" likewise */
 };
 
 /* Open or create the database and migrate it. Takes an exclusive lock on `<path>.lock` for as long as it is open.
@@ -124,6 +126,9 @@ struct model_open_report {
  * Errors: SG_LOCKED (another gateway has it), SG_INVALID (a newer schema, not a stategate database), SG_STORAGE. */
 SG_MUST_CHECK enum sg_status model_open(const struct model_options *options, struct model_writer **out,
                                         struct model_open_report *report, struct sg_error *err);
+/* What damage was met by any connection of this process since the database was opened, in a few words that live as long as
+ * the writer; NULL = none. It cannot be mended while the database is open. Any thread. */
+const char *model_damage(const struct model_writer *w);
 /* Checkpoint (truncate) and close. Close the readers first. NULL is allowed. */
 void model_close(struct model_writer *w);
 
@@ -187,6 +192,9 @@ SG_MUST_CHECK enum sg_status model_apply(struct model_writer *w, int64_t stream_
 #define MODEL_SWEEP_NS (2 * INT64_C(1000000)) /* the commit may take ten times that: freed pages are overwritten */
 SG_MUST_CHECK enum sg_status model_sweep(struct model_writer *w, size_t rows_max, bool *more, struct sg_error *err);
 
+/* Nothing large is likely to be applied soon: give back the pages that are kept for it. model_apply takes them again. */
+void model_rest(struct model_writer *w);
+
 /* Bytes of the database file and of the WAL; 0 = it is not there, -1 = that could not be asked. Any thread (asks the file
  * system). */
 struct model_sizes {
@@ -244,7 +252,8 @@ SG_MUST_CHECK enum sg_status model_read_entity(struct model_reader *r, struct sl
  * something was committed meanwhile; then nothing that was read since the peek counts. The slices live until the next call
  * on this reader. */
 bool model_read_cached(struct model_reader *r, struct slice collection, struct slice id, struct model_entity *out);
-
+/* A hint: this entity is about to be read. Memory that the cache will look at is on its way meanwhile. Any time. */
+void model_read_expect(const struct model_reader *r, struct slice collection, struct slice id);
 /* Take over the row that was found last: its slices then live until it is released, by any thread, before its
  * model_shared is destroyed. */
 struct model_cached;

@@ -13,67 +13,23 @@
 #include "core/model_internal.h"
 
 #define WHAT "apply events"
-
-/* One event of a row, to be sorted. */
-struct work {
-    struct model_known *collection;
-    uint64_t prefix; /* first bytes of the id, so that most comparisons end here */
-    size_t index;    /* into events and outcomes */
-};
-
-struct model_scratch {
-    struct model_outcome *outcomes; /* owned */
-    struct work *works;             /* owned */
-    size_t capacity;
-    bool rows_expected; /* the id before was stored: group_apply's guess */
-};
+#define BULK_GROUPS_MIN 8 /* for fewer ids a statement each costs less */
 
 struct batch {
     struct model_writer *w;
     const struct event *events;
     size_t events_count;
     struct model_outcome *outcomes;
-    struct work *works;
+    struct model_work *works;
     size_t works_count;
+    struct model_group *groups;
+    size_t groups_count;
     struct model_build build;
     uint64_t position;
     const struct event *last; /* the event at the position; NULL = all were redelivered */
     bool recorded;            /* something is to be recorded as rejected */
     bool rows_changed;
 };
-
-void model_scratch_free(struct model_scratch *scratch)
-{
-    if (scratch == NULL)
-        return;
-    free(scratch->outcomes);
-    free(scratch->works);
-    free(scratch);
-}
-
-static enum sg_status scratch_reserve(struct model_writer *w, size_t count, struct sg_error *err)
-{
-    if (w->scratch == NULL)
-        w->scratch = calloc(1, sizeof *w->scratch);
-    struct model_scratch *scratch = w->scratch;
-    if (scratch == NULL)
-        return sg_fail(err, SG_MEMORY, "out of memory");
-    if (scratch->capacity >= count)
-        return SG_OK;
-    struct model_outcome *outcomes = calloc(count, sizeof *outcomes);
-    struct work *works = calloc(count, sizeof *works);
-    if (outcomes == NULL || works == NULL) {
-        free(outcomes);
-        free(works);
-        return sg_fail(err, SG_MEMORY, "out of memory");
-    }
-    free(scratch->outcomes);
-    free(scratch->works);
-    scratch->outcomes = outcomes;
-    scratch->works = works;
-    scratch->capacity = count;
-    return SG_OK;
-}
 
 /* ---- 1. classify ---- */
 
@@ -98,7 +54,7 @@ static enum sg_status classify_row(struct batch *b, size_t index, struct sg_erro
     if (status != SG_OK)
         return status;
     if (collection != NULL) {
-        b->works[b->works_count++] = (struct work){collection, id_prefix(e->id), index};
+        b->works[b->works_count++] = (struct model_work){collection, id_prefix(e->id), index};
     } else if (e->kind == EVENT_ERASE) {
         o->result = RESULT_IGNORED; /* nothing to erase */
     } else {
@@ -154,8 +110,8 @@ static int id_compare(struct slice a, struct slice b)
 
 static int work_compare(const void *left, const void *right, void *context)
 {
-    const struct work *a = left;
-    const struct work *b = right;
+    const struct model_work *a = left;
+    const struct model_work *b = right;
     const struct event *events = context;
     if (a->collection != b->collection)
         return a->collection->id < b->collection->id ? -1 : 1;
@@ -180,69 +136,108 @@ static void works_sort(struct batch *b)
 
 /* ---- 3. fold and write ---- */
 
-/* Fold works[first..end), all of one id, over `row` and write the winner, if there is one. */
-static enum sg_status group_fold(struct batch *b, size_t first, size_t end, enum model_sql which, struct model_row *row,
-                                 bool *written, struct sg_error *err)
+/* Fold a group's events over its row. */
+static enum sg_status group_fold(struct batch *b, struct model_group *g, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
-    *written = false;
-    for (size_t i = first; status == SG_OK && i < end; i++) {
+    for (size_t i = g->first; status == SG_OK && i < g->end; i++) {
         struct model_outcome *o = &b->outcomes[b->works[i].index];
-        status = model_row_fold(&b->w->c, row, &b->events[b->works[i].index], o, err);
+        status = model_row_fold(&b->w->c, &g->row, &b->events[b->works[i].index], o, err);
         if (o->result == RESULT_CONFLICT)
             b->recorded = true;
     }
-    if (status == SG_OK && row->winner != NULL)
-        status = model_row_write(&b->w->c, which, b->works[first].collection, row, written, err);
+    return status;
+}
+
+static enum sg_status group_write(struct batch *b, struct model_group *g, enum model_sql which, struct sg_error *err)
+{
+    enum sg_status status = group_fold(b, g, err);
+    if (status == SG_OK && g->row.winner != NULL)
+        status = model_row_write(&b->w->c, which, g->collection, &g->row, &g->written, err);
+    return status;
+}
+
+static void group_count(struct batch *b, const struct model_group *g, bool was_alive)
+{
+    b->rows_changed = true;
+    g->collection->entities_delta += (g->row.deleted ? 0 : 1) - (was_alive ? 1 : 0);
+    if (g->row.sequence > g->collection->position)
+        g->collection->position = g->row.sequence;
+}
+
+static enum sg_status group_look_up(struct batch *b, struct model_group *g, struct sg_error *err)
+{
+    const struct event *head = &b->events[b->works[g->first].index];
+    enum sg_status status = model_row_find(&b->w->c, g->collection, head->id, &g->row, err);
+    b->w->scratch->rows_expected = g->row.number != 0;
+    bool was_alive = g->row.number != 0 && !g->row.deleted;
+    if (status == SG_OK)
+        status = group_write(b, g, g->row.number != 0 ? SQL_ENTITY_UPDATE : SQL_ENTITY_INSERT, err);
+    if (status == SG_OK && g->written)
+        group_count(b, g, was_alive);
     return status;
 }
 
 /* First a guess, by what the id before turned out to be, that takes one statement: the id is new (while a model is
  * filled), or it is stored, alive and older (afterwards). The statement itself refuses where the guess is wrong; then
  * the row is looked up. */
-static enum sg_status group_apply(struct batch *b, size_t first, size_t end, struct sg_error *err)
+static enum sg_status group_apply(struct batch *b, struct model_group *g, struct sg_error *err)
 {
-    const struct event *head = &b->events[b->works[first].index];
-    struct model_known *collection = b->works[first].collection;
     bool was_alive = b->w->scratch->rows_expected;
-    bool written = false;
-    struct model_row row = {0};
     enum sg_status status = SG_OK;
     if (!was_alive)
-        status = group_fold(b, first, end, SQL_ENTITY_INSERT, &row, &written, err);
-    else if (end - first == 1 && head->kind != EVENT_ERASE)
-        status = group_fold(b, first, end, SQL_ENTITY_REPLACE, &row, &written, err);
-    if (status == SG_OK && !written) {
-        status = model_row_find(&b->w->c, collection, head->id, &row, err);
-        b->w->scratch->rows_expected = row.number != 0;
-        was_alive = row.number != 0 && !row.deleted;
-        if (status == SG_OK)
-            status = group_fold(b, first, end, row.number != 0 ? SQL_ENTITY_UPDATE : SQL_ENTITY_INSERT, &row,
-                                &written, err);
+        status = group_write(b, g, SQL_ENTITY_INSERT, err);
+    else if (g->end - g->first == 1 && b->events[b->works[g->first].index].kind != EVENT_ERASE)
+        status = group_write(b, g, SQL_ENTITY_REPLACE, err);
+    if (status == SG_OK && g->written)
+        group_count(b, g, was_alive);
+    else if (status == SG_OK)
+        status = group_look_up(b, g, err);
+    return status;
+}
+
+/* The guess that all ids are new, made for the whole batch: one statement inserts those for which it is right. */
+static enum sg_status groups_insert(struct batch *b, struct sg_error *err)
+{
+    enum sg_status status = SG_OK;
+    for (size_t i = 0; status == SG_OK && i < b->groups_count; i++)
+        status = group_fold(b, &b->groups[i], err);
+    if (status == SG_OK)
+        status = model_bulk_insert(&b->w->c, &b->w->scratch->bulk, b->groups, b->groups_count, err);
+    for (size_t i = 0; status == SG_OK && i < b->groups_count; i++) {
+        if (b->groups[i].written)
+            group_count(b, &b->groups[i], false);
+        else
+            status = group_look_up(b, &b->groups[i], err);
     }
-    if (status != SG_OK || !written)
-        return status;
-    b->rows_changed = true;
-    collection->entities_delta += (row.deleted ? 0 : 1) - (was_alive ? 1 : 0);
-    if (row.sequence > collection->position)
-        collection->position = row.sequence;
-    return SG_OK;
+    return status;
+}
+
+static bool works_same_id(const struct batch *b, const struct model_work *x, const struct model_work *y)
+{
+    return x->collection == y->collection && x->prefix == y->prefix &&
+           slice_equal(b->events[x->index].id, b->events[y->index].id);
+}
+
+static void groups_find(struct batch *b)
+{
+    for (size_t first = 0, end; first < b->works_count; first = end) {
+        for (end = first + 1; end < b->works_count && works_same_id(b, &b->works[first], &b->works[end]);)
+            end++;
+        b->groups[b->groups_count++] =
+            (struct model_group){.collection = b->works[first].collection, .first = first, .end = end};
+    }
 }
 
 static enum sg_status apply_rows(struct batch *b, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
     works_sort(b);
-    for (size_t first = 0, end; status == SG_OK && first < b->works_count; first = end) {
-        const struct work *head = &b->works[first];
-        for (end = first + 1; end < b->works_count; end++) {
-            const struct work *next = &b->works[end];
-            if (next->collection != head->collection || next->prefix != head->prefix ||
-                !slice_equal(b->events[next->index].id, b->events[head->index].id))
-                break;
-        }
-        status = group_apply(b, first, end, err);
-    }
+    groups_find(b);
+    if (b->groups_count >= BULK_GROUPS_MIN && !b->w->scratch->rows_expected)
+        return groups_insert(b, err);
+    for (size_t i = 0; status == SG_OK && i < b->groups_count; i++)
+        status = group_apply(b, &b->groups[i], err);
     return status;
 }
 
@@ -323,7 +318,7 @@ static void forget_changed(const struct batch *b)
         return;
     model_shared_begin(w->shared); /* first: no fill follows */
     for (size_t i = 0; i < b->works_count; i++) {
-        const struct work *work = &b->works[i];
+        const struct model_work *work = &b->works[i];
         if (b->outcomes[work->index].result == RESULT_APPLIED)
             model_cache_forget(w->shared->cache, work->collection->id, b->events[work->index].id);
     }
@@ -337,15 +332,17 @@ enum sg_status model_apply(struct model_writer *w, int64_t stream_id, const stru
                            enum event_result *results, enum event_reason *reasons, uint64_t *position,
                            struct sg_error *err)
 {
-    enum sg_status status = scratch_reserve(w, events_count, err);
+    enum sg_status status = model_scratch_reserve(w, events_count, err);
     if (status == SG_OK)
         status = model_room(w, err);
+    model_pages_for(w, events_count);
     if (status == SG_OK)
         status = model_begin(w, err);
     if (status != SG_OK)
         return status;
     struct batch b = {.w = w, .events = events, .events_count = events_count,
-                      .outcomes = w->scratch->outcomes, .works = w->scratch->works};
+                      .outcomes = w->scratch->outcomes, .works = w->scratch->works,
+                      .groups = w->scratch->groups};
     w->changes = SERVED_NOTHING;
     status = batch_run(&b, stream_id, err);
     if (status == SG_OK)

@@ -50,13 +50,21 @@ struct shard {
     struct model_cached *hand; /* NULL = begin with the oldest */
     size_t bytes;
     size_t rows;
+    uint64_t offered; /* rows, since the shard was full */
     uint64_t hits;
     uint64_t misses;
     char pad[CACHE_LINE_BYTES]; /* the next shard's lock is in another cache line */
 };
 
+/* A number and some bits of the hash that it was put in under. */
+#define PLACE_TAG_BITS 24
+#define PLACE_TAG(hash) ((hash) >> (64 - PLACE_TAG_BITS))
+#define PLACE_NUMBER_MAX (INT64_MAX >> PLACE_TAG_BITS) /* beyond a million million rows there is no guess */
+
 struct model_cache {
     uint64_t seed;
+    atomic_uint_fast64_t *places; /* owned; by hash, the later one stays; NULL in a tiny cache */
+    size_t places_count;          /* a power of two */
     size_t shards_count; /* a power of two */
     size_t shard_bytes_max;
     size_t chains_count; /* of each shard; a power of two */
@@ -74,25 +82,31 @@ static size_t power_of_two_at_most(size_t n)
 
 enum sg_status model_cache_create(int64_t bytes, struct model_cache **out, struct sg_error *err)
 {
-    size_t wanted = (size_t)bytes / MODEL_CACHE_SHARD_BYTES_MIN;
+    size_t places = power_of_two_at_most((size_t)bytes / MODEL_CACHE_PLACES_PART / sizeof(atomic_uint_fast64_t));
+    size_t places_bytes = places * sizeof(atomic_uint_fast64_t);
+    size_t rows_bytes = (size_t)bytes > places_bytes ? (size_t)bytes - places_bytes : 0;
+    size_t wanted = rows_bytes / MODEL_CACHE_SHARD_BYTES_MIN;
     size_t shards = power_of_two_at_most(wanted < MODEL_CACHE_SHARDS_MAX ? wanted : MODEL_CACHE_SHARDS_MAX);
     struct model_cache *cache = calloc(1, sizeof *cache + shards * sizeof cache->shards[0]);
     if (cache == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for the row cache");
-    size_t shard_bytes = (size_t)bytes / shards;
+    size_t shard_bytes = rows_bytes / shards;
     cache->seed = hash_seed();
     cache->shards_count = shards;
     cache->chains_count = power_of_two_at_most(shard_bytes / BYTES_PER_CHAIN);
     size_t table_bytes = cache->chains_count * sizeof(struct model_cached *);
     cache->shard_bytes_max = shard_bytes > table_bytes ? shard_bytes - table_bytes : 0;
+    cache->places_count = places;
+    cache->places = calloc(places, sizeof cache->places[0]);
+    bool whole = cache->places != NULL;
     for (size_t i = 0; i < shards; i++) {
         (void)pthread_mutex_init(&cache->shards[i].mutex, NULL);
         cache->shards[i].chains = calloc(cache->chains_count, sizeof(struct model_cached *));
-        if (cache->shards[i].chains == NULL) {
-            cache->shards_count = i + 1;
-            model_cache_destroy(cache);
-            return sg_fail(err, SG_MEMORY, "out of memory for a row cache of %lld bytes", (long long)bytes);
-        }
+        whole = whole && cache->shards[i].chains != NULL;
+    }
+    if (!whole) {
+        model_cache_destroy(cache);
+        return sg_fail(err, SG_MEMORY, "out of memory for a row cache of %lld bytes", (long long)bytes);
     }
     *out = cache;
     return SG_OK;
@@ -110,6 +124,8 @@ void model_cache_destroy(struct model_cache *cache)
         free(s->chains);
         (void)pthread_mutex_destroy(&s->mutex);
     }
+    if (cache != NULL)
+        free(cache->places);
     free(cache);
 }
 
@@ -120,9 +136,28 @@ static uint64_t key_hash(const struct model_cache *cache, int64_t collection, st
     return hash_bytes(cache->seed ^ (uint64_t)collection * UINT64_C(0x9e3779b97f4a7c15), id);
 }
 
+struct model_cache_key model_cache_key(const struct model_cache *cache, int64_t collection, int64_t generation,
+                                       struct slice id)
+{
+    return (struct model_cache_key){collection, generation, id, key_hash(cache, collection, id)};
+}
+
+static size_t shard_index(const struct model_cache *cache, uint64_t hash)
+{
+    return hash >> 58 & (cache->shards_count - 1);
+}
+
 static struct shard *shard_of(struct model_cache *cache, uint64_t hash)
 {
-    return &cache->shards[hash >> 58 & (cache->shards_count - 1)];
+    return &cache->shards[shard_index(cache, hash)];
+}
+
+void model_cache_expect(const struct model_cache *cache, const struct model_cache_key *key)
+{
+    const struct shard *s = &cache->shards[shard_index(cache, key->hash)];
+    __builtin_prefetch(&s->mutex, 1);
+    __builtin_prefetch(&s->chains[key->hash & (cache->chains_count - 1)]);
+    __builtin_prefetch(&cache->places[key->hash & (cache->places_count - 1)]);
 }
 
 /* Where the link to the row is, or to NULL at the end of its chain. */
@@ -141,10 +176,9 @@ static struct model_cached **link_of(const struct model_cache *cache, struct sha
 struct model_cached *model_cache_find(struct model_cache *cache, const struct model_cache_key *key,
                                       struct model_entity *out)
 {
-    uint64_t hash = key_hash(cache, key->collection, key->id);
-    struct shard *s = shard_of(cache, hash);
+    struct shard *s = shard_of(cache, key->hash);
     (void)pthread_mutex_lock(&s->mutex);
-    struct model_cached *row = *link_of(cache, s, hash, key->collection, key->id);
+    struct model_cached *row = *link_of(cache, s, key->hash, key->collection, key->id);
     if (row != NULL && row->generation == key->generation) {
         atomic_fetch_add_explicit(&row->holders, 1, memory_order_relaxed);
         row->found = true;
@@ -224,7 +258,7 @@ static struct model_cached *row_make(const struct model_cache *cache, const stru
     struct model_cached *row = malloc(sizeof *row + bytes);
     if (row == NULL)
         return NULL;
-    *row = (struct model_cached){.hash = key_hash(cache, key->collection, key->id),
+    *row = (struct model_cached){.hash = key->hash,
                                  .collection = key->collection,
                                  .generation = key->generation,
                                  .version = entity->version,
@@ -246,13 +280,24 @@ static struct model_cached *row_make(const struct model_cache *cache, const stru
     return row;
 }
 
+/* Rows come in as they are read while there is room; then only some, so that reads of ever other ids do not pay for rows
+ * that nobody asks for again. */
+static bool admitted(const struct model_cache *cache, struct shard *s)
+{
+    (void)pthread_mutex_lock(&s->mutex);
+    bool full = s->bytes > cache->shard_bytes_max - cache->shard_bytes_max / MODEL_CACHE_ROW_PARTS;
+    bool yes = !full || s->offered++ % MODEL_CACHE_ADMIT_ONE_OF == 0;
+    (void)pthread_mutex_unlock(&s->mutex);
+    return yes;
+}
+
 void model_cache_fill(struct model_cache *cache, const struct model_cache_key *key, const struct model_entity *entity,
                       const atomic_uint_fast64_t *clock, uint64_t then)
 {
-    struct model_cached *row = row_make(cache, key, entity);
+    struct shard *s = shard_of(cache, key->hash);
+    struct model_cached *row = admitted(cache, s) ? row_make(cache, key, entity) : NULL;
     if (row == NULL)
         return;
-    struct shard *s = shard_of(cache, row->hash);
     if (!atomic_load_explicit(&cache->used, memory_order_relaxed))
         atomic_store(&cache->used, true);
 #ifdef SG_PLANT_LATE_FILL
@@ -276,6 +321,20 @@ void model_cache_fill(struct model_cache *cache, const struct model_cache_key *k
     free(row);
 }
 
+int64_t model_cache_place(const struct model_cache *cache, const struct model_cache_key *key)
+{
+    uint64_t place = atomic_load_explicit(&cache->places[key->hash & (cache->places_count - 1)], memory_order_relaxed);
+    bool ours = (place & ((1u << PLACE_TAG_BITS) - 1)) == PLACE_TAG(key->hash);
+    return ours ? (int64_t)(place >> PLACE_TAG_BITS) : 0;
+}
+
+void model_cache_place_set(struct model_cache *cache, const struct model_cache_key *key, int64_t number)
+{
+    if (number > 0 && number <= PLACE_NUMBER_MAX)
+        atomic_store_explicit(&cache->places[key->hash & (cache->places_count - 1)],
+                              (uint64_t)number << PLACE_TAG_BITS | PLACE_TAG(key->hash), memory_order_relaxed);
+}
+
 void model_cache_forget(struct model_cache *cache, int64_t collection, struct slice id)
 {
     if (!atomic_load(&cache->used))
@@ -291,7 +350,7 @@ void model_cache_forget(struct model_cache *cache, int64_t collection, struct sl
 
 void model_cache_facts(struct model_cache *cache, struct model_cache_facts *out)
 {
-    *out = (struct model_cache_facts){0};
+    *out = (struct model_cache_facts){.bytes = cache->places_count * sizeof cache->places[0]};
     for (size_t i = 0; i < cache->shards_count; i++) {
         struct shard *s = &cache->shards[i];
         (void)pthread_mutex_lock(&s->mutex);

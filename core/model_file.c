@@ -10,13 +10,6 @@
 #include "core/clock.h"
 #include "core/model_internal.h"
 
-/* The header of an SQLite file: https://sqlite.org/fileformat2.html#the_database_header */
-#define HEADER_BYTES 100
-#define HEADER_MAGIC "SQLite format 3"
-#define HEADER_USER_VERSION 60
-#define HEADER_APPLICATION_ID 68
-#define WAL_FRAME_HEADER_BYTES 24
-
 static uint32_t big_endian_32(const unsigned char *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
@@ -32,12 +25,12 @@ char *model_path_join(const char *path, const char *suffix)
 }
 
 /* Returns the bytes read, or -1 with errno. */
-static ssize_t header_read(const char *path, unsigned char header[HEADER_BYTES])
+static ssize_t header_read(const char *path, unsigned char header[MODEL_HEADER_BYTES])
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    ssize_t bytes = pread(fd, header, HEADER_BYTES, 0);
+    ssize_t bytes = pread(fd, header, MODEL_HEADER_BYTES, 0);
     int reason = errno;
     (void)close(fd);
     errno = reason;
@@ -46,7 +39,7 @@ static ssize_t header_read(const char *path, unsigned char header[HEADER_BYTES])
 
 enum sg_status model_file_inspect(const char *path, enum model_file *out, struct sg_error *err)
 {
-    unsigned char header[HEADER_BYTES] = {0};
+    unsigned char header[MODEL_HEADER_BYTES] = {0};
     ssize_t bytes = header_read(path, header);
     if (bytes < 0 && errno != ENOENT)
         return sg_fail(err, SG_STORAGE, "cannot read the database %s: %s", path, strerror(errno));
@@ -54,18 +47,28 @@ enum sg_status model_file_inspect(const char *path, enum model_file *out, struct
         *out = MODEL_FILE_ABSENT;
         return SG_OK;
     }
-    if (bytes < HEADER_BYTES || memcmp(header, HEADER_MAGIC, sizeof HEADER_MAGIC) != 0) {
-        *out = MODEL_FILE_DAMAGED;
-        return SG_OK;
-    }
-    if (big_endian_32(header + HEADER_APPLICATION_ID) != MODEL_APPLICATION_ID)
+    if (bytes < MODEL_HEADER_BYTES || memcmp(header, MODEL_HEADER_MAGIC, sizeof MODEL_HEADER_MAGIC) != 0)
+        return sg_fail(err, SG_CORRUPT, "%s is damaged: it does not begin as a database does", path);
+    if (big_endian_32(header + MODEL_HEADER_APPLICATION_ID) != MODEL_APPLICATION_ID)
         return sg_fail(err, SG_INVALID, "%s is a database of another program", path);
-    uint32_t version = big_endian_32(header + HEADER_USER_VERSION);
+    uint32_t version = big_endian_32(header + MODEL_HEADER_USER_VERSION);
     if (version > MODEL_SCHEMA_VERSION)
         return sg_fail(err, SG_INVALID, "%s has schema version %u, newer than version %d of this program", path,
                        version, MODEL_SCHEMA_VERSION);
+    if (version < MODEL_SCHEMA_VERSION_MIN)
+        return sg_fail(err, SG_CORRUPT, "%s is of an older form (schema version %u)", path, version);
+    if (!model_header_is_checked(header))
+        return sg_fail(err, SG_CORRUPT, "%s is damaged: its header is not one that this program writes", path);
     *out = MODEL_FILE_OURS;
-    return SG_OK;
+    return model_seal_check(path, err);
+}
+
+bool model_file_journal(const char *path)
+{
+    char *name = model_path_join(path, "-journal");
+    bool there = name != NULL && access(name, F_OK) == 0;
+    free(name);
+    return there;
 }
 
 /* Every page must be in the file or in the WAL. SQLite checks this itself only while the WAL is empty. */
@@ -112,6 +115,17 @@ static enum sg_status check_edges(struct model_connection *c, struct sg_error *e
     return status;
 }
 
+/* The whole check tells a page that could not be read as it tells damage, sometimes with the reason. */
+static int read_failure(const struct model_connection *c, const char *answer)
+{
+    static const char told[] = "unable to get the page. error code=";
+    const char *at = strstr(answer, told);
+    if (at != NULL)
+        return (int)strtol(at + sizeof told - 1, NULL, 10);
+    bool noted = model_checksum_damage(model_checksum_database(c->db)) != NULL;
+    return strstr(answer, "failed to get page") != NULL && !noted ? SQLITE_IOERR_READ : SQLITE_OK;
+}
+
 static enum sg_status check_whole(struct model_connection *c, const char *pragma, struct sg_error *err)
 {
     sqlite3_stmt *s = NULL;
@@ -121,7 +135,10 @@ static enum sg_status check_whole(struct model_connection *c, const char *pragma
     enum sg_status status = model_step(c, s, SQLITE_OK, "check the database", err);
     if (status == SG_OK) {
         const char *answer = (const char *)sqlite3_column_text(s, 0);
-        if (answer == NULL || strcmp(answer, "ok") != 0)
+        int failure = answer != NULL ? read_failure(c, answer) : SQLITE_OK;
+        if ((failure & 0xff) == SQLITE_IOERR || (failure & 0xff) == SQLITE_NOMEM)
+            status = model_fail(c, failure, "check the database", err);
+        else if (answer == NULL || strcmp(answer, "ok") != 0)
             status = sg_fail(err, SG_CORRUPT, "%s is damaged: %s", c->path, answer != NULL ? answer : "no answer");
     }
     (void)sqlite3_finalize(s);

@@ -6,9 +6,9 @@
 #include <sqlite3.h>
 
 #include "core/model.h"
+#include "core/model_checksum.h"
 #include "core/model_shared.h"
 
-#define MODEL_APPLICATION_ID 0x53474154 /* "SGAT" in the file's header: whose database it is */
 #define MODEL_BUSY_TIMEOUT_MS 2000      /* recovery after an unclean stop holds its lock while it reads the WAL */
 #define MODEL_RESTART_TIMEOUT_MS 100    /* how long a checkpoint that must reset the WAL waits for readers */
 #define MODEL_WAL_FACTOR 4              /* times the checkpoint threshold: from here readers are waited for */
@@ -65,6 +65,7 @@ enum model_sql {
     /* The readers'. */
     SQL_BEGIN_READ,
     SQL_READ_ENTITY,
+    SQL_READ_ENTITY_AT,
     SQL_READ_PAGE,
     SQL_READ_COLLECTION_ID,
     SQL_READ_COLLECTION,
@@ -75,13 +76,20 @@ enum model_sql {
     SQL_READ_REJECTED_UNKNOWN,
     SQL_READ_REJECTED,
     SQL_READ_REJECTED_COUNT,
+    /* The writer's, prepared when the table that it reads from is there (model_bulk.c). */
+    SQL_ENTITY_INSERT_INCOMING,
     SQL_STATEMENTS_COUNT,
     SQL_WRITER_FIRST = SQL_BEGIN_WRITE,
     SQL_WRITER_LAST = SQL_READ_STREAMS,
     SQL_READER_FIRST = SQL_COMMIT,
-    SQL_READER_LAST = SQL_STATEMENTS_COUNT - 1
+    SQL_READER_LAST = SQL_READ_REJECTED_COUNT
 };
 extern const char *const model_sql_texts[SQL_STATEMENTS_COUNT];
+
+/* What an insert of entities names, in this order. */
+#define MODEL_ENTITY_COLUMNS                                                                                           \
+    "collection, id, version, deleted, sequence, occurred_at, type, schema_version, message_id, correlation_id, "      \
+    "causation_id, state"
 
 /* One SQLite connection; used by one thread. */
 struct model_connection {
@@ -124,7 +132,9 @@ SG_MUST_CHECK enum sg_status model_exec(struct model_connection *c, const char *
 SG_MUST_CHECK enum sg_status model_query_int(struct model_connection *c, const char *sql, int64_t *out,
                                              struct sg_error *err);
 
-/* NULL where the slice is empty, at most `bytes_max` bytes, cut between characters. The bytes must outlive the step. */
+/* Its beginning of at most `bytes_max` bytes, cut between characters. */
+struct slice model_slice_cut(struct slice value, size_t bytes_max);
+/* NULL where the slice is empty; cut as above. The bytes must outlive the step. */
 int model_bind_slice(sqlite3_stmt *s, int index, struct slice value, size_t bytes_max);
 int model_bind_uint(sqlite3_stmt *s, int index, uint64_t value);
 /* Valid until the statement is stepped or reset. */
@@ -132,10 +142,13 @@ struct slice model_column_slice(sqlite3_stmt *s, int index);
 
 /* ---- files ---- */
 
-enum model_file { MODEL_FILE_ABSENT, MODEL_FILE_OURS, MODEL_FILE_DAMAGED };
-/* Look at the header without SQLite, so that a foreign database is not touched. Only while no connection of this
- * process has the file open: closing a descriptor drops the process's locks on it. SG_INVALID: foreign or newer. */
+enum model_file { MODEL_FILE_ABSENT, MODEL_FILE_OURS };
+/* Look at the header, the seal and the WAL without SQLite, so that a foreign database is not touched, and none is recovered
+ * from a WAL that is not its own. Only while no connection of this process has the file open: closing a descriptor drops
+ * the process's locks on it. SG_INVALID: foreign or newer; SG_CORRUPT: damaged, or of an older form. */
 SG_MUST_CHECK enum sg_status model_file_inspect(const char *path, enum model_file *out, struct sg_error *err);
+/* Is there a rollback journal? A database is in one only while it is created. */
+bool model_file_journal(const char *path);
 /* Look for damage in bounded time. SG_CORRUPT says what was found. */
 SG_MUST_CHECK enum sg_status model_file_check(struct model_connection *c, bool clean, struct sg_error *err);
 /* Rename the database and its companions to `<path>.corrupt-<UTC time>...`. */
@@ -198,8 +211,12 @@ void model_known_free(struct model_known_table *t);
 
 struct model_scratch; /* of model_apply */
 
+/* How many pages the writer keeps in memory (model_memory.c). */
+enum model_pages { MODEL_PAGES_UNSET, MODEL_PAGES_FEW, MODEL_PAGES_MANY };
+
 struct model_writer {
     struct model_connection c;
+    struct checked_database *checked; /* borrowed from the connection */
     int lock_fd; /* -1 = none */
     size_t collections_max;
     size_t rejected_max;
@@ -221,6 +238,7 @@ struct model_writer {
     uint64_t moved_position;
     struct model_served served;  /* owned scratch */
     struct model_scratch *scratch; /* owned; NULL until the first batch */
+    enum model_pages pages;
 };
 
 /* BEGIN IMMEDIATE; end with model_commit, or model_rollback after any failure. */
@@ -292,6 +310,33 @@ SG_MUST_CHECK enum sg_status model_row_write(struct model_connection *c, enum mo
                                              const struct model_known *collection, const struct model_row *row,
                                              bool *written, struct sg_error *err);
 
+/* Keep as many pages as a batch of so many events can use. Between transactions. */
+void model_pages_for(struct model_writer *w, size_t events_count);
+
+/* The events of one id in a batch, and what they come to. */
+struct model_group {
+    struct model_known *collection;
+    struct model_row row;
+    size_t first, end; /* of the batch's sorted events */
+    bool written;      /* the row is inserted as it stands here */
+};
+
+/* What model_bulk_insert keeps between its calls; starts zeroed, lives as long as the connection. */
+struct model_bulk {
+    sqlite3 *db; /* borrowed; NULL until the first call */
+    /* Within a call. */
+    struct model_group *groups; /* borrowed */
+    size_t count;
+    size_t at;
+    int64_t rowid; /* the last one that was inserted */
+    int64_t written;
+};
+
+/* Insert the rows of the groups that have a winner, but for those whose id is stored already, and mark what was
+ * `written`. The open transaction must be rolled back after a failure. */
+SG_MUST_CHECK enum sg_status model_bulk_insert(struct model_connection *c, struct model_bulk *b,
+                                               struct model_group *groups, size_t groups_count, struct sg_error *err);
+
 /* Record one rejected event (or conflict) in the open transaction. */
 SG_MUST_CHECK enum sg_status model_reject(struct model_writer *w, int64_t stream, int64_t build,
                                           const struct event *event, enum event_reason reason, struct slice detail,
@@ -299,6 +344,23 @@ SG_MUST_CHECK enum sg_status model_reject(struct model_writer *w, int64_t stream
 /* Delete the oldest beyond the limit. */
 SG_MUST_CHECK enum sg_status model_reject_trim(struct model_writer *w, struct sg_error *err);
 
+/* One event of a row, to be sorted. */
+struct model_work {
+    struct model_known *collection;
+    uint64_t prefix; /* first bytes of the id, so that most comparisons end here */
+    size_t index;    /* into events and outcomes */
+};
+
+struct model_scratch {
+    struct model_outcome *outcomes; /* owned */
+    struct model_work *works;       /* owned */
+    struct model_group *groups;     /* owned */
+    size_t capacity;
+    struct model_bulk bulk;
+    bool rows_expected; /* the id before was stored: group_apply's guess */
+};
 void model_scratch_free(struct model_scratch *scratch);
+/* Room for a batch of so many events. */
+SG_MUST_CHECK enum sg_status model_scratch_reserve(struct model_writer *w, size_t count, struct sg_error *err);
 
 #endif

@@ -13,7 +13,7 @@ static const struct migration {
     int version; /* after the step */
     const char *sql;
 } migrations[] = {
-    {1, (const char *)model_schema_sql},
+    {2, (const char *)model_schema_sql},
 };
 
 static enum sg_status fail_locked(int fd, const char *path, struct sg_error *err)
@@ -97,23 +97,48 @@ static enum sg_status journal_set(struct model_connection *c, bool synchronous_f
                       "configure the database connection", err);
 }
 
-static enum sg_status connect_and_check(struct model_writer *w, const struct model_options *options,
+/* Before the first page is written: its size, and room for its checksum. */
+static enum sg_status form_set(struct model_connection *c, struct sg_error *err)
+{
+    char pragma[48];
+    int reserved = MODEL_PAGE_RESERVED;
+    (void)snprintf(pragma, sizeof pragma, "PRAGMA page_size = %d", MODEL_PAGE_BYTES);
+    enum sg_status status = model_exec(c, pragma, "create the database", err);
+    if (status != SG_OK)
+        return status;
+    int rc = sqlite3_file_control(c->db, NULL, SQLITE_FCNTL_RESERVE_BYTES, &reserved);
+    return rc == SQLITE_OK ? SG_OK : model_fail(c, rc, "create the database", err);
+}
+
+/* What checks the pages must be at work, and find the seal where it looks for it. */
+static enum sg_status form_check(struct model_connection *c, struct sg_error *err)
+{
+    int64_t seal = 0;
+    enum sg_status status = model_query_int(c, "SELECT rootpage FROM sqlite_schema WHERE name = 'seal'", &seal, err);
+    if (status == SG_OK && (seal != MODEL_SEAL_PAGE || model_checksum_database(c->db) == NULL))
+        status = model_fail(c, SQLITE_CORRUPT, "open the database", err);
+    return status;
+}
+
+static enum sg_status connect_and_check(struct model_writer *w, const struct model_options *options, bool create,
                                         struct sg_error *err)
 {
     struct model_connection *c = &w->c;
     int64_t clean = 0;
     enum sg_status status =
         model_connection_open(c, options->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
+    if (status == SG_OK && create)
+        status = form_set(c, err);
     if (status == SG_OK)
         status = migrate(c, err);
+    if (status == SG_OK)
+        status = form_check(c, err);
     if (status == SG_OK)
         status = journal_set(c, options->synchronous_full, err);
     if (status == SG_OK)
         status = model_query_int(c, "SELECT clean FROM meta", &clean, err);
     if (status == SG_OK)
         status = model_file_check(c, clean != 0, err);
-    if (status == SG_OK)
-        status = model_exec(c, "PRAGMA cache_size = -65536", "configure the database connection", err);
     if (status == SG_OK)
         status = model_prepare(c, SQL_WRITER_FIRST, SQL_WRITER_LAST, err);
     if (status != SG_OK)
@@ -136,24 +161,34 @@ static enum sg_status session_begin(struct model_writer *w, struct sg_error *err
     return model_end(w, status, err);
 }
 
+/* A process that was killed while it created the database has left half of it: SQLite rolls it back when it is read. */
+static void creation_undo(const char *path)
+{
+    struct model_connection c = {0};
+    int64_t ignored = 0;
+    if (model_connection_open(&c, path, SQLITE_OPEN_READWRITE, NULL) != SG_OK)
+        return; /* what is wrong is found afterwards */
+    (void)!model_query_int(&c, "SELECT count(*) FROM sqlite_schema", &ignored, NULL);
+    model_connection_close(&c);
+}
+
 static enum sg_status open_sound(struct model_writer *w, const struct model_options *options,
                                  struct model_open_report *report, struct sg_error *err)
 {
     enum model_file file = MODEL_FILE_ABSENT;
-    struct sg_error found;
-    enum sg_status status = model_file_inspect(options->path, &file, err);
-    if (status != SG_OK)
-        return status;
+    struct sg_error found = {0};
+    if (model_file_journal(options->path))
+        creation_undo(options->path);
+    enum sg_status status = model_file_inspect(options->path, &file, &found);
     report->created = file == MODEL_FILE_ABSENT;
-    if (file == MODEL_FILE_DAMAGED)
-        status = SG_CORRUPT;
-    else
-        status = connect_and_check(w, options, &found);
+    if (status == SG_OK)
+        status = connect_and_check(w, options, report->created, &found);
     if (status == SG_CORRUPT) {
+        (void)snprintf(report->reason, sizeof report->reason, "%s", found.message);
         status = model_file_move_aside(options->path, report->moved_aside, sizeof report->moved_aside, &found);
         report->created = true;
         if (status == SG_OK)
-            status = connect_and_check(w, options, &found);
+            status = connect_and_check(w, options, true, &found);
     }
     if (status != SG_OK && err != NULL)
         *err = found;
@@ -179,6 +214,7 @@ enum sg_status model_open(const struct model_options *options, struct model_writ
         status = open_sound(w, options, &found, err);
     if (status == SG_OK) {
         w->c.bytes_max = options->bytes_max;
+        w->checked = model_checksum_database(w->c.db);
         status = model_checkpoint_setup(w, err);
     }
     if (status == SG_OK)
@@ -192,6 +228,11 @@ enum sg_status model_open(const struct model_options *options, struct model_writ
     if (report != NULL)
         *report = found;
     return SG_OK;
+}
+
+const char *model_damage(const struct model_writer *w)
+{
+    return w != NULL ? model_checksum_damage(w->checked) : NULL;
 }
 
 void model_close(struct model_writer *w)

@@ -33,6 +33,8 @@ static enum sg_status collection_resolve(struct model_reader *r, struct slice na
     return SG_OK;
 }
 
+enum { ENTITY_COLUMN_LAST = 5 }; /* the number of an entity by its id, or the id in a page */
+
 static void entity_from_row(sqlite3_stmt *s, struct model_entity *out)
 {
     out->version = sqlite3_column_int64(s, 0);
@@ -49,10 +51,44 @@ static enum sg_status cacheable(struct model_reader *r, struct slice collection,
 {
     struct model_entity_rejections rejections = {0};
     *out = false;
-    if (r->shared == NULL || r->shared->cache == NULL || r->quiet == 0)
+    if (r->quiet == 0)
         return SG_OK;
     enum sg_status status = model_read_entity_rejections(r, collection, id, 0, 0, &rejections, err);
     *out = status == SG_OK && !rejections.any;
+    return status;
+}
+
+static enum sg_status entity_step(struct model_reader *r, enum model_sql which, int64_t collection, struct slice id,
+                                  int64_t place, struct model_entity *out, struct sg_error *err)
+{
+    sqlite3_stmt *s = model_read_statement(r, which);
+    int bound = sqlite3_bind_int64(s, 1, collection);
+    bound |= model_bind_slice(s, 2, id, SIZE_MAX);
+    if (which == SQL_READ_ENTITY_AT)
+        bound |= sqlite3_bind_int64(s, 3, place);
+    enum sg_status status = model_step(&r->c, s, bound, WHAT, err);
+    if (status == SG_OK) {
+        entity_from_row(s, out);
+        out->id = id;
+    }
+    return status;
+}
+
+/* With a cache: by the row's number, if that is known and still this entity's, which spares the way through the index; and
+ * remembered for the next time. */
+static enum sg_status entity_find(struct model_reader *r, const struct model_cache_key *key, struct model_entity *out,
+                                  struct sg_error *err)
+{
+    struct model_cache *cache = r->shared->cache;
+    int64_t place = model_cache_place(cache, key);
+    enum sg_status status = SG_NOT_FOUND;
+    if (place != 0)
+        status = entity_step(r, SQL_READ_ENTITY_AT, key->collection, key->id, place, out, err);
+    if (status != SG_NOT_FOUND)
+        return status;
+    status = entity_step(r, SQL_READ_ENTITY, key->collection, key->id, 0, out, err);
+    if (status == SG_OK)
+        model_cache_place_set(cache, key, sqlite3_column_int64(r->active, ENTITY_COLUMN_LAST));
     return status;
 }
 
@@ -61,26 +97,21 @@ enum sg_status model_read_entity(struct model_reader *r, struct slice collection
 {
     int64_t collection_id = 0;
     bool fill = false;
+    struct model_cache *cache = r->shared != NULL ? r->shared->cache : NULL;
     enum sg_status status = collection_resolve(r, collection, &collection_id, err);
-    if (status == SG_OK)
+    if (status == SG_OK && cache != NULL)
         status = cacheable(r, collection, id, &fill, err);
     if (status != SG_OK)
         return status;
-    sqlite3_stmt *s = model_read_statement(r, SQL_READ_ENTITY);
-    int bound = sqlite3_bind_int64(s, 1, collection_id);
-    bound |= model_bind_slice(s, 2, id, SIZE_MAX);
-    status = model_step(&r->c, s, bound, WHAT, err);
-    if (status == SG_NOT_FOUND)
-        return sg_fail(err, SG_NOT_FOUND, "no event of this entity was applied");
-    if (status != SG_OK)
-        return status;
-    entity_from_row(s, out);
-    out->id = id;
-    if (fill) {
-        struct model_cache_key key = {.collection = collection_id, .generation = r->generation, .id = id};
-        model_cache_fill(r->shared->cache, &key, out, &r->shared->clock, r->quiet);
+    if (cache == NULL) {
+        status = entity_step(r, SQL_READ_ENTITY, collection_id, id, 0, out, err);
+    } else {
+        struct model_cache_key key = model_cache_key(cache, collection_id, r->generation, id);
+        status = entity_find(r, &key, out, err);
+        if (status == SG_OK && fill)
+            model_cache_fill(cache, &key, out, &r->shared->clock, r->quiet);
     }
-    return SG_OK;
+    return status == SG_NOT_FOUND ? sg_fail(err, SG_NOT_FOUND, "no event of this entity was applied") : status;
 }
 
 enum sg_status model_read_page(struct model_reader *r, struct slice collection, struct slice after,
@@ -97,7 +128,7 @@ enum sg_status model_read_page(struct model_reader *r, struct slice collection, 
     while ((status = model_step(&r->c, s, bound, WHAT, err)) == SG_OK) {
         struct model_entity entity;
         entity_from_row(s, &entity);
-        entity.id = model_column_slice(s, 5);
+        entity.id = model_column_slice(s, ENTITY_COLUMN_LAST);
         if (!visit(context, &entity))
             break;
     }
@@ -224,7 +255,7 @@ static void rejected_from_row(sqlite3_stmt *s, struct model_rejected *out)
     out->sequence = (uint64_t)sqlite3_column_int64(s, 2);
     out->time_ns = sqlite3_column_int64(s, 3);
     out->subject = model_column_slice(s, 4);
-    out->collection = model_column_slice(s, 5);
+    out->collection = model_column_slice(s, ENTITY_COLUMN_LAST);
     out->id = model_column_slice(s, 6);
     out->version = sqlite3_column_int64(s, 7);
     out->reason = (const char *)sqlite3_column_text(s, 8);

@@ -18,6 +18,8 @@ static enum sg_status check_schema(struct model_reader *r, struct sg_error *err)
         return status;
     if (application != MODEL_APPLICATION_ID || version != MODEL_SCHEMA_VERSION)
         return sg_fail(err, SG_INVALID, "%s is no database of schema version %d", r->c.path, MODEL_SCHEMA_VERSION);
+    if (model_checksum_database(r->c.db) == NULL) /* what it says of its pages is not what was written */
+        return model_fail(&r->c, SQLITE_CORRUPT, "read the database", err);
     return SG_OK;
 }
 
@@ -156,9 +158,18 @@ bool model_read_cached(struct model_reader *r, struct slice collection, struct s
     model_read_release(r);
     if (known == NULL)
         return false;
-    struct model_cache_key key = {.collection = known->id, .generation = r->generation, .id = id};
+    struct model_cache_key key = model_cache_key(r->shared->cache, known->id, r->generation, id);
     r->held = model_cache_find(r->shared->cache, &key, out);
     return r->held != NULL && model_shared_quiet(r->shared) == r->quiet;
+}
+
+void model_read_expect(const struct model_reader *r, struct slice collection, struct slice id)
+{
+    const struct model_known *known = model_known_find(&r->collections, 0, 0, collection);
+    if (known == NULL || r->shared == NULL || r->shared->cache == NULL)
+        return;
+    struct model_cache_key key = model_cache_key(r->shared->cache, known->id, r->generation, id);
+    model_cache_expect(r->shared->cache, &key);
 }
 
 struct model_cached *model_read_take(struct model_reader *r)

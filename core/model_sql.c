@@ -40,7 +40,8 @@ enum sg_status model_connection_open(struct model_connection *c, const char *pat
     c->path = strdup(path);
     if (c->path == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
-    int rc = sqlite3_open_v2(path, &c->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    const char *vfs = model_checksum_vfs();
+    int rc = vfs != NULL ? sqlite3_open_v2(path, &c->db, flags | SQLITE_OPEN_NOMUTEX, vfs) : SQLITE_NOMEM;
     if (rc == SQLITE_OK)
         status = connection_configure(c, err);
     else
@@ -115,6 +116,7 @@ enum sg_status model_fail(struct model_connection *c, int rc, const char *what, 
     case SQLITE_NOTADB:
         c->damaged = true;
         model_suspect_set(c->path);
+        model_checksum_note_damage(c->db);
         return sg_fail(err, SG_CORRUPT, "cannot %s: %s is damaged (%s)", what, c->path, sqlite3_errstr(rc));
     case SQLITE_NOMEM:
         return sg_fail(err, SG_MEMORY, "cannot %s: out of memory", what);
@@ -199,17 +201,22 @@ enum sg_status model_query_int(struct model_connection *c, const char *sql, int6
     return status;
 }
 
+struct slice model_slice_cut(struct slice value, size_t bytes_max)
+{
+    size_t bytes = bytes_max;
+    if (value.bytes <= bytes_max)
+        return value;
+    while (bytes > 0 && ((unsigned char)value.data[bytes] & 0xc0) == 0x80)
+        bytes--;
+    return (struct slice){value.data, bytes};
+}
+
 int model_bind_slice(sqlite3_stmt *s, int index, struct slice value, size_t bytes_max)
 {
-    size_t bytes = value.bytes;
-    if (bytes == 0)
+    if (value.bytes == 0)
         return sqlite3_bind_null(s, index);
-    if (bytes > bytes_max) {
-        bytes = bytes_max;
-        while (bytes > 0 && ((unsigned char)value.data[bytes] & 0xc0) == 0x80)
-            bytes--; /* not inside a character */
-    }
-    return sqlite3_bind_text64(s, index, value.data, bytes, SQLITE_STATIC, SQLITE_UTF8);
+    struct slice cut = model_slice_cut(value, bytes_max);
+    return sqlite3_bind_text64(s, index, cut.data, cut.bytes, SQLITE_STATIC, SQLITE_UTF8);
 }
 
 int model_bind_uint(sqlite3_stmt *s, int index, uint64_t value)

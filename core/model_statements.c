@@ -60,10 +60,13 @@ const char *const model_sql_texts[SQL_STATEMENTS_COUNT] = {
                              "ON c.stream = s.id AND c.build > s.build AND c.build < g.build LIMIT 1",
     [SQL_ENTITY_FIND] = "SELECT number, version, deleted, sequence FROM entities WHERE collection = ?1 AND id = ?2",
     [SQL_ENTITY_STATE] = "SELECT state FROM entities WHERE number = ?1",
-    [SQL_ENTITY_INSERT] = "INSERT INTO entities (collection, id, version, deleted, sequence, occurred_at, type, "
-                          "schema_version, message_id, correlation_id, causation_id, state) "
+    [SQL_ENTITY_INSERT] = "INSERT INTO entities (" MODEL_ENTITY_COLUMNS ") "
                           "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
                           "ON CONFLICT (collection, id) DO NOTHING",
+    /* OR FAIL: what fails rolls the transaction back anyway, so that no page need be kept for the statement's sake. */
+    [SQL_ENTITY_INSERT_INCOMING] = "INSERT OR FAIL INTO entities (" MODEL_ENTITY_COLUMNS ") "
+                                   "SELECT " MODEL_ENTITY_COLUMNS " FROM incoming WHERE true "
+                                   "ON CONFLICT (collection, id) DO NOTHING",
     [SQL_ENTITY_UPDATE] = "UPDATE entities SET " ENTITY_CHANGES " WHERE number = ?1",
     [SQL_ENTITY_REPLACE] = "UPDATE entities SET " ENTITY_CHANGES
                            " WHERE collection = ?1 AND id = ?2 AND version < ?3 AND deleted = 0",
@@ -87,8 +90,10 @@ const char *const model_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_BEGIN_READ] = "BEGIN",
     [SQL_READ_GENERATION] = "SELECT generation FROM meta",
     [SQL_READ_STREAMS] = "SELECT " STREAM_COLUMNS " FROM " STREAMS " WHERE s.attached = 1 ORDER BY s.id",
-    [SQL_READ_ENTITY] = "SELECT version, deleted, sequence, occurred_at, state FROM entities "
+    [SQL_READ_ENTITY] = "SELECT version, deleted, sequence, occurred_at, state, number FROM entities "
                         "WHERE collection = ?1 AND id = ?2",
+    [SQL_READ_ENTITY_AT] = "SELECT version, deleted, sequence, occurred_at, state FROM entities NOT INDEXED "
+                           "WHERE number = ?3 AND collection = ?1 AND id = ?2",
     [SQL_READ_PAGE] = "SELECT version, deleted, sequence, occurred_at, state, id FROM entities "
                       "WHERE collection = ?1 AND id > ?2 AND deleted = 0 ORDER BY id",
     [SQL_READ_COLLECTION_ID] = "SELECT c.id FROM " SERVED_COLLECTIONS " WHERE c.name = ?1 ORDER BY s.id LIMIT 1",

@@ -56,6 +56,8 @@ static void checkpoint(struct model_writer *w)
                                        restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (restart)
         (void)sqlite3_busy_timeout(w->c.db, MODEL_BUSY_TIMEOUT_MS);
+    if ((rc & 0xff) == SQLITE_CORRUPT)
+        (void)!model_fail(&w->c, rc, "write the log back", NULL);
     if (restart && rc == SQLITE_OK) {
         w->wal_pages = 0;
         w->checkpoint_next = w->checkpoint_pages;

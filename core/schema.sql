@@ -1,4 +1,9 @@
--- The read model, schema version 1 (PRAGMA user_version). Sequences and positions are below 2^63; NULL means unknown.
+-- The read model, schema version 2 (PRAGMA user_version). Sequences and positions are below 2^63; NULL means unknown.
+
+-- The first table, since its one row fills page 2 of the file. It belongs to core/model_checksum.h, which overwrites it in
+-- place: never read or written by SQL.
+CREATE TABLE seal (record BLOB NOT NULL);
+INSERT INTO seal (record) VALUES (zeroblob(3072));
 
 -- One row. `generation` rises whenever a collection row or the build of a stream changes: readers keep what they know
 -- of collections for as long as it stands still. `clean` is 1 only while the file is closed after an orderly stop.

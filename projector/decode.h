@@ -30,6 +30,8 @@ void decode_arena_destroy(struct decode_arena *arena);
 /* Forget all events decoded since the last reset; keeps memory up to DECODE_ARENA_KEPT_BYTES for the next batch. */
 #define DECODE_ARENA_KEPT_BYTES (32u << 20)
 void decode_arena_reset(struct decode_arena *arena);
+/* The same, and keep no memory. */
+void decode_arena_release(struct decode_arena *arena);
 /* Bytes handed out since the last reset, for tests. */
 size_t decode_arena_bytes(const struct decode_arena *arena);
 

@@ -96,9 +96,14 @@ void decode_arena_destroy(struct decode_arena *arena)
 {
     if (arena == NULL)
         return;
+    decode_arena_release(arena);
+    free(arena);
+}
+
+void decode_arena_release(struct decode_arena *arena)
+{
     region_free(&arena->kept);
     region_free(&arena->scratch);
-    free(arena);
 }
 
 void decode_arena_reset(struct decode_arena *arena)

@@ -37,6 +37,7 @@ struct decoder {
     const struct message *message;
     struct decode_arena *arena;
     const struct collection_settings *rules; /* members to drop; NULL = none */
+    const yyjson_doc *document;              /* of the payload; in scratch memory; NULL = not read */
     struct event *event;
 };
 
@@ -62,7 +63,8 @@ SG_MUST_CHECK enum sg_status decode_kv(struct decoder *d, struct sg_error *err);
  * and nesting beyond EVENT_DEPTH_MAX. On SG_OK `root` is NULL if it is not JSON or too large, and the event is
  * rejected; it may be rejected with a root too. */
 SG_MUST_CHECK enum sg_status decode_json_read(struct decoder *d, yyjson_val **root, struct sg_error *err);
-/* Write `value` as the event's state without white space and without the members that the collection's rules drop. */
+/* Write `value`, the document's root or a member of it, as the event's state: without white space and without the
+ * members that the collection's rules drop. */
 SG_MUST_CHECK enum sg_status decode_json_write(struct decoder *d, yyjson_val *value, struct sg_error *err);
 /* The text of a string or of a number, as written; bytes 0 and data NULL for anything else. */
 struct slice decode_json_text(yyjson_val *value);

@@ -163,6 +163,7 @@ enum sg_status decode_json_read(struct decoder *d, yyjson_val **root, struct sg_
         decode_reject(d, REASON_BAD_JSON, "not JSON: %s at byte %zu", fault.msg, fault.pos);
         return SG_OK;
     }
+    d->document = document;
     *root = yyjson_doc_get_root(document);
     return json_check(d, *root, err);
 }
@@ -174,6 +175,58 @@ static enum sg_status json_keep(struct decoder *d, const char *text, size_t byte
         return sg_fail(err, SG_MEMORY, "no memory to write the state of a message");
     return SG_OK;
 }
+
+/* ---- a state that is written already ---- */
+
+/* Bytes of a value's text without white space and escapes, its containers' members not counted. */
+static size_t json_own_bytes(yyjson_val *value)
+{
+    size_t count = unsafe_yyjson_get_len(value);
+    switch (unsafe_yyjson_get_type(value)) {
+    case YYJSON_TYPE_OBJ: return count > 0 ? 2 * count + 1 : 2; /* braces, colons, commas */
+    case YYJSON_TYPE_ARR: return count > 0 ? count + 1 : 2;
+    case YYJSON_TYPE_STR: return count + 2;
+    case YYJSON_TYPE_BOOL: return unsafe_yyjson_is_true(value) ? 4 : 5;
+    case YYJSON_TYPE_NULL: return 4;
+    default: return count; /* numbers are raw text */
+    }
+}
+
+static size_t json_compact_bytes(yyjson_val *value)
+{
+    const yyjson_val *end = unsafe_yyjson_get_next(value);
+    size_t bytes = 0;
+    for (yyjson_val *v = value; v != end; v++)
+        bytes += json_own_bytes(v);
+    return bytes;
+}
+
+/* The payload's own bytes of a value, if they are what writing it would give; else bytes 0. A text is never shorter
+ * than its value needs, and longer by each white space and escape: so it has none if it is as long as it would be without.
+ * Where it begins and ends tell the strings around it, which the parser leaves where they stand in its copy of the
+ * payload. */
+static struct slice json_written(const struct decoder *d, yyjson_val *value)
+{
+    struct slice payload = d->message->payload;
+    yyjson_val *root = yyjson_doc_get_root((yyjson_doc *)(uintptr_t)d->document); /* only read */
+    size_t bytes = json_compact_bytes(value);
+    if (value == root)
+        return bytes == payload.bytes ? payload : (struct slice){0};
+    const char *copy = d->document->str_pool;
+    struct slice key = json_key(value - 1);
+    yyjson_val *next = unsafe_yyjson_get_next(value);
+    bool last = next == unsafe_yyjson_get_next(root);
+    size_t start = (size_t)(key.data - copy) + key.bytes + 2; /* behind a quote and a colon */
+    size_t end = last ? payload.bytes - 1 : (size_t)(json_key(next).data - copy) - 2;
+    if (start > payload.bytes || end >= payload.bytes || end < start || end - start != bytes)
+        return (struct slice){0};
+    const char *text = payload.data + start;
+    bool framed = memcmp(text - 2 - key.bytes, key.data, key.bytes) == 0 && text[-2] == '"' && text[-1] == ':' &&
+                  text[bytes] == (last ? '}' : ',');
+    return framed ? (struct slice){text, bytes} : (struct slice){0};
+}
+
+/* ---- dropping members ---- */
 
 struct json_dropped {
     yyjson_val *value;
@@ -243,6 +296,9 @@ enum sg_status decode_json_write(struct decoder *d, yyjson_val *value, struct sg
     }
     if (dropped_count > 0)
         return json_write_without(d, value, dropped, dropped_count, err);
+    d->event->state = json_written(d, value);
+    if (d->event->state.bytes > 0)
+        return SG_OK;
     const char *text = yyjson_val_write_opts(value, YYJSON_WRITE_NOFLAG, &allocator, &bytes, NULL);
     return json_keep(d, text, bytes, err);
 }

@@ -2,6 +2,7 @@
 #include "projector/projector.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,7 @@ struct projector {
     struct event events[PROJECTOR_BATCH_EVENTS_MAX];
     enum event_result results[PROJECTOR_BATCH_EVENTS_MAX];
     enum event_reason reasons[PROJECTOR_BATCH_EVENTS_MAX];
+    int64_t rest_at_ns; /* when memory that a large batch took is given back; 0 = there is none */
     bool sweep_needed;
     int64_t sweep_retry_at_ns;
     bool sweep_failed; /* and was logged; once until it succeeds */
@@ -430,6 +432,8 @@ static void batch_apply(struct projector *p, size_t stream)
     ingest_succeeded(p, stream);
     count_batch(p, stream, count, clock_boot_ns() - began_ns);
     batch_drop(lane, count);
+    if (count >= PROJECTOR_REST_EVENTS)
+        p->rest_at_ns = clock_boot_ns() + PROJECTOR_REST_MS * NS_PER_MS;
 }
 
 /* One turn for one stream: true if there was something to do. */
@@ -467,10 +471,23 @@ static bool sweep_turn(struct projector *p)
     return true;
 }
 
-/* When something that failed is to be tried again; INT64_MAX = never. */
-static int64_t next_retry_ns(const struct projector *p)
+/* Some time after the last large batch: pages, events and messages were kept for the next one. */
+static void rest_turn(struct projector *p)
+{
+    if (p->rest_at_ns == 0 || clock_boot_ns() < p->rest_at_ns)
+        return;
+    p->rest_at_ns = 0;
+    decode_arena_release(p->arena);
+    model_rest(p->context.model);
+    (void)malloc_trim(0);
+}
+
+/* When something is to be done that no bell announces: what failed is tried again, memory given back; INT64_MAX = never. */
+static int64_t next_turn_ns(const struct projector *p)
 {
     int64_t at_ns = p->sweep_needed ? p->sweep_retry_at_ns : INT64_MAX;
+    if (p->rest_at_ns != 0 && p->rest_at_ns < at_ns)
+        at_ns = p->rest_at_ns;
     for (size_t i = 0; i < p->lanes_count; i++) {
         if (p->lanes[i].items_count > 0 && p->lanes[i].retry_at_ns < at_ns)
             at_ns = p->lanes[i].retry_at_ns;
@@ -487,8 +504,9 @@ static void *projector_run(void *argument)
         for (size_t i = 0; i < p->lanes_count; i++)
             worked |= lane_turn(p, i);
         worked |= sweep_turn(p);
+        rest_turn(p);
         if (!worked)
-            bell_wait(p->bell, next_retry_ns(p));
+            bell_wait(p->bell, next_turn_ns(p));
     }
     (void)pthread_mutex_lock(&p->mutex);
     p->stopped = true;

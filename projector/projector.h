@@ -12,10 +12,14 @@
 #include "core/settings.h"
 #include "projector/queue.h"
 
-#define PROJECTOR_BATCH_EVENTS_MAX 2000        /* a commit costs little beside so many rows, and delays reads little */
+/* As many as a queue holds: random ids meet in the index's pages, and each page is written once a batch; while 1 M
+ * entities are built that saves three of five bytes written. It takes 0.1 s; who is up to date has small batches. */
+#define PROJECTOR_BATCH_EVENTS_MAX 16384
 #define PROJECTOR_BATCH_BYTES_MAX (8u << 20)   /* of payloads */
 #define PROJECTOR_RETRY_MIN_MS 100             /* a failed batch is tried again, with backoff up to ... */
 #define PROJECTOR_RETRY_MAX_MS 2000
+#define PROJECTOR_REST_EVENTS 1000             /* after a batch of so many, memory is given back ... */
+#define PROJECTOR_REST_MS 1000                 /* ... when no other came for so long */
 #define PROJECTOR_SWEEP_ROWS 1000              /* of old builds, deleted at once: a few ms, so that no commit stalls */
 
 struct projector;

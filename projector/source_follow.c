@@ -80,6 +80,9 @@ enum sg_status source_gap(struct source *s, uint64_t first, uint64_t last, const
                           struct sg_error *err)
 {
     bool rebuild = s->settings->on_gap == ON_GAP_REBUILD;
+#ifdef SG_PLANT_GAP_UNTOLD
+    s->accounted = last;
+#endif
     if (first <= s->accounted)
         first = s->accounted + 1;
     if (first > last)

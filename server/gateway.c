@@ -46,7 +46,8 @@ static enum sg_status open_model(struct gateway *g, struct sg_error *err)
         return status;
     if (report.moved_aside[0] != '\0')
         log_event(LOG_ERROR, "database_corrupt", LOG_STR("database", settings->database),
-                  LOG_STR("moved_to", report.moved_aside), LOG_STR("action", "rebuilding from the streams"));
+                  LOG_STR("reason", report.reason), LOG_STR("moved_to", report.moved_aside),
+                  LOG_STR("action", "rebuilding from the streams"));
     log_event(LOG_INFO, "database_open", LOG_STR("database", settings->database),
               LOG_STR("state", report.created ? "created" : "existing"));
     return SG_OK;
@@ -55,7 +56,8 @@ static enum sg_status open_model(struct gateway *g, struct sg_error *err)
 static enum sg_status start_api(struct gateway *g, struct sg_error *err)
 {
     struct api_context context = {
-        .settings = g->settings, .shared = g->shared, .freshness = g->freshness, .metrics = g->metrics, .progress = g->progress};
+        .settings = g->settings, .shared = g->shared, .freshness = g->freshness, .metrics = g->metrics,
+        .progress = g->progress};
     enum sg_status status = api_start(&context, &g->api, err);
     if (status != SG_OK)
         return status;
@@ -117,6 +119,9 @@ void gateway_stop(struct gateway *g)
 {
     if (g == NULL)
         return;
+    if (model_damage(g->model) != NULL)
+        log_event(LOG_ERROR, "database_damaged", LOG_STR("database", g->settings->database),
+                  LOG_STR("found", model_damage(g->model)), LOG_STR("action", "the next start looks at all of it"));
     if (g->api != NULL)
         api_set_draining(g->api);
     api_stop(g->api);
@@ -139,5 +144,5 @@ void gateway_stop(struct gateway *g)
 
 bool gateway_failed(const struct gateway *g)
 {
-    return projector_failed(g->projector);
+    return projector_failed(g->projector) || model_damage(g->model) != NULL;
 }

@@ -1,5 +1,6 @@
 /* The command line of stategate: take it apart, load the configuration, run the command, end with its exit code. */
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -145,10 +146,15 @@ static int run(const struct config_command *command)
     return result;
 }
 
+/* What is at least so large goes back to the system when it is freed. glibc would raise this to the largest that was ever
+ * freed, an event of some MiB, and each thread's arena then keeps as much. */
+#define MAPPED_BYTES_MIN (128 * 1024)
+
 int main(int argc, char **argv)
 {
     struct config_command command;
     struct sg_error err = {0};
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
     if (config_parse_arguments(argc, argv, &command, &err) != SG_OK)
         return refuse(&err);
     if (command.verb == CONFIG_HELP)

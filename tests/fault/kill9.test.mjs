@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { copyDatabase, differences, query, snapshot } from '../support/db.mjs';
@@ -16,9 +16,10 @@ import { publishAll, startNats } from '../support/nats.mjs';
 import { until } from '../support/until.mjs';
 import { makeEvents, Random } from '../support/workload.mjs';
 
-const KILLS = Number(process.env.KILLS ?? 200);
+const COUNT = Number(process.env.COUNT ?? 200);
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 const EVENTS_PER_KILL = 500;
+const ROUND = 100; // kills of one database; the next round begins anew, so that no campaign is too long to be folded
 
 const STATE = { name: 'STATE', subject: 'state.{collection}.{id}' };
 const THINGS = { name: 'THINGS', subject: 'things.events', collection: 'things' };
@@ -67,61 +68,83 @@ class Oracle {
   }
 }
 
-describe(`kill -9 at ${KILLS} random moments (SEED=${SEED})`, () => {
-  it('never separates rows and position', async (t) => {
-    const random = new Random(SEED);
-    const half = (EVENTS_PER_KILL * KILLS) / 2;
-    const events = workload(SEED, half);
-    const oracle = new Oracle(events);
-    const nats = await startNats({ t });
-    const client = await nats.client();
-    await createStreams(client);
-    const gateway = await startGateway({ t, nats, config: CONFIG });
+// Most of a kill is waiting, so two rounds go on at once.
+describe(`kill -9 at ${COUNT} random moments (SEED=${SEED})`, { concurrency: 2 }, () => {
+  const seen = { kills: 0, positions: 0, starts: 0, midRun: 0, rounds: 0 };
+  for (let from = 0; from < COUNT; from += ROUND) {
+    const kills = Math.min(ROUND, COUNT - from);
+    it(`never separates rows and position, ${from + 1} to ${from + kills}`, async (t) => {
+      await round(t, SEED + from, kills, seen);
+    });
+  }
 
-    // One part of the events flows during each life of the gateway.
-    const share = (name, cycle) => {
-      const list = events[name];
-      return list.slice(Math.floor((list.length * cycle) / KILLS), Math.floor((list.length * (cycle + 1)) / KILLS));
-    };
-    const positions = new Set();
-    let duringStart = 0;
-    for (let cycle = 0; cycle < KILLS; cycle++) {
-      const flowing = Promise.all([
-        publishAll(client.js, share('STATE', cycle)),
-        publishAll(client.js, share('THINGS', cycle)),
-      ]);
-      const midRun = cycle % 4 === 3;
-      if (midRun) await until('it listens', () => gateway.address !== '', { deadlineMs: 20_000, everyMs: 2 });
-      await pause(random.between(0, midRun ? 150 : 400));
-      if (midRun) {
-        await flowing;
-        await oracle.check(gateway.database, `in mid-run of life ${cycle}`);
-      }
-      if (gateway.address === '') duringStart++;
-      await gateway.kill9();
-      // What has been published is folded only up to the position: acknowledgements may still be on their way.
-      await flowing;
-      const copy = copyDatabase(t, gateway.database);
-      const [state] = await oracle.check(copy, `after kill ${cycle}`);
-      rmSync(dirname(copy), { recursive: true });
-      positions.add(state);
-      gateway.spawn();
-    }
-
-    await until(
-      'everything is applied',
-      async () => {
-        if (gateway.running.exit) throw new Error(gateway.running.stderr);
-        const rows = await query(gateway.database, 'SELECT position FROM streams');
-        return rows.every(({ position }) => position === half);
-      },
-      { deadlineMs: 60_000, everyMs: 100 },
+  after(() => {
+    const whole = seen.rounds === Math.ceil(COUNT / ROUND) ? '0 violations' : `only ${seen.rounds} rounds went well`;
+    console.log(
+      `kill9: SEED=${SEED} COUNT=${COUNT}: ${seen.kills} kills, ${seen.starts} of them while it started, ` +
+        `${seen.midRun} comparisons in mid-run, ${seen.positions} different positions; ${whole}`,
     );
-    await oracle.check(gateway.database, 'in the end');
-    t.diagnostic(`${positions.size} different positions were seen, ${duringStart} kills hit the start`);
-    assert.ok(positions.size >= Math.min(10, KILLS / 4), 'the kills came at different moments of the stream');
   });
+});
 
+async function round(t, seed, kills, seen) {
+  const random = new Random(seed);
+  const half = Math.ceil((EVENTS_PER_KILL * kills) / 2);
+  const events = workload(seed, half);
+  const oracle = new Oracle(events);
+  const nats = await startNats({ t });
+  const client = await nats.client();
+  await createStreams(client);
+  const gateway = await startGateway({ t, nats, config: CONFIG });
+
+  // One part of the events flows during each life of the gateway.
+  const share = (name, cycle) => {
+    const list = events[name];
+    return list.slice(Math.floor((list.length * cycle) / kills), Math.floor((list.length * (cycle + 1)) / kills));
+  };
+  const positions = new Set();
+  for (let cycle = 0; cycle < kills; cycle++) {
+    const flowing = Promise.all([
+      publishAll(client.js, share('STATE', cycle)),
+      publishAll(client.js, share('THINGS', cycle)),
+    ]);
+    const midRun = cycle % 4 === 3;
+    if (midRun) await until('it listens', () => gateway.address !== '', { deadlineMs: 20_000, everyMs: 2 });
+    await pause(random.between(0, midRun ? 150 : 400));
+    if (midRun) {
+      await flowing;
+      await oracle.check(gateway.database, `in mid-run of life ${cycle}, SEED=${SEED}`);
+      seen.midRun++;
+    }
+    if (gateway.address === '') seen.starts++;
+    await gateway.kill9();
+    seen.kills++;
+    // What has been published is folded only up to the position: acknowledgements may still be on their way.
+    await flowing;
+    const copy = copyDatabase(t, gateway.database);
+    const [state] = await oracle.check(copy, `after kill ${cycle}, SEED=${SEED}`);
+    rmSync(dirname(copy), { recursive: true });
+    positions.add(state);
+    gateway.spawn();
+  }
+
+  await until(
+    'everything is applied',
+    async () => {
+      if (gateway.running.exit) throw new Error(gateway.running.stderr);
+      const rows = await query(gateway.database, 'SELECT position FROM streams');
+      return rows.every(({ position }) => position === half);
+    },
+    { deadlineMs: 60_000, everyMs: 100 },
+  );
+  await oracle.check(gateway.database, 'in the end');
+  await gateway.kill9();
+  seen.rounds++;
+  seen.positions += positions.size;
+  assert.ok(positions.size >= Math.min(10, kills / 4), 'the kills came at different moments of the stream');
+}
+
+describe('a row that was separated from its position', () => {
   it('is noticed by the checker when it does happen', async (t) => {
     const events = workload(SEED + 7, 1000);
     const nats = await startNats({ t });

@@ -1,7 +1,6 @@
-// What the gateway does when its disk is full, its file is taken, damaged, foreign, or of the future.
+// What the gateway does when its database reaches its limit, is taken, damaged, foreign, or of the future.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -18,76 +17,13 @@ import { describe, it } from 'node:test';
 
 import { query } from '../support/db.mjs';
 import { startGateway } from '../support/gateway.mjs';
+import { bulky, haltedAndReadable } from '../support/halted.mjs';
 import { publishAll } from '../support/nats.mjs';
 import { tempFolder } from '../support/process.mjs';
-import { scrape } from '../support/prometheus.mjs';
 import { event, events, scene } from '../support/scene.mjs';
-import { throughout, until } from '../support/until.mjs';
+import { until } from '../support/until.mjs';
 
 const MIB = 1024 * 1024;
-
-// A file system of a few MiB, or null where only root may mount one.
-function smallDisk(t, megabytes) {
-  const folder = tempFolder(null, 'disk');
-  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder]);
-  if (status !== 0) return null;
-  // Registered first: a mount point cannot be removed with its folder.
-  t.after(() => spawnSync('umount', ['-l', folder]));
-  return folder;
-}
-
-const bulky = (count, from = 1) =>
-  Array.from({ length: count }, (_, i) => event(`b-${from + i}`, 1, { text: 'x'.repeat(1000) }));
-
-async function haltedAndReadable(gateway) {
-  await gateway.untilStatus('halted', { deadlineMs: 20_000 });
-  const answer = await gateway.get('/v1/state/customers/b-1');
-  assert.equal(answer.status, 200);
-  assert.equal(answer.headers['state-status'], 'halted');
-  const { lastError } = await gateway.status();
-  assert.match(lastError, /full|space|limit|max_bytes/i);
-  assert.equal((await scrape(gateway)).value('stategate_stream_status', { stream: 'STATE', status: 'halted' }), 1);
-  assert.equal((await gateway.get('/livez')).status, 200);
-  const { position } = await gateway.status();
-  await throughout(
-    'it stays halted, and answers',
-    1500,
-    async () => (await gateway.status()).position === position && (await gateway.get('/v1/state')).status === 200,
-  );
-}
-
-describe('a full disk', () => {
-  it('halts ingest, reads go on, and it resumes by itself when there is room', async (t) => {
-    const disk = smallDisk(t, 8);
-    if (disk === null) return t.skip('only root can mount the small file system that this needs');
-    const ballast = join(disk, 'ballast');
-    writeFileSync(ballast, Buffer.alloc(5 * MIB));
-    const s = await scene(t, { publish: bulky(3000), gateway: null });
-    s.gateway = await startGateway({ t, nats: s.nats, database: join(disk, 'state.db') });
-    await haltedAndReadable(s.gateway);
-    const { position } = await s.gateway.status();
-    assert.ok(position < 3000);
-    spawnSync('mount', ['-o', 'remount,size=64m', disk]);
-    rmSync(ballast);
-    await s.untilLive({ deadlineMs: 10_000 });
-    await s.publish(bulky(100, 3001));
-    await s.untilLive();
-    assert.deepEqual(await query(s.gateway.database, 'PRAGMA integrity_check'), [{ integrity_check: 'ok' }]);
-  });
-
-  it('does not keep it from ending in order, nor from starting', async (t) => {
-    const disk = smallDisk(t, 4);
-    if (disk === null) return t.skip('only root can mount the small file system that this needs');
-    const s = await scene(t, { publish: bulky(5000), gateway: null });
-    s.gateway = await startGateway({ t, nats: s.nats, database: join(disk, 'state.db') });
-    await haltedAndReadable(s.gateway);
-    assert.equal((await s.gateway.stop()).code, 0);
-    await s.gateway.start();
-    await haltedAndReadable(s.gateway);
-    spawnSync('mount', ['-o', 'remount,size=64m', disk]);
-    await s.untilLive({ deadlineMs: 10_000 });
-  });
-});
 
 describe('a database that reaches its limit', () => {
   it('halts ingest, reads go on, and a higher limit lets it resume', async (t) => {

@@ -26,7 +26,8 @@ function accountToken(operator, account, name, storage) {
   return token(operator, { name, sub: account.getPublicKey(), nats });
 }
 
-// A world with an operator: {config: the server's part, credentials: the text of a user's .creds file}.
+// A world with an operator: {config: the server's part, credentials: the text of a user's .creds file, issue(seconds):
+// that of another user, whose token expires then}.
 export function operatorWorld() {
   const [operator, system, account, user] = [createOperator(), createAccount(), createAccount(), createUser()];
   const operatorToken = token(operator, {
@@ -44,12 +45,16 @@ resolver_preload: {
   ${account.getPublicKey()}: ${accountToken(operator, account, 'APP', storage)}
 }
 `;
-  const userToken = token(account, {
-    name: 'gateway',
-    sub: user.getPublicKey(),
-    nats: { pub: {}, sub: {}, ...UNLIMITED, type: 'user', version: 2 },
-  });
-  return { config, credentials: credentialsFile(userToken, user) };
+  return {
+    config,
+    credentials: userCredentials(account, user),
+    issue: (seconds) => userCredentials(account, createUser(), { exp: Math.floor(Date.now() / 1000) + seconds }),
+  };
+}
+
+function userCredentials(account, user, claims = {}) {
+  const nats = { pub: {}, sub: {}, ...UNLIMITED, type: 'user', version: 2 };
+  return credentialsFile(token(account, { name: 'gateway', sub: user.getPublicKey(), nats, ...claims }), user);
 }
 
 function credentialsFile(userToken, user) {

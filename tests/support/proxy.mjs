@@ -1,4 +1,5 @@
-// A TCP proxy between a gateway and a server that can delay, stall, swallow and cut: what networks do.
+// A TCP proxy between a gateway and a server that can delay, slow down, stall, swallow, strand and cut: what networks
+// do.
 
 import { createConnection, createServer } from 'node:net';
 
@@ -22,6 +23,8 @@ class Pipe {
     this.heldBytes = 0;
     this.timer = null;
     this.ended = false;
+    this.stranded = false;
+    this.free = 0; // when a slow link has sent all that it was given
     from.on('data', (bytes) => this.take(bytes));
     from.on('end', () => ((this.ended = true), this.pass()));
     to.on('drain', () => this.pass());
@@ -29,11 +32,18 @@ class Pipe {
 
   take(bytes) {
     this.proxy.bytes += bytes.length;
-    if (this.proxy.mode === 'swallow') return;
-    this.held.push({ due: performance.now() + this.proxy.delayMs, bytes });
+    if (this.proxy.mode === 'swallow' || this.stranded) return;
+    this.held.push({ due: this.sent(bytes.length) + this.proxy.delayMs, bytes });
     this.heldBytes += bytes.length;
     if (this.heldBytes > HELD_BYTES_MAX) this.from.pause();
     this.pass();
+  }
+
+  // When so many bytes have left, one after another.
+  sent(count) {
+    const ms = this.proxy.bytesPerSecond > 0 ? (count * 1000) / this.proxy.bytesPerSecond : 0;
+    this.free = Math.max(this.free, performance.now()) + ms;
+    return this.free;
   }
 
   pass() {
@@ -53,6 +63,13 @@ class Pipe {
     if (this.ended && this.held.length === 0) this.to.end();
   }
 
+  strand() {
+    this.stranded = true;
+    this.held = [];
+    this.heldBytes = 0;
+    this.from.resume();
+  }
+
   stop() {
     clearTimeout(this.timer);
   }
@@ -63,6 +80,7 @@ class Proxy {
     this.target = target;
     this.mode = 'flow'; // or stall: bytes wait; swallow: bytes vanish
     this.delayMs = 0; // each way
+    this.bytesPerSecond = 0; // of each direction of a connection; 0 = as fast as it goes
     this.bytes = 0; // that came in, both ways
     this.accepted = 0;
     this.pairs = new Set();
@@ -110,6 +128,11 @@ class Proxy {
   // Half-open: bytes vanish, and neither side is told. What was on its way when it ends is lost, so end it by cut().
   swallow() {
     this.mode = 'swallow';
+  }
+
+  // The connections that are there are half-open for ever, and neither side is told; new ones pass.
+  strand() {
+    for (const { pipes } of this.pairs) pipes.forEach((pipe) => pipe.strand());
   }
 
   // Everything passes again, what waited first.

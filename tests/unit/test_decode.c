@@ -364,7 +364,7 @@ static void events_of_a_batch_stay_until_the_arena_is_reset(void **state)
     struct message message = {.subject = SLICE_LITERAL("state.orders"), .sequence = 1};
     for (size_t i = 0; i < 5000; i++) {
         (void)snprintf(payloads[i], sizeof payloads[i],
-                       "{\"aggregateId\":\"id%zu\",\"version\":1,\"state\":{\"n\":%zu}}", i, i);
+                       "{\"aggregateId\":\"id%zu\",\"version\":1,\"state\":{\"n\": %zu}}", i, i);
         message.payload = slice_of(payloads[i]);
         assert_int_equal(decode(&fixture.settings, 0, &message, fixture.arena, &events[i], NULL), SG_OK);
     }

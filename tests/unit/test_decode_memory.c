@@ -33,13 +33,13 @@ static struct stream_settings stream = {.format = FORMAT_ENVELOPE};
 static char *rules_drop[] = {(char[]){"/k00001"}, (char[]){"/k00002"}};
 static struct collection_settings rules = {.name = (char[]){"orders"}, .drop = rules_drop, .drop_count = 2};
 
-/* An envelope whose state has `members`; the caller frees it. */
+/* An envelope whose state has `members`, and white space, so that it must be written anew; the caller frees it. */
 static struct slice large_envelope(size_t members, const char *tail)
 {
     struct buffer b;
     size_t bytes = 0;
     buffer_init(&b, EVENT_PAYLOAD_BYTES_MAX);
-    buffer_append_text(&b, "{\"aggregateId\":\"7\",\"version\":1,\"type\":\"T\",\"state\":{");
+    buffer_append_text(&b, "{\"aggregateId\":\"7\",\"version\":1,\"type\":\"T\",\"state\": {");
     for (size_t i = 0; i < members; i++)
         buffer_append_format(&b, "%s\"k%05zu\":%zu", i == 0 ? "" : ",", i, i);
     buffer_append_text(&b, tail);

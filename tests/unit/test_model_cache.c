@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "core/model_cache.h"
+#include "core/model_shared.h"
 #include "model_fixture.h"
 
 #define CUSTOMERS SLICE_LITERAL("customers")
@@ -154,23 +154,26 @@ static void without_a_cache_there_is_no_peek(void **state)
 
 static atomic_uint_fast64_t quiet = 2;
 
+static struct model_cache_key key_of(struct model_cache *cache, int64_t number, int64_t generation)
+{
+    static char id[24];
+    (void)snprintf(id, sizeof id, "id-%lld", (long long)number);
+    return model_cache_key(cache, 1, generation, slice_of(id));
+}
+
 static void put(struct model_cache *cache, int64_t number, size_t state_bytes)
 {
     static char text[4096];
-    char id[24];
-    (void)snprintf(id, sizeof id, "id-%lld", (long long)number);
     struct model_entity entity = {.version = number, .state = {text, state_bytes}};
-    struct model_cache_key key = {.collection = 1, .generation = 1, .id = slice_of(id)};
+    struct model_cache_key key = key_of(cache, number, 1);
     assert_true(state_bytes <= sizeof text);
     model_cache_fill(cache, &key, &entity, &quiet, 2);
 }
 
 static bool has(struct model_cache *cache, int64_t number)
 {
-    char id[24];
     struct model_entity entity;
-    (void)snprintf(id, sizeof id, "id-%lld", (long long)number);
-    struct model_cache_key key = {.collection = 1, .generation = 1, .id = slice_of(id)};
+    struct model_cache_key key = key_of(cache, number, 1);
     struct model_cached *row = model_cache_find(cache, &key, &entity);
     bool found = row != NULL;
     assert_true(!found || entity.version == number);
@@ -234,9 +237,9 @@ static void row_that_is_held_outlives_its_place(void **state)
 {
     struct model_cache *cache = NULL;
     struct model_entity entity;
-    struct model_cache_key key = {.collection = 1, .generation = 1, .id = SLICE_LITERAL("id-5")};
     (void)state;
     assert_int_equal(model_cache_create(1 << 20, &cache, NULL), SG_OK);
+    struct model_cache_key key = key_of(cache, 5, 1);
     put(cache, 5, 300);
     struct model_cached *row = model_cache_find(cache, &key, &entity);
     assert_non_null(row);
@@ -245,9 +248,54 @@ static void row_that_is_held_outlives_its_place(void **state)
     assert_int_equal(entity.state.data[299], 0); /* still there */
     model_cached_release(row);
     put(cache, 5, 10);
-    key.generation = 2; /* of another generation: not this row */
+    key = key_of(cache, 5, 2); /* of another generation: not this row */
     assert_null(model_cache_find(cache, &key, &entity));
     model_cache_destroy(cache);
+}
+
+static void place_is_a_guess_under_its_own_name(void **state)
+{
+    struct model_cache *cache = NULL;
+    (void)state;
+    assert_int_equal(model_cache_create(1 << 20, &cache, NULL), SG_OK);
+    size_t known = 0;
+    for (int64_t i = 1; i <= 5000; i++) {
+        struct model_cache_key key = key_of(cache, i, 1);
+        assert_int_equal(model_cache_place(cache, &key), 0);
+        model_cache_place_set(cache, &key, i);
+    }
+    for (int64_t i = 1; i <= 5000; i++) {
+        struct model_cache_key key = key_of(cache, i, 1);
+        int64_t place = model_cache_place(cache, &key);
+        assert_true(place == i || place == 0); /* or a later one took its slot */
+        known += place != 0;
+    }
+    assert_true(known > 4000);
+    struct model_cache_key key = key_of(cache, 1, 1);
+    model_cache_place_set(cache, &key, INT64_MAX); /* too large to be kept */
+    assert_true(model_cache_place(cache, &key) <= 5000);
+    model_cache_destroy(cache);
+}
+
+static void wrong_place_is_noticed(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_cache *cache = f->shared->cache;
+    struct model_entity entity;
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_apply_one(f, event_state(2, "b", 2, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    struct model_cache_key key = model_cache_key(cache, 1, 0, SLICE_LITERAL("a"));
+    int64_t place = model_cache_place(cache, &key);
+    assert_true(place > 0);
+    static const int64_t off[] = {1, 1000}; /* that of b, and that of nobody */
+    for (size_t i = 0; i < 2; i++) {
+        model_cache_place_set(cache, &key, place + off[i]);
+        model_cache_forget(cache, 1, key.id);
+        assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+        assert_int_equal(entity.version, 1);
+        assert_int_equal(model_cache_place(cache, &key), place); /* and set right */
+    }
 }
 
 /* ---- readers beside a writer ---- */
@@ -346,6 +394,8 @@ int main(void)
         cmocka_unit_test(row_too_large_is_not_kept),
         cmocka_unit_test(what_is_read_again_outlives_a_scan),
         cmocka_unit_test(row_that_is_held_outlives_its_place),
+        cmocka_unit_test(place_is_a_guess_under_its_own_name),
+        MODEL_TEST(wrong_place_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,7 +90,7 @@ static void newer_schema_is_refused_with_both_versions(void **state)
     struct model_reader *reader = NULL;
     fixture_close(f);
     fixture_file_write(f->path, 60, newer, sizeof newer);
-    expect_refusal(f, "schema version 2, newer than version 1");
+    expect_refusal(f, "schema version 3, newer than version 2");
     assert_int_equal(model_reader_open(f->path, NULL, &reader, &err), SG_INVALID);
     assert_null(reader);
     fixture_file_write(f->path, 60, ours, sizeof ours);

@@ -1,0 +1,187 @@
+// A disk that fills up while events flow, and has room again: ingest stops, reads go on and say so, staleness grows,
+// demands that cannot be met are refused, and it resumes by itself, equal to the fold. In mid-run, at every stop and
+// go, what is stored is the fold of the stream up to the stored position. COUNT is how often the disk fills up.
+// ctest-timeout: 600
+
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, openSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+
+import { differences, query, snapshot } from '../support/db.mjs';
+import { Fold } from '../support/fold.mjs';
+import { cleanEnvironment, startGateway, STATEGATE } from '../support/gateway.mjs';
+import { bulky, growDisk, haltedAndReadable, NO_SMALL_DISK, smallDisk } from '../support/halted.mjs';
+import { signal, tempFolder } from '../support/process.mjs';
+import { event, scene, STATE } from '../support/scene.mjs';
+import { until } from '../support/until.mjs';
+import { makeEvents, Random } from '../support/workload.mjs';
+
+const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
+const COUNT = Number(process.env.COUNT ?? 2);
+const MIB = 1024 * 1024;
+const DISK_MIB = 12;
+
+const freeBytes = (disk) => {
+  const { bavail, bsize } = statfsSync(disk);
+  return bavail * bsize;
+};
+
+// What was published, in the order of the stream; folds go forward only.
+class Published {
+  constructor(s) {
+    this.s = s;
+    this.all = [];
+    this.fold = new Fold(STATE);
+  }
+
+  async publish(list) {
+    this.all.push(...(await this.s.publish(list)));
+  }
+
+  // What differs between the file and the fold up to the position that the file itself claims.
+  async differences(gateway) {
+    const shown = await snapshot(gateway.database);
+    const position = Number(shown.streams[0].position);
+    assert.ok(position >= this.fold.position, `the position fell back to ${position}`);
+    while (this.fold.position < position) this.fold.apply(this.all[this.fold.position]);
+    return differences(shown, 'STATE', this.fold);
+  }
+
+  async check(gateway) {
+    assert.deepEqual(await this.differences(gateway), []);
+  }
+}
+
+// A demand that a halted stream cannot meet.
+async function refusedAsHalted(gateway, demand) {
+  const answer = await gateway.get(`/v1/state/customers/b-1?${demand}&wait=0.3`);
+  assert.equal(answer.status, 503, answer.text);
+  assert.match(answer.json().type, /halted$/);
+  assert.ok(Number(answer.headers['retry-after']) >= 1);
+  assert.equal(answer.headers['state-status'], 'halted');
+}
+
+async function stalenessGrows(gateway) {
+  const seconds = async () => Number((await gateway.get('/v1/state/customers/b-1')).headers['state-staleness']);
+  const first = await seconds();
+  assert.ok(first >= 0, 'staleness was known before, and stays known');
+  await until('staleness grows', async () => (await seconds()) >= first + 1);
+}
+
+async function owedWhileHalted(gateway, head) {
+  await haltedAndReadable(gateway);
+  await refusedAsHalted(gateway, 'max_staleness=0');
+  await refusedAsHalted(gateway, `min_position=STATE:${head}`);
+  await stalenessGrows(gateway);
+  assert.equal((await gateway.get('/readyz')).status, 200); // not lost: reads are as good as they can be
+}
+
+// Leaves room for a few pages only, publishes until nothing can be stored, and gives what to remove.
+async function fillUp(published, gateway, disk, random, round) {
+  const ballast = join(disk, 'ballast');
+  writeFileSync(ballast, Buffer.alloc(Math.max(0, freeBytes(disk) - random.between(200, 900) * 1024)));
+  for (let batch = 0; (await gateway.status()).status !== 'halted'; batch++) {
+    assert.ok(batch < 100, 'it is never full');
+    await published.publish(bulky(50, (round * 100 + batch) * 50 + 2));
+    await published.check(gateway); // in mid-run
+  }
+  return ballast;
+}
+
+describe(`a full disk (SEED=${SEED}, ${COUNT} times)`, () => {
+  it('stops ingest while reads go on, and lets it resume when there is room', async (t) => {
+    const disk = smallDisk(t, DISK_MIB);
+    if (disk === null) return t.skip(NO_SMALL_DISK);
+    const random = new Random(SEED);
+    const subject = (collection, id) => `state.${collection}.${id}`;
+    const s = await scene(t, { gateway: null });
+    const published = new Published(s);
+    await published.publish(makeEvents({ seed: SEED, count: 1500, collections: ['customers'], ids: 200, subject }));
+    await published.publish([event('b-1', 1)]);
+    const config = { rejected: { max: 100_000 } };
+    s.gateway = await startGateway({ t, nats: s.nats, config, database: join(disk, 'state.db') });
+    await s.untilLive({ deadlineMs: 20_000 });
+    const { pid } = s.gateway;
+    // The checks find fault with a gateway that is not halted, and with an event that is missing.
+    await assert.rejects(() => refusedAsHalted(s.gateway, 'max_staleness=30'), assert.AssertionError);
+    await published.check(s.gateway);
+    published.fold.apply({ ...bulky(1, 0)[0], seq: published.fold.position });
+    published.fold.position--;
+    published.fold.apply({ ...bulky(1, 0)[0], seq: published.fold.position + 1 });
+    assert.notDeepEqual(await published.differences(s.gateway), []);
+    published.fold = new Fold(STATE);
+
+    for (let round = 0; round < COUNT; round++) {
+      const ballast = await fillUp(published, s.gateway, disk, random, round);
+      await owedWhileHalted(s.gateway, published.all.length);
+      await published.check(s.gateway);
+      rmSync(ballast);
+      growDisk(disk, DISK_MIB * (round + 2)); // what was stored meanwhile stays
+      await s.untilLive({ deadlineMs: 20_000 });
+      await published.check(s.gateway);
+    }
+    assert.equal(s.gateway.pid, pid);
+    const halts = s.gateway.logged('ingest_halted').length;
+    assert.ok(halts >= COUNT);
+    assert.equal(s.gateway.logged('ingest_resumed').length, halts);
+    assert.deepEqual(await query(s.gateway.database, 'PRAGMA integrity_check'), [{ integrity_check: 'ok' }]);
+    const { length } = published.all;
+    t.diagnostic(`seed ${SEED}, filled ${COUNT} times, ${halts} halts, ${length} events: equal to the fold`);
+  });
+
+  it('does not keep it from ending in order, nor from starting', async (t) => {
+    const disk = smallDisk(t, 4);
+    if (disk === null) return t.skip(NO_SMALL_DISK);
+    const s = await scene(t, { publish: bulky(5000), gateway: null });
+    s.gateway = await startGateway({ t, nats: s.nats, database: join(disk, 'state.db') });
+    await haltedAndReadable(s.gateway);
+    assert.equal((await s.gateway.stop()).code, 0);
+    await s.gateway.start();
+    await haltedAndReadable(s.gateway);
+    growDisk(disk, 64);
+    await s.untilLive({ deadlineMs: 20_000 });
+  });
+});
+
+describe('files that may not grow (RLIMIT_FSIZE)', () => {
+  it('halt ingest, and it resumes when the limit is lifted', async (t) => {
+    const folder = tempFolder(t, 'limited');
+    const limited = join(folder, 'stategate');
+    writeFileSync(limited, `#!/bin/sh\nexec prlimit --fsize=${2 * MIB}:unlimited -- '${STATEGATE}' "$@"\n`);
+    chmodSync(limited, 0o755);
+    const s = await scene(t, { publish: bulky(5000), gateway: null });
+    s.gateway = await startGateway({ t, nats: s.nats, bin: limited });
+    await haltedAndReadable(s.gateway);
+    await refusedAsHalted(s.gateway, 'min_position=STATE:5000');
+    const { pid } = s.gateway;
+    assert.equal(spawnSync('prlimit', ['--pid', String(pid), '--fsize=unlimited:unlimited']).status, 0);
+    await s.untilLive({ deadlineMs: 20_000 });
+    assert.equal(s.gateway.pid, pid);
+  });
+});
+
+describe('a log that cannot be written (/dev/full)', () => {
+  it('does not keep it from following and answering', async (t) => {
+    const folder = tempFolder(t, 'devfull');
+    const s = await scene(t, { publish: bulky(50), gateway: null });
+    const socketPath = join(folder, 'socket');
+    const args = ['--listen', `unix:${socketPath}`, '--database', join(folder, 'state.db'), '--nats-url', s.nats.url];
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(STATEGATE, args, { env: cleanEnvironment(), stdio: ['ignore', full, full] });
+    t.after(() => signal(child, 'SIGKILL'));
+    const ended = new Promise((done) => child.once('exit', (code) => done(code)));
+    const get = (path) =>
+      new Promise((done, failed) => {
+        const request = http.get({ socketPath, path }, (response) => {
+          response.resume().on('end', () => done(response.statusCode));
+        });
+        request.on('error', failed);
+      });
+    await until('it answers', async () => (await get('/v1/state/customers/b-50')) === 200, { deadlineMs: 20_000 });
+    signal(child, 'SIGTERM');
+    assert.equal(await ended, 0);
+  });
+});
