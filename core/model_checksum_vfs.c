@@ -137,27 +137,36 @@ static int64_t frame_of_page(int bytes, sqlite3_int64 offset)
     return bytes == MODEL_PAGE_BYTES && from >= 0 && from % WAL_FRAME_BYTES == 0 ? from / WAL_FRAME_BYTES : -1;
 }
 
-/* A frame that this process has not written: by the WAL's own checksums. */
-static bool frame_check(sqlite3_file *real, int64_t frame, const unsigned char *page)
+/* What is cut short there is damage; an error of the disk stays one. */
+static int wal_part_read(sqlite3_file *real, unsigned char *to, int bytes, sqlite3_int64 offset)
+{
+    int rc = real->pMethods->xRead(real, to, bytes, offset);
+    return rc == SQLITE_IOERR_SHORT_READ ? SQLITE_CORRUPT : rc;
+}
+
+/* A frame that this process has not written: by the WAL's own checksums. SQLITE_CORRUPT where they do not fit. */
+static int frame_check(sqlite3_file *real, int64_t frame, const unsigned char *page)
 {
     unsigned char head[WAL_HEADER_BYTES];
     unsigned char before[WAL_FRAME_HEADER_BYTES];
     unsigned char header[WAL_FRAME_HEADER_BYTES];
     struct wal_header h;
     int64_t at = WAL_HEADER_BYTES + frame * WAL_FRAME_BYTES;
-    if (real->pMethods->xRead(real, head, sizeof head, 0) != SQLITE_OK || !model_wal_header_read(head, &h) ||
-        real->pMethods->xRead(real, header, sizeof header, at) != SQLITE_OK)
-        return false;
+    int rc = wal_part_read(real, head, sizeof head, 0);
+    if (rc == SQLITE_OK)
+        rc = wal_part_read(real, header, sizeof header, at);
+    if (rc == SQLITE_OK && frame > 0)
+        rc = wal_part_read(real, before, sizeof before, at - WAL_FRAME_BYTES);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (!model_wal_header_read(head, &h))
+        return SQLITE_CORRUPT;
     uint32_t sum[2] = {h.sum[0], h.sum[1]};
-    if (frame > 0) {
-        if (real->pMethods->xRead(real, before, sizeof before, at - WAL_FRAME_BYTES) != SQLITE_OK)
-            return false;
-        for (int i = 0; i < 2; i++) {
-            memcpy(&sum[i], before + 16 + 4 * i, sizeof sum[i]);
-            sum[i] = be32toh(sum[i]);
-        }
+    for (int i = 0; frame > 0 && i < 2; i++) {
+        memcpy(&sum[i], before + 16 + 4 * i, sizeof sum[i]);
+        sum[i] = be32toh(sum[i]);
     }
-    return model_wal_frame_check(&h, header, page, sum);
+    return model_wal_frame_check(&h, header, page, sum) ? SQLITE_OK : SQLITE_CORRUPT;
 }
 
 static int wal_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offset)
@@ -174,11 +183,11 @@ static int wal_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offse
     if (rc == SQLITE_OK && note != NULL && atomic_load_explicit(note, memory_order_acquire) == checksum)
         return rc;
     /* Not written by this process, or by another in its place. */
-    if (rc == SQLITE_OK && frame_check(real, frame, to)) {
-        if (note != NULL)
-            atomic_store_explicit(note, checksum, memory_order_release);
+    rc = rc == SQLITE_OK ? frame_check(real, frame, to) : SQLITE_CORRUPT;
+    if (rc == SQLITE_OK && note != NULL)
+        atomic_store_explicit(note, checksum, memory_order_release);
+    if (rc != SQLITE_CORRUPT)
         return rc;
-    }
     model_checked_damage(f->database, "frame %lld of the write-ahead log is not what was written",
                          (long long)frame + 1);
     return SQLITE_CORRUPT;
