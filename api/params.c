@@ -59,13 +59,20 @@ static enum sg_status fail_character(unsigned char c, struct sg_error *err)
     return sg_fail(err, SG_INVALID, "the request target holds the byte 0x%02X, which must be percent-encoded", c);
 }
 
+/* How much of the text stands for itself. Most targets hold nothing else. */
+static size_t plain_bytes(const char *text, size_t bytes, unsigned class)
+{
+    size_t i = 0;
+    while (i < bytes && (classes[(unsigned char)text[i]] & (class | ENCODED)) == class)
+        i++;
+    return i;
+}
+
 /* Decode `bytes` at `data` in place: the text only shrinks. */
 static enum sg_status decode(char *data, size_t bytes, unsigned class, struct slice *out, struct sg_error *err)
 {
-    size_t used = 0;
     bool encoded = false;
-    while (used < bytes && (classes[(unsigned char)data[used]] & (class | ENCODED)) == class)
-        used++; /* most targets need nothing else */
+    size_t used = plain_bytes(data, bytes, class);
     for (size_t i = used; i < bytes; i++) {
         char c = data[i];
         if ((classes[(unsigned char)c] & class) == 0)
@@ -97,9 +104,14 @@ static enum sg_status parse_path(char *path, size_t bytes, struct target *out, s
     const char *end = path + bytes;
     for (char *segment = path + 1;;) { /* behind the first slash */
         size_t left = (size_t)(end - segment);
-        char *slash = memchr(segment, '/', left);
-        struct slice decoded = {0};
-        enum sg_status status = decode(segment, slash != NULL ? (size_t)(slash - segment) : left, IN_PATH, &decoded, err);
+        size_t plain = plain_bytes(segment, left, IN_PATH);
+        char *slash = NULL;
+        if (plain < left)
+            slash = segment[plain] == '/' ? segment + plain : memchr(segment + plain, '/', left - plain);
+        struct slice decoded = {segment, plain};
+        enum sg_status status = SG_OK;
+        if (plain < left && slash != segment + plain)
+            status = decode(segment, slash != NULL ? (size_t)(slash - segment) : left, IN_PATH, &decoded, err);
         if (status != SG_OK)
             return status;
         if (out->segments_count < TARGET_SEGMENTS_MAX)

@@ -157,7 +157,6 @@ void model_cache_expect(const struct model_cache *cache, const struct model_cach
     const struct shard *s = &cache->shards[shard_index(cache, key->hash)];
     __builtin_prefetch(&s->mutex, 1);
     __builtin_prefetch(&s->chains[key->hash & (cache->chains_count - 1)]);
-    __builtin_prefetch(&cache->places[key->hash & (cache->places_count - 1)]);
 }
 
 /* Where the link to the row is, or to NULL at the end of its chain. */
@@ -188,7 +187,9 @@ struct model_cached *model_cache_find(struct model_cache *cache, const struct mo
         s->misses++;
     }
     (void)pthread_mutex_unlock(&s->mutex);
-    if (row != NULL)
+    if (row == NULL)
+        __builtin_prefetch(&cache->places[key->hash & (cache->places_count - 1)]); /* that is asked for next */
+    else
         *out = (struct model_entity){
             .version = row->version,
             .deleted = row->deleted,
