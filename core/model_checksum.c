@@ -114,6 +114,7 @@ static struct checked_database *find_or_add(const char *path, uint64_t id, const
     }
     d->path = copy;
     d->id = id;
+    d->inner = model_inner_create(); /* without it reads are only slower */
     d->seal = *seal;
     d->next = registry;
     registry = d;
@@ -144,6 +145,7 @@ static void destroy(struct checked_database *d)
 {
     for (size_t i = 0; i < CHECKED_PARTS_MAX; i++)
         free(atomic_load(&d->parts[i]));
+    model_inner_destroy(d->inner);
     free(d->path);
     free(d);
 }

@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/model_inner.h"
 #include "core/status.h"
 
 #define MODEL_APPLICATION_ID 0x53474154 /* "SGAT" in the file's header: whose database it is */
@@ -111,7 +112,8 @@ struct checked_database {
     uint64_t id; /* read-only */
     sqlite3_file *writer; /* of the one connection that writes, which alone asks for it; NULL = none */
     struct model_seal seal; /* the newer record; only for the one connection that writes */
-    frame_note *_Atomic parts[CHECKED_PARTS_MAX]; /* owned; any thread, like all below */
+    struct model_inner *inner; /* owned; NULL = there was no memory; any thread, like all below */
+    frame_note *_Atomic parts[CHECKED_PARTS_MAX]; /* owned */
     atomic_int damage; /* 0 = none, 1 = being told, 2 = `what` can be read */
     char what[96];
 };

@@ -77,11 +77,13 @@ static int database_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 
 {
     const struct checked_file *f = file_of(file);
     sqlite3_file *real = real_of(file);
-    int rc = real->pMethods->xRead(real, to, bytes, offset);
-    if (f->database == NULL || !is_page(bytes, offset) || offset == MODEL_SEAL_OFFSET ||
-        !model_checksum_checking())
-        return rc;
     int64_t number = offset / MODEL_PAGE_BYTES + 1;
+    uint64_t version = 0;
+    if (f->database == NULL || !is_page(bytes, offset) || offset == MODEL_SEAL_OFFSET || !model_checksum_checking())
+        return real->pMethods->xRead(real, to, bytes, offset);
+    if (model_inner_get(f->database->inner, number, to, &version))
+        return SQLITE_OK;
+    int rc = real->pMethods->xRead(real, to, bytes, offset);
     if (rc == SQLITE_IOERR_SHORT_READ) {
         model_checked_damage(f->database, "page %lld is not there", (long long)number);
         return SQLITE_CORRUPT;
@@ -90,6 +92,8 @@ static int database_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 
         model_checked_damage(f->database, "page %lld does not have its checksum", (long long)number);
         return SQLITE_CORRUPT;
     }
+    if (rc == SQLITE_OK)
+        model_inner_put(f->database->inner, number, version, to);
     return rc;
 }
 
@@ -107,9 +111,13 @@ static int database_write(sqlite3_file *file, const void *from, int bytes, sqlit
         model_seal_page_init(f->page, f->database->id);
         f->database->seal = (struct model_seal){.number = 1};
     }
-    uint64_t checksum = htole64(model_page_checksum(f->database, offset / MODEL_PAGE_BYTES + 1, f->page));
+    int64_t number = offset / MODEL_PAGE_BYTES + 1;
+    uint64_t checksum = htole64(model_page_checksum(f->database, number, f->page));
     memcpy(f->page + MODEL_PAGE_BYTES - MODEL_PAGE_RESERVED, &checksum, sizeof checksum);
-    return real->pMethods->xWrite(real, f->page, bytes, offset);
+    model_inner_write_begin(f->database->inner, number);
+    rc = real->pMethods->xWrite(real, f->page, bytes, offset);
+    model_inner_write_end(f->database->inner, number);
+    return rc;
 }
 
 static int database_shm_map(sqlite3_file *file, int region, int bytes, int extend, void volatile **out)
@@ -248,6 +256,8 @@ static int on_close(sqlite3_file *file)
 static int on_truncate(sqlite3_file *file, sqlite3_int64 bytes)
 {
     sqlite3_file *real = real_of(file);
+    if (file_of(file)->database != NULL)
+        model_inner_forget(file_of(file)->database->inner);
     return real->pMethods->xTruncate(real, bytes);
 }
 
