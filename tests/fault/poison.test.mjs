@@ -30,7 +30,7 @@ import { Random } from '../support/workload.mjs';
 const COUNT = Number(process.env.COUNT ?? 10_000);
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 const STEPS = 10; // looks in mid-run
-const GROWTH_BYTES_MAX = 8 * MEGABYTE; // of the gateway in the second half
+const GROWTH_BYTES_MAX = 16 * MEGABYTE; // of the gateway in the second half: pages of a database that grows, mostly
 const BURST_BYTES_MAX = 64 * MEGABYTE; // for events of 8 MiB, several on the way at once
 
 // A fold that remembers what each entity was at each sequence.

@@ -5,13 +5,13 @@
 
 import assert from 'node:assert/strict';
 import { cpSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
 import { snapshot } from '../support/db.mjs';
 import { startGateway } from '../support/gateway.mjs';
 import { NATS_SERVER, NATS_SERVER_NEWEST, publishAll, startNats } from '../support/nats.mjs';
+import { freePort } from '../support/ports.mjs';
 import { signal, tempFolder } from '../support/process.mjs';
 import { event, events, scene } from '../support/scene.mjs';
 import { throughout, until } from '../support/until.mjs';
@@ -26,14 +26,6 @@ async function counter(gateway, name) {
   const { text } = await gateway.get('/metrics');
   const line = text.split('\n').find((candidate) => candidate.startsWith(`${name}{stream="STATE"}`));
   return line === undefined ? undefined : Number(line.split(' ').at(-1));
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => server.once('listening', done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
 }
 
 function toldGaps(gateway) {

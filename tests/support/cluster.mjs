@@ -2,31 +2,15 @@
 
 import { connect } from '@nats-io/transport-node';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { createServer } from 'node:net';
 
 import { startNats } from './nats.mjs';
+import { freePort } from './ports.mjs';
 import { startProxy } from './proxy.mjs';
 import { until } from './until.mjs';
 
-// Ports that are free now; the servers must know each other's before they start.
-async function freePorts(count) {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise((done) => {
-          const server = createServer().listen(0, '127.0.0.1', () => done(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
-}
-
 // Starts `size` servers n1, n2 ... and waits until they have elected a leader of JetStream.
 export async function startCluster({ t, size = 3, bin } = {}) {
-  const routes = await freePorts(size);
+  const routes = await Promise.all(Array.from({ length: size }, freePort)); // they must know each other's
   const names = routes.map((_, i) => `n${i + 1}`);
   // Each server reaches each other one through a proxy of its own, so that one can be cut off from the others.
   const reach = await Promise.all(names.map(() => Promise.all(routes.map((port) => startProxy({ t, target: port })))));

@@ -1,13 +1,14 @@
 // A real nats-server with JetStream on a free loopback port, and a client connection to it.
 
 import { once } from 'node:events';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 
+import { freePort } from './ports.mjs';
 import { end, program, signal, start, tempFolder } from './process.mjs';
 import { until } from './until.mjs';
 
@@ -16,14 +17,15 @@ export const NATS_SERVER_NEWEST = program('NATS_SERVER_NEWEST_BIN', '.deps/bin/n
 
 // Starts a server and waits until it answers.
 //   t         a test whose end stops it
-//   port      default: the server picks one, and keeps it over restarts
+//   port      default: a free one, kept over restarts
 //   config    more configuration text; a function is called with the folder of the server
 //   storeDir  default: in a temporary folder
 //   scheme    of `url`, e.g. tls
-export async function startNats({ t, port = -1, config = '', storeDir, bin = NATS_SERVER, scheme = 'nats' } = {}) {
+export async function startNats({ t, port, config = '', storeDir, bin = NATS_SERVER, scheme = 'nats' } = {}) {
   let server;
   t?.after(() => server?.stop()); // before its folder goes: the first to be registered is the first to run
   const folder = tempFolder(t, 'nats');
+  port ??= await freePort();
   server = new NatsServer({ folder, port, config, storeDir: storeDir ?? join(folder, 'store'), bin, scheme });
   await server.start();
   return server;
@@ -51,7 +53,6 @@ class NatsServer {
   writeConfig() {
     const text = `
 listen: "127.0.0.1:${this.port}"
-ports_file_dir: ${JSON.stringify(this.folder)}
 jetstream { store_dir: ${JSON.stringify(this.storeDir)}, max_mem: 1G, max_file: 4G }
 ${typeof this.config === 'function' ? this.config(this.folder) : this.config}
 `;
@@ -64,20 +65,12 @@ ${typeof this.config === 'function' ? this.config(this.folder) : this.config}
     this.running = running;
     await until('nats-server answers', async () => {
       if (running.exit) return true;
-      if (this.port === -1) this.port = this.portFromFile();
       return this.greets();
     });
     if (running.exit) throw new Error(`nats-server ended: ${running.stderr}`, { cause: running.exit.error });
     for (const client of this.clients)
       await until('a client is connected again', async () => (await client.nc.rtt()) >= 0);
     return this;
-  }
-
-  portFromFile() {
-    const file = join(this.folder, `${this.bin.split('/').at(-1)}_${this.pid}.ports`);
-    const port = Number(new URL(JSON.parse(readFileSync(file, 'utf8')).nats[0]).port);
-    rmSync(file);
-    return port;
   }
 
   // The server speaks first: INFO. That holds with TLS and with credentials too.
