@@ -31,7 +31,7 @@ struct stream_freshness {
     uint64_t applied;
     struct epoch applied_epoch;
 
-    bool halted;
+    char halted[256]; /* why; "" = it is not */
     bool disconnected;
 
     bool ready;
@@ -192,10 +192,10 @@ void freshness_swapped(struct freshness *f, size_t stream)
     stream_unlock(s);
 }
 
-void freshness_set_halted(struct freshness *f, size_t stream, bool halted)
+void freshness_set_halted(struct freshness *f, size_t stream, const char *reason)
 {
     struct stream_freshness *s = stream_lock(f, stream);
-    s->halted = halted;
+    (void)snprintf(s->halted, sizeof s->halted, "%s", reason != NULL ? reason : "");
     stream_unlock(s);
 }
 
@@ -258,7 +258,7 @@ static const struct proof *proof_for(const struct stream_freshness *s, const str
 static enum stream_status status_of(const struct stream_freshness *s, const struct model_stream *row,
                                     const struct freshness_view *view, int64_t now_ns)
 {
-    if (s->halted)
+    if (s->halted[0] != '\0')
         return STREAM_HALTED;
     if (s->disconnected || now_ns - s->answered_ns > FRESHNESS_DISCONNECTED_NS)
         return STREAM_DISCONNECTED;
@@ -343,6 +343,6 @@ void freshness_facts(struct freshness *f, size_t stream, struct freshness_facts 
         .applied_known = s->applied_known,
         .applied = s->applied,
     };
-    memcpy(out->error, s->error, sizeof out->error);
+    memcpy(out->error, s->halted[0] != '\0' ? s->halted : s->error, sizeof out->error);
     stream_unlock(s);
 }

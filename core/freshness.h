@@ -54,8 +54,9 @@ void freshness_applied(struct freshness *f, size_t stream, uint64_t position, co
 void freshness_swapped(struct freshness *f, size_t stream);
 /* Another life was found: all proofs are forgotten. Served rows of the old one are then unproved until they are swapped. */
 void freshness_reset(struct freshness *f, size_t stream);
-/* Ingest stopped by the disk, the size limit or the schema; and went on. */
-void freshness_set_halted(struct freshness *f, size_t stream, bool halted);
+/* Ingest stopped by the disk, the size limit or the schema: `reason`, which is shown before any other error; NULL: it went
+ * on. */
+void freshness_set_halted(struct freshness *f, size_t stream, const char *reason);
 /* The broker cannot be used now (not connected, no rights, no such stream): shown as disconnected at once, until the next
  * proof. */
 void freshness_set_disconnected(struct freshness *f, size_t stream);

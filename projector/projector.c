@@ -168,8 +168,8 @@ static void ingest_succeeded(struct projector *p, size_t stream)
 {
     struct lane *lane = &p->lanes[stream];
     if (lane->retry_ms != 0) {
-        freshness_set_halted(p->context.freshness, stream, lane->command_failed);
-        freshness_set_error(p->context.freshness, stream, "");
+        if (!lane->command_failed)
+            freshness_set_halted(p->context.freshness, stream, NULL);
         log_event(LOG_INFO, "ingest_resumed", LOG_STR("stream", p->context.settings->streams[stream].name));
     }
     lane->retry_ms = 0;
@@ -311,7 +311,10 @@ static void command_note(struct projector *p, const struct command *c, enum sg_s
     bool failed = status == SG_STORAGE || status == SG_FULL || status == SG_CORRUPT;
     if (failed != lane->command_failed && (failed || c->kind != COMMAND_LOAD)) {
         lane->command_failed = failed;
-        freshness_set_halted(p->context.freshness, c->stream, failed || lane->retry_ms != 0);
+        if (failed)
+            freshness_set_halted(p->context.freshness, c->stream, c->err->message);
+        else if (lane->retry_ms == 0)
+            freshness_set_halted(p->context.freshness, c->stream, NULL);
     }
     if (status == SG_CORRUPT)
         atomic_store(&p->failed, true);
@@ -389,8 +392,7 @@ static void batch_failed(struct projector *p, size_t stream, const struct sg_err
     if (lane->retry_ms > PROJECTOR_RETRY_MAX_MS)
         lane->retry_ms = PROJECTOR_RETRY_MAX_MS;
     lane->retry_at_ns = clock_boot_ns() + lane->retry_ms * NS_PER_MS;
-    freshness_set_halted(p->context.freshness, stream, true);
-    freshness_set_error(p->context.freshness, stream, err->message);
+    freshness_set_halted(p->context.freshness, stream, err->message);
     if (err->status == SG_CORRUPT)
         atomic_store(&p->failed, true);
     if (first)

@@ -14,7 +14,7 @@ const HOST_OF_RFC = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[^\]\s]*\])(?::\d*)?$/;
 // What begins at `at` of `text` (latin1):
 //   {kind: 'end'}          nothing
 //   {kind: 'part', bad}    a head without its end; `bad`: it may be refused already
-//   {kind: 'bad'}          no request: at most one refusal, and the connection ends
+//   {kind: 'bad', whole}   no request: at most one refusal, and the connection ends; if the head is `whole`, at once
 //   {kind: 'request', method, target, version, fields, next, ...}; `doubtful`: a strict server may call it bad
 export function readHead(text, at) {
   const head = { kind: 'request', fields: [], doubtful: false, tooLarge: false };
@@ -35,7 +35,11 @@ export function readHead(text, at) {
 }
 
 // An answer to HEAD has no body, also where the rest of the request is no request.
-const badHead = (text, begin) => ({ kind: 'bad', method: text.startsWith('HEAD ', begin) ? 'HEAD' : 'GET' });
+const badHead = (text, begin) => ({
+  kind: 'bad',
+  method: text.startsWith('HEAD ', begin) ? 'HEAD' : 'GET',
+  whole: /\n\r?\n/.test(text.slice(begin)),
+});
 
 // The last line has no end yet. What stands there may be bad or too long already.
 function unfinished(text, begin, from, head, lines) {

@@ -183,10 +183,10 @@ static void what_the_stream_cannot_meet_now_is_503_by_its_status(void **state)
         freshness_set_disconnected(r->freshness, 0);
         (void)asked(r, ENTITY "?wait=0&%s", demands[i]);
         assert_problem(r, 503, "replica-disconnected");
-        freshness_set_halted(r->freshness, 0, true);
+        freshness_set_halted(r->freshness, 0, "the disk is full");
         (void)asked(r, ENTITY "?wait=0&%s", demands[i]);
         assert_problem(r, 503, "halted");
-        freshness_set_halted(r->freshness, 0, false);
+        freshness_set_halted(r->freshness, 0, NULL);
         rig_tell_probe(r, 0, clock_boot_ns(), 1, &r->stream.epoch);
         assert_int_equal(asked(r, ENTITY "?wait=0&%s", demands[i]), 504);
         freshness_reset(r->freshness, 0);
@@ -197,7 +197,7 @@ static void demands_that_are_met_are_answered_whatever_the_status(void **state)
 {
     struct rig *r = *state;
     begin(r);
-    freshness_set_halted(r->freshness, 0, true);
+    freshness_set_halted(r->freshness, 0, "the disk is full");
     assert_int_equal(asked(r, ENTITY "?min_version=7&min_position=STATE:1&max_staleness=60&wait=0"), 200);
     assert_string_equal(rig_header(r, "State-Status"), "halted");
     set_draining(r, true);

@@ -185,11 +185,11 @@ static void the_worst_condition_is_shown(void **state)
     assert_int_equal(view.status, STREAM_REBUILDING);
     freshness_view(f, 0, &row, t + 4 * S, &view);
     assert_int_equal(view.status, STREAM_DISCONNECTED);
-    freshness_set_halted(f, 0, true);
+    freshness_set_halted(f, 0, "the disk is full");
     freshness_view(f, 0, &row, t + 4 * S, &view);
     assert_int_equal(view.status, STREAM_HALTED);
     row.rebuilding = false;
-    freshness_set_halted(f, 0, false);
+    freshness_set_halted(f, 0, NULL);
     freshness_view(f, 0, &row, t, &view);
     assert_int_equal(view.status, STREAM_LIVE);
     freshness_destroy(f);
