@@ -15,7 +15,7 @@ struct sample {
     const char *payload;
 };
 
-/* 305 bytes, as in the measurements that the limit comes from. */
+/* 305 bytes, a usual event. */
 static const struct sample samples[] = {
     {"envelope, 305 bytes",
      "{\"aggregateId\":\"7c9e6679-7425-40de-944b-e07fc1f90ae7\",\"version\":42,\"type\":\"CustomerChanged\","

@@ -65,6 +65,15 @@ static enum sg_status classify_row(struct batch *b, size_t index, struct sg_erro
     return SG_OK;
 }
 
+/* So that forget_rejected finds it. */
+static enum sg_status know_collection(struct batch *b, const struct event *e, struct sg_error *err)
+{
+    struct model_known *ignored = NULL;
+    if (e->collection.bytes == 0 || e->id.bytes == 0)
+        return SG_OK;
+    return model_collection_find(b->w, &b->build, e->collection, &ignored, err);
+}
+
 static enum sg_status classify(struct batch *b, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
@@ -86,6 +95,7 @@ static enum sg_status classify(struct batch *b, struct sg_error *err)
             o->result = RESULT_REJECTED;
             o->reason = e->reason;
             b->recorded = true;
+            status = know_collection(b, e, err);
             break;
         case EVENT_STATE:
         case EVENT_TOMBSTONE:
@@ -270,8 +280,8 @@ static enum sg_status record_rejected(struct batch *b, struct sg_error *err)
 static enum sg_status write_position(struct batch *b, struct sg_error *err)
 {
     bool keep_subject = b->last->subject.bytes <= MODEL_SUBJECT_KEPT_BYTES && b->last->subject.bytes > 0;
-    if (b->build.growing) {
-        b->w->changes = SERVED_ANYTHING; /* how far it has come, if not more */
+    if (b->build.growing || b->build.position < b->build.target) {
+        b->w->changes = SERVED_ANYTHING; /* how far it has come, and whether it is whole */
     } else if (b->w->changes == SERVED_NOTHING) {
         b->w->changes = SERVED_POSITION;
         b->w->moved_stream = b->build.stream;

@@ -63,7 +63,7 @@ struct shard {
 
 struct model_cache {
     uint64_t seed;
-    atomic_uint_fast64_t *places; /* owned; by hash, the later one stays; NULL in a tiny cache */
+    atomic_uint_fast64_t *places; /* owned; by hash, the later one stays */
     size_t places_count;          /* a power of two */
     size_t shards_count; /* a power of two */
     size_t shard_bytes_max;
@@ -299,7 +299,7 @@ void model_cache_fill(struct model_cache *cache, const struct model_cache_key *k
     struct model_cached *row = admitted(cache, s) ? row_make(cache, key, entity) : NULL;
     if (row == NULL)
         return;
-    if (!atomic_load_explicit(&cache->used, memory_order_relaxed))
+    if (!atomic_load(&cache->used))
         atomic_store(&cache->used, true);
 #ifdef SG_PLANT_LATE_FILL
     (void)usleep(2000); /* or the window is too short to be met by chance */

@@ -12,7 +12,7 @@
 #define MODEL_CACHE_ROW_PARTS 8
 #define MODEL_CACHE_SHARD_BYTES_MIN (1 << 20) /* fewer shards in a small cache, so that rows of usual size fit */
 #define MODEL_CACHE_SHARDS_MAX 64             /* a lock each: far more than loops that meet */
-#define MODEL_CACHE_PLACES_PART 4             /* of the bytes go to places, 8 bytes each: fifty rows for one in memory */
+#define MODEL_CACHE_PLACES_PART 4             /* of the bytes go to places, 8 bytes each: about twenty for each row of usual size in the rest */
 #define MODEL_CACHE_ADMIT_ONE_OF 4            /* rows read, once a shard is full: what is read again gets in soon enough */
 
 struct model_cache;

@@ -10,7 +10,7 @@
 #include "core/slice.h"
 #include "core/subject.h"
 
-#define SETTINGS_STREAMS_MAX 64 /* each costs a connection, a queue and a thread */
+#define SETTINGS_STREAMS_MAX 64 /* each costs a connection, a queue and five threads */
 
 enum stream_format { FORMAT_ENVELOPE, FORMAT_KV };
 enum gap_policy { ON_GAP_CONTINUE, ON_GAP_REBUILD };

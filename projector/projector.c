@@ -167,9 +167,9 @@ static void batch_drop_void(struct lane *lane)
 static void ingest_succeeded(struct projector *p, size_t stream)
 {
     struct lane *lane = &p->lanes[stream];
-    if (lane->retry_ms != 0) {
-        if (!lane->command_failed)
-            freshness_set_halted(p->context.freshness, stream, NULL);
+    if (lane->retry_ms != 0 || lane->command_failed) {
+        lane->command_failed = false;
+        freshness_set_halted(p->context.freshness, stream, NULL);
         log_event(LOG_INFO, "ingest_resumed", LOG_STR("stream", p->context.settings->streams[stream].name));
     }
     lane->retry_ms = 0;
@@ -427,6 +427,8 @@ static void batch_apply(struct projector *p, size_t stream)
 #endif
     if (status == SG_OK)
         status = publish_position(p, stream, position, &err);
+    if (count >= PROJECTOR_REST_EVENTS)
+        p->rest_at_ns = clock_boot_ns() + PROJECTOR_REST_MS * NS_PER_MS;
     if (status != SG_OK) {
         batch_failed(p, stream, &err);
         return;
@@ -434,8 +436,6 @@ static void batch_apply(struct projector *p, size_t stream)
     ingest_succeeded(p, stream);
     count_batch(p, stream, count, clock_boot_ns() - began_ns);
     batch_drop(lane, count);
-    if (count >= PROJECTOR_REST_EVENTS)
-        p->rest_at_ns = clock_boot_ns() + PROJECTOR_REST_MS * NS_PER_MS;
 }
 
 /* One turn for one stream: true if there was something to do. */
@@ -531,6 +531,11 @@ static enum sg_status fingerprint_make(const struct settings *settings, const st
     buffer_append_format(out, "%s %s", stream->subject.text, stream->format == FORMAT_KV ? "kv" : "envelope");
     for (size_t i = 0; i < stream->collections_count; i++)
         buffer_append_format(out, " %s", stream->collections[i]);
+    /* A stream without a list has what no other one lists. */
+    for (size_t i = 0; stream->collections_count == 0 && i < settings->streams_count; i++) {
+        for (size_t k = 0; k < settings->streams[i].collections_count; k++)
+            buffer_append_format(out, " !%s", settings->streams[i].collections[k]);
+    }
     for (size_t i = 0; i < settings->collections_count; i++) {
         const struct collection_settings *collection = &settings->collections[i];
         if (settings_owner(settings, slice_of(collection->name)) != (int)(stream - settings->streams))

@@ -117,6 +117,27 @@ static void entity_with_a_rejected_event_is_not_cached(void **state)
     assert_int_equal(cached_version(f->reader, "a"), 0); /* and not taken in */
     assert_int_equal(fixture_entity(f, "b", &entity), SG_OK);
     assert_int_equal(cached_version(f->reader, "b"), 1); /* others are */
+    /* Also if the writer knows nothing of the collection any more, as after a start. */
+    assert_int_equal(model_stream_advance(f->writer, f->stream.id, 1, NULL), SG_OK);
+    assert_int_equal(fixture_apply_one(f, event_rejected(4, "b", 2, REASON_BAD_TYPE)), RESULT_REJECTED);
+    assert_int_equal(cached_version(f->reader, "b"), 0);
+}
+
+static void build_that_is_whole_is_told_so(void **state)
+{
+    struct model_fixture *f = *state;
+    struct epoch epoch = {"other1"};
+    assert_int_equal(model_stream_begin_build(f->writer, f->stream.id, 5, &epoch, 2, NULL), SG_OK); /* served at once */
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+    struct model_reader *r = fixture_begin(f);
+    assert_true(model_read_peek(r));
+    assert_true(model_read_stream(r, "ORDERS")->rebuilding);
+    assert_int_equal(fixture_apply_one(f, event_state(2, "a", 2, "{}")), RESULT_APPLIED);
+    assert_true(model_read_peek(r));
+    assert_false(model_read_stream(r, "ORDERS")->rebuilding);
+    assert_int_equal(fixture_apply_one(f, event_state(3, "a", 3, "{}")), RESULT_APPLIED);
+    assert_true(model_read_peek(r));
+    assert_int_equal(model_read_stream(r, "ORDERS")->position, 3);
 }
 
 static void swap_empties_the_cache(void **state)
@@ -388,6 +409,7 @@ int main(void)
         MODEL_TEST(row_read_from_an_older_snapshot_is_not_cached),
         MODEL_TEST(entity_with_a_rejected_event_is_not_cached),
         MODEL_TEST(swap_empties_the_cache),
+        MODEL_TEST(build_that_is_whole_is_told_so),
         MODEL_TEST(every_answer_is_that_of_its_position),
         cmocka_unit_test(without_a_cache_there_is_no_peek),
         cmocka_unit_test(memory_is_bounded),
