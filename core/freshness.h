@@ -24,7 +24,7 @@
 #define FRESHNESS_PROOFS_MAX 32 /* kept per stream: a few that are met, for older snapshots, and those not met yet */
 #define FRESHNESS_PROOFS_MET 8  /* of them, the newest that are met */
 
-/* Best to worst (contract, section 4): the worst of several streams is the largest. */
+/* Best to worst: the worst of several streams is the largest. */
 enum stream_status {
     STREAM_LIVE,
     STREAM_CATCHING_UP,

@@ -26,7 +26,6 @@
 #define MODEL_SCHEMA_VERSION 2
 #define MODEL_SCHEMA_VERSION_MIN 2     /* older ones have no checksums: moved aside and built anew */
 #define MODEL_GAPS_MAX 16              /* per stream; beyond it the two nearest are merged: loss is never understated */
-#define MODEL_PAGE_ITEMS_MAX 1000
 #define MODEL_PAGE_BYTES_MAX (8u << 20) /* a page ends early, with a cursor, so that one answer cannot take all memory */
 #define MODEL_SUBJECT_KEPT_BYTES 512   /* of the subject at the position; longer ones are not compared */
 #define MODEL_CHECKPOINT_PAGES 10000   /* random ids are applied 1.4 times as fast as with 1000 */

@@ -16,8 +16,6 @@ enum stream_format { FORMAT_ENVELOPE, FORMAT_KV };
 enum gap_policy { ON_GAP_CONTINUE, ON_GAP_REBUILD };
 /* A stream recreated empty: serve the old rows until its first event, or nothing at once. */
 enum empty_policy { EMPTY_WAIT, EMPTY_SWAP };
-/* KV buckets whose entries expire without delete markers: refused, or rows older than the bucket's max_age hidden. */
-enum expire_policy { EXPIRE_REFUSE, EXPIRE_BY_AGE };
 
 struct stream_settings {
     char *name;                     /* owned; 1..255 bytes, no '.', '*', '>', white space or control bytes */

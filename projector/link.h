@@ -15,7 +15,7 @@
 #include "projector/queue.h"
 
 #define LINK_CONNECT_TIMEOUT_MS 2000
-#define LINK_REQUEST_TIMEOUT_MS 2000   /* a later answer would not be proof-grade (contract, section 5) */
+#define LINK_REQUEST_TIMEOUT_MS 2000   /* a later answer would not be proof-grade */
 #define LINK_SERVERS_MAX 64            /* configured and discovered addresses together */
 #define LINK_SECRET_BYTES_MAX 65536    /* of a password or token file */
 #define LINK_REPLY_BYTES_MAX (16u << 20)

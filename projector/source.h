@@ -9,7 +9,7 @@
 #include "projector/projector.h"
 
 #define SOURCE_BACKOFF_MIN_MS 50
-#define SOURCE_BACKOFF_MAX_MS 2000                 /* contract, section 6 */
+#define SOURCE_BACKOFF_MAX_MS 2000                 /* an outage of seconds is not made longer by it */
 #define SOURCE_TICK_NS (1 * NS_PER_S)              /* at least so often heartbeats and progress are looked at */
 #define SOURCE_SILENCE_NS (3500 * NS_PER_MS)       /* three heartbeats and a little: the consumer is gone */
 #define SOURCE_STALL_NS (3 * NS_PER_S)             /* a message that is there and does not arrive for so long: lost */

@@ -1,5 +1,5 @@
 // What becomes of a stream in its life (restarts, purges, trims, other lives, older copies, absence): within five
-// seconds rows, position, gap and status are what the contract's section "When the stream is not what it was" says.
+// seconds rows, position, gap and status are what README says of a stream that is not what it was.
 // ctest-timeout: 600
 // ctest-serial
 

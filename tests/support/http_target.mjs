@@ -1,5 +1,5 @@
-// What a request's target and demands mean, by the contract (section 4): a route and its parts, or 400. Written from
-// the contract, not from the gateway's code.
+// What a request's target and demands mean, by openapi.yaml: a route and its parts, or 400. Written from
+// that, not from the gateway's code.
 
 import { valuesOf } from './http_head.mjs';
 
