@@ -139,4 +139,23 @@ describe('settings that shape the rows', () => {
     assert.notEqual(answer.headers.etag, etag);
     await s.gateway.untilReady();
   });
+
+  it('take a collection from the stream without a list when another stream lists it', async (t) => {
+    const open = { name: 'STATE', subject: 'state.{collection}.{id}' };
+    const other = { name: 'OTHER', subject: 'other.{collection}.{id}', collections: ['customers'] };
+    const s = await scene(t, { publish: [event('1', 1, { of: 'STATE' })], gateway: { config: { streams: [open] } } });
+    await s.untilLive();
+    await s.client.jsm.streams.add({ name: 'OTHER', subjects: ['other.>'], storage: 'memory' });
+    await publishAll(s.client.js, [{ ...event('1', 1, { of: 'OTHER' }), subject: 'other.customers.1' }]);
+    await s.gateway.restart({ config: { streams: [open, other] } });
+    await s.gateway.untilReady();
+    const answer = await s.gateway.get('/v1/state/customers/1?min_position=OTHER:1');
+    assert.equal(`${answer.status} ${answer.text}`, '200 {"of":"OTHER"}');
+    assert.match(answer.headers['state-position'], /^OTHER:1;/);
+    const { collections } = (await s.gateway.get('/v1/state')).json();
+    assert.deepEqual(
+      collections.map(({ name, stream }) => `${stream} ${name}`),
+      ['OTHER customers'],
+    );
+  });
 });
