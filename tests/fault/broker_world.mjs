@@ -130,9 +130,11 @@ authorization { users: [
     this.nextLife(new Map());
   }
 
+  // What a copy does not hold was removed before it was made: a killed server may have it again, the gateway has not.
   nextLife(log) {
     const life = new Life(this.lives.length + 1, { log, rejectedMax: this.rejected });
     life.resolvedTo = Math.max(0, ...log.keys());
+    life.remove(1, life.resolvedTo, 0, (message) => !message);
     this.lives.push(life);
     this.gapOperations = 0;
     this.wornOut = false;
