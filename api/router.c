@@ -11,18 +11,26 @@
 /* Parameters that demand; min_version is refused by name where no entity is meant. */
 #define DEMAND_PARAMS "min_version", "min_position", "max_staleness", "wait"
 
+/* A path with its segments. */
+#define SEGMENT(text) {text, sizeof text - 1}
+#define PATH_1(a) "/" a, 1, {SEGMENT(a)}
+#define PATH_2(a, b) "/" a "/" b, 2, {SEGMENT(a), SEGMENT(b)}
+#define PATH_3(a, b, c) "/" a "/" b "/" c, 3, {SEGMENT(a), SEGMENT(b), SEGMENT(c)}
+#define PATH_4(a, b, c, d) "/" a "/" b "/" c "/" d, 4, {SEGMENT(a), SEGMENT(b), SEGMENT(c), SEGMENT(d)}
+
 static const struct route routes[ROUTES_COUNT] = {
-    [ROUTE_COLLECTIONS] = {"/v1/state", state_collections, .demands = true, .params = {DEMAND_PARAMS}},
-    [ROUTE_PAGE] = {"/v1/state/{collection}", page_entities, .demands = true, .check = page_check,
+    [ROUTE_COLLECTIONS] = {PATH_2("v1", "state"), state_collections, .demands = true, .params = {DEMAND_PARAMS}},
+    [ROUTE_PAGE] = {PATH_3("v1", "state", "{collection}"), page_entities, .demands = true, .check = page_check,
                     .params = {"limit", "cursor", DEMAND_PARAMS}},
-    [ROUTE_ENTITY] = {"/v1/state/{collection}/{id}", state_entity, .demands = true, .params = {DEMAND_PARAMS}},
-    [ROUTE_REJECTED] = {"/v1/rejected", rejected_page, .demands = true, .check = rejected_check,
+    [ROUTE_ENTITY] = {PATH_4("v1", "state", "{collection}", "{id}"), state_entity, .demands = true,
+                      .params = {DEMAND_PARAMS}},
+    [ROUTE_REJECTED] = {PATH_2("v1", "rejected"), rejected_page, .demands = true, .check = rejected_check,
                         .params = {"limit", "cursor", "stream", "collection", DEMAND_PARAMS}},
-    [ROUTE_STATUS] = {"/v1/status", status_show, .ops = false},
-    [ROUTE_LIVEZ] = {"/livez", ops_livez, .ops = true},
-    [ROUTE_READYZ] = {"/readyz", ops_readyz, .ops = true, .params = {"max_staleness"}},
-    [ROUTE_METRICS] = {"/metrics", metrics_page, .ops = true},
-    [ROUTE_OPENAPI] = {"/openapi.yaml", ops_openapi, .ops = true},
+    [ROUTE_STATUS] = {PATH_2("v1", "status"), status_show, .ops = false},
+    [ROUTE_LIVEZ] = {PATH_1("livez"), ops_livez, .ops = true},
+    [ROUTE_READYZ] = {PATH_1("readyz"), ops_readyz, .ops = true, .params = {"max_staleness"}},
+    [ROUTE_METRICS] = {PATH_1("metrics"), metrics_page, .ops = true},
+    [ROUTE_OPENAPI] = {PATH_1("openapi.yaml"), ops_openapi, .ops = true},
 };
 
 const unsigned route_codes[ROUTE_CODES_MAX] = {200, 204, 304, 400, 404, 405, 409, 410, 413,
@@ -63,25 +71,18 @@ static void count(struct worker *worker, enum route_id route, const struct reque
     metrics_histogram_add(&worker->counters->seconds[route], (double)(ended_ns - begun_ns) / (double)NS_PER_S);
 }
 
-/* Compare the request's segments with a route's path; `{collection}` and `{id}` take one segment each. */
 static bool route_matches(const struct route *route, const struct target *target, struct call *call)
 {
-    const char *part = route->path;
+    if (route->segments_count != target->segments_count)
+        return false;
     for (size_t i = 0; i < target->segments_count; i++) {
-        struct slice segment = target->segments[i];
-        if (*part++ != '/')
+        struct slice part = route->segments[i];
+        if (part.data[0] == '{')
+            *(part.data[1] == 'c' ? &call->collection : &call->id) = target->segments[i];
+        else if (!slice_equal(part, target->segments[i]))
             return false;
-        if (*part == '{') {
-            *(part[1] == 'c' ? &call->collection : &call->id) = segment;
-            part = strchr(part, '}') + 1;
-        } else if (strncmp(part, segment.data, segment.bytes) == 0 &&
-                   memchr(segment.data, '/', segment.bytes) == NULL) { /* a decoded one is no separator */
-            part += segment.bytes;
-        } else {
-            return false;
-        }
     }
-    return *part == '\0';
+    return true;
 }
 
 static enum route_id find_route(const struct target *target, bool ops_only, struct call *call)

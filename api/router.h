@@ -33,6 +33,8 @@ enum route_id {
 
 struct route {
     const char *path; /* also the label `route` */
+    size_t segments_count;
+    struct slice segments[TARGET_SEGMENTS_MAX]; /* of the path; `{collection}` and `{id}` stand for any */
     void (*handle)(struct call *call, struct response *out);
     bool ops;         /* served on the second address too */
     bool demands;     /* a read of state: the ways to demand freshness mean something here */

@@ -92,14 +92,10 @@ async function pageTargets(gateway) {
   return targets;
 }
 
-// Until what can be in memory is there: every entity was read once, or so many that a smaller cache is full.
-async function warm(server, phase) {
-  const kind = phase === 'whole' ? 'sweep' : 'uniform';
-  const wanted = phase === 'whole' ? ENTITIES * 1.02 : Math.min(ENTITIES, 300_000);
-  for (let done = 0; done < wanted;) {
-    const { requests } = await loadOf(server, { kind, text: done });
-    done += requests;
-  }
+// Until every entity was read once: what can be in memory is there, and it is known where the rest lies.
+async function warm(server) {
+  for (let done = 0; done < ENTITIES * 1.02;)
+    done += (await loadOf(server, { kind: 'sweep', text: done })).requests;
 }
 
 async function group(state, phase, gateway, loads, writing) {
@@ -126,7 +122,7 @@ async function runPhase(state, phase) {
     const byId = phase === 'default' ? BY_ID : BY_ID.slice(0, 1);
     const more = phase === 'default' ? await others(gateway, folder) : [];
     say(`cache ${phase}: reading until it is warm`);
-    await warm({ address: gateway.address, pids: [gateway.pid] }, phase);
+    await warm({ address: gateway.address, pids: [gateway.pid] });
     for (let round = 1; round <= ROUNDS; round++) {
       say(`cache ${phase}, round ${round} of ${ROUNDS}`);
       await group(state, phase, gateway, [...byId, ...more], false);

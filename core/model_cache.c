@@ -1,10 +1,13 @@
-/* Shards, each with a lock, a table of chains, and one queue in the order in which rows came.
+/* Shards, each with a lock, a table of sets in which a row is found, and one queue in the order in which rows came.
  *
  *   newest ── ... ── hand ── ... ── oldest
  *
  * What goes is found as SIEVE does it (https://cachemon.github.io/SIEVE-website/): the hand moves from the oldest to the
  * newest, spares a row that was found since it last passed, and takes the first that was not. A find only sets a mark, and
- * a run over all ids once does not drive out what is read again and again. */
+ * a run over all ids once does not drive out what is read again and again.
+ *
+ * A find costs what it waits for memory: a line of the table, and the row itself. Tags tell which row it can be, so that no
+ * other is looked at. */
 #include "core/model_cache.h"
 
 #include <limits.h>
@@ -12,6 +15,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #ifdef SG_PLANT_LATE_FILL
 #include <unistd.h>
 #endif
@@ -19,12 +23,11 @@
 #include "core/hash.h"
 
 #define CACHE_LINE_BYTES 64
-#define BYTES_PER_CHAIN 512 /* a usual row with its overhead: about one row a chain */
+#define LARGE_PAGE_BYTES (2 << 20)
 
 /* In the order in which a find needs it, so that it takes as few cache lines as can be. */
 struct model_cached {
     uint64_t hash;
-    struct model_cached *chain;
     int64_t collection;
     int64_t generation;
     atomic_uint holders; /* the cache itself, and readers */
@@ -40,11 +43,20 @@ struct model_cached {
     size_t cost;
     char bytes[]; /* id, occurred_at, state */
 };
-#define PREFETCHED_LINES 6 /* of a row: an usual one has not more */
+#define PREFETCHED_LINES 8 /* of a row: a usual one has not more */
+
+/* Where the rows of some hashes are: one cache line. A set that is full gives up a row for the next. */
+#define SET_ROWS 7
+#define BYTES_PER_ROW 128 /* of a row with the shortest of states: so sets are seldom full */
+struct set {
+    _Alignas(CACHE_LINE_BYTES) struct model_cached *_Atomic rows[SET_ROWS];
+    atomic_uchar tags[SET_ROWS]; /* of the rows' hashes */
+};
+#define SET_TAG(hash) ((unsigned char)((hash) >> 48))
 
 struct shard {
     pthread_mutex_t mutex; /* guards all below */
-    struct model_cached **chains; /* owned */
+    struct set *sets; /* its part of the cache's; also read without the lock, as a hint */
     struct model_cached *newest;
     struct model_cached *oldest;
     struct model_cached *hand; /* NULL = begin with the oldest */
@@ -56,18 +68,26 @@ struct shard {
     char pad[CACHE_LINE_BYTES]; /* the next shard's lock is in another cache line */
 };
 
-/* A number and some bits of the hash that it was put in under. */
+/* A number and some bits of the hash that it was put in under; 0 = none. */
 #define PLACE_TAG_BITS 24
+#define PLACE_TAG_MASK ((UINT64_C(1) << PLACE_TAG_BITS) - 1)
 #define PLACE_TAG(hash) ((hash) >> (64 - PLACE_TAG_BITS))
 #define PLACE_NUMBER_MAX (INT64_MAX >> PLACE_TAG_BITS) /* beyond a million million rows there is no guess */
 
+/* All that one look fetches: were there one place for a hash, a table half full would have lost a third of its numbers. */
+#define LINE_PLACES (CACHE_LINE_BYTES / sizeof(atomic_uint_fast64_t))
+struct line {
+    _Alignas(CACHE_LINE_BYTES) atomic_uint_fast64_t places[LINE_PLACES];
+};
+
 struct model_cache {
     uint64_t seed;
-    atomic_uint_fast64_t *places; /* owned; by hash, the later one stays */
-    size_t places_count;          /* a power of two */
+    struct line *lines; /* owned; by hash */
+    size_t lines_count; /* a power of two */
+    struct set *sets; /* owned; all shards' */
     size_t shards_count; /* a power of two */
     size_t shard_bytes_max;
-    size_t chains_count; /* of each shard; a power of two */
+    size_t sets_count; /* of each shard; a power of two */
     atomic_bool used;    /* a fill was tried: before that there is nothing to forget */
     struct shard shards[];
 };
@@ -80,11 +100,22 @@ static size_t power_of_two_at_most(size_t n)
     return power;
 }
 
+/* Zeroes, for a table that is looked at in no order at all: with pages of the usual size each look would wait for the
+ * table of pages as well. `bytes` is a multiple of a cache line. */
+static void *table_create(size_t bytes)
+{
+    void *table = NULL;
+    if (posix_memalign(&table, bytes < LARGE_PAGE_BYTES ? CACHE_LINE_BYTES : LARGE_PAGE_BYTES, bytes) != 0)
+        return NULL;
+    (void)madvise(table, bytes, MADV_HUGEPAGE); /* a wish */
+    return memset(table, 0, bytes);
+}
+
 enum sg_status model_cache_create(int64_t bytes, struct model_cache **out, struct sg_error *err)
 {
-    size_t places = power_of_two_at_most((size_t)bytes / MODEL_CACHE_PLACES_PART / sizeof(atomic_uint_fast64_t));
-    size_t places_bytes = places * sizeof(atomic_uint_fast64_t);
-    size_t rows_bytes = (size_t)bytes > places_bytes ? (size_t)bytes - places_bytes : 0;
+    size_t lines = power_of_two_at_most((size_t)bytes / MODEL_CACHE_PLACES_PART / sizeof(struct line));
+    size_t lines_bytes = lines * sizeof(struct line);
+    size_t rows_bytes = (size_t)bytes > lines_bytes ? (size_t)bytes - lines_bytes : 0;
     size_t wanted = rows_bytes / MODEL_CACHE_SHARD_BYTES_MIN;
     size_t shards = power_of_two_at_most(wanted < MODEL_CACHE_SHARDS_MAX ? wanted : MODEL_CACHE_SHARDS_MAX);
     struct model_cache *cache = calloc(1, sizeof *cache + shards * sizeof cache->shards[0]);
@@ -93,18 +124,17 @@ enum sg_status model_cache_create(int64_t bytes, struct model_cache **out, struc
     size_t shard_bytes = rows_bytes / shards;
     cache->seed = hash_seed();
     cache->shards_count = shards;
-    cache->chains_count = power_of_two_at_most(shard_bytes / BYTES_PER_CHAIN);
-    size_t table_bytes = cache->chains_count * sizeof(struct model_cached *);
+    cache->sets_count = power_of_two_at_most(shard_bytes / (BYTES_PER_ROW * SET_ROWS));
+    size_t table_bytes = cache->sets_count * sizeof(struct set);
     cache->shard_bytes_max = shard_bytes > table_bytes ? shard_bytes - table_bytes : 0;
-    cache->places_count = places;
-    cache->places = calloc(places, sizeof cache->places[0]);
-    bool whole = cache->places != NULL;
+    cache->lines_count = lines;
+    cache->lines = table_create(lines_bytes);
+    cache->sets = table_create(shards * table_bytes);
     for (size_t i = 0; i < shards; i++) {
         (void)pthread_mutex_init(&cache->shards[i].mutex, NULL);
-        cache->shards[i].chains = calloc(cache->chains_count, sizeof(struct model_cached *));
-        whole = whole && cache->shards[i].chains != NULL;
+        cache->shards[i].sets = cache->sets + i * cache->sets_count;
     }
-    if (!whole) {
+    if (cache->lines == NULL || cache->sets == NULL) {
         model_cache_destroy(cache);
         return sg_fail(err, SG_MEMORY, "out of memory for a row cache of %lld bytes", (long long)bytes);
     }
@@ -121,11 +151,12 @@ void model_cache_destroy(struct model_cache *cache)
             s->oldest = row->newer;
             free(row);
         }
-        free(s->chains);
         (void)pthread_mutex_destroy(&s->mutex);
     }
-    if (cache != NULL)
-        free(cache->places);
+    if (cache != NULL) {
+        free(cache->lines);
+        free(cache->sets);
+    }
     free(cache);
 }
 
@@ -152,24 +183,58 @@ static struct shard *shard_of(struct model_cache *cache, uint64_t hash)
     return &cache->shards[shard_index(cache, hash)];
 }
 
+static struct line *line_of(const struct model_cache *cache, uint64_t hash)
+{
+    return &cache->lines[hash & (cache->lines_count - 1)];
+}
+
+static struct set *set_of(const struct model_cache *cache, const struct shard *s, uint64_t hash)
+{
+    return &s->sets[hash & (cache->sets_count - 1)];
+}
+
 void model_cache_expect(const struct model_cache *cache, const struct model_cache_key *key)
 {
     const struct shard *s = &cache->shards[shard_index(cache, key->hash)];
     __builtin_prefetch(&s->mutex, 1);
-    __builtin_prefetch(&s->chains[key->hash & (cache->chains_count - 1)]);
+    __builtin_prefetch(set_of(cache, s, key->hash));
 }
 
-/* Where the link to the row is, or to NULL at the end of its chain. */
-static struct model_cached **link_of(const struct model_cache *cache, struct shard *s, uint64_t hash,
-                                     int64_t collection, struct slice id)
+/* All its lines at once, not one after the other. */
+static void prefetch_row(const struct model_cached *row)
 {
-    struct model_cached **link = &s->chains[hash & (cache->chains_count - 1)];
-    for (size_t i = 0; *link != NULL && i < PREFETCHED_LINES; i++)
-        __builtin_prefetch((const char *)*link + i * CACHE_LINE_BYTES); /* all at once, not one after the other */
-    while (*link != NULL && !((*link)->hash == hash && (*link)->collection == collection &&
-                              slice_equal((struct slice){(*link)->bytes, (*link)->id_bytes}, id)))
-        link = &(*link)->chain;
-    return link;
+    for (size_t i = 0; i < PREFETCHED_LINES; i++)
+        __builtin_prefetch((const char *)row + i * CACHE_LINE_BYTES);
+}
+
+void model_cache_expect_soon(const struct model_cache *cache, const struct model_cache_key *key)
+{
+    struct set *set = set_of(cache, &cache->shards[shard_index(cache, key->hash)], key->hash);
+    for (size_t i = 0; i < SET_ROWS; i++) {
+        if (atomic_load_explicit(&set->tags[i], memory_order_relaxed) == SET_TAG(key->hash))
+            prefetch_row(atomic_load_explicit(&set->rows[i], memory_order_relaxed));
+    }
+}
+
+static struct model_cached *set_row(struct set *set, size_t i)
+{
+    return atomic_load_explicit(&set->rows[i], memory_order_relaxed);
+}
+
+/* The row, or NULL. */
+static struct model_cached *row_of(const struct model_cache *cache, struct shard *s, uint64_t hash, int64_t collection,
+                                   struct slice id)
+{
+    struct set *set = set_of(cache, s, hash);
+    for (size_t i = 0; i < SET_ROWS; i++) {
+        struct model_cached *row = set_row(set, i);
+        if (row == NULL || atomic_load_explicit(&set->tags[i], memory_order_relaxed) != SET_TAG(hash))
+            continue;
+        if (row->hash == hash && row->collection == collection &&
+            slice_equal((struct slice){row->bytes, row->id_bytes}, id))
+            return row;
+    }
+    return NULL;
 }
 
 struct model_cached *model_cache_find(struct model_cache *cache, const struct model_cache_key *key,
@@ -177,7 +242,7 @@ struct model_cached *model_cache_find(struct model_cache *cache, const struct mo
 {
     struct shard *s = shard_of(cache, key->hash);
     (void)pthread_mutex_lock(&s->mutex);
-    struct model_cached *row = *link_of(cache, s, key->hash, key->collection, key->id);
+    struct model_cached *row = row_of(cache, s, key->hash, key->collection, key->id);
     if (row != NULL && row->generation == key->generation) {
         atomic_fetch_add_explicit(&row->holders, 1, memory_order_relaxed);
         row->found = true;
@@ -188,7 +253,7 @@ struct model_cached *model_cache_find(struct model_cache *cache, const struct mo
     }
     (void)pthread_mutex_unlock(&s->mutex);
     if (row == NULL)
-        __builtin_prefetch(&cache->places[key->hash & (cache->places_count - 1)]); /* that is asked for next */
+        __builtin_prefetch(line_of(cache, key->hash)); /* that is asked for next */
     else
         *out = (struct model_entity){
             .version = row->version,
@@ -210,10 +275,19 @@ void model_cached_release(void *row)
 
 /* ---- changing; under the shard's lock ---- */
 
-static void unlink_row(struct shard *s, struct model_cached **link)
+static void set_put(struct set *set, size_t i, struct model_cached *row, unsigned char tag)
 {
-    struct model_cached *row = *link;
-    *link = row->chain;
+    atomic_store_explicit(&set->rows[i], row, memory_order_relaxed);
+    atomic_store_explicit(&set->tags[i], tag, memory_order_relaxed);
+}
+
+static void unlink_row(const struct model_cache *cache, struct shard *s, struct model_cached *row)
+{
+    struct set *set = set_of(cache, s, row->hash);
+    for (size_t i = 0; i < SET_ROWS; i++) {
+        if (set_row(set, i) == row)
+            set_put(set, i, NULL, 0);
+    }
     *(row->newer != NULL ? &row->newer->older : &s->newest) = row->older;
     *(row->older != NULL ? &row->older->newer : &s->oldest) = row->newer;
     if (s->hand == row)
@@ -223,10 +297,29 @@ static void unlink_row(struct shard *s, struct model_cached **link)
     model_cached_release(row);
 }
 
-static void link_row(struct shard *s, struct model_cached **link, struct model_cached *row)
+/* A place in the row's set: an empty one; that of a row which was not found lately; or, if all were, any. */
+static size_t set_room(struct set *set)
 {
-    row->chain = *link;
-    *link = row;
+    size_t room = SET_ROWS;
+    for (size_t i = 0; i < SET_ROWS; i++) {
+        const struct model_cached *row = set_row(set, i);
+        if (row == NULL)
+            return i;
+        if (!row->found)
+            room = i;
+    }
+    for (size_t i = 0; room == SET_ROWS && i < SET_ROWS; i++)
+        set_row(set, i)->found = false;
+    return room == SET_ROWS ? 0 : room;
+}
+
+static void link_row(const struct model_cache *cache, struct shard *s, struct model_cached *row)
+{
+    struct set *set = set_of(cache, s, row->hash);
+    size_t room = set_room(set);
+    if (set_row(set, room) != NULL)
+        unlink_row(cache, s, set_row(set, room));
+    set_put(set, room, row, SET_TAG(row->hash));
     row->newer = NULL;
     row->older = s->newest;
     *(s->newest != NULL ? &s->newest->newer : &s->oldest) = row;
@@ -243,10 +336,7 @@ static void evict_one(const struct model_cache *cache, struct shard *s)
         row = row->newer != NULL ? row->newer : s->oldest;
     }
     s->hand = row->newer;
-    struct model_cached **link = &s->chains[row->hash & (cache->chains_count - 1)];
-    while (*link != row)
-        link = &(*link)->chain;
-    unlink_row(s, link);
+    unlink_row(cache, s, row);
 }
 
 static struct model_cached *row_make(const struct model_cache *cache, const struct model_cache_key *key,
@@ -310,10 +400,10 @@ void model_cache_fill(struct model_cache *cache, const struct model_cache_key *k
     then = atomic_load(clock);
 #endif
     if (atomic_load(clock) == then) {
-        struct model_cached **link = link_of(cache, s, row->hash, key->collection, key->id);
-        if (*link != NULL)
-            unlink_row(s, link); /* of a former generation, or another loop read it too */
-        link_row(s, link_of(cache, s, row->hash, key->collection, key->id), row);
+        struct model_cached *former = row_of(cache, s, row->hash, key->collection, key->id);
+        if (former != NULL)
+            unlink_row(cache, s, former); /* of a former generation, or another loop read it too */
+        link_row(cache, s, row);
         while (s->bytes > cache->shard_bytes_max)
             evict_one(cache, s);
         row = NULL;
@@ -324,16 +414,34 @@ void model_cache_fill(struct model_cache *cache, const struct model_cache_key *k
 
 int64_t model_cache_place(const struct model_cache *cache, const struct model_cache_key *key)
 {
-    uint64_t place = atomic_load_explicit(&cache->places[key->hash & (cache->places_count - 1)], memory_order_relaxed);
-    bool ours = (place & ((1u << PLACE_TAG_BITS) - 1)) == PLACE_TAG(key->hash);
-    return ours ? (int64_t)(place >> PLACE_TAG_BITS) : 0;
+    const struct line *line = line_of(cache, key->hash);
+    for (size_t i = 0; i < LINE_PLACES; i++) {
+        uint64_t place = atomic_load_explicit(&line->places[i], memory_order_relaxed);
+        if (place != 0 && (place & PLACE_TAG_MASK) == PLACE_TAG(key->hash))
+            return (int64_t)(place >> PLACE_TAG_BITS);
+    }
+    return 0;
 }
 
+/* In the place of an older number of the same row, or in an empty one, or of any row. Two loops that set at once may both
+ * take the same place, or two places: each number is a guess anyway. */
 void model_cache_place_set(struct model_cache *cache, const struct model_cache_key *key, int64_t number)
 {
-    if (number > 0 && number <= PLACE_NUMBER_MAX)
-        atomic_store_explicit(&cache->places[key->hash & (cache->places_count - 1)],
-                              (uint64_t)number << PLACE_TAG_BITS | PLACE_TAG(key->hash), memory_order_relaxed);
+    struct line *line = line_of(cache, key->hash);
+    size_t taken = (size_t)number % LINE_PLACES;
+    if (number <= 0 || number > PLACE_NUMBER_MAX)
+        return;
+    for (size_t i = LINE_PLACES; i-- > 0;) {
+        uint64_t place = atomic_load_explicit(&line->places[i], memory_order_relaxed);
+        if (place == 0)
+            taken = i;
+        if (place != 0 && (place & PLACE_TAG_MASK) == PLACE_TAG(key->hash)) {
+            taken = i;
+            break;
+        }
+    }
+    atomic_store_explicit(&line->places[taken], (uint64_t)number << PLACE_TAG_BITS | PLACE_TAG(key->hash),
+                          memory_order_relaxed);
 }
 
 void model_cache_forget(struct model_cache *cache, int64_t collection, struct slice id)
@@ -343,19 +451,19 @@ void model_cache_forget(struct model_cache *cache, int64_t collection, struct sl
     uint64_t hash = key_hash(cache, collection, id);
     struct shard *s = shard_of(cache, hash);
     (void)pthread_mutex_lock(&s->mutex);
-    struct model_cached **link = link_of(cache, s, hash, collection, id);
-    if (*link != NULL)
-        unlink_row(s, link);
+    struct model_cached *row = row_of(cache, s, hash, collection, id);
+    if (row != NULL)
+        unlink_row(cache, s, row);
     (void)pthread_mutex_unlock(&s->mutex);
 }
 
 void model_cache_facts(struct model_cache *cache, struct model_cache_facts *out)
 {
-    *out = (struct model_cache_facts){.bytes = cache->places_count * sizeof cache->places[0]};
+    *out = (struct model_cache_facts){.bytes = cache->lines_count * sizeof cache->lines[0]};
     for (size_t i = 0; i < cache->shards_count; i++) {
         struct shard *s = &cache->shards[i];
         (void)pthread_mutex_lock(&s->mutex);
-        out->bytes += s->bytes + cache->chains_count * sizeof s->chains[0];
+        out->bytes += s->bytes + cache->sets_count * sizeof s->sets[0];
         out->rows += s->rows;
         out->hits += s->hits;
         out->misses += s->misses;

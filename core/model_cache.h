@@ -32,8 +32,9 @@ SG_MUST_CHECK enum sg_status model_cache_create(int64_t bytes, struct model_cach
 /* No row is held any more. NULL is allowed. */
 void model_cache_destroy(struct model_cache *cache);
 
-/* A hint: memory that the calls below will look at is fetched. */
+/* Hints: the calls below will look at memory, which is fetched; first where the row is, and a little later the row. */
 void model_cache_expect(const struct model_cache *cache, const struct model_cache_key *key);
+void model_cache_expect_soon(const struct model_cache *cache, const struct model_cache_key *key);
 
 /* The row, until model_cached_release; NULL = not here. The slices of `out` live as long. */
 struct model_cached *model_cache_find(struct model_cache *cache, const struct model_cache_key *key,

@@ -228,8 +228,8 @@ struct model_writer {
     int64_t rejected_count;    /* rows of written builds; -1 = not known */
     /* Checkpointing. */
     int wal_pages;        /* in the WAL after the last commit */
-    int checkpoint_pages; /* threshold */
-    int checkpoint_next;  /* the next attempt, when one could not finish */
+    int checkpoint_pages; /* threshold while much is applied */
+    int checkpoint_next;  /* not before the WAL has so many, when one could not finish; 0 = at the threshold */
     int swept_next;       /* the same between sweeps */
     /* What the transaction at hand changes of what is served, to be told behind its commit. */
     struct model_shared *shared; /* borrowed; NULL = none */

@@ -1,17 +1,15 @@
 /* A hash table from (stream, build, name) to a collection's row: open addressing, entries never move. */
 #include <stdlib.h>
 
+#include "core/hash.h"
 #include "core/model_internal.h"
 
 #define SLOTS_MIN 16
 
+/* The names come from the streams' owners and their number is limited: no seed is needed. */
 static size_t known_hash(int64_t stream, int64_t build, struct slice name)
 {
-    /* FNV-1a. The names come from the streams' owners and their number is limited: no keyed hash is needed. */
-    uint64_t hash = UINT64_C(14695981039346656037) ^ (uint64_t)stream ^ ((uint64_t)build << 16);
-    for (size_t i = 0; i < name.bytes; i++)
-        hash = (hash ^ (unsigned char)name.data[i]) * UINT64_C(1099511628211);
-    return (size_t)(hash ^ (hash >> 32));
+    return (size_t)hash_bytes((uint64_t)stream ^ (uint64_t)build << 16, name);
 }
 
 static struct model_known **known_slot(const struct model_known_table *t, int64_t stream, int64_t build,

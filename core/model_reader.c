@@ -163,13 +163,20 @@ bool model_read_cached(struct model_reader *r, struct slice collection, struct s
     return r->held != NULL && model_shared_quiet(r->shared) == r->quiet;
 }
 
-void model_read_expect(const struct model_reader *r, struct slice collection, struct slice id)
+void model_read_expect(struct model_reader *r, struct slice collection, struct slice id)
 {
     const struct model_known *known = model_known_find(&r->collections, 0, 0, collection);
-    if (known == NULL || r->shared == NULL || r->shared->cache == NULL)
+    r->expecting = known != NULL && r->shared != NULL && r->shared->cache != NULL;
+    if (!r->expecting)
         return;
-    struct model_cache_key key = model_cache_key(r->shared->cache, known->id, r->generation, id);
-    model_cache_expect(r->shared->cache, &key);
+    r->expected = model_cache_key(r->shared->cache, known->id, r->generation, id);
+    model_cache_expect(r->shared->cache, &r->expected);
+}
+
+void model_read_expect_soon(const struct model_reader *r)
+{
+    if (r->expecting)
+        model_cache_expect_soon(r->shared->cache, &r->expected);
 }
 
 struct model_cached *model_read_take(struct model_reader *r)

@@ -21,6 +21,8 @@ struct model_reader {
     /* Good for as long as the generation stands still. */
     int64_t generation;
     struct model_known_table collections; /* by name alone: stream and build are 0 */
+    struct model_cache_key expected; /* only a hint: its id may be gone */
+    bool expecting;
 };
 
 /* A statement to step, whose row may be handed out: it is reset by the next call of this, or of model_read_release. */

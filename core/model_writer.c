@@ -5,13 +5,19 @@
  * beyond twice the latter, under a bytes_max, batches are refused until readers let go. */
 #include "core/model_internal.h"
 
+static int checkpoint_pages(const struct model_writer *w)
+{
+    bool few = w->pages != MODEL_PAGES_MANY && w->checkpoint_pages > MODEL_CHECKPOINT_PAGES_FEW;
+    return few ? MODEL_CHECKPOINT_PAGES_FEW : w->checkpoint_pages;
+}
+
 static int on_wal_commit(void *context, sqlite3 *db, const char *schema, int wal_pages)
 {
     struct model_writer *w = context;
     (void)db;
     (void)schema;
     if (wal_pages < w->wal_pages) { /* the WAL was begun again */
-        w->checkpoint_next = w->checkpoint_pages;
+        w->checkpoint_next = 0;
         w->swept_next = MODEL_SWEEP_WAL_PAGES;
     }
     w->wal_pages = wal_pages;
@@ -30,7 +36,6 @@ enum sg_status model_checkpoint_setup(struct model_writer *w, struct sg_error *e
     if (pages_max > 0 && pages_max / 4 < threshold)
         threshold = pages_max / 4 < MODEL_CHECKPOINT_PAGES_MIN ? MODEL_CHECKPOINT_PAGES_MIN : pages_max / 4;
     w->checkpoint_pages = (int)threshold;
-    w->checkpoint_next = w->checkpoint_pages;
     w->swept_next = MODEL_SWEEP_WAL_PAGES;
     (void)sqlite3_wal_hook(w->c.db, on_wal_commit, w);
     /* A WAL that readers made large shrinks again when it is begun anew. */
@@ -60,11 +65,11 @@ static void checkpoint(struct model_writer *w)
         (void)!model_fail(&w->c, rc, "write the log back", NULL);
     if (restart && rc == SQLITE_OK) {
         w->wal_pages = 0;
-        w->checkpoint_next = w->checkpoint_pages;
+        w->checkpoint_next = 0;
         w->swept_next = MODEL_SWEEP_WAL_PAGES;
     } else {
         /* The commit before it holds, whatever came of this. If a reader is in the way, not at once again. */
-        w->checkpoint_next = w->wal_pages + w->checkpoint_pages / 8 + 1;
+        w->checkpoint_next = w->wal_pages + checkpoint_pages(w) / 8 + 1;
     }
 }
 
@@ -127,7 +132,7 @@ enum sg_status model_commit(struct model_writer *w, struct sg_error *err)
     }
     served_tell(w);
     model_shared_end(w->shared);
-    if (w->wal_pages >= w->checkpoint_next)
+    if (w->wal_pages >= checkpoint_pages(w) && w->wal_pages >= w->checkpoint_next)
         checkpoint(w);
     return SG_OK;
 }

@@ -274,27 +274,59 @@ static void row_that_is_held_outlives_its_place(void **state)
     model_cache_destroy(cache);
 }
 
+/* Rows so small that the table has too few places for as many as the bytes would hold. */
+static void set_that_is_full_gives_up_a_row(void **state)
+{
+    struct model_cache *cache = NULL;
+    struct model_cache_facts facts;
+    size_t kept = 0;
+    (void)state;
+    assert_int_equal(model_cache_create(1 << 20, &cache, NULL), SG_OK);
+    for (int64_t i = 0; i < 100; i++)
+        put(cache, i, 0);
+    for (int64_t i = 100; i < 20000; i++) {
+        (void)has(cache, i % 100);
+        put(cache, i, 0);
+        assert_true(i % 1000 != 0 || has(cache, i));
+    }
+    for (int64_t i = 0; i < 100; i++)
+        kept += has(cache, i);
+    assert_true(kept >= 80);
+    model_cache_facts(cache, &facts);
+    assert_in_range(facts.rows, 3000, 3584);
+    assert_true(facts.bytes < (1 << 20) * 9 / 10);
+    model_cache_destroy(cache);
+}
+
+#define PLACES 20000 /* six for ten that there is room for: with one place for a hash a quarter would be lost */
+
 static void place_is_a_guess_under_its_own_name(void **state)
 {
     struct model_cache *cache = NULL;
     (void)state;
     assert_int_equal(model_cache_create(1 << 20, &cache, NULL), SG_OK);
     size_t known = 0;
-    for (int64_t i = 1; i <= 5000; i++) {
+    size_t wrong = 0;
+    for (int64_t i = 1; i <= PLACES; i++) {
         struct model_cache_key key = key_of(cache, i, 1);
-        assert_int_equal(model_cache_place(cache, &key), 0);
+        model_cache_place_set(cache, &key, i + PLACES);
         model_cache_place_set(cache, &key, i);
     }
-    for (int64_t i = 1; i <= 5000; i++) {
+    for (int64_t i = 1; i <= PLACES; i++) {
         struct model_cache_key key = key_of(cache, i, 1);
         int64_t place = model_cache_place(cache, &key);
-        assert_true(place == i || place == 0); /* or a later one took its slot */
-        known += place != 0;
+        known += place == i;
+        wrong += place != i && place != 0; /* another's, whose hash is alike */
     }
-    assert_true(known > 4000);
+    assert_true(known > PLACES * 95 / 100);
+    assert_true(wrong < 5);
     struct model_cache_key key = key_of(cache, 1, 1);
     model_cache_place_set(cache, &key, INT64_MAX); /* too large to be kept */
-    assert_true(model_cache_place(cache, &key) <= 5000);
+    assert_true(model_cache_place(cache, &key) <= PLACES);
+    struct model_cache_key unknown = key_of(cache, PLACES + 1, 1);
+    model_cache_place_set(cache, &unknown, 0);
+    model_cache_place_set(cache, &unknown, -1);
+    assert_int_equal(model_cache_place(cache, &unknown), 0);
     model_cache_destroy(cache);
 }
 
@@ -416,6 +448,7 @@ int main(void)
         cmocka_unit_test(row_too_large_is_not_kept),
         cmocka_unit_test(what_is_read_again_outlives_a_scan),
         cmocka_unit_test(row_that_is_held_outlives_its_place),
+        cmocka_unit_test(set_that_is_full_gives_up_a_row),
         cmocka_unit_test(place_is_a_guess_under_its_own_name),
         MODEL_TEST(wrong_place_is_noticed),
     };
