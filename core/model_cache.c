@@ -23,7 +23,6 @@
 #include "core/hash.h"
 
 #define CACHE_LINE_BYTES 64
-#define LARGE_PAGE_BYTES (2 << 20)
 
 /* In the order in which a find needs it, so that it takes as few cache lines as can be. */
 struct model_cached {
@@ -100,15 +99,23 @@ static size_t power_of_two_at_most(size_t n)
     return power;
 }
 
-/* Zeroes, for a table that is looked at in no order at all: with pages of the usual size each look would wait for the
- * table of pages as well. `bytes` is a multiple of a cache line. */
+/* Zeroes that take no memory before they are written. NULL = there is none. A large table is looked at in no order at all:
+ * with pages of the usual size each look would wait for the table of pages as well; but then it takes memory in large steps. */
+#define TABLE_LARGE_BYTES (32 << 20)
 static void *table_create(size_t bytes)
 {
-    void *table = NULL;
-    if (posix_memalign(&table, bytes < LARGE_PAGE_BYTES ? CACHE_LINE_BYTES : LARGE_PAGE_BYTES, bytes) != 0)
+    void *table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (table == MAP_FAILED)
         return NULL;
-    (void)madvise(table, bytes, MADV_HUGEPAGE); /* a wish */
-    return memset(table, 0, bytes);
+    if (bytes >= TABLE_LARGE_BYTES)
+        (void)madvise(table, bytes, MADV_HUGEPAGE); /* a wish */
+    return table;
+}
+
+static void table_destroy(void *table, size_t bytes)
+{
+    if (table != NULL)
+        (void)munmap(table, bytes);
 }
 
 enum sg_status model_cache_create(int64_t bytes, struct model_cache **out, struct sg_error *err)
@@ -154,8 +161,8 @@ void model_cache_destroy(struct model_cache *cache)
         (void)pthread_mutex_destroy(&s->mutex);
     }
     if (cache != NULL) {
-        free(cache->lines);
-        free(cache->sets);
+        table_destroy(cache->lines, cache->lines_count * sizeof(struct line));
+        table_destroy(cache->sets, cache->shards_count * cache->sets_count * sizeof(struct set));
     }
     free(cache);
 }
