@@ -61,6 +61,11 @@ static void worker_close(void *context, void *worker)
     worker_destroy(worker);
 }
 
+static void worker_expect(void *worker, const struct request *request)
+{
+    router_expect(worker, request);
+}
+
 static bool worker_admit(void *worker, const struct request *request, struct response *out)
 {
     return router_admit(worker, request, out);
@@ -114,6 +119,7 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
         .handler = {.context = api,
                     .worker_open = worker_open,
                     .worker_close = worker_close,
+                    .expect = worker_expect,
                     .admit = worker_admit,
                     .handle = worker_handle,
                     .park = worker_park,

@@ -37,6 +37,8 @@ struct http_handler {
     enum sg_status (*worker_open)(void *context, const struct http_seat *seat, void **worker, struct sg_error *err);
     /* After all loops have ended. */
     void (*worker_close)(void *context, void *worker);
+    /* A request's target is there as it came, and nothing else of it yet: a hint. */
+    void (*expect)(void *worker, const struct request *request);
     /* A request's head is there. True: go on to `handle`. False: `out` is sent and the connection closed. */
     bool (*admit)(void *worker, const struct request *request, struct response *out);
     /* Answer; may take the target's text apart. `ops_only`: it came to the second address. With `out->park` the request waits:

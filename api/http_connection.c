@@ -163,8 +163,9 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd
     (void)cls;
     if (connection == NULL)
         return NULL;
+    struct http_loop *loop = connection->port->loop;
     if (connection->exchange == NULL)
-        connection->exchange = exchange_begin(connection->port->loop);
+        connection->exchange = exchange_begin(loop);
     struct exchange *e = connection->exchange;
     if (e == NULL)
         return NULL;
@@ -184,6 +185,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd
         return NULL;
     memcpy(e->request.target_text, target, bytes + 1);
     e->request.target_bytes = bytes;
+    loop->http->options.handler.expect(loop->worker, &e->request);
     return connection;
 }
 

@@ -1,6 +1,8 @@
 /* The route table and the way through it. */
 #include "api/router.h"
 
+#include <string.h>
+
 #include "api/admission.h"
 #include "api/conditional.h"
 #include "api/handlers.h"
@@ -175,8 +177,28 @@ static bool check_segments(const struct call *call, struct response *out)
     return status == SG_OK;
 }
 
+/* As it came: of an id that is encoded nothing is fetched ahead. */
+void router_expect(struct worker *worker, const struct request *request)
+{
+    static const char before[] = "/v1/state/";
+    const size_t before_bytes = sizeof before - 1;
+    const char *text = request->target_text;
+    const char *end = text + request->target_bytes;
+    if (request->target_bytes <= before_bytes || memcmp(text, before, before_bytes) != 0)
+        return;
+    const char *collection = text + before_bytes;
+    const char *slash = memchr(collection, '/', (size_t)(end - collection));
+    if (slash == NULL)
+        return;
+    const char *mark = memchr(slash, '?', (size_t)(end - slash));
+    const char *id_end = mark != NULL ? mark : end;
+    model_read_expect(turn_reader(worker->turn), (struct slice){collection, (size_t)(slash - collection)},
+                      (struct slice){slash + 1, (size_t)(id_end - slash) - 1});
+}
+
 bool router_admit(struct worker *worker, const struct request *request, struct response *out)
 {
+    model_read_expect_soon(turn_reader(worker->turn));
     if (admission_check(request, out))
         return true;
     count(worker, ROUTE_NONE, request, out, clock_boot_ns());
@@ -207,8 +229,6 @@ static bool parse(struct call *call, bool ops_only, int64_t now_ns, struct respo
     r->collection = call->collection;
     r->id = call->id;
     r->arrived_ns = now_ns;
-    if (r->route == (int)ROUTE_ENTITY)
-        model_read_expect(turn_reader(call->worker->turn), r->collection, r->id);
     if (!check_segments(call, out) || !check_params(call, out) || !read_demands(call, out))
         return false;
     r->parsed = true;

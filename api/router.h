@@ -58,6 +58,9 @@ extern const unsigned route_codes[ROUTE_CODES_MAX];
 /* "GET", ..., "other". */
 const char *router_method_name(enum request_method method);
 
+/* If the target reads like that of an entity, memory that the read will look at is on its way from now on. */
+void router_expect(struct worker *worker, const struct request *request);
+
 /* Admission, and the count of what it refuses. True: go on with router_handle. */
 bool router_admit(struct worker *worker, const struct request *request, struct response *out);
 

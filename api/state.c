@@ -138,7 +138,6 @@ void state_entity(struct call *call, struct response *out)
     struct turn *turn = call->worker->turn;
     struct model_entity entity = {0};
     struct sg_error err;
-    model_read_expect_soon(turn_reader(turn));
     int owner = settings_owner(call->worker->api->context.settings, call->collection);
     if (owner >= 0 && answer_cached(call, owner, out))
         return;

@@ -258,6 +258,7 @@ static void read_one(struct bench *b, char *target, const struct read_case *c, s
     if (c->min_position.bytes > 0)
         request.demand_fields.min_position.values[request.demand_fields.min_position.count++] = c->min_position;
     response_init(out);
+    router_expect(&b->worker, &request);
     if (router_admit(&b->worker, &request, out))
         router_handle(&b->worker, false, &request, out);
     wakeups_forget(&b->worker, &request);

@@ -26,6 +26,12 @@ static void floor_close(void *context, void *worker)
     (void)worker;
 }
 
+static void floor_expect(void *worker, const struct request *request)
+{
+    (void)worker;
+    (void)request;
+}
+
 static bool floor_admit(void *worker, const struct request *request, struct response *out)
 {
     (void)worker;
@@ -98,6 +104,7 @@ static enum sg_status serve(const char *address, const sigset_t *ends, struct sg
         .handler = {.context = floor_body,
                     .worker_open = floor_open,
                     .worker_close = floor_close,
+                    .expect = floor_expect,
                     .admit = floor_admit,
                     .handle = floor_handle,
                     .park = floor_park,

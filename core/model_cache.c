@@ -46,7 +46,7 @@ struct model_cached {
 
 /* Where the rows of some hashes are: one cache line. A set that is full gives up a row for the next. */
 #define SET_ROWS 7
-#define BYTES_PER_ROW 128 /* of a row with the shortest of states: so sets are seldom full */
+#define BYTES_PER_ROW 128 /* of a row with the shortest of states: of usual ones sets are seldom full */
 struct set {
     _Alignas(CACHE_LINE_BYTES) struct model_cached *_Atomic rows[SET_ROWS];
     atomic_uchar tags[SET_ROWS]; /* of the rows' hashes */
@@ -62,6 +62,7 @@ struct shard {
     size_t bytes;
     size_t rows;
     uint64_t offered; /* rows, since the shard was full */
+    uint64_t placed;  /* rows, ever */
     uint64_t hits;
     uint64_t misses;
     char pad[CACHE_LINE_BYTES]; /* the next shard's lock is in another cache line */
@@ -71,9 +72,9 @@ struct shard {
 #define PLACE_TAG_BITS 24
 #define PLACE_TAG_MASK ((UINT64_C(1) << PLACE_TAG_BITS) - 1)
 #define PLACE_TAG(hash) ((hash) >> (64 - PLACE_TAG_BITS))
-#define PLACE_NUMBER_MAX (INT64_MAX >> PLACE_TAG_BITS) /* beyond a million million rows there is no guess */
+#define PLACE_NUMBER_MAX (INT64_MAX >> PLACE_TAG_BITS) /* beyond half a million million rows there is no guess */
 
-/* All that one look fetches: were there one place for a hash, a table half full would have lost a third of its numbers. */
+/* All that one look fetches: with one place for a hash, a table half full would have lost a quarter of its numbers. */
 #define LINE_PLACES (CACHE_LINE_BYTES / sizeof(atomic_uint_fast64_t))
 struct line {
     _Alignas(CACHE_LINE_BYTES) atomic_uint_fast64_t places[LINE_PLACES];
@@ -86,7 +87,7 @@ struct model_cache {
     struct set *sets; /* owned; all shards' */
     size_t shards_count; /* a power of two */
     size_t shard_bytes_max;
-    size_t sets_count; /* of each shard; a power of two */
+    size_t sets_count; /* of each shard */
     atomic_bool used;    /* a fill was tried: before that there is nothing to forget */
     struct shard shards[];
 };
@@ -99,8 +100,8 @@ static size_t power_of_two_at_most(size_t n)
     return power;
 }
 
-/* Zeroes that take no memory before they are written. NULL = there is none. A large table is looked at in no order at all:
- * with pages of the usual size each look would wait for the table of pages as well; but then it takes memory in large steps. */
+/* Zeroes that take no memory before they are written. NULL = there is none. A table is looked at in no order at all: if it
+ * is large, each look would wait for the table of pages as well, unless pages are large too; then it grows in their steps. */
 #define TABLE_LARGE_BYTES (32 << 20)
 static void *table_create(size_t bytes)
 {
@@ -131,20 +132,20 @@ enum sg_status model_cache_create(int64_t bytes, struct model_cache **out, struc
     size_t shard_bytes = rows_bytes / shards;
     cache->seed = hash_seed();
     cache->shards_count = shards;
-    cache->sets_count = power_of_two_at_most(shard_bytes / (BYTES_PER_ROW * SET_ROWS));
+    cache->sets_count = shard_bytes / (BYTES_PER_ROW * SET_ROWS) + 1;
     size_t table_bytes = cache->sets_count * sizeof(struct set);
     cache->shard_bytes_max = shard_bytes > table_bytes ? shard_bytes - table_bytes : 0;
     cache->lines_count = lines;
     cache->lines = table_create(lines_bytes);
     cache->sets = table_create(shards * table_bytes);
-    for (size_t i = 0; i < shards; i++) {
+    for (size_t i = 0; i < shards; i++)
         (void)pthread_mutex_init(&cache->shards[i].mutex, NULL);
-        cache->shards[i].sets = cache->sets + i * cache->sets_count;
-    }
     if (cache->lines == NULL || cache->sets == NULL) {
         model_cache_destroy(cache);
         return sg_fail(err, SG_MEMORY, "out of memory for a row cache of %lld bytes", (long long)bytes);
     }
+    for (size_t i = 0; i < shards; i++)
+        cache->shards[i].sets = cache->sets + i * cache->sets_count;
     *out = cache;
     return SG_OK;
 }
@@ -197,7 +198,7 @@ static struct line *line_of(const struct model_cache *cache, uint64_t hash)
 
 static struct set *set_of(const struct model_cache *cache, const struct shard *s, uint64_t hash)
 {
-    return &s->sets[hash & (cache->sets_count - 1)];
+    return &s->sets[(hash & UINT32_MAX) * cache->sets_count >> 32];
 }
 
 void model_cache_expect(const struct model_cache *cache, const struct model_cache_key *key)
@@ -205,6 +206,11 @@ void model_cache_expect(const struct model_cache *cache, const struct model_cach
     const struct shard *s = &cache->shards[shard_index(cache, key->hash)];
     __builtin_prefetch(&s->mutex, 1);
     __builtin_prefetch(set_of(cache, s, key->hash));
+}
+
+static struct model_cached *set_row(struct set *set, size_t i)
+{
+    return atomic_load_explicit(&set->rows[i], memory_order_relaxed);
 }
 
 /* All its lines at once, not one after the other. */
@@ -218,14 +224,10 @@ void model_cache_expect_soon(const struct model_cache *cache, const struct model
 {
     struct set *set = set_of(cache, &cache->shards[shard_index(cache, key->hash)], key->hash);
     for (size_t i = 0; i < SET_ROWS; i++) {
-        if (atomic_load_explicit(&set->tags[i], memory_order_relaxed) == SET_TAG(key->hash))
-            prefetch_row(atomic_load_explicit(&set->rows[i], memory_order_relaxed));
+        const struct model_cached *row = set_row(set, i);
+        if (row != NULL && atomic_load_explicit(&set->tags[i], memory_order_relaxed) == SET_TAG(key->hash))
+            prefetch_row(row);
     }
-}
-
-static struct model_cached *set_row(struct set *set, size_t i)
-{
-    return atomic_load_explicit(&set->rows[i], memory_order_relaxed);
 }
 
 /* The row, or NULL. */
@@ -304,26 +306,29 @@ static void unlink_row(const struct model_cache *cache, struct shard *s, struct 
     model_cached_release(row);
 }
 
-/* A place in the row's set: an empty one; that of a row which was not found lately; or, if all were, any. */
-static size_t set_room(struct set *set)
+/* A place in the row's set: an empty one; that of a row which was not found lately; or, if all were, any. Looked for from
+ * another one each time, or the newest row would always make room for the next. */
+static size_t set_room(struct shard *s, struct set *set)
 {
+    size_t begin = s->placed++ % SET_ROWS;
     size_t room = SET_ROWS;
-    for (size_t i = 0; i < SET_ROWS; i++) {
+    for (size_t k = 0; k < SET_ROWS; k++) {
+        size_t i = (begin + k) % SET_ROWS;
         const struct model_cached *row = set_row(set, i);
         if (row == NULL)
             return i;
-        if (!row->found)
+        if (!row->found && room == SET_ROWS)
             room = i;
     }
     for (size_t i = 0; room == SET_ROWS && i < SET_ROWS; i++)
         set_row(set, i)->found = false;
-    return room == SET_ROWS ? 0 : room;
+    return room == SET_ROWS ? begin : room;
 }
 
 static void link_row(const struct model_cache *cache, struct shard *s, struct model_cached *row)
 {
     struct set *set = set_of(cache, s, row->hash);
-    size_t room = set_room(set);
+    size_t room = set_room(s, set);
     if (set_row(set, room) != NULL)
         unlink_row(cache, s, set_row(set, room));
     set_put(set, room, row, SET_TAG(row->hash));
@@ -430,23 +435,24 @@ int64_t model_cache_place(const struct model_cache *cache, const struct model_ca
     return 0;
 }
 
-/* In the place of an older number of the same row, or in an empty one, or of any row. Two loops that set at once may both
- * take the same place, or two places: each number is a guess anyway. */
+/* In the place of an older number of the same row, or in an empty one, or of any row. Two loops that set at once may take
+ * two places, or each other's: a number is a guess, and the first of a row's counts in both functions. */
 void model_cache_place_set(struct model_cache *cache, const struct model_cache_key *key, int64_t number)
 {
     struct line *line = line_of(cache, key->hash);
-    size_t taken = (size_t)number % LINE_PLACES;
     if (number <= 0 || number > PLACE_NUMBER_MAX)
         return;
-    for (size_t i = LINE_PLACES; i-- > 0;) {
+    size_t taken = LINE_PLACES;
+    for (size_t i = 0; i < LINE_PLACES; i++) {
         uint64_t place = atomic_load_explicit(&line->places[i], memory_order_relaxed);
-        if (place == 0)
+        bool ours = place != 0 && (place & PLACE_TAG_MASK) == PLACE_TAG(key->hash);
+        if (ours || (place == 0 && taken == LINE_PLACES))
             taken = i;
-        if (place != 0 && (place & PLACE_TAG_MASK) == PLACE_TAG(key->hash)) {
-            taken = i;
+        if (ours)
             break;
-        }
     }
+    if (taken == LINE_PLACES)
+        taken = (size_t)number % LINE_PLACES;
     atomic_store_explicit(&line->places[taken], (uint64_t)number << PLACE_TAG_BITS | PLACE_TAG(key->hash),
                           memory_order_relaxed);
 }

@@ -11,7 +11,7 @@
 
 #define MODEL_BUSY_TIMEOUT_MS 2000      /* recovery after an unclean stop holds its lock while it reads the WAL */
 #define MODEL_RESTART_TIMEOUT_MS 100    /* how long a checkpoint that must reset the WAL waits for readers */
-#define MODEL_WAL_FACTOR 4              /* times the checkpoint threshold: from here readers are waited for */
+#define MODEL_WAL_FACTOR 4              /* times the larger checkpoint threshold: from here readers are waited for */
 #define MODEL_SWEEP_WAL_PAGES 1000      /* sweeps write whole pages: checkpoints in small steps, about 10 ms each */
 #define MODEL_CHECKPOINT_PAGES_MIN 64   /* the threshold under a small bytes_max */
 #define MODEL_CHECK_BYTES_MAX (16 << 20)         /* up to this size every open checks the whole file */
@@ -253,6 +253,8 @@ void model_forget(struct model_writer *w);
 SG_MUST_CHECK enum sg_status model_bump_generation(struct model_writer *w, struct sg_error *err);
 /* Between sweeps: write the WAL back before there is so much of it that it would stall a commit. False: not due yet. */
 bool model_checkpoint_swept(struct model_writer *w);
+/* Write the WAL back, if it has come to what is right at the moment. Outside a transaction. */
+void model_checkpoint_due(struct model_writer *w);
 /* SG_FULL when the WAL has outgrown the limit and cannot be reset. */
 SG_MUST_CHECK enum sg_status model_room(struct model_writer *w, struct sg_error *err);
 /* After the settings are known: thresholds, and the hook that counts the WAL's pages. */

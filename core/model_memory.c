@@ -27,5 +27,6 @@ void model_pages_for(struct model_writer *w, size_t events_count)
 void model_rest(struct model_writer *w)
 {
     pages_set(w, MODEL_PAGES_FEW);
+    model_checkpoint_due(w); /* of what came last, no commit may follow */
     (void)sqlite3_db_release_memory(w->c.db);
 }

@@ -5,7 +5,8 @@
  * beyond twice the latter, under a bytes_max, batches are refused until readers let go. */
 #include "core/model_internal.h"
 
-static int checkpoint_pages(const struct model_writer *w)
+/* When it is written back. */
+static int due_pages(const struct model_writer *w)
 {
     bool few = w->pages != MODEL_PAGES_MANY && w->checkpoint_pages > MODEL_CHECKPOINT_PAGES_FEW;
     return few ? MODEL_CHECKPOINT_PAGES_FEW : w->checkpoint_pages;
@@ -69,8 +70,14 @@ static void checkpoint(struct model_writer *w)
         w->swept_next = MODEL_SWEEP_WAL_PAGES;
     } else {
         /* The commit before it holds, whatever came of this. If a reader is in the way, not at once again. */
-        w->checkpoint_next = w->wal_pages + checkpoint_pages(w) / 8 + 1;
+        w->checkpoint_next = w->wal_pages + due_pages(w) / 8 + 1;
     }
+}
+
+void model_checkpoint_due(struct model_writer *w)
+{
+    if (w->wal_pages >= due_pages(w) && w->wal_pages >= w->checkpoint_next)
+        checkpoint(w);
 }
 
 bool model_checkpoint_swept(struct model_writer *w)
@@ -132,8 +139,7 @@ enum sg_status model_commit(struct model_writer *w, struct sg_error *err)
     }
     served_tell(w);
     model_shared_end(w->shared);
-    if (w->wal_pages >= checkpoint_pages(w) && w->wal_pages >= w->checkpoint_next)
-        checkpoint(w);
+    model_checkpoint_due(w);
     return SG_OK;
 }
 

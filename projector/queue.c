@@ -28,10 +28,6 @@ struct queue {
     size_t taken;           /* handed out, not done */
     size_t pushers_waiting;
     struct queue_item items[QUEUE_ITEMS_MAX];
-    /* The projector's thread only. */
-    size_t spent_count;
-    size_t spent_bytes;
-    void *spent[QUEUE_SPENT_MAX]; /* done, to be released together */
 };
 
 /* Ages and deadlines are on the boot clock, but condition variables know only the monotonic one: wait in short turns
@@ -66,11 +62,11 @@ void bell_destroy(struct bell *b)
 void bell_ring(struct bell *b)
 {
     (void)pthread_mutex_lock(&b->mutex);
-    bool first = !b->rung;
-    b->rung = true;
+    if (!b->rung) {
+        b->rung = true;
+        (void)pthread_cond_signal(&b->rung_cond);
+    }
     (void)pthread_mutex_unlock(&b->mutex);
-    if (first)
-        (void)pthread_cond_signal(&b->rung_cond); /* now that who wakes need not wait for the mutex */
 }
 
 static void bell_wait_turn(struct bell *b, int64_t turn_ns)
@@ -119,19 +115,10 @@ static void queue_clear(struct queue *q)
     q->bytes = 0;
 }
 
-static void release_spent(struct queue *q)
-{
-    for (size_t i = 0; i < q->spent_count; i++)
-        q->release(q->spent[i]);
-    q->spent_count = 0;
-    q->spent_bytes = 0;
-}
-
 void queue_destroy(struct queue *q)
 {
     if (q == NULL)
         return;
-    release_spent(q);
     queue_clear(q);
     (void)pthread_cond_destroy(&q->room_cond);
     (void)pthread_mutex_destroy(&q->mutex);
@@ -233,12 +220,8 @@ size_t queue_take(struct queue *q, struct queue_item *items, size_t items_max, s
 
 void queue_done(struct queue *q, struct queue_item *items, size_t items_count)
 {
-    for (size_t i = 0; i < items_count; i++) {
-        q->spent[q->spent_count++] = items[i].handle;
-        q->spent_bytes += items[i].message.payload.bytes;
-        if (q->spent_count == QUEUE_SPENT_MAX || q->spent_bytes > QUEUE_SPENT_BYTES_MAX)
-            release_spent(q);
-    }
+    for (size_t i = 0; i < items_count; i++)
+        q->release(items[i].handle);
     (void)pthread_mutex_lock(&q->mutex);
     assert(items_count <= q->taken);
     q->taken -= items_count;

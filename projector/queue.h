@@ -16,9 +16,6 @@
 
 #define QUEUE_ITEMS_MAX 16384       /* a power of two: a few batches, so that the projector never starves */
 #define QUEUE_BYTES_MAX (32u << 20) /* of payloads; as much as the server's flow control lets be in flight */
-/* Messages that are done are released some at a time: the NATS library wakes a thread of its own to free them. */
-#define QUEUE_SPENT_MAX 32
-#define QUEUE_SPENT_BYTES_MAX (64u << 10)
 
 struct queue_item {
     uint64_t generation;
@@ -58,8 +55,8 @@ bool queue_is_idle(struct queue *q);
 
 /* Take up to items_max messages of at most about bytes_max (always one, if any). Projector thread. */
 size_t queue_take(struct queue *q, struct queue_item *items, size_t items_max, size_t bytes_max);
-/* The first `items_count` of what was taken last and is not done yet are applied or dropped. Releases the handles, soon:
- * at most QUEUE_SPENT_MAX, of QUEUE_SPENT_BYTES_MAX together, are kept. Projector thread. */
+/* The first `items_count` of what was taken last and is not done yet are applied or dropped. Releases the handles.
+ * Projector thread. */
 void queue_done(struct queue *q, struct queue_item *items, size_t items_count);
 
 #endif

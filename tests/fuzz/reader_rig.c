@@ -160,6 +160,7 @@ void reader_rig_ask(struct request *request, struct response *out)
     request->client = &rig.client;
     request->outcome = WAIT_MET;
     response_init(out);
+    router_expect(&rig.worker, request);
     if (router_admit(&rig.worker, request, out))
         router_handle(&rig.worker, false, request, out);
     wakeups_forget(&rig.worker, request);

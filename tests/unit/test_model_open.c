@@ -226,24 +226,70 @@ static void suspicion_without_damage_is_dropped(void **state)
     assert_int_equal(fixture_files_like(f, ".suspect"), 0);
 }
 
-/* Apply 100 rows of 1 kB from `*sequence` on; the status of it. */
-static enum sg_status grow(struct model_fixture *f, uint64_t *sequence, struct sg_error *err)
+#define GROW_MAX 1000
+
+/* Apply `count` rows of 1 kB from `*sequence` on; the status of it. */
+static enum sg_status grow_by(struct model_fixture *f, size_t count, uint64_t *sequence, struct sg_error *err)
 {
     static char state[1025];
-    char ids[100][24];
-    struct event events[100];
-    enum event_result results[100];
-    enum event_reason reasons[100];
+    static char ids[GROW_MAX][24];
+    static struct event events[GROW_MAX];
+    static enum event_result results[GROW_MAX];
+    static enum event_reason reasons[GROW_MAX];
     uint64_t position = 0;
     memset(state, 'x', sizeof state - 1);
-    for (size_t i = 0; i < 100; i++) {
+    for (size_t i = 0; i < count; i++) {
         (void)snprintf(ids[i], sizeof ids[i], "row-%llu", (unsigned long long)(*sequence + i));
         events[i] = event_state(*sequence + i, ids[i], 1, state);
     }
-    enum sg_status status = model_apply(f->writer, f->stream.id, events, 100, results, reasons, &position, err);
+    enum sg_status status = model_apply(f->writer, f->stream.id, events, count, results, reasons, &position, err);
     if (status == SG_OK)
-        *sequence += 100;
+        *sequence += count;
     return status;
+}
+
+static enum sg_status grow(struct model_fixture *f, uint64_t *sequence, struct sg_error *err)
+{
+    return grow_by(f, 100, sequence, err);
+}
+
+#define WAL_BYTES(pages) ((pages) * (4096 + 24))
+
+/* The largest that the WAL's file was while `rows` came in batches of `count`. */
+static int64_t largest_wal(struct model_fixture *f, uint64_t rows, size_t count, uint64_t *sequence)
+{
+    int64_t largest = 0;
+    for (uint64_t end = *sequence + rows; *sequence < end;) {
+        struct model_sizes sizes;
+        assert_int_equal(grow_by(f, count, sequence, NULL), SG_OK);
+        model_sizes(f->path, &sizes);
+        if (sizes.wal_bytes > largest)
+            largest = sizes.wal_bytes;
+    }
+    return largest;
+}
+
+static void wal_is_short_at_rest_and_longer_while_much_is_applied(void **state)
+{
+    struct model_fixture *f = *state;
+    struct model_sizes before;
+    struct model_sizes after;
+    uint64_t sequence = 1;
+    assert_in_range(largest_wal(f, 30000, 100, &sequence), WAL_BYTES(MODEL_CHECKPOINT_PAGES_FEW * 9 / 10),
+                    WAL_BYTES(MODEL_CHECKPOINT_PAGES_FEW * 11 / 10));
+    assert_in_range(largest_wal(f, 60000, 1000, &sequence), WAL_BYTES(MODEL_CHECKPOINT_PAGES * 9 / 10),
+                    WAL_BYTES(MODEL_CHECKPOINT_PAGES * 11 / 10));
+    /* What it holds when the load ends is written back without another commit. */
+    for (int batches = 0; batches < 15; batches++) {
+        model_sizes(f->path, &before);
+        assert_int_equal(grow_by(f, GROW_MAX, &sequence, NULL), SG_OK);
+        model_sizes(f->path, &after);
+        if (after.database_bytes > before.database_bytes)
+            batches = 0;
+    }
+    model_rest(f->writer);
+    model_sizes(f->path, &after);
+    assert_true(after.database_bytes > before.database_bytes + WAL_BYTES(MODEL_CHECKPOINT_PAGES_FEW) / 2);
 }
 
 static void full_database_refuses_changes_nothing_and_goes_on_when_there_is_room(void **state)
@@ -397,6 +443,7 @@ int main(void)
         MODEL_TEST(overwritten_page_is_found),
         MODEL_TEST(damage_met_while_running_is_looked_into_at_the_next_start),
         MODEL_TEST(suspicion_without_damage_is_dropped),
+        MODEL_TEST(wal_is_short_at_rest_and_longer_while_much_is_applied),
         MODEL_TEST(full_database_refuses_changes_nothing_and_goes_on_when_there_is_room),
         MODEL_TEST(limit_below_the_present_size_refuses_growth_only),
         MODEL_TEST(full_disk_is_told_from_other_errors),
