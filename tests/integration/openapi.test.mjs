@@ -18,9 +18,10 @@ const READS = ['/v1/state', '/v1/state/{collection}', ENTITY, '/v1/rejected'];
 // The route table of the program, read from its source: the one place that decides what is dispatched.
 function routeTable() {
   const source = readFileSync(join(SOURCE_DIR, 'api/router.c'), 'utf8');
-  const rows = [...source.matchAll(/\[ROUTE_\w+\] = \{"([^"]+)"([^\n]*(?:\n {20,}[^\n]*)*)/g)];
+  const rows = [...source.matchAll(/\[ROUTE_\w+\] = \{PATH_\d\(([^)]+)\)([^\n]*(?:\n {20,}[^\n]*)*)/g)];
   const demands = /^#define DEMAND_PARAMS (.*)$/m.exec(source)[1];
-  return rows.map(([, path, rest]) => {
+  return rows.map(([, segments, rest]) => {
+    const path = [...segments.matchAll(/"([^"]+)"/g)].map(([, segment]) => `/${segment}`).join('');
     const list = (/\.params = \{([^}]*)\}/.exec(rest)?.[1] ?? '').replace('DEMAND_PARAMS', demands);
     const params = [...list.matchAll(/"([^"]+)"/g)].map(([, name]) => name);
     // The table knows it on every read, only to refuse it by name where no entity is meant.
