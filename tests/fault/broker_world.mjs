@@ -133,7 +133,7 @@ authorization { users: [
   // What a copy does not hold was removed before it was made: a killed server may have it again, the gateway has not.
   nextLife(log) {
     const life = new Life(this.lives.length + 1, { log, rejectedMax: this.rejected });
-    life.resolvedTo = Math.max(0, ...log.keys());
+    for (const seq of log.keys()) life.resolvedTo = Math.max(life.resolvedTo, seq); // too many to be arguments
     life.remove(1, life.resolvedTo, 0, (message) => !message);
     this.lives.push(life);
     this.gapOperations = 0;

@@ -204,7 +204,8 @@ class Gateway {
       `status ${word}`,
       async () => {
         const status = await this.status(stream);
-        return status.status === word && status;
+        if (status.status !== word) throw new Error(JSON.stringify(status));
+        return status;
       },
       options,
     );
