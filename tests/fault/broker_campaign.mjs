@@ -5,11 +5,13 @@ import { differences, snapshot } from '../support/db.mjs';
 import { until } from '../support/until.mjs';
 import { Random } from '../support/workload.mjs';
 import { happen, worn } from './broker_faults.mjs';
+import { merged } from './broker_life.mjs';
 import { judge, Shown } from './broker_rules.mjs';
 import { Watch } from './broker_watch.mjs';
 import { makeWorld } from './broker_world.mjs';
 
 const BACK_MS = 60_000; // to be live again, on the slowest machine; what it really took is told
+const GAP_MS = 4000; // several probes
 const BUSY_MS = 8000; // then the writers rest: a machine that they keep busy is no fault of the gateway's
 const QUIET_WAIT_S = 10; // for the newest, when all is well
 const DOWN = new Set(['disconnected', 'starting', 'rebuilding']);
@@ -126,12 +128,10 @@ export class Campaign {
     const told = (list) => list.map(({ first, last }) => `${first}-${last}`).join(' ');
     if (gap) life.gaps = merged([...life.gaps, gap]);
     if (anyGap) {
-      const [found] = await until('a gap is told', async () => added(life.gaps, (await world.gateway.status()).gaps));
-      if (found.first < anyGap.first || found.last !== anyGap.last)
+      const [found] = await this.toldGap(life);
+      if (found && (found.first < anyGap.first || found.last !== anyGap.last))
         this.wrong(kind, `gap ${told([found])}, expected within ${told([anyGap])}`);
-      for (let seq = found.first; seq <= found.last; seq++) life.lost.add(seq);
-      for (let seq = anyGap.first; seq < found.first; seq++) life.lost.delete(seq);
-      life.gaps = merged([...life.gaps, found]);
+      if (found) life.lose(anyGap, found);
     }
     // A gap is found by the probe that follows.
     const gaps = await until('the gaps', async () => {
@@ -140,6 +140,13 @@ export class Campaign {
       return list;
     }).catch((error) => this.wrong(kind, error.message));
     if (gap || anyGap) this.gaps += gaps ? 1 : 0;
+  }
+
+  // What the gateway has told since; nothing if all came through after all: then every row must be there.
+  toldGap(life) {
+    return until('a gap is told', async () => added(life.gaps, (await this.world.gateway.status()).gaps), {
+      deadlineMs: GAP_MS,
+    }).catch(() => []);
   }
 
   // Quiet and live, each read that wants the newest is answered with it; judged with the others.
@@ -188,17 +195,6 @@ const tombstone = (id) => ({
   subject: `state.customers.${id}`,
   payload: Buffer.from(`{"version":${Date.now() + 1},"deleted":true}`),
 });
-
-// Ascending, neighbours joined.
-function merged(gaps) {
-  const list = [];
-  for (const gap of [...gaps].sort((a, b) => a.first - b.first)) {
-    const last = list.at(-1);
-    if (last && gap.first <= last.last + 1) last.last = Math.max(last.last, gap.last);
-    else list.push({ ...gap });
-  }
-  return list;
-}
 
 // The gaps of `now` that `before` does not have.
 function added(before, now) {

@@ -5,6 +5,17 @@ import { Fold } from '../support/fold.mjs';
 
 export const STATE = { name: 'STATE', subject: 'state.{collection}.{id}' };
 
+// Ascending, neighbours joined.
+export function merged(gaps) {
+  const list = [];
+  for (const gap of [...gaps].sort((a, b) => a.first - b.first)) {
+    const last = list.at(-1);
+    if (last && gap.first <= last.last + 1) last.last = Math.max(last.last, gap.last);
+    else list.push({ ...gap });
+  }
+  return list;
+}
+
 export class Life {
   // `log`: sequence -> message, what a restored copy brings along. `rejectedMax`: how many the gateway keeps.
   constructor(number, { log, rejectedMax }) {
@@ -48,6 +59,15 @@ export class Life {
       this.removed.add(seq);
       if (seq > applied) this.lost.add(seq);
     }
+  }
+
+  // Of what may be lost, in `range`, the gateway has told a part.
+  lose(range, told) {
+    for (let seq = range.first; seq <= told.last; seq++) {
+      if (seq < told.first) this.lost.delete(seq);
+      else this.lost.add(seq);
+    }
+    this.gaps = merged([...this.gaps, told]);
   }
 
   // Brings the fold to a position; it goes forward only.
