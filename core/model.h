@@ -28,8 +28,9 @@
 #define MODEL_GAPS_MAX 16              /* per stream; beyond it the two nearest are merged: loss is never understated */
 #define MODEL_PAGE_BYTES_MAX (8u << 20) /* a page ends early, with a cursor, so that one answer cannot take all memory */
 #define MODEL_SUBJECT_KEPT_BYTES 512   /* of the subject at the position; longer ones are not compared */
-/* Written back once the WAL has so many pages: while much is applied at once, random ids come 1.4 times as fast with 10000
- * as with 1000. Else as many as one part of the WAL's index holds: each page that is read is looked for in all its parts. */
+/* Written back once the WAL has so many pages: while much is applied at once, random ids come 1.4 times as fast
+ * with 10000 as with 1000. Else as many as one part of the WAL's index holds: each page that is read is looked for
+ * in all its parts. */
 #define MODEL_CHECKPOINT_PAGES 10000
 #define MODEL_CHECKPOINT_PAGES_FEW 4000
 
@@ -210,7 +211,8 @@ void model_sizes(const char *path, struct model_sizes *out);
 struct model_reader;
 
 /* Open a read-only connection to a database that model_open has made. `shared` is that of its writer (borrowed), or NULL. */
-/* Its own, and dropped at each commit: beside a writer four times as many make reads 5 % dearer, memory being taken anew. */
+/* Its own, and dropped at each commit: beside a writer four times as many make reads 5 % dearer, memory being taken
+ * anew. */
 #define MODEL_READER_PAGES_BYTES (1 << 20)
 SG_MUST_CHECK enum sg_status model_reader_open(const char *path, struct model_shared *shared, struct model_reader **out,
                                                struct sg_error *err);
@@ -255,8 +257,8 @@ SG_MUST_CHECK enum sg_status model_read_entity(struct model_reader *r, struct sl
  * something was committed meanwhile; then nothing that was read since the peek counts. The slices live until the next call
  * on this reader. */
 bool model_read_cached(struct model_reader *r, struct slice collection, struct slice id, struct model_entity *out);
-/* Hints: this entity is about to be read; and again, when the other work before that is done. Memory that the cache will
- * look at is on its way meanwhile. Any time. */
+/* Hints: this entity is about to be read; and again, when the other work before that is done. Memory that the cache
+ * will look at is on its way meanwhile. Any time. */
 void model_read_expect(struct model_reader *r, struct slice collection, struct slice id);
 void model_read_expect_soon(const struct model_reader *r);
 /* Take over the row that was found last: its slices then live until it is released, by any thread, before its

@@ -6,8 +6,8 @@
  * newest, spares a row that was found since it last passed, and takes the first that was not. A find only sets a mark, and
  * a run over all ids once does not drive out what is read again and again.
  *
- * A find costs what it waits for memory: a line of the table, and the row itself. Tags tell which row it can be, so that no
- * other is looked at. */
+ * A find costs what it waits for memory: a line of the table, and the row itself. Tags tell which row it can be, so
+ * that no other is looked at. */
 #include "core/model_cache.h"
 
 #include <limits.h>
@@ -100,8 +100,9 @@ static size_t power_of_two_at_most(size_t n)
     return power;
 }
 
-/* Zeroes that take no memory before they are written. NULL = there is none. A table is looked at in no order at all: if it
- * is large, each look would wait for the table of pages as well, unless pages are large too; then it grows in their steps. */
+/* Zeroes that take no memory before they are written. NULL = there is none. A table is looked at in no order at
+ * all: if it is large, each look would wait for the table of pages as well, unless pages are large too; then it
+ * grows in their steps. */
 #define TABLE_LARGE_BYTES (32 << 20)
 static void *table_create(size_t bytes)
 {
@@ -306,8 +307,8 @@ static void unlink_row(const struct model_cache *cache, struct shard *s, struct 
     model_cached_release(row);
 }
 
-/* A place in the row's set: an empty one; that of a row which was not found lately; or, if all were, any. Looked for from
- * another one each time, or the newest row would always make room for the next. */
+/* A place in the row's set: an empty one; that of a row which was not found lately; or, if all were, any. Looked
+ * for from another one each time, or the newest row would always make room for the next. */
 static size_t set_room(struct shard *s, struct set *set)
 {
     size_t begin = s->placed++ % SET_ROWS;
@@ -435,8 +436,8 @@ int64_t model_cache_place(const struct model_cache *cache, const struct model_ca
     return 0;
 }
 
-/* In the place of an older number of the same row, or in an empty one, or of any row. Two loops that set at once may take
- * two places, or each other's: a number is a guess, and the first of a row's counts in both functions. */
+/* In the place of an older number of the same row, or in an empty one, or of any row. Two loops that set at once
+ * may take two places, or each other's: a number is a guess, and the first of a row's counts in both functions. */
 void model_cache_place_set(struct model_cache *cache, const struct model_cache_key *key, int64_t number)
 {
     struct line *line = line_of(cache, key->hash);
