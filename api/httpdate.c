@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define DAY_SECONDS INT64_C(86400)
+#define DAYS_BEFORE_1970 INT64_C(719468)  /* since 0000-03-01 */
 #define SECONDS_MIN INT64_C(-62135596800) /* 0001-01-01T00:00:00Z */
 #define SECONDS_MAX INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
@@ -20,7 +21,7 @@ static int64_t days_from_date(int year, int month, int day)
 {
     int64_t y = month <= 2 ? year - 1 : year;
     int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    return y * 365 + y / 4 - y / 100 + y / 400 + day_of_year - 719468;
+    return y * 365 + y / 4 - y / 100 + y / 400 + day_of_year - DAYS_BEFORE_1970;
 }
 
 static bool parse_date(const char text[10], int64_t *days)
@@ -95,18 +96,21 @@ bool httpdate_parse_rfc3339(struct slice text, int64_t *seconds)
 
 static void put_two(char *out, unsigned value)
 {
-    out[0] = (char)('0' + value / 10);
-    out[1] = (char)('0' + value % 10);
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    memcpy(out, pairs + (size_t)value * 2, 2);
 }
 
 void httpdate_format(int64_t seconds, char out[HTTPDATE_BYTES])
 {
-    static const char week_days[] = "ThuFriSatSunMonTueWed"; /* 1970-01-01 was a Thursday */
+    static const char week_days[] = "WedThuFriSatSunMonTue"; /* 0000-03-01 was a Wednesday */
     static const char months[] = "MarAprMayJunJulAugSepOctNovDecJanFeb";
-    int64_t days = seconds / DAY_SECONDS - (seconds % DAY_SECONDS < 0);
-    int64_t time_s = seconds - days * DAY_SECONDS;
-    unsigned week_day = (unsigned)((days % 7 + 7) % 7);
-    unsigned since = (unsigned)(days + 719468); /* days since 0000-03-01: not before it, by SECONDS_MIN */
+    uint64_t all = (uint64_t)(seconds + DAYS_BEFORE_1970 * DAY_SECONDS);
+    unsigned since = (unsigned)(all / DAY_SECONDS); /* days since 0000-03-01: not before it, by SECONDS_MIN */
+    unsigned time_of_day = (unsigned)(all - since * (uint64_t)DAY_SECONDS);
+    unsigned week_day = since % 7;
     unsigned era = since / 146097;              /* of 400 years */
     unsigned day_of_era = since - era * 146097;
     unsigned year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
@@ -114,7 +118,6 @@ void httpdate_format(int64_t seconds, char out[HTTPDATE_BYTES])
     unsigned month = (5 * day_of_year + 2) / 153; /* 0 = March */
     unsigned day = day_of_year - (153 * month + 2) / 5 + 1;
     unsigned year = year_of_era + era * 400 + (month >= 10);
-    unsigned time_of_day = (unsigned)time_s;
     memcpy(out, "Thu, 00 Jan 0000 00:00:00 GMT", HTTPDATE_BYTES);
     memcpy(out, week_days + week_day * 3, 3);
     put_two(out + 5, day);

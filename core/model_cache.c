@@ -1,18 +1,20 @@
-/* Shards, each with a lock, a table of sets in which a row is found, and one queue in the order in which rows came.
+/* Shards, each with a lock, a table of sets in which a row is found, and memory in which rows lie one behind the other.
  *
- *   newest ── ... ── hand ── ... ── oldest
+ *   | row | row | free | row | row |   free   | row | ...
+ *     0                        hand                      end        bytes_max
  *
- * What goes is found as SIEVE does it (https://cachemon.github.io/SIEVE-website/): the hand moves from the oldest to the
- * newest, spares a row that was found since it last passed, and takes the first that was not. A find only sets a mark, and
- * a run over all ids once does not drive out what is read again and again.
+ * A hand goes round through the memory and makes room for the next row where it stands. It spares a row that was found
+ * since it last came by, as SIEVE does (https://cachemon.github.io/SIEVE-website/), and takes the others: a find only sets
+ * a mark, and a run over all ids once does not drive out what is read again and again. What is free is joined as the
+ * hand passes. A row that a reader holds stays where it is until it is released, whatever becomes of it meanwhile.
  *
  * A find costs what it waits for memory: a line of the table, and the row itself. Tags tell which row it can be, so
  * that no other is looked at. */
 #include "core/model_cache.h"
 
 #include <limits.h>
-#include <malloc.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,24 +26,26 @@
 
 #define CACHE_LINE_BYTES 64
 
-/* In the order in which a find needs it, so that it takes as few cache lines as can be. */
+/* What memory is divided into. A chunk that is free holds its first 16 bytes only, and means nothing by the others. */
+#define CHUNK_ALIGN 16
 struct model_cached {
+    size_t chunk_bytes;
+    atomic_uint holders; /* the cache itself while the row is linked, and readers; only under the lock it rises */
+    bool linked;         /* a set has it; guarded by the shard's mutex, like all above but `holders` */
+    bool found;          /* since the hand passed */
+    bool deleted;
     uint64_t hash;
     int64_t collection;
     int64_t generation;
-    atomic_uint holders; /* the cache itself, and readers */
-    bool found;          /* since the hand passed; guarded by the shard's mutex, like the links */
-    bool deleted;
-    unsigned short occurred_at_bytes;
-    unsigned id_bytes;
     unsigned state_bytes;
+    unsigned short id_bytes;
+    unsigned short occurred_at_bytes;
     int64_t version;
     uint64_t sequence;
-    struct model_cached *newer;
-    struct model_cached *older;
-    size_t cost;
     char bytes[]; /* id, occurred_at, state */
 };
+_Static_assert(offsetof(struct model_cached, hash) == CHUNK_ALIGN, "the least chunk tells that it is free");
+_Static_assert(EVENT_ID_BYTES_MAX <= USHRT_MAX, "the length of an id");
 #define PREFETCHED_LINES 8 /* of a row: a usual one has not more */
 
 /* Where the rows of some hashes are: one cache line. A set that is full gives up a row for the next. */
@@ -56,12 +60,13 @@ struct set {
 struct shard {
     pthread_mutex_t mutex; /* guards all below */
     struct set *sets; /* its part of the cache's; also read without the lock, as a hint */
-    struct model_cached *newest;
-    struct model_cached *oldest;
-    struct model_cached *hand; /* NULL = begin with the oldest */
-    size_t bytes;
+    char *memory;     /* its part of the cache's; chunks up to `end`, untouched behind it */
+    size_t hand;
+    size_t end;
+    bool passing;      /* the hand looks for what is free before `end` rises */
+    size_t bytes;      /* of chunks whose row is linked */
     size_t rows;
-    uint64_t offered; /* rows, since the shard was full */
+    uint64_t offered; /* rows, while the shard was full */
     uint64_t placed;  /* rows, ever */
     uint64_t hits;
     uint64_t misses;
@@ -85,6 +90,7 @@ struct model_cache {
     struct line *lines; /* owned; by hash */
     size_t lines_count; /* a power of two */
     struct set *sets; /* owned; all shards' */
+    char *memory;     /* owned; all shards' */
     size_t shards_count; /* a power of two */
     size_t shard_bytes_max;
     size_t sets_count; /* of each shard */
@@ -100,16 +106,17 @@ static size_t power_of_two_at_most(size_t n)
     return power;
 }
 
-/* Zeroes that take no memory before they are written. NULL = there is none. A table is looked at in no order at
- * all: if it is large, each look would wait for the table of pages as well, unless pages are large too; then it
- * grows in their steps. */
-#define TABLE_LARGE_BYTES (32 << 20)
-static void *table_create(size_t bytes)
+/* Zeroes that take no memory before they are written. NULL = there is none. What is looked at in no order at all waits
+ * at each look for the table of pages as well, unless pages are large too: then memory is taken in their steps. */
+#define PAGE_LARGE_BYTES (2 << 20)
+#define TABLE_LARGE_BYTES (16 * PAGE_LARGE_BYTES)
+#define SHARD_LARGE_BYTES (4 * PAGE_LARGE_BYTES) /* of rows: its first one takes a page */
+static void *table_create(size_t bytes, bool large)
 {
     void *table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (table == MAP_FAILED)
         return NULL;
-    if (bytes >= TABLE_LARGE_BYTES)
+    if (large)
         (void)madvise(table, bytes, MADV_HUGEPAGE); /* a wish */
     return table;
 }
@@ -118,6 +125,13 @@ static void table_destroy(void *table, size_t bytes)
 {
     if (table != NULL)
         (void)munmap(table, bytes);
+}
+
+/* Of all shards' rows. */
+static size_t memory_bytes(const struct model_cache *cache)
+{
+    size_t bytes = cache->shards_count * cache->shard_bytes_max;
+    return bytes > 0 ? bytes : 1; /* no memory at all cannot be asked for */
 }
 
 enum sg_status model_cache_create(int64_t bytes, struct model_cache **out, struct sg_error *err)
@@ -134,38 +148,35 @@ enum sg_status model_cache_create(int64_t bytes, struct model_cache **out, struc
     cache->seed = hash_seed();
     cache->shards_count = shards;
     cache->sets_count = shard_bytes / (BYTES_PER_ROW * SET_ROWS) + 1;
-    size_t table_bytes = cache->sets_count * sizeof(struct set);
-    cache->shard_bytes_max = shard_bytes > table_bytes ? shard_bytes - table_bytes : 0;
+    size_t sets_bytes = cache->sets_count * sizeof(struct set);
+    cache->shard_bytes_max = shard_bytes > sets_bytes ? (shard_bytes - sets_bytes) / CHUNK_ALIGN * CHUNK_ALIGN : 0;
     cache->lines_count = lines;
-    cache->lines = table_create(lines_bytes);
-    cache->sets = table_create(shards * table_bytes);
+    cache->lines = table_create(lines_bytes, lines_bytes >= TABLE_LARGE_BYTES);
+    cache->sets = table_create(shards * sets_bytes, shards * sets_bytes >= TABLE_LARGE_BYTES);
+    cache->memory = table_create(memory_bytes(cache), cache->shard_bytes_max >= SHARD_LARGE_BYTES);
     for (size_t i = 0; i < shards; i++)
         (void)pthread_mutex_init(&cache->shards[i].mutex, NULL);
-    if (cache->lines == NULL || cache->sets == NULL) {
+    if (cache->lines == NULL || cache->sets == NULL || cache->memory == NULL) {
         model_cache_destroy(cache);
         return sg_fail(err, SG_MEMORY, "out of memory for a row cache of %lld bytes", (long long)bytes);
     }
-    for (size_t i = 0; i < shards; i++)
+    for (size_t i = 0; i < shards; i++) {
         cache->shards[i].sets = cache->sets + i * cache->sets_count;
+        cache->shards[i].memory = cache->memory + i * cache->shard_bytes_max;
+    }
     *out = cache;
     return SG_OK;
 }
 
 void model_cache_destroy(struct model_cache *cache)
 {
-    for (size_t i = 0; cache != NULL && i < cache->shards_count; i++) {
-        struct shard *s = &cache->shards[i];
-        while (s->oldest != NULL) {
-            struct model_cached *row = s->oldest;
-            s->oldest = row->newer;
-            free(row);
-        }
-        (void)pthread_mutex_destroy(&s->mutex);
-    }
-    if (cache != NULL) {
-        table_destroy(cache->lines, cache->lines_count * sizeof(struct line));
-        table_destroy(cache->sets, cache->shards_count * cache->sets_count * sizeof(struct set));
-    }
+    if (cache == NULL)
+        return;
+    for (size_t i = 0; i < cache->shards_count; i++)
+        (void)pthread_mutex_destroy(&cache->shards[i].mutex);
+    table_destroy(cache->lines, cache->lines_count * sizeof(struct line));
+    table_destroy(cache->sets, cache->shards_count * cache->sets_count * sizeof(struct set));
+    table_destroy(cache->memory, memory_bytes(cache));
     free(cache);
 }
 
@@ -254,7 +265,7 @@ struct model_cached *model_cache_find(struct model_cache *cache, const struct mo
     (void)pthread_mutex_lock(&s->mutex);
     struct model_cached *row = row_of(cache, s, key->hash, key->collection, key->id);
     if (row != NULL && row->generation == key->generation) {
-        atomic_fetch_add_explicit(&row->holders, 1, memory_order_relaxed);
+        (void)atomic_fetch_add_explicit(&row->holders, 1, memory_order_relaxed);
         row->found = true;
         s->hits++;
     } else {
@@ -279,8 +290,8 @@ struct model_cached *model_cache_find(struct model_cache *cache, const struct mo
 void model_cached_release(void *row)
 {
     struct model_cached *held = row;
-    if (held != NULL && atomic_fetch_sub(&held->holders, 1) == 1)
-        free(held);
+    if (held != NULL) /* what was read of it was read before the hand sees that it is free */
+        (void)atomic_fetch_sub_explicit(&held->holders, 1, memory_order_release);
 }
 
 /* ---- changing; under the shard's lock ---- */
@@ -298,12 +309,9 @@ static void unlink_row(const struct model_cache *cache, struct shard *s, struct 
         if (set_row(set, i) == row)
             set_put(set, i, NULL, 0);
     }
-    *(row->newer != NULL ? &row->newer->older : &s->newest) = row->older;
-    *(row->older != NULL ? &row->older->newer : &s->oldest) = row->newer;
-    if (s->hand == row)
-        s->hand = row->newer;
-    s->bytes -= row->cost;
+    s->bytes -= row->chunk_bytes;
     s->rows--;
+    row->linked = false;
     model_cached_release(row);
 }
 
@@ -333,46 +341,116 @@ static void link_row(const struct model_cache *cache, struct shard *s, struct mo
     if (set_row(set, room) != NULL)
         unlink_row(cache, s, set_row(set, room));
     set_put(set, room, row, SET_TAG(row->hash));
-    row->newer = NULL;
-    row->older = s->newest;
-    *(s->newest != NULL ? &s->newest->newer : &s->oldest) = row;
-    s->newest = row;
-    s->bytes += row->cost;
+    row->linked = true;
+    s->bytes += row->chunk_bytes;
     s->rows++;
 }
 
-static void evict_one(const struct model_cache *cache, struct shard *s)
+/* ---- memory for rows; under the shard's lock ---- */
+
+static bool chunk_free(const struct model_cached *chunk)
 {
-    struct model_cached *row = s->hand != NULL ? s->hand : s->oldest;
-    while (row->found) {
-        row->found = false;
-        row = row->newer != NULL ? row->newer : s->oldest;
-    }
-    s->hand = row->newer;
-    unlink_row(cache, s, row);
+    return !chunk->linked && atomic_load_explicit(&chunk->holders, memory_order_acquire) == 0;
 }
 
-static struct model_cached *row_make(const struct model_cache *cache, const struct model_cache_key *key,
-                                     const struct model_entity *entity)
+/* One free chunk from `at` to `end`. */
+static void chunk_join(const struct shard *s, size_t at, size_t end)
 {
-    size_t bytes = key->id.bytes + entity->occurred_at.bytes + entity->state.bytes;
-    if (sizeof(struct model_cached) + bytes > cache->shard_bytes_max / MODEL_CACHE_ROW_PARTS || bytes > UINT32_MAX ||
-        entity->occurred_at.bytes > USHRT_MAX)
+    struct model_cached *chunk = (struct model_cached *)(void *)(s->memory + at);
+    if (at == end)
+        return;
+    chunk->chunk_bytes = end - at;
+    chunk->linked = false;
+    atomic_init(&chunk->holders, 0);
+}
+
+/* The hand is at the end, and what is free in front of it begins at `free_from`. True: more is free now. Memory is taken
+ * only when a pass over a shard that is half empty has found no room. */
+static bool end_raise(const struct model_cache *cache, struct shard *s, size_t free_from, size_t bytes)
+{
+    if (s->end == cache->shard_bytes_max || (!s->passing && s->bytes < s->end / 2)) {
+        s->passing = true;
+        return false;
+    }
+    s->passing = false;
+    s->end = cache->shard_bytes_max - free_from < bytes ? cache->shard_bytes_max : free_from + bytes;
+    s->hand = s->end;
+    return true;
+}
+
+/* The chunk at the hand makes room, if it may. Rows go only once all memory is taken. */
+static void evict(const struct model_cache *cache, struct shard *s, struct model_cached *chunk)
+{
+    if (!chunk->linked || s->end < cache->shard_bytes_max)
+        return;
+    if (chunk->found)
+        chunk->found = false;
+    else
+        unlink_row(cache, s, chunk);
+}
+
+/* A chunk for a row, its first fields set; NULL = none within so many steps of the hand, which go on with the next row. */
+#define HAND_STEPS_MAX 64
+static struct model_cached *chunk_take(const struct model_cache *cache, struct shard *s, size_t bytes)
+{
+    size_t free_from = s->hand;
+    for (unsigned step = 0; step < HAND_STEPS_MAX && s->hand - free_from < bytes; step++) {
+        if (s->hand == s->end) {
+            if (end_raise(cache, s, free_from, bytes))
+                continue;
+            chunk_join(s, free_from, s->hand);
+            s->hand = free_from = 0;
+            continue;
+        }
+        struct model_cached *chunk = (struct model_cached *)(void *)(s->memory + s->hand);
+        evict(cache, s, chunk);
+        bool is_free = chunk_free(chunk);
+        if (!is_free)
+            chunk_join(s, free_from, s->hand);
+        s->hand += chunk->chunk_bytes;
+        if (!is_free)
+            free_from = s->hand;
+    }
+    bool enough = s->hand - free_from >= bytes;
+    size_t taken_to = enough ? free_from + bytes : free_from;
+    chunk_join(s, taken_to, s->hand);
+    s->hand = taken_to;
+    if (!enough)
         return NULL;
-    struct model_cached *row = malloc(sizeof *row + bytes);
+    chunk_join(s, free_from, taken_to);
+    return (struct model_cached *)(void *)(s->memory + free_from);
+}
+
+/* Rows come in as they are read while there is room; then only some, so that reads of ever other ids do not pay for rows
+ * that nobody asks for again. */
+static bool admitted(const struct model_cache *cache, struct shard *s)
+{
+    bool full = s->end == cache->shard_bytes_max && s->bytes >= s->end - s->end / MODEL_CACHE_FREE_PARTS;
+    return !full || s->offered++ % MODEL_CACHE_ADMIT_ONE_OF == 0;
+}
+
+/* A copy of the row, if there is room. */
+static void row_add(const struct model_cache *cache, struct shard *s, const struct model_cache_key *key,
+                    const struct model_entity *entity)
+{
+    size_t bytes = sizeof(struct model_cached) + key->id.bytes + entity->occurred_at.bytes + entity->state.bytes;
+    if (bytes > cache->shard_bytes_max / MODEL_CACHE_ROW_PARTS || entity->state.bytes > UINT_MAX ||
+        key->id.bytes > USHRT_MAX || entity->occurred_at.bytes > USHRT_MAX || !admitted(cache, s))
+        return;
+    struct model_cached *row = chunk_take(cache, s, (bytes + CHUNK_ALIGN - 1) / CHUNK_ALIGN * CHUNK_ALIGN);
     if (row == NULL)
-        return NULL;
-    *row = (struct model_cached){.hash = key->hash,
-                                 .collection = key->collection,
-                                 .generation = key->generation,
-                                 .version = entity->version,
-                                 .deleted = entity->deleted,
-                                 .sequence = entity->sequence,
-                                 .id_bytes = (unsigned)key->id.bytes,
-                                 .occurred_at_bytes = (unsigned short)entity->occurred_at.bytes,
-                                 .state_bytes = (unsigned)entity->state.bytes};
-    atomic_init(&row->holders, 1);
-    row->cost = malloc_usable_size(row) + sizeof(size_t); /* the allocator's own word */
+        return;
+    atomic_store_explicit(&row->holders, 1, memory_order_relaxed);
+    row->found = false;
+    row->deleted = entity->deleted;
+    row->hash = key->hash;
+    row->collection = key->collection;
+    row->generation = key->generation;
+    row->state_bytes = (unsigned)entity->state.bytes;
+    row->id_bytes = (unsigned short)key->id.bytes;
+    row->occurred_at_bytes = (unsigned short)entity->occurred_at.bytes;
+    row->version = entity->version;
+    row->sequence = entity->sequence;
     char *at = row->bytes;
     memcpy(at, key->id.data, key->id.bytes);
     at += key->id.bytes;
@@ -381,27 +459,13 @@ static struct model_cached *row_make(const struct model_cache *cache, const stru
     at += entity->occurred_at.bytes;
     if (entity->state.bytes > 0)
         memcpy(at, entity->state.data, entity->state.bytes);
-    return row;
-}
-
-/* Rows come in as they are read while there is room; then only some, so that reads of ever other ids do not pay for rows
- * that nobody asks for again. */
-static bool admitted(const struct model_cache *cache, struct shard *s)
-{
-    (void)pthread_mutex_lock(&s->mutex);
-    bool full = s->bytes > cache->shard_bytes_max - cache->shard_bytes_max / MODEL_CACHE_ROW_PARTS;
-    bool yes = !full || s->offered++ % MODEL_CACHE_ADMIT_ONE_OF == 0;
-    (void)pthread_mutex_unlock(&s->mutex);
-    return yes;
+    link_row(cache, s, row);
 }
 
 void model_cache_fill(struct model_cache *cache, const struct model_cache_key *key, const struct model_entity *entity,
                       const atomic_uint_fast64_t *clock, uint64_t then)
 {
     struct shard *s = shard_of(cache, key->hash);
-    struct model_cached *row = admitted(cache, s) ? row_make(cache, key, entity) : NULL;
-    if (row == NULL)
-        return;
     if (!atomic_load(&cache->used))
         atomic_store(&cache->used, true);
 #ifdef SG_PLANT_LATE_FILL
@@ -413,16 +477,15 @@ void model_cache_fill(struct model_cache *cache, const struct model_cache_key *k
     then = atomic_load(clock);
 #endif
     if (atomic_load(clock) == then) {
-        struct model_cached *former = row_of(cache, s, row->hash, key->collection, key->id);
-        if (former != NULL)
-            unlink_row(cache, s, former); /* of a former generation, or another loop read it too */
-        link_row(cache, s, row);
-        while (s->bytes > cache->shard_bytes_max)
-            evict_one(cache, s);
-        row = NULL;
+        struct model_cached *row = row_of(cache, s, key->hash, key->collection, key->id);
+        if (row != NULL && row->generation != key->generation) {
+            unlink_row(cache, s, row);
+            row = NULL;
+        }
+        if (row == NULL) /* or another loop read it too */
+            row_add(cache, s, key, entity);
     }
     (void)pthread_mutex_unlock(&s->mutex);
-    free(row);
 }
 
 int64_t model_cache_place(const struct model_cache *cache, const struct model_cache_key *key)
@@ -477,7 +540,7 @@ void model_cache_facts(struct model_cache *cache, struct model_cache_facts *out)
     for (size_t i = 0; i < cache->shards_count; i++) {
         struct shard *s = &cache->shards[i];
         (void)pthread_mutex_lock(&s->mutex);
-        out->bytes += s->bytes + cache->sets_count * sizeof s->sets[0];
+        out->bytes += s->end + cache->sets_count * sizeof s->sets[0];
         out->rows += s->rows;
         out->hits += s->hits;
         out->misses += s->misses;

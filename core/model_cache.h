@@ -14,6 +14,7 @@
 #define MODEL_CACHE_SHARDS_MAX 64             /* a lock each: far more than loops that meet */
 #define MODEL_CACHE_PLACES_PART 4             /* of the bytes go to places, 8 bytes each: about twenty for each row of usual size in the rest */
 #define MODEL_CACHE_ADMIT_ONE_OF 4            /* rows read, once a shard is full: what is read again gets in soon enough */
+#define MODEL_CACHE_FREE_PARTS 4              /* a shard of which one such part is free is not full: rows do not fill every gap */
 
 struct model_cache;
 
@@ -27,7 +28,7 @@ struct model_cache_key {
 struct model_cache_key model_cache_key(const struct model_cache *cache, int64_t collection, int64_t generation,
                                        struct slice id);
 
-/* Up to `bytes` with all that belongs to it, but for rows that readers hold. All below: any thread. */
+/* Up to `bytes` with all that belongs to it, taken as it is needed. All below: any thread. */
 SG_MUST_CHECK enum sg_status model_cache_create(int64_t bytes, struct model_cache **out, struct sg_error *err);
 /* No row is held any more. NULL is allowed. */
 void model_cache_destroy(struct model_cache *cache);

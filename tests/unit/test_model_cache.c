@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -182,13 +183,29 @@ static struct model_cache_key key_of(struct model_cache *cache, int64_t number, 
     return model_cache_key(cache, 1, generation, slice_of(id));
 }
 
+/* Another one for numbers that are near. */
+static char mark_of(int64_t number)
+{
+    return (char)('0' + number % 71);
+}
+
 static void put(struct model_cache *cache, int64_t number, size_t state_bytes)
 {
     static char text[4096];
     struct model_entity entity = {.version = number, .state = {text, state_bytes}};
     struct model_cache_key key = key_of(cache, number, 1);
     assert_true(state_bytes <= sizeof text);
+    memset(text, mark_of(number), state_bytes);
     model_cache_fill(cache, &key, &entity, &quiet, 2);
+}
+
+static bool is_whole(const struct model_entity *entity, int64_t number)
+{
+    for (size_t i = 0; i < entity->state.bytes; i++) {
+        if (entity->state.data[i] != mark_of(number))
+            return false;
+    }
+    return entity->version == number;
 }
 
 static bool has(struct model_cache *cache, int64_t number)
@@ -197,7 +214,7 @@ static bool has(struct model_cache *cache, int64_t number)
     struct model_cache_key key = key_of(cache, number, 1);
     struct model_cached *row = model_cache_find(cache, &key, &entity);
     bool found = row != NULL;
-    assert_true(!found || entity.version == number);
+    assert_true(!found || is_whole(&entity, number));
     model_cached_release(row);
     return found;
 }
@@ -266,11 +283,121 @@ static void row_that_is_held_outlives_its_place(void **state)
     assert_non_null(row);
     model_cache_forget(cache, 1, key.id);
     assert_false(has(cache, 5));
-    assert_int_equal(entity.state.data[299], 0); /* still there */
+    assert_true(is_whole(&entity, 5)); /* still there */
     model_cached_release(row);
     put(cache, 5, 10);
     key = key_of(cache, 5, 2); /* of another generation: not this row */
     assert_null(model_cache_find(cache, &key, &entity));
+    model_cache_destroy(cache);
+}
+
+#define HELD(k) ((int64_t)(k) * 400 + 5) /* while there is still room */
+
+/* Held, forgotten, and all around it put in anew many times: what the reader sees does not change. */
+static void row_that_is_held_is_not_written_over(void **state)
+{
+    struct model_cache *cache = NULL;
+    struct model_entity shown[3];
+    struct model_cached *held[3];
+    (void)state;
+    assert_int_equal(model_cache_create(1 << 20, &cache, NULL), SG_OK);
+    for (int64_t i = 0; i < 20000; i++) {
+        put(cache, i, (size_t)(i * 37 % 900));
+        for (size_t k = 0; k < 3; k++) {
+            if (i != HELD(k))
+                continue;
+            struct model_cache_key key = key_of(cache, i, 1);
+            held[k] = model_cache_find(cache, &key, &shown[k]);
+            assert_non_null(held[k]);
+            if (k != 1)
+                model_cache_forget(cache, 1, key.id);
+        }
+    }
+    for (size_t k = 0; k < 3; k++) {
+        assert_true(is_whole(&shown[k], HELD(k)));
+        model_cached_release(held[k]);
+    }
+    for (int64_t i = 20000; i < 40000; i++) /* and then it makes room like others */
+        put(cache, i, (size_t)(i * 37 % 900));
+    assert_false(has(cache, HELD(1)));
+    model_cache_destroy(cache);
+}
+
+/* Rows that change leave chunks that are free: memory is taken for about as many more as rows live, and not for each. */
+static void what_is_free_is_used_again(void **state)
+{
+    struct model_cache *cache = NULL;
+    struct model_cache_facts before;
+    struct model_cache_facts after;
+    (void)state;
+    assert_int_equal(model_cache_create(8 << 20, &cache, NULL), SG_OK);
+    model_cache_facts(cache, &before);
+    for (int64_t i = 0; i < 100000; i++) {
+        put(cache, i % 1000, 300);
+        model_cache_forget(cache, 1, key_of(cache, (i * 7 + 500) % 1000, 1).id);
+    }
+    model_cache_facts(cache, &after);
+    assert_in_range(after.rows, 1, 1000);
+    assert_in_range(after.bytes - before.bytes, 1, 1000 * 400 * 3);
+    model_cache_destroy(cache);
+}
+
+static void no_row_goes_while_there_is_memory(void **state)
+{
+    struct model_cache *cache = NULL;
+    (void)state;
+    assert_int_equal(model_cache_create(8 << 20, &cache, NULL), SG_OK);
+    for (int64_t i = 0; i < 1000; i++)
+        put(cache, i, 300);
+    for (int64_t i = 0; i < 1000; i++) {
+        if (i % 4 != 0)
+            model_cache_forget(cache, 1, key_of(cache, i, 1).id);
+    }
+    for (int64_t i = 1000; i < 1500; i++) /* most find room between the others */
+        put(cache, i, 300);
+    for (int64_t i = 0; i < 1500; i++)
+        assert_int_equal(has(cache, i), i >= 1000 || i % 4 == 0);
+    model_cache_destroy(cache);
+}
+
+/* All rows are spared once: a row finds room after some, and none looks through all of them. */
+static void room_is_looked_for_step_by_step(void **state)
+{
+    struct model_cache *cache = NULL;
+    struct model_cache_facts facts;
+    size_t tries = 0;
+    (void)state;
+    assert_int_equal(model_cache_create(1 << 20, &cache, NULL), SG_OK);
+    for (int64_t i = 0; i < 20000; i++)
+        put(cache, i, 300);
+    for (int64_t i = 0; i < 20000; i++)
+        (void)has(cache, i);
+    model_cache_facts(cache, &facts);
+    for (; !has(cache, 20000); tries++)
+        put(cache, 20000, 300);
+    assert_in_range(tries, 2, facts.rows / 8);
+    model_cache_destroy(cache);
+}
+
+/* Small ones, all gone, make room for large ones, and those for small ones: what is free is joined. */
+static void rows_of_another_size_find_room(void **state)
+{
+    struct model_cache *cache = NULL;
+    struct model_cache_facts facts;
+    static const size_t sizes[] = {50, 4096, 50, 2000, 700};
+    (void)state;
+    assert_int_equal(model_cache_create(1 << 20, &cache, NULL), SG_OK);
+    for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+        int64_t first = (int64_t)k * 100000;
+        for (int64_t i = 0; i < 40000; i++)
+            put(cache, first + i, sizes[k]);
+        model_cache_facts(cache, &facts);
+        size_t kept = 0;
+        for (int64_t i = 0; i < 40000; i++)
+            kept += has(cache, first + i);
+        assert_int_equal(kept, facts.rows); /* none of the former size is left */
+        assert_true(kept * (sizes[k] + 90) > (1 << 19));
+    }
     model_cache_destroy(cache);
 }
 
@@ -470,6 +597,11 @@ int main(void)
         cmocka_unit_test(row_too_large_is_not_kept),
         cmocka_unit_test(what_is_read_again_outlives_a_scan),
         cmocka_unit_test(row_that_is_held_outlives_its_place),
+        cmocka_unit_test(row_that_is_held_is_not_written_over),
+        cmocka_unit_test(what_is_free_is_used_again),
+        cmocka_unit_test(no_row_goes_while_there_is_memory),
+        cmocka_unit_test(room_is_looked_for_step_by_step),
+        cmocka_unit_test(rows_of_another_size_find_room),
         cmocka_unit_test(set_that_is_full_gives_up_a_row),
         cmocka_unit_test(rows_that_are_read_by_turns_stay),
         cmocka_unit_test(place_is_a_guess_under_its_own_name),
