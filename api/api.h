@@ -20,8 +20,8 @@ struct api_context {
     struct progress *progress;
 };
 
-/* Open the readers, bind the addresses and start the loops. The database exists already (model_open). On success requests
- * are answered until api_stop.
+/* Open the readers, bind the addresses and start the loops. The database exists already (model_open). On success
+ * requests are answered until api_stop.
  * Errors: SG_INVALID (an address that cannot be bound, named), SG_STORAGE, SG_MEMORY. */
 SG_MUST_CHECK enum sg_status api_start(const struct api_context *context, struct api **out, struct sg_error *err);
 

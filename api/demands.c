@@ -46,7 +46,8 @@ static int64_t trust_ns(const struct call *call)
     return call->worker->api->context.settings->probe_epoch_trust_ms * NS_PER_MS;
 }
 
-/* Met in the rows' own life; without an epoch only if a recent enough probe showed that it is the stream's present one. */
+/* Met in the rows' own life; without an epoch only if a recent enough probe showed
+ * that it is the stream's present one. */
 static bool position_met(const struct call *call, const struct demand_position *p, const struct turn_stream *s)
 {
     if (s->row->position < p->sequence)

@@ -1,5 +1,5 @@
-/* What a request demands of its answer: a minimum version, minimum positions, a maximum staleness; and how long it will wait
- * for them. Parsed strictly, once, when the request arrives; checked inside the read transaction that answers. */
+/* What a request demands of its answer: a minimum version, minimum positions, a maximum staleness; and how long it will
+ * wait for them. Parsed strictly, once, when the request arrives; checked inside the read transaction that answers. */
 #ifndef STATEGATE_API_DEMANDS_H
 #define STATEGATE_API_DEMANDS_H
 
@@ -14,7 +14,8 @@
 
 #define DEMAND_LINES_MAX 4 /* of Min-Position and of Prefer: beyond it the request is refused */
 
-/* The header fields that carry demands, as they came; slices live as long as the request. `count` may exceed the array. */
+/* The header fields that carry demands, as they came; slices live as long as the request.
+ * `count` may exceed the array. */
 struct demand_line {
     size_t count;
     struct slice values[DEMAND_LINES_MAX];
@@ -42,10 +43,10 @@ struct demands {
     int64_t wait_ns;         /* what is used: given or default, at most the maximum */
 };
 
-/* Read the demands of a request. `entity_route`: Min-Version means something here. A parameter wins over its header. Repeated
- * single-valued headers, malformed values and one stream named twice are refused; a Prefer that is not understood is ignored.
- * SG_INVALID (400): names the header or parameter; SG_NOT_FOUND (409): a stream that is not configured, named;
- * SG_MEMORY. On failure nothing is owned. */
+/* Read the demands of a request. `entity_route`: Min-Version means something here. A parameter wins over its header.
+ * Repeated single-valued headers, malformed values and one stream named twice are refused; a Prefer that is not
+ * understood is ignored. SG_INVALID (400): names the header or parameter; SG_NOT_FOUND (409): a stream that is not
+ * configured, named; SG_MEMORY. On failure nothing is owned. */
 SG_MUST_CHECK enum sg_status demands_parse(const struct demand_fields *fields, const struct target *target,
                                            bool entity_route, const struct settings *settings, struct demands *out,
                                            struct sg_error *err);

@@ -17,9 +17,9 @@ struct demands_subject {
 /* True if all demands of the request hold in the turn's snapshot. Says nothing of those that do not. */
 bool demands_met(const struct call *call, const struct demands_subject *subject, struct response *out);
 
-/* True if all demands of the request hold in the turn's snapshot: go on and answer. False: `out` is the answer (409, 422, 503,
- * 504), or `out->park` is set and the request's wants are filled in: nothing else of `out` counts then, and the handler is
- * called again. */
+/* True if all demands of the request hold in the turn's snapshot: go on and answer. False: `out` is the answer (409,
+ * 422, 503, 504), or `out->park` is set and the request's wants are filled in: nothing else of `out` counts then, and
+ * the handler is called again. */
 bool demands_hold(struct call *call, const struct demands_subject *subject, struct response *out);
 
 /* The claim of an answer that rests on `owner`, with the streams that the request's positions name. */

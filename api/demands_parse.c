@@ -320,7 +320,8 @@ static enum sg_status parse_wait(const struct demand_fields *fields, const struc
 enum sg_status demands_parse(const struct demand_fields *fields, const struct target *target, bool entity_route,
                              const struct settings *settings, struct demands *out, struct sg_error *err)
 {
-    int64_t wait_ms = settings->wait_default_ms < settings->wait_max_ms ? settings->wait_default_ms : settings->wait_max_ms;
+    int64_t wait_ms =
+        settings->wait_default_ms < settings->wait_max_ms ? settings->wait_default_ms : settings->wait_max_ms;
     struct demands demands = {.wait_ns = wait_ms * NS_PER_MS};
     struct position_list list;
     if (target->params_count == 0 && fields->min_version.count + fields->min_position.count +

@@ -41,11 +41,11 @@ struct http_handler {
     void (*expect)(void *worker, const struct request *request);
     /* A request's head is there. True: go on to `handle`. False: `out` is sent and the connection closed. */
     bool (*admit)(void *worker, const struct request *request, struct response *out);
-    /* Answer; may take the target's text apart. `ops_only`: it came to the second address. With `out->park` the request waits:
-     * it is suspended, `park` is called, and `handle` again once it was resumed. */
+    /* Answer; may take the target's text apart. `ops_only`: it came to the second address. With `out->park` the request
+     * waits: it is suspended, `park` is called, and `handle` again once it was resumed. */
     void (*handle)(void *worker, bool ops_only, struct request *request, struct response *out);
-    /* The request is suspended: keep it until it can be helped; its `parked.connection` is what to resume. False: no memory,
-     * and the connection is closed. */
+    /* The request is suspended: keep it until it can be helped; its `parked.connection` is what to resume. False: no
+     * memory, and the connection is closed. */
     bool (*park)(void *worker, struct request *request);
     /* The request is over: answered, or its client gone while it was parked. */
     void (*forget)(void *worker, struct request *request);

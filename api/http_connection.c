@@ -402,9 +402,9 @@ void http_connection_hangup(struct http_connection *connection)
         http_connection_shutdown(connection); /* the library has had all that came, and it is no request */
 }
 
-/* Suspend first, so that whoever wakes it finds it suspended; then make it visible. The second check follows behind the turn.
- * While it is suspended the library notices neither hang-up nor deadline: our epoll set (of a client that has hung up
- * already, too) and the handler do. */
+/* Suspend first, so that whoever wakes it finds it suspended; then make it visible. The second check follows behind the
+ * turn. While it is suspended the library notices neither hang-up nor deadline: our epoll set (of a client that has
+ * hung up already, too) and the handler do. */
 static enum MHD_Result park(struct http_connection *connection)
 {
     struct http_loop *loop = connection->port->loop;
@@ -473,8 +473,9 @@ enum sg_status http_port_open(struct http_port *port, int listen_fd, unsigned co
     size_t memory = REQUEST_HEAD_COST_MAX + HEAD_READ_AHEAD_BYTES + HEAD_ANSWER_BYTES +
                     port->loop->http->options.position_bytes_max;
     port->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_THREAD_SAFETY | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, port, MHD_OPTION_LISTEN_SOCKET, listen_fd,
-        MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL,
+        MHD_USE_EPOLL | MHD_USE_NO_THREAD_SAFETY | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, port,
+        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
+        MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL,
         MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, port, MHD_OPTION_CONNECTION_LIMIT, connections_max,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_END);

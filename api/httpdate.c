@@ -46,7 +46,8 @@ static bool parse_time(const char text[8], int64_t *seconds)
     int hour = two_digits(text);
     int minute = two_digits(text + 3);
     int second = two_digits(text + 6);
-    if (hour < 0 || hour > 23 || text[2] != ':' || minute < 0 || minute > 59 || text[5] != ':' || second < 0 || second > 60)
+    if (hour < 0 || hour > 23 || text[2] != ':' || minute < 0 || minute > 59 || text[5] != ':' ||
+        second < 0 || second > 60)
         return false;
     *seconds = hour * 3600 + minute * 60 + (second == 60 ? 59 : second); /* a leap second has no number of its own */
     return true;

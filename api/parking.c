@@ -322,7 +322,8 @@ struct parked *parking_take_unchecked(struct parking *lot)
 bool parked_wants_equal(const struct parked_wants *a, const struct parked_wants *b)
 {
     return a->entity == b->entity && (!a->entity || a->entity_name == b->entity_name) && a->position == b->position &&
-           (!a->position || (a->position_stream == b->position_stream && a->position_sequence == b->position_sequence)) &&
+           (!a->position ||
+            (a->position_stream == b->position_stream && a->position_sequence == b->position_sequence)) &&
            a->proof == b->proof &&
            (!a->proof || (a->proof_stream == b->proof_stream && a->proof_ns == b->proof_ns)) && a->probe == b->probe &&
            (!a->probe || (a->probe_stream == b->probe_stream && a->probe_ns == b->probe_ns));

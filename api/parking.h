@@ -1,5 +1,5 @@
-/* The parked reads of one loop: what each of them wants, found again when it comes, and when their time is over. They are
- * kept in heaps and chains, so that a wake-up costs what it helps, not what is parked. One thread, the loop's. */
+/* The parked reads of one loop: what each of them wants, found again when it comes, and when their time is over. They
+ * are kept in heaps and chains, so that a wake-up costs what it helps, not what is parked. One thread, the loop's. */
 #ifndef STATEGATE_API_PARKING_H
 #define STATEGATE_API_PARKING_H
 
@@ -62,7 +62,8 @@ SG_MUST_CHECK enum sg_status parking_add(struct parking *lot, struct parked *rea
 void parking_remove(struct parking *lot, struct parked *read);
 size_t parking_count(const struct parking *lot);
 
-/* Leave word of what is wanted now, so that the writing side wakes this loop. Behind every change, before the second check. */
+/* Leave word of what is wanted now, so that the writing side wakes this loop.
+ * Behind every change, before the second check. */
 void parking_publish(struct parking *lot);
 /* All that were added and not checked since they became visible, linked by next_unchecked; NULL = none. */
 struct parked *parking_take_unchecked(struct parking *lot);

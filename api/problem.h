@@ -19,7 +19,7 @@
     X(PROBLEM_EXPECT, 417, "expectation-failed", "The expectation cannot be met")                                      \
     X(PROBLEM_VERSION_REJECTED, 422, "version-rejected", "The version asked for was rejected")                         \
     X(PROBLEM_HEADERS, 431, "headers-too-large", "The header fields are too large")                                    \
-    X(PROBLEM_STARTING, 503, "starting", "The demand is unmet, and nothing is proved yet")                              \
+    X(PROBLEM_STARTING, 503, "starting", "The demand is unmet, and nothing is proved yet")                             \
     X(PROBLEM_REBUILDING, 503, "rebuilding", "The demand is unmet, and the rows are being built again")                \
     X(PROBLEM_DISCONNECTED, 503, "replica-disconnected", "The demand is unmet, and the broker is out of reach")        \
     X(PROBLEM_HALTED, 503, "halted", "The demand is unmet, and ingest is stopped")                                     \
@@ -40,8 +40,8 @@ enum problem {
 
 #define PROBLEM_TYPE_PREFIX "urn:stategate:problem:"
 
-/* Make `r` this problem's answer: status, body, Content-Type, Cache-Control: no-store, and Retry-After: 1 for a 503 or 504.
- * The headers that are there stay. */
+/* Make `r` this problem's answer: status, body, Content-Type, Cache-Control: no-store, and Retry-After: 1 for a 503 or
+ * 504. The headers that are there stay. */
 void problem_answer(struct response *r, enum problem problem, const char *detail_format, ...) SG_PRINTF(3, 4);
 
 /* A bad request: the error's sentence is the detail. */

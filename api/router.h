@@ -67,8 +67,8 @@ bool router_admit(struct worker *worker, const struct request *request, struct r
 /* Answer an admitted request; its target is decoded in place. `ops_only`: the second address, which serves probes and
  * metrics alone. With `out->park` set there is no answer yet: park the request and call again when it is woken. */
 void router_handle(struct worker *worker, bool ops_only, struct request *request, struct response *out);
-/* The second check of a request that was just parked, in a snapshot that began after it was visible: false = it is to be
- * woken at once. Its wants may have changed. */
+/* The second check of a request that was just parked, in a snapshot that began after it was visible: false = it is to
+ * be woken at once. Its wants may have changed. */
 bool router_still_waits(struct worker *worker, struct request *request);
 /* The request is over, answered or not: give back what it holds. */
 void router_forget(struct worker *worker, struct request *request);

@@ -120,8 +120,8 @@ static void answer_absent(const struct call *call, int owner, struct response *o
     problem_answer_at(out, PROBLEM_NOT_FOUND, claim->position, 0, "No event of this entity was applied.");
 }
 
-/* Without a transaction, as of the last commit, if the row is cached and meets what is demanded. Of a cached row no event was
- * rejected. */
+/* Without a transaction, as of the last commit, if the row is cached and meets what is demanded.
+ * Of a cached row no event was rejected. */
 static bool answer_cached(const struct call *call, int owner, struct response *out)
 {
     struct turn *turn = call->worker->turn;

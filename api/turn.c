@@ -12,8 +12,8 @@
 
 /* Of one text: far beyond a State-Position with the most streams, their names as long as can be, and escaped. */
 #define TURN_TEXT_BYTES_MAX (256u << 10)
-/* A begin can succeed where the read behind it fails: only so long without a failure are reads taken to have recovered, or
- * each turn would be logged. */
+/* A begin can succeed where the read behind it fails: only so long without a failure are reads taken to have recovered,
+ * or each turn would be logged. */
 #define TURN_RECOVERED_NS (10 * NS_PER_S)
 
 struct turn_slot {

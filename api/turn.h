@@ -34,8 +34,8 @@ SG_MUST_CHECK enum sg_status turn_create(const struct settings *settings, struct
                                          struct model_shared *shared, struct turn **out, struct sg_error *err);
 void turn_destroy(struct turn *turn);
 
-/* Before anything is read for an answer. At the first read of a turn the transaction begins; later ones go on in it while
- * nothing was committed since. A failure is logged once, and once more when there was none for 10 s. */
+/* Before anything is read for an answer. At the first read of a turn the transaction begins; later ones go on in it
+ * while nothing was committed since. A failure is logged once, and once more when there was none for 10 s. */
 SG_MUST_CHECK enum sg_status turn_begin(struct turn *turn, struct sg_error *err);
 /* The same without a transaction, for rows that are cached: model_read_peek. False: not now. */
 bool turn_peek(struct turn *turn);
@@ -52,8 +52,8 @@ const struct turn_stream *turn_stream(struct turn *turn, size_t stream);
 /* What an answer may claim that rests on one stream, or, with TURN_ALL, on all of them. */
 #define TURN_ALL (-1)
 const struct turn_claim *turn_claim(struct turn *turn, int stream);
-/* The same, whose State-Position also holds the `others_count` streams of `others` that the claim does not rest on; valid
- * until the next call. */
+/* The same, whose State-Position also holds the `others_count` streams of `others` that the claim does not rest on;
+ * valid until the next call. */
 const struct turn_claim *turn_claim_naming(struct turn *turn, int stream, const size_t *others, size_t others_count);
 
 /* The most bytes that State-Position takes with all streams, for the size of the answers' heads. 0 = out of memory. */

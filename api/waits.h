@@ -1,4 +1,5 @@
-/* What the waiting reads of all loops share: how many there may be, in all and of one client, and how their waits ended. */
+/* What the waiting reads of all loops share: how many there may be, in all and of one client,
+ * and how their waits ended. */
 #ifndef STATEGATE_API_WAITS_H
 #define STATEGATE_API_WAITS_H
 
@@ -23,10 +24,12 @@ enum wait_outcome { WAIT_MET, WAIT_DEADLINE, WAIT_REFUSED, WAIT_GONE, WAIT_STOPP
 struct waits;
 
 /* At most parked_max reads wait at once, and at most client_max of one address. */
-SG_MUST_CHECK enum sg_status waits_create(size_t parked_max, size_t client_max, struct waits **out, struct sg_error *err);
+SG_MUST_CHECK enum sg_status waits_create(size_t parked_max, size_t client_max, struct waits **out,
+                                          struct sg_error *err);
 void waits_destroy(struct waits *w);
 
-/* Take a place; false: there is none (or no memory to count it). Any thread; one short lock where client_max is smaller. */
+/* Take a place; false: there is none (or no memory to count it).
+ * Any thread; one short lock where client_max is smaller. */
 bool waits_take(struct waits *w, const struct client_address *client);
 /* Give it back: the wait has ended like this, after `waited_ns`. */
 void waits_give(struct waits *w, const struct client_address *client, enum wait_kind kind, enum wait_outcome outcome,

@@ -1,5 +1,5 @@
-/* Parking a loop's requests, checking them once more, and waking them: between the HTTP loop and the lot. All of it on the
- * loop's own thread. */
+/* Parking a loop's requests, checking them once more, and waking them: between the HTTP loop and the lot. All of it on
+ * the loop's own thread. */
 #ifndef STATEGATE_API_WAKEUPS_H
 #define STATEGATE_API_WAKEUPS_H
 

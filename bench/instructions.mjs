@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 export const BASELINE = join(ROOT, 'bench/instructions.json');
-export const TOLERANCE = 0.05;
+const TOLERANCE = 0.05;
 
 // What a key does not tell must not differ: the C library and OpenSSL choose code by the processor's features.
 const PLAIN_PROCESSOR = {
@@ -23,7 +23,7 @@ const PLAIN_PROCESSOR = {
 };
 
 // Counts: {key, figures: {case: instructions each time}}.
-export function measure(bin) {
+function measure(bin) {
   if (!existsSync(bin)) throw new Error(`${bin} is missing: build the release preset`);
   const folder = mkdtempSync(join(tmpdir(), 'stategate-instructions-'));
   try {
@@ -72,7 +72,7 @@ function dumps(folder) {
 }
 
 // One row per case. `verdict`: grew, fell (both beyond the tolerance), same, new (not in the baseline), gone.
-export function compare(figures, baseline) {
+function compare(figures, baseline) {
   const names = new Set([...Object.keys(figures), ...Object.keys(baseline)]);
   return [...names].map((name) => {
     const now = figures[name];

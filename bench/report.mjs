@@ -72,7 +72,7 @@ function where({ processors, model, system, memoryGb }) {
 }
 
 // What stands between the markers of README.md.
-export function readmeTable(results) {
+function readmeTable(results) {
   const head = [
     `On ${where(results.machine)}, load generator and nats-server on the same`,
     `machine, ${results.made}; median (least - most) of the rounds. All tables: [bench/RESULTS.md](bench/RESULTS.md).`,

@@ -1,7 +1,7 @@
 // The tables of reads and growth, in Markdown, and what they say about the goals.
 
 // 0.83 (0.80 - 0.85): the median of the rounds, and from where to where they went.
-export function range({ min, median, max }, digits = 2) {
+function range({ min, median, max }, digits = 2) {
   const number = (value) => value.toFixed(digits);
   return `${number(median)} (${number(min)} - ${number(max)})`;
 }
@@ -9,7 +9,7 @@ export function range({ min, median, max }, digits = 2) {
 const count = (value) => Math.round(value).toLocaleString('en');
 const milliseconds = (us) => (us / 1000).toFixed(us < 10_000 ? 2 : 1);
 
-export function table(head, rows) {
+function table(head, rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
   return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n');
 }

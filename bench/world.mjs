@@ -21,7 +21,7 @@ export function stateText(number, version) {
   return `${open}${'n'.repeat(STATE_BYTES - open.length - 2)}"}`;
 }
 
-export function eventText(number, version) {
+function eventText(number, version) {
   const state = stateText(number, version);
   return `{"aggregateId":"c-${number}","version":${version},"occurredAt":"2026-01-31T12:00:00.123Z","state":${state}}`;
 }

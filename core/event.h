@@ -40,7 +40,7 @@ enum event_kind {
     X(REASON_TOO_MANY_COLLECTIONS, "too-many-collections")                                                             \
     X(REASON_UNSUPPORTED, "unsupported")           /* a form that this version cannot apply */                         \
     X(REASON_MISSING_BASE, "missing-base")         /* a patch without the version that it patches */                   \
-    X(REASON_CONFLICT, "conflict")                 /* last: recorded, but not rejected: the version again, other content */
+    X(REASON_CONFLICT, "conflict")                 /* last: recorded, not rejected: the version again, other content */
 
 enum event_reason {
 #define EVENT_REASON_ENUM(name, word) name,

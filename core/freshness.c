@@ -161,7 +161,8 @@ void freshness_proved(struct freshness *f, size_t stream, int64_t t0_ns, int64_t
 /* Ready once, ready for good, until it is cleared. */
 static void ready_update(struct stream_freshness *s)
 {
-    if (s->target_known && s->applied_known && s->applied >= s->target && epoch_equal(&s->applied_epoch, &s->target_epoch))
+    if (s->target_known && s->applied_known && s->applied >= s->target &&
+        epoch_equal(&s->applied_epoch, &s->target_epoch))
         s->ready = true;
 }
 

@@ -2,11 +2,13 @@
  * from both: staleness, lag, status, readiness. No I/O.
  *
  * A proof is a head probe: at t0 the stream's last sequence was at most H. Whoever shows rows at a position >= H of the
- * same epoch shows everything that was published by t0. So staleness is `now - T`, T the newest t0 whose H is not beyond
- * the position *of the snapshot that answers*: a newer proof cannot flatter an older snapshot, nor the other way round.
+ * same epoch shows everything that was published by t0. So staleness is `now - T`, T the newest t0 whose H is not
+ * beyond the position *of the snapshot that answers*: a newer proof cannot flatter an older snapshot, nor the other
+ * way round.
  *
  * Streams are named by their index in the settings. Every function may be called by any thread and takes one short
- * lock; none blocks on anything else. The caller gives the time, but for the wall time of a proof, which is for people. */
+ * lock; none blocks on anything else. The caller gives the time, but for the wall time of a proof,
+ * which is for people. */
 #ifndef STATEGATE_CORE_FRESHNESS_H
 #define STATEGATE_CORE_FRESHNESS_H
 
@@ -43,25 +45,26 @@ void freshness_destroy(struct freshness *f);
 
 /* ---- what the writing side reports ---- */
 
-/* A proof-grade answer: the question was sent at t0_ns (boot clock), the answer came at answered_ns, and showed `head` in
- * `epoch`. Of another epoch than the last one: earlier proofs are forgotten. */
+/* A proof-grade answer: the question was sent at t0_ns (boot clock), the answer came at answered_ns, and showed `head`
+ * in `epoch`. Of another epoch than the last one: earlier proofs are forgotten. */
 void freshness_proved(struct freshness *f, size_t stream, int64_t t0_ns, int64_t answered_ns, uint64_t head,
                       const struct epoch *epoch);
-/* After each commit, and once at the start: where the rows are that readers see. A build that grows beside them is not told
- * of here: nobody reads it. */
+/* After each commit, and once at the start: where the rows are that readers see. A build that grows beside them is not
+ * told of here: nobody reads it. */
 void freshness_applied(struct freshness *f, size_t stream, uint64_t position, const struct epoch *epoch);
 /* Another build is served from now on: its position, told next, may be lower, even within an epoch. */
 void freshness_swapped(struct freshness *f, size_t stream);
-/* Another life was found: all proofs are forgotten. Served rows of the old one are then unproved until they are swapped. */
+/* Another life was found: all proofs are forgotten.
+ * Served rows of the old one are then unproved until they are swapped. */
 void freshness_reset(struct freshness *f, size_t stream);
-/* Ingest stopped by the disk, the size limit or the schema: `reason`, which is shown before any other error; NULL: it went
- * on. */
+/* Ingest stopped by the disk, the size limit or the schema: `reason`, which is shown before any other error;
+ * NULL: it went on. */
 void freshness_set_halted(struct freshness *f, size_t stream, const char *reason);
-/* The broker cannot be used now (not connected, no rights, no such stream): shown as disconnected at once, until the next
- * proof. */
+/* The broker cannot be used now (not connected, no rights, no such stream):
+ * shown as disconnected at once, until the next proof. */
 void freshness_set_disconnected(struct freshness *f, size_t stream);
-/* The head that makes the replica ready, when rows of its epoch that reach it are served; asked for once at the start, and
- * again when a rebuild begins. A replica that is ready stays so: reads go on from the old rows. */
+/* The head that makes the replica ready, when rows of its epoch that reach it are served; asked for once at the start,
+ * and again when a rebuild begins. A replica that is ready stays so: reads go on from the old rows. */
 void freshness_set_ready_target(struct freshness *f, size_t stream, uint64_t head, const struct epoch *epoch);
 /* Ready without a head to reach: the stream is found empty, and what is served is kept until its first event. */
 void freshness_set_ready(struct freshness *f, size_t stream);
@@ -95,8 +98,8 @@ struct freshness_view {
 void freshness_view(struct freshness *f, size_t stream, const struct model_stream *row, int64_t now_ns,
                     struct freshness_view *out);
 
-/* What to tell those who wait: T for the committed position, and when the newest proof-grade probe was sent (boot clock;
- * INT64_MIN = none). */
+/* What to tell those who wait: T for the committed position, and when the newest proof-grade probe was sent (boot
+ * clock; INT64_MIN = none). */
 void freshness_newest(struct freshness *f, size_t stream, int64_t *proof_ns, int64_t *probe_ns);
 
 /* Readiness of one stream. */

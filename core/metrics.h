@@ -12,7 +12,7 @@
 #include "core/status.h"
 
 #define METRICS_BUCKETS_MAX 16
-#define METRICS_TOMBSTONE_COLLECTIONS_MAX 4096 /* four times the default collections_max; names beyond are not counted */
+#define METRICS_TOMBSTONE_COLLECTIONS_MAX 4096 /* four times the default collections_max; beyond, none is counted */
 
 /* A Prometheus histogram with fixed bounds, in base units. */
 struct metrics_histogram {

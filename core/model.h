@@ -1,7 +1,7 @@
 /* The read model: an SQLite file with one row per entity, one position per stream, and what was rejected.
  *
- * One writer (the projector's thread), any number of readers (one per HTTP loop), each with its own connection. Rows and
- * position change in one transaction, so that no crash separates them. Only the writer checkpoints: SQLite before
+ * One writer (the projector's thread), any number of readers (one per HTTP loop), each with its own connection. Rows
+ * and position change in one transaction, so that no crash separates them. Only the writer checkpoints: SQLite before
  * 3.51.3 can corrupt a WAL when two connections do (its WAL-reset bug).
  *
  * Rows belong to a build: one construction of a stream's rows. A collection row belongs to (stream, build, name) and
@@ -26,7 +26,7 @@
 #define MODEL_SCHEMA_VERSION 2
 #define MODEL_SCHEMA_VERSION_MIN 2     /* older ones have no checksums: moved aside and built anew */
 #define MODEL_GAPS_MAX 16              /* per stream; beyond it the two nearest are merged: loss is never understated */
-#define MODEL_PAGE_BYTES_MAX (8u << 20) /* a page ends early, with a cursor, so that one answer cannot take all memory */
+#define MODEL_PAGE_BYTES_MAX (8u << 20) /* a page ends early, with a cursor: no answer can take all memory */
 #define MODEL_SUBJECT_KEPT_BYTES 512   /* of the subject at the position; longer ones are not compared */
 /* Written back once the WAL has so many pages: while much is applied at once, random ids come 1.4 times as fast
  * with 10000 as with 1000. Else as many as one part of the WAL's index holds: each page that is read is looked for
@@ -81,8 +81,8 @@ struct model_build {
 
 /* ---- what the writer and the readers of one process share ----
  *
- * A clock that tells when something is committed, what is served as of the last commit, and a cache of rows. With it a read
- * of a cached row needs no transaction, and a reader notices at once that its snapshot is no longer the newest. */
+ * A clock that tells when something is committed, what is served as of the last commit, and a cache of rows. With it a
+ * read of a cached row needs no transaction, and a reader notices at once that its snapshot is no longer the newest. */
 
 struct model_shared;
 
@@ -114,7 +114,7 @@ struct model_options {
                                   swapped and others have not */
     size_t rejected_max;       /* rows kept over the written builds; the oldest go first */
     bool rejected_payload;     /* keep the payload of rejected events */
-    bool rebuild_empty_swap;   /* serve the build of an empty stream at once; else not before its first event is applied */
+    bool rebuild_empty_swap;   /* serve the build of an empty stream at once; else not before its first event */
 };
 
 /* What open found, for the log. */
@@ -129,16 +129,16 @@ struct model_open_report {
  * Errors: SG_LOCKED (another gateway has it), SG_INVALID (a newer schema, not a stategate database), SG_STORAGE. */
 SG_MUST_CHECK enum sg_status model_open(const struct model_options *options, struct model_writer **out,
                                         struct model_open_report *report, struct sg_error *err);
-/* What damage was met by any connection of this process since the database was opened, in a few words that live as long as
- * the writer; NULL = none. It cannot be mended while the database is open. Any thread. */
+/* What damage was met by any connection of this process since the database was opened, in a few words that live as long
+ * as the writer; NULL = none. It cannot be mended while the database is open. Any thread. */
 const char *model_damage(const struct model_writer *w);
 /* Checkpoint (truncate) and close. Close the readers first. NULL is allowed. */
 void model_close(struct model_writer *w);
 
-/* Find or create the row of a stream. `fingerprint` names the settings that shape rows (template, format, drops ...): when
- * it differs from the stored one and anything was applied, a new build begins from position 0, target unknown, and
- * `*reshaped` is true. This one is served at once, and the old rows vanish: they may hold members that the settings drop
- * now. A growing build is thrown away then; otherwise it goes on growing. */
+/* Find or create the row of a stream. `fingerprint` names the settings that shape rows (template, format, drops ...):
+ * when it differs from the stored one and anything was applied, a new build begins from position 0, target unknown, and
+ * `*reshaped` is true. This one is served at once, and the old rows vanish: they may hold members that the settings
+ * drop now. A growing build is thrown away then; otherwise it goes on growing. */
 SG_MUST_CHECK enum sg_status model_stream_attach(struct model_writer *w, const char *name, const char *fingerprint,
                                                  struct model_stream *out, bool *reshaped, struct sg_error *err);
 
@@ -147,11 +147,11 @@ SG_MUST_CHECK enum sg_status model_stream_attach(struct model_writer *w, const c
 SG_MUST_CHECK enum sg_status model_stream_identify(struct model_writer *w, int64_t stream_id, int64_t created_ns,
                                                    const struct epoch *epoch, struct sg_error *err);
 
-/* Begin a new build from nothing, for another life of the stream, or the same after a gap: position 0, no gaps. It grows
- * beside the served build, and is swapped to by the call that makes it whole, in the same transaction: when its position
- * reaches `target`, or, where that is 0, when the first event changes a row. The old rows are then swept by model_sweep. A
- * build that was growing before is thrown away. Where nothing was applied yet (served position 0), or the target is 0 and
- * rebuild_empty_swap is set, it is served at once. */
+/* Begin a new build from nothing, for another life of the stream, or the same after a gap: position 0, no gaps. It
+ * grows beside the served build, and is swapped to by the call that makes it whole, in the same transaction: when its
+ * position reaches `target`, or, where that is 0, when the first event changes a row. The old rows are then swept by
+ * model_sweep. A build that was growing before is thrown away. Where nothing was applied yet (served position 0), or
+ * the target is 0 and rebuild_empty_swap is set, it is served at once. */
 SG_MUST_CHECK enum sg_status model_stream_begin_build(struct model_writer *w, int64_t stream_id, int64_t created_ns,
                                                       const struct epoch *epoch, uint64_t target, struct sg_error *err);
 
@@ -163,8 +163,8 @@ SG_MUST_CHECK enum sg_status model_stream_set_target(struct model_writer *w, int
 SG_MUST_CHECK enum sg_status model_stream_add_gap(struct model_writer *w, int64_t stream_id, uint64_t first,
                                                   uint64_t last, struct sg_error *err);
 
-/* Move the position forward without an event, when it is proved that none below it matches; never back. Position time and
- * subject become unknown. */
+/* Move the position forward without an event, when it is proved that none below it matches; never back. Position time
+ * and subject become unknown. */
 SG_MUST_CHECK enum sg_status model_stream_advance(struct model_writer *w, int64_t stream_id, uint64_t position,
                                                   struct sg_error *err);
 
@@ -177,29 +177,30 @@ SG_MUST_CHECK enum sg_status model_build_load(struct model_writer *w, int64_t st
 /* Apply a batch of one stream's events, in ascending sequence, and the new position (that of the last event), in one
  * transaction.
  *
- * Applied to the written build; if that was growing and is whole now, it is served from the same commit on. Events at or
- * below its position are skipped (RESULT_REDELIVERED), so redelivery is harmless. `results` has room
+ * Applied to the written build; if that was growing and is whole now, it is served from the same commit on. Events at
+ * or below its position are skipped (RESULT_REDELIVERED), so redelivery is harmless. `results` has room
  * for one result per event and is written only on success; `reasons` likewise (REASON_NONE unless rejected or conflict:
- * the model itself rejects too-many-collections). A rejected event is recorded with stream, sequence, subject, collection,
- * id, version, reason, detail, payload size and SHA-256; so is a conflict, with reason "conflict". On failure nothing has
- * changed and the batch may be retried. `*position` is the written build's committed position. EVENT_ERASE of an id never seen is
- * RESULT_IGNORED, of a tombstone RESULT_DUPLICATE.
+ * the model itself rejects too-many-collections). A rejected event is recorded with stream, sequence, subject,
+ * collection, id, version, reason, detail, payload size and SHA-256; so is a conflict, with reason "conflict". On
+ * failure nothing has changed and the batch may be retried. `*position` is the written build's committed position.
+ * EVENT_ERASE of an id never seen is RESULT_IGNORED, of a tombstone RESULT_DUPLICATE.
  * Errors: SG_FULL, SG_STORAGE (retry with backoff), SG_CORRUPT, SG_MEMORY. */
 SG_MUST_CHECK enum sg_status model_apply(struct model_writer *w, int64_t stream_id, const struct event *events,
                                          size_t events_count, enum event_result *results, enum event_reason *reasons,
                                          uint64_t *position, struct sg_error *err);
 
 /* Delete rows of builds that neither are served nor grow, in one transaction: up to `rows_max`, and no more once
- * MODEL_SWEEP_NS have passed, but at least one; or, where former sweeps have filled the WAL, write that back. `*more` tells
- * whether any may remain. */
+ * MODEL_SWEEP_NS have passed, but at least one; or, where former sweeps have filled the WAL, write that back. `*more`
+ * tells whether any may remain. */
 #define MODEL_SWEEP_NS (2 * INT64_C(1000000)) /* the commit may take ten times that: freed pages are overwritten */
 SG_MUST_CHECK enum sg_status model_sweep(struct model_writer *w, size_t rows_max, bool *more, struct sg_error *err);
 
-/* Nothing large is likely to be applied soon: give back the pages that are kept for it. model_apply takes them again. */
+/* Nothing large is likely to be applied soon: give back the pages that are kept for it.
+ * model_apply takes them again. */
 void model_rest(struct model_writer *w);
 
-/* Bytes of the database file and of the WAL; 0 = it is not there, -1 = that could not be asked. Any thread (asks the file
- * system). */
+/* Bytes of the database file and of the WAL; 0 = it is not there, -1 = that could not be asked.
+ * Any thread (asks the file system). */
 struct model_sizes {
     int64_t database_bytes;
     int64_t wal_bytes;
@@ -210,7 +211,8 @@ void model_sizes(const char *path, struct model_sizes *out);
 
 struct model_reader;
 
-/* Open a read-only connection to a database that model_open has made. `shared` is that of its writer (borrowed), or NULL. */
+/* Open a read-only connection to a database that model_open has made.
+ * `shared` is that of its writer (borrowed), or NULL. */
 /* Its own, and dropped at each commit: beside a writer four times as many make reads 5 % dearer, memory being taken
  * anew. */
 #define MODEL_READER_PAGES_BYTES (1 << 20)
@@ -223,9 +225,10 @@ void model_reader_close(struct model_reader *r);
  *   model_read_begin   a read transaction, in which everything below may be read
  *   model_read_peek    the moment of the last commit, without a transaction: the streams, and rows that are cached
  *
- * A later begin or peek goes on with the same snapshot if nothing was committed since (told by the shared clock; without
- * one, begin inside a transaction always does), and else takes a new one. So an answer never shows less than another one
- * that was finished before it began. Never hold a transaction while idle: it would keep the WAL from being reset. */
+ * A later begin or peek goes on with the same snapshot if nothing was committed since (told by the shared clock;
+ * without one, begin inside a transaction always does), and else takes a new one. So an answer never shows less than
+ * another one that was finished before it began. Never hold a transaction while idle: it
+ * would keep the WAL from being reset. */
 SG_MUST_CHECK enum sg_status model_read_begin(struct model_reader *r, struct sg_error *err);
 void model_read_end(struct model_reader *r);
 /* False: there is no such moment now (a commit is under way, or there is no cache); ask model_read_begin. */
@@ -233,9 +236,7 @@ bool model_read_peek(struct model_reader *r);
 /* Counts the snapshots: another number, another snapshot. Any time. */
 uint64_t model_read_snapshot(const struct model_reader *r);
 
-/* The streams of the snapshot, valid until the next one. Order is that of the rows, not of the settings. */
-const struct model_stream *model_read_streams(struct model_reader *r, size_t *count);
-/* One of them by name, or NULL. */
+/* A stream of the snapshot by its name, or NULL; valid until the next snapshot. */
 const struct model_stream *model_read_stream(struct model_reader *r, const char *name);
 
 struct model_entity {
@@ -247,15 +248,15 @@ struct model_entity {
     struct slice occurred_at;  /* empty = unknown */
 };
 
-/* One entity of the served build of `collection`'s stream. The slices live until the next call on this reader. Kept in the
- * cache if no event of the entity was rejected.
+/* One entity of the served build of `collection`'s stream. The slices live until the next call on this reader. Kept in
+ * the cache if no event of the entity was rejected.
  * SG_NOT_FOUND: never seen. */
 SG_MUST_CHECK enum sg_status model_read_entity(struct model_reader *r, struct slice collection, struct slice id,
                                                struct model_entity *out, struct sg_error *err);
 
-/* The same from the cache, after model_read_peek, for an entity of which no event was rejected. False: it is not there, or
- * something was committed meanwhile; then nothing that was read since the peek counts. The slices live until the next call
- * on this reader. */
+/* The same from the cache, after model_read_peek, for an entity of which no event was rejected. False: it is not there,
+ * or something was committed meanwhile; then nothing that was read since the peek counts. The slices live until the
+ * next call on this reader. */
 bool model_read_cached(struct model_reader *r, struct slice collection, struct slice id, struct model_entity *out);
 /* Hints: this entity is about to be read; and again, when the other work before that is done. Memory that the cache
  * will look at is on its way meanwhile. Any time. */
@@ -267,20 +268,22 @@ struct model_cached;
 struct model_cached *model_read_take(struct model_reader *r);
 void model_cached_release(void *row); /* a struct model_cached; NULL is allowed */
 
-/* Rejected events (conflicts are not meant here) of one entity that are above `shown_version`, or of unknown version and
- * later than sequence `shown_sequence`; 0, 0 for an entity never seen. */
+/* Rejected events (conflicts are not meant here) of one entity that are above `shown_version`, or of unknown version
+ * and later than sequence `shown_sequence`; 0, 0 for an entity never seen. */
 struct model_entity_rejections {
     bool any;
     bool unknown_version; /* one of them has no known version: shown as "?" */
     int64_t version_max;  /* 0 = none known */
 };
-SG_MUST_CHECK enum sg_status model_read_entity_rejections(struct model_reader *r, struct slice collection, struct slice id,
-                                                          int64_t shown_version, uint64_t shown_sequence,
-                                                          struct model_entity_rejections *out, struct sg_error *err);
+SG_MUST_CHECK enum sg_status model_read_entity_rejections(struct model_reader *r, struct slice collection,
+                                                          struct slice id, int64_t shown_version,
+                                                          uint64_t shown_sequence, struct model_entity_rejections *out,
+                                                          struct sg_error *err);
 
 /* Was an event of this entity with exactly this version rejected? */
-SG_MUST_CHECK enum sg_status model_read_version_rejected(struct model_reader *r, struct slice collection, struct slice id,
-                                                         int64_t version, bool *out, struct sg_error *err);
+SG_MUST_CHECK enum sg_status model_read_version_rejected(struct model_reader *r, struct slice collection,
+                                                         struct slice id, int64_t version, bool *out,
+                                                         struct sg_error *err);
 
 struct model_collection {
     const char *name;       /* until the next call on this reader */
@@ -294,11 +297,11 @@ SG_MUST_CHECK enum sg_status model_read_collection(struct model_reader *r, struc
 
 /* Call `visit` for each; it returns false to stop. Ascending by name / by id (bytes) / by newest first. */
 typedef bool model_collection_visitor(void *context, const struct model_collection *collection);
-SG_MUST_CHECK enum sg_status model_read_collections(struct model_reader *r, model_collection_visitor *visit, void *context,
-                                                    struct sg_error *err);
+SG_MUST_CHECK enum sg_status model_read_collections(struct model_reader *r, model_collection_visitor *visit,
+                                                    void *context, struct sg_error *err);
 
-/* Entities of a collection without tombstones, ids greater than `after` (bytes 0 = from the start), as many as the visitor
- * takes. */
+/* Entities of a collection without tombstones, ids greater than `after` (bytes 0 = from the start),
+ * as many as the visitor takes. */
 typedef bool model_entity_visitor(void *context, const struct model_entity *entity);
 SG_MUST_CHECK enum sg_status model_read_page(struct model_reader *r, struct slice collection, struct slice after,
                                              model_entity_visitor *visit, void *context, struct sg_error *err);

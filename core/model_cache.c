@@ -4,9 +4,9 @@
  *     0                        hand                      end        bytes_max
  *
  * A hand goes round through the memory and makes room for the next row where it stands. It spares a row that was found
- * since it last came by, as SIEVE does (https://cachemon.github.io/SIEVE-website/), and takes the others: a find only sets
- * a mark, and a run over all ids once does not drive out what is read again and again. What is free is joined as the
- * hand passes. A row that a reader holds stays where it is until it is released, whatever becomes of it meanwhile.
+ * since it last came by, as SIEVE does (https://cachemon.github.io/SIEVE-website/), and takes the others: a find only
+ * sets a mark, and a run over all ids once does not drive out what is read again and again. What is free is joined as
+ * the hand passes. A row that a reader holds stays where it is until it is released, whatever becomes of it meanwhile.
  *
  * A find costs what it waits for memory: a line of the table, and the row itself. Tags tell which row it can be, so
  * that no other is looked at. */
@@ -364,8 +364,8 @@ static void chunk_join(const struct shard *s, size_t at, size_t end)
     atomic_init(&chunk->holders, 0);
 }
 
-/* The hand is at the end, and what is free in front of it begins at `free_from`. True: more is free now. Memory is taken
- * only when a pass over a shard that is half empty has found no room. */
+/* The hand is at the end, and what is free in front of it begins at `free_from`. True: more is free now. Of a shard that
+ * is half empty more memory is taken only when a pass has found no room. */
 static bool end_raise(const struct model_cache *cache, struct shard *s, size_t free_from, size_t bytes)
 {
     if (s->end == cache->shard_bytes_max || (!s->passing && s->bytes < s->end / 2)) {
@@ -389,7 +389,7 @@ static void evict(const struct model_cache *cache, struct shard *s, struct model
         unlink_row(cache, s, chunk);
 }
 
-/* A chunk for a row, its first fields set; NULL = none within so many steps of the hand, which go on with the next row. */
+/* A chunk for a row, its first fields set; NULL = none within so many steps of the hand: the next row's go on. */
 #define HAND_STEPS_MAX 64
 static struct model_cached *chunk_take(const struct model_cache *cache, struct shard *s, size_t bytes)
 {
@@ -421,8 +421,8 @@ static struct model_cached *chunk_take(const struct model_cache *cache, struct s
     return (struct model_cached *)(void *)(s->memory + free_from);
 }
 
-/* Rows come in as they are read while there is room; then only some, so that reads of ever other ids do not pay for rows
- * that nobody asks for again. */
+/* Rows come in as they are read while there is room; then only some, so that reads of ever other ids do not pay for
+ * rows that nobody asks for again. */
 static bool admitted(const struct model_cache *cache, struct shard *s)
 {
     bool full = s->end == cache->shard_bytes_max && s->bytes >= s->end - s->end / MODEL_CACHE_FREE_PARTS;

@@ -1,6 +1,6 @@
-/* Rows in memory, for reads by id: what was read lately, as far as a number of bytes goes; and for far more of them where
- * they are in the database. Not what makes rows right: that is the clock of core/model_shared.h, by which a find counts and
- * a fill is taken or dropped. */
+/* Rows in memory, for reads by id: what was read lately, as far as a number of bytes goes; and for far more of them
+ * where they are in the database. Not what makes rows right: that is the clock of core/model_shared.h, by which a find
+ * counts and a fill is taken or dropped. */
 #ifndef STATEGATE_CORE_MODEL_CACHE_H
 #define STATEGATE_CORE_MODEL_CACHE_H
 
@@ -12,9 +12,9 @@
 #define MODEL_CACHE_ROW_PARTS 8
 #define MODEL_CACHE_SHARD_BYTES_MIN (1 << 20) /* fewer shards in a small cache, so that rows of usual size fit */
 #define MODEL_CACHE_SHARDS_MAX 64             /* a lock each: far more than loops that meet */
-#define MODEL_CACHE_PLACES_PART 4             /* of the bytes go to places, 8 bytes each: about twenty for each row of usual size in the rest */
-#define MODEL_CACHE_ADMIT_ONE_OF 4            /* rows read, once a shard is full: what is read again gets in soon enough */
-#define MODEL_CACHE_FREE_PARTS 4              /* a shard of which one such part is free is not full: rows do not fill every gap */
+#define MODEL_CACHE_PLACES_PART 4             /* of the bytes go to places, 8 bytes each: 20 or so for a usual row */
+#define MODEL_CACHE_ADMIT_ONE_OF 4            /* rows read, once a shard is full: what is read again soon gets in */
+#define MODEL_CACHE_FREE_PARTS 4              /* with one such part free a shard is not full: some gaps stay */
 
 struct model_cache;
 
@@ -41,12 +41,13 @@ void model_cache_expect_soon(const struct model_cache *cache, const struct model
 struct model_cached *model_cache_find(struct model_cache *cache, const struct model_cache_key *key,
                                       struct model_entity *out);
 
-/* Keep a copy of a row that was read when the clock showed `then`; dropped if it shows anything else by now, or memory is
- * short. */
+/* Keep a copy of a row that was read when the clock showed `then`;
+ * dropped if it shows anything else by now, or memory is short. */
 void model_cache_fill(struct model_cache *cache, const struct model_cache_key *key, const struct model_entity *entity,
                       const atomic_uint_fast64_t *clock, uint64_t then);
 
-/* The number of the row in the database, as a guess that is to be checked there; 0 = none. And what to guess from now on. */
+/* The number of the row in the database, as a guess that is to be checked there; 0 = none.
+ * And what to guess from now on. */
 int64_t model_cache_place(const struct model_cache *cache, const struct model_cache_key *key);
 void model_cache_place_set(struct model_cache *cache, const struct model_cache_key *key, int64_t number);
 

@@ -143,9 +143,10 @@ struct slice model_column_slice(sqlite3_stmt *s, int index);
 /* ---- files ---- */
 
 enum model_file { MODEL_FILE_ABSENT, MODEL_FILE_OURS };
-/* Look at the header, the seal and the WAL without SQLite, so that a foreign database is not touched, and none is recovered
- * from a WAL that is not its own. Only while no connection of this process has the file open: closing a descriptor drops
- * the process's locks on it. SG_INVALID: foreign or newer; SG_CORRUPT: damaged, or of an older form. */
+/* Look at the header, the seal and the WAL without SQLite, so that a foreign database is not touched, and none is
+ * recovered from a WAL that is not its own. Only while no connection of this process has the file open: closing a
+ * descriptor drops the process's locks on it. SG_INVALID: foreign or newer;
+ * SG_CORRUPT: damaged, or of an older form. */
 SG_MUST_CHECK enum sg_status model_file_inspect(const char *path, enum model_file *out, struct sg_error *err);
 /* Is there a rollback journal? A database is in one only while it is created. */
 bool model_file_journal(const char *path);
@@ -165,10 +166,11 @@ char *model_path_join(const char *path, const char *suffix);
 
 /* Read the generation, or all that is served but for it, in the transaction at hand. */
 SG_MUST_CHECK enum sg_status model_generation_load(struct model_connection *c, int64_t *out, struct sg_error *err);
-SG_MUST_CHECK enum sg_status model_served_load(struct model_connection *c, struct model_served *out, struct sg_error *err);
+SG_MUST_CHECK enum sg_status model_served_load(struct model_connection *c, struct model_served *out,
+                                               struct sg_error *err);
 
-/* The columns of SQL_READ_STREAMS, SQL_STREAM_BY_ID and SQL_STREAM_BY_NAME: id and name, then the served build, then the
- * growing one. */
+/* The columns of SQL_READ_STREAMS, SQL_STREAM_BY_ID and SQL_STREAM_BY_NAME:
+ * id and name, then the served build, then the growing one. */
 enum { STREAM_COLUMN_SERVED = 2, STREAM_COLUMN_GROWING = 10, STREAM_COLUMN_FINGERPRINT = 18 };
 
 /* Fill `out` from a row of one of them: what is served, or what is written. */

@@ -44,8 +44,8 @@ static void entity_from_row(sqlite3_stmt *s, struct model_entity *out)
     out->state = model_column_slice(s, 4);
 }
 
-/* A row may be cached only while no event of the entity is recorded as rejected: such an answer says so, and what it says
- * changes without the row. */
+/* A row may be cached only while no event of the entity is recorded as rejected: such an answer says so, and what it
+ * says changes without the row. */
 static enum sg_status cacheable(struct model_reader *r, struct slice collection, struct slice id, bool *out,
                                 struct sg_error *err)
 {
@@ -74,8 +74,8 @@ static enum sg_status entity_step(struct model_reader *r, enum model_sql which, 
     return status;
 }
 
-/* With a cache: by the row's number, if that is known and still this entity's, which spares the way through the index; and
- * remembered for the next time. */
+/* With a cache: by the row's number, if that is known and still this entity's, which spares the way through the index;
+ * and remembered for the next time. */
 static enum sg_status entity_find(struct model_reader *r, const struct model_cache_key *key, struct model_entity *out,
                                   struct sg_error *err)
 {

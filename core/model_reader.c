@@ -84,7 +84,7 @@ static enum sg_status snapshot_load(struct model_reader *r, uint64_t told, struc
 {
     unsigned data_version = 0;
     int64_t generation = 0;
-    enum sg_status status = model_generation_load(&r->c, &generation, err); /* this takes the snapshot: BEGIN does not */
+    enum sg_status status = model_generation_load(&r->c, &generation, err); /* takes the snapshot: BEGIN does not */
     if (status != SG_OK)
         return status;
     /* Counts the snapshots of this connection that differed from the one before: SQLite dropped its cache for it. */
@@ -212,13 +212,6 @@ void model_read_end(struct model_reader *r)
     if (model_run_plain(&r->c, SQL_COMMIT, WHAT, NULL) != SG_OK && !sqlite3_get_autocommit(r->c.db))
         (void)sqlite3_exec(r->c.db, "ROLLBACK", NULL, NULL, NULL);
     r->in_transaction = false;
-}
-
-const struct model_stream *model_read_streams(struct model_reader *r, size_t *count)
-{
-    assert(r->in_transaction || r->quiet != 0);
-    *count = r->served.count;
-    return r->served.streams;
 }
 
 const struct model_stream *model_read_stream(struct model_reader *r, const char *name)

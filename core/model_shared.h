@@ -4,7 +4,8 @@
  *
  * The writer makes it odd before COMMIT and even once rows that changed are out of the cache and what is served is told
  * here. So whoever sees the same even number before and after looking has seen what one commit left, all of it, and
- * nothing of the next. A row is put into the cache under the number of the snapshot that it was read from, or not at all. */
+ * nothing of the next. A row is put into the cache under the number of the snapshot that it was read from,
+ * or not at all. */
 #ifndef STATEGATE_CORE_MODEL_SHARED_H
 #define STATEGATE_CORE_MODEL_SHARED_H
 

@@ -56,7 +56,8 @@ const char *const model_sql_texts[SQL_STATEMENTS_COUNT] = {
      * it and the growing one. */
     [SQL_COLLECTION_STALE] = "SELECT c.id FROM streams s CROSS JOIN collections c "
                              "ON c.stream = s.id AND c.build < s.build UNION ALL "
-                             "SELECT c.id FROM growing g CROSS JOIN streams s ON s.id = g.stream CROSS JOIN collections c "
+                             "SELECT c.id FROM growing g CROSS JOIN streams s ON s.id = g.stream "
+                             "CROSS JOIN collections c "
                              "ON c.stream = s.id AND c.build > s.build AND c.build < g.build LIMIT 1",
     [SQL_ENTITY_FIND] = "SELECT number, version, deleted, sequence FROM entities WHERE collection = ?1 AND id = ?2",
     [SQL_ENTITY_STATE] = "SELECT state FROM entities WHERE number = ?1",

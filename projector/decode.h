@@ -32,8 +32,6 @@ void decode_arena_destroy(struct decode_arena *arena);
 void decode_arena_reset(struct decode_arena *arena);
 /* The same, and keep no memory. */
 void decode_arena_release(struct decode_arena *arena);
-/* Bytes handed out since the last reset, for tests. */
-size_t decode_arena_bytes(const struct decode_arena *arena);
 
 /* Decode one message of `settings->streams[stream_index]`. Every message gives an event: one that cannot be applied is
  * EVENT_REJECTED with a reason and a detail, and with collection, id and version where they could be read. The event's

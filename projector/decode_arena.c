@@ -41,7 +41,6 @@ void *region_take(struct region *r, size_t bytes, size_t align)
         start = 0;
     }
     r->chunk->used = start + bytes;
-    r->used_bytes += bytes;
     return r->chunk->data + start;
 }
 
@@ -69,7 +68,6 @@ static void region_free_chunks(struct region_chunk *chunk)
 
 void region_reset(struct region *r, size_t kept_bytes_max)
 {
-    r->used_bytes = 0;
     if (r->chunk == NULL)
         return;
     if (r->chunk->capacity > kept_bytes_max) {
@@ -110,9 +108,4 @@ void decode_arena_reset(struct decode_arena *arena)
 {
     region_reset(&arena->kept, DECODE_ARENA_KEPT_BYTES / 2);
     region_reset(&arena->scratch, DECODE_ARENA_KEPT_BYTES / 2);
-}
-
-size_t decode_arena_bytes(const struct decode_arena *arena)
-{
-    return arena->kept.used_bytes;
 }

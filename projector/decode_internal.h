@@ -14,7 +14,6 @@
 struct region_chunk;
 struct region {
     struct region_chunk *chunk; /* owned; the newest, and by its links all others */
-    size_t used_bytes;          /* handed out since the last reset */
 };
 /* `align` is a power of two, at most 16. NULL when out of memory; never for 0 bytes. */
 void *region_take(struct region *r, size_t bytes, size_t align);

@@ -202,9 +202,9 @@ static size_t json_compact_bytes(yyjson_val *value)
 }
 
 /* The payload's own bytes of a value, if they are what writing it would give; else bytes 0. A text is never shorter
- * than its value needs, and longer by each white space and escape: so it has none if it is as long as it would be without.
- * Where it begins and ends tell the strings around it, which the parser leaves where they stand in its copy of the
- * payload. */
+ * than its value needs, and longer by each white space and escape: so it has none if it is as long as it would be
+ * without. Where it begins and ends tell the strings around it, which the parser leaves where they
+ * stand in its copy of the payload. */
 static struct slice json_written(const struct decoder *d, yyjson_val *value)
 {
     struct slice payload = d->message->payload;

@@ -113,8 +113,8 @@ static int64_t member_int(yyjson_val *object, const char *name, int64_t absent)
 
 /* ---- stream information ---- */
 
-/* A leader that is not among its own listed replicas, and a majority of all, it included, active just now. A leader that
- * was stopped and resumed, and a member without one, were seen to answer with an old last sequence. */
+/* A leader that is not among its own listed replicas, and a majority of all, it included, active just now. A leader
+ * that was stopped and resumed, and a member without one, were seen to answer with an old last sequence. */
 static bool leader_is_proved(yyjson_val *cluster, int64_t replicas_configured)
 {
     struct slice leader = member_text(cluster, "leader");
@@ -207,7 +207,8 @@ enum sg_status jetstream_create_consumer(struct jetstream *js, const char *name,
         buffer_append_text(&body, ",\"deliver_policy\":\"all\"");
     buffer_append_format(&body,
                          ",\"ack_policy\":\"none\",\"replay_policy\":\"instant\",\"flow_control\":true,"
-                         "\"idle_heartbeat\":%lld,\"inactive_threshold\":%lld,\"num_replicas\":1,\"mem_storage\":true}}",
+                         "\"idle_heartbeat\":%lld,\"inactive_threshold\":%lld,"
+                         "\"num_replicas\":1,\"mem_storage\":true}}",
                          (long long)JETSTREAM_HEARTBEAT_NS, (long long)JETSTREAM_INACTIVE_NS);
     int written = snprintf(verb, sizeof verb, "CONSUMER.CREATE.%s.%s.%s", js->stream, name, filter);
     enum sg_status status = SG_OK;

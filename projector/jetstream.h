@@ -1,5 +1,6 @@
 /* The requests of the JetStream API that the gateway makes, and their answers as plain values. Written against the API
- * itself (ADR-31 and its kin) rather than a client library's view of it: what proves freshness must be seen as it was sent. */
+ * itself (ADR-31 and its kin) rather than a client library's view of it: what proves freshness must be seen as it
+ * was sent. */
 #ifndef STATEGATE_PROJECTOR_JETSTREAM_H
 #define STATEGATE_PROJECTOR_JETSTREAM_H
 
@@ -35,8 +36,9 @@ struct stream_info {
     bool leader_proved;   /* true where not replicated */
 };
 
-/* All block up to LINK_REQUEST_TIMEOUT_MS; `scratch` is reused. Errors as link_request; SG_NOT_FOUND: the stream (or, for
- * jetstream_next, a message) does not exist; SG_INVALID: the answer is not understood or the request was refused. */
+/* All block up to LINK_REQUEST_TIMEOUT_MS; `scratch` is reused. Errors as link_request; SG_NOT_FOUND: the stream (or,
+ * for jetstream_next, a message) does not exist;
+ * SG_INVALID: the answer is not understood or the request was refused. */
 struct jetstream {
     struct link *link;     /* borrowed */
     const char *domain;    /* borrowed; "" = none */
@@ -44,14 +46,15 @@ struct jetstream {
     struct buffer scratch; /* owned by whoever made the struct */
 };
 
-/* Read an answer to STREAM.INFO. SG_INVALID: no JSON object, or without sequences; SG_NOT_FOUND, SG_INVALID: it is an error. */
+/* Read an answer to STREAM.INFO. SG_INVALID: no JSON object, or without sequences;
+ * SG_NOT_FOUND, SG_INVALID: it is an error. */
 SG_MUST_CHECK enum sg_status jetstream_info_read(struct slice answer, const char *stream, struct stream_info *out,
                                                  struct sg_error *err);
 
 SG_MUST_CHECK enum sg_status jetstream_info(struct jetstream *js, struct stream_info *out, struct sg_error *err);
 
-/* An ephemeral push consumer without acknowledgements, from `start` (1 = from the first there is), with flow control and
- * heartbeats, kept in the server's memory. */
+/* An ephemeral push consumer without acknowledgements, from `start` (1 = from the first there is), with flow control
+ * and heartbeats, kept in the server's memory. */
 SG_MUST_CHECK enum sg_status jetstream_create_consumer(struct jetstream *js, const char *name, const char *filter,
                                                        const char *inbox, uint64_t start, struct sg_error *err);
 

@@ -21,7 +21,8 @@
 #define LINK_REPLY_BYTES_MAX (16u << 20)
 #define LINK_JUMPS_MAX 32              /* remembered until they are judged; beyond it neighbours are merged */
 
-/* Sequences that the consumer passed over: superseded, filtered out, or lost. Only the stream's first sequence tells. */
+/* Sequences that the consumer passed over: superseded, filtered out, or lost.
+ * Only the stream's first sequence tells. */
 struct link_jump {
     uint64_t first;
     uint64_t last;
@@ -50,32 +51,33 @@ void link_library_close(void);
 /* Connect to one of the servers (configured, or discovered by an earlier connection). Secrets are read from their files
  * now, so that rotated ones are seen. SG_UNAVAILABLE, SG_DENIED, SG_INVALID (a file that cannot be read, named). */
 SG_MUST_CHECK enum sg_status link_connect(struct link *l, struct sg_error *err);
-/* Hang up. No callback runs any more when it returns. The queue's generation was raised before, so that none is stuck. */
+/* Hang up. No callback runs any more when it returns.
+ * The queue's generation was raised before, so that none is stuck. */
 void link_disconnect(struct link *l);
 
-/* Ask `subject` and put the answer's bytes into `reply` (reset first). SG_UNAVAILABLE: no answer in time, or nobody there;
- * SG_DENIED: the broker refused the rights to ask, as far as it has said so. */
+/* Ask `subject` and put the answer's bytes into `reply` (reset first). SG_UNAVAILABLE: no answer in time, or nobody
+ * there; SG_DENIED: the broker refused the rights to ask, as far as it has said so. */
 SG_MUST_CHECK enum sg_status link_request(struct link *l, const char *subject, struct slice body, struct buffer *reply,
                                           struct sg_error *err);
 
-/* Make an inbox and listen there for the messages of the consumer `consumer`, which is created afterwards. They are queued
- * as `generation`. `inbox` has room for LINK_INBOX_BYTES. */
+/* Make an inbox and listen there for the messages of the consumer `consumer`, which is created afterwards. They are
+ * queued as `generation`. `inbox` has room for LINK_INBOX_BYTES. */
 #define LINK_INBOX_BYTES 128
 SG_MUST_CHECK enum sg_status link_subscribe(struct link *l, const char *consumer, uint64_t generation,
                                             uint64_t position, char inbox[LINK_INBOX_BYTES], struct sg_error *err);
 
 /* Why the subscription cannot be trusted any more; false = it can. Copies one sentence. */
 bool link_trouble(struct link *l, char reason[256]);
-/* What the broker complained of without ending the connection (a missing right, above all), as long as it is not older than
- * LINK_COMPLAINT_NS: what keeps happening keeps being shown, over reconnects too. */
+/* What the broker complained of without ending the connection (a missing right, above all), as long as it is not older
+ * than LINK_COMPLAINT_NS: what keeps happening keeps being shown, over reconnects too. */
 #define LINK_COMPLAINT_NS (15 * INT64_C(1000000000))
 bool link_complaint(struct link *l, char complaint[256]);
 /* A number that changes with everything that arrives from the consumer. */
 uint64_t link_activity(struct link *l);
 /* The sequence of the last message that was queued, or the position subscribed from. */
 uint64_t link_received(struct link *l);
-/* The jumps that are not forgotten, ascending; at most LINK_JUMPS_MAX. They outlive a connection as far as the position that
- * the next consumer begins at is beyond them: it will not see those again. */
+/* The jumps that are not forgotten, ascending; at most LINK_JUMPS_MAX. They outlive a connection as far as the position
+ * that the next consumer begins at is beyond them: it will not see those again. */
 size_t link_jumps(struct link *l, struct link_jump jumps[LINK_JUMPS_MAX]);
 /* Forget those up to the sequence `through`. */
 void link_forget_jumps(struct link *l, uint64_t through);

@@ -152,7 +152,8 @@ static void item_fill(const struct link *l, natsMsg *msg, const struct ack_facts
 static bool message_queue(struct link *l, natsMsg *msg, const struct ack_facts *facts)
 {
     struct queue_item item;
-    if (facts->consumer.bytes != l->consumer_bytes || memcmp(facts->consumer.data, l->consumer, l->consumer_bytes) != 0) {
+    if (facts->consumer.bytes != l->consumer_bytes ||
+        memcmp(facts->consumer.data, l->consumer, l->consumer_bytes) != 0) {
         link_raise(l, "a message of another consumer arrived");
         return false;
     }
@@ -192,7 +193,8 @@ static void control_handle(struct link *l, natsConnection *nc, natsMsg *msg)
     } else if (status.bytes > 0) {
         char reason[256];
         struct slice description = header(msg, "Description");
-        (void)snprintf(reason, sizeof reason, "the consumer ended: %.*s %.*s", SLICE_ARGS(status), SLICE_ARGS(description));
+        (void)snprintf(reason, sizeof reason, "the consumer ended: %.*s %.*s", SLICE_ARGS(status),
+                       SLICE_ARGS(description));
         link_raise(l, reason);
     }
 }

@@ -13,7 +13,14 @@
 
 /* What a source asks for; lives on the asker's stack until `done`. */
 struct command {
-    enum { COMMAND_LOAD, COMMAND_IDENTIFY, COMMAND_BEGIN_BUILD, COMMAND_SET_TARGET, COMMAND_ADD_GAP, COMMAND_ADVANCE } kind;
+    enum {
+        COMMAND_LOAD,
+        COMMAND_IDENTIFY,
+        COMMAND_BEGIN_BUILD,
+        COMMAND_SET_TARGET,
+        COMMAND_ADD_GAP,
+        COMMAND_ADVANCE
+    } kind;
     size_t stream;
     int64_t created_ns;
     struct epoch epoch;
@@ -132,7 +139,8 @@ enum sg_status projector_set_target(struct projector *p, size_t stream, uint64_t
     return ask(p, &c);
 }
 
-enum sg_status projector_add_gap(struct projector *p, size_t stream, uint64_t first, uint64_t last, struct sg_error *err)
+enum sg_status projector_add_gap(struct projector *p, size_t stream, uint64_t first, uint64_t last,
+                                 struct sg_error *err)
 {
     struct command c = {.kind = COMMAND_ADD_GAP, .stream = stream, .first = first, .last = last, .err = err};
     return ask(p, &c);
@@ -154,7 +162,8 @@ static void batch_drop(struct lane *lane, size_t count)
     memmove(&lane->items[0], &lane->items[count], lane->items_count * sizeof lane->items[0]);
 }
 
-/* Give up a batch that failed and whose consumer is void meanwhile. The stream stays halted until something is stored. */
+/* Give up a batch that failed and whose consumer is void meanwhile.
+ * The stream stays halted until something is stored. */
 static void batch_drop_void(struct lane *lane)
 {
     if (lane->items_count == 0 || queue_is_current(lane->queue, lane->items[0].generation))
@@ -248,8 +257,8 @@ static enum sg_status begin_build(struct projector *p, const struct command *c)
     struct stream_metrics *metrics = metrics_stream(p->context.metrics, c->stream);
     const struct lane *lane = &p->lanes[c->stream];
     bool another_life = !epoch_equal(&lane->epoch, &c->epoch);
-    /* Proofs of another life say nothing of this one, nor of rows that are served on from before; those of the same life
-     * still prove such rows. Without such rows nothing is ready. */
+    /* Proofs of another life say nothing of this one, nor of rows that are served on from before; those of the same
+     * life still prove such rows. Without such rows nothing is ready. */
     if (!lane->growing && projector_position(p, c->stream) == 0)
         freshness_clear_ready(p->context.freshness, c->stream);
     if (another_life)
@@ -484,7 +493,8 @@ static void rest_turn(struct projector *p)
     (void)malloc_trim(0);
 }
 
-/* When something is to be done that no bell announces: what failed is tried again, memory given back; INT64_MAX = never. */
+/* When something is to be done that no bell announces: what failed is tried again, memory given back;
+ * INT64_MAX = never. */
 static int64_t next_turn_ns(const struct projector *p)
 {
     int64_t at_ns = p->sweep_needed ? p->sweep_retry_at_ns : INT64_MAX;

@@ -54,8 +54,8 @@ SG_MUST_CHECK enum sg_status projector_identify(struct projector *p, size_t stre
                                                 const struct epoch *epoch, struct sg_error *err);
 /* The position of that build, of this process's last commit to it. Any thread, does not block. */
 uint64_t projector_position(const struct projector *p, size_t stream);
-/* Begin again from nothing: another life of the stream, or the same after a gap. The rows that are served stay until the new
- * ones have reached `target`; a replica that is not ready yet becomes ready then. */
+/* Begin again from nothing: another life of the stream, or the same after a gap. The rows that are served stay until
+ * the new ones have reached `target`; a replica that is not ready yet becomes ready then. */
 SG_MUST_CHECK enum sg_status projector_begin_build(struct projector *p, size_t stream, int64_t created_ns,
                                                    const struct epoch *epoch, uint64_t target, struct sg_error *err);
 /* A build whose end was not known (its settings changed) ends at `target`. */

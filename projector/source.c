@@ -45,8 +45,8 @@ static enum sg_status subscribe(struct source *s, struct sg_error *err)
     return jetstream_create_consumer(&s->js, consumer, s->settings->subject.filter, inbox, s->row.position + 1, err);
 }
 
-/* No message is applied before an answer that was asked for after its consumer existed shows the stored creation time: the
- * stream may have been recreated in between. */
+/* No message is applied before an answer that was asked for after its consumer existed shows the stored creation time:
+ * the stream may have been recreated in between. */
 static enum sg_status verify(struct source *s, struct sg_error *err)
 {
     struct probe probe;
@@ -76,7 +76,8 @@ static enum sg_status session(struct source *s, struct sg_error *err)
     if (status == SG_OK)
         status = verify(s, err);
     if (status != SG_OK) {
-        /* Not merely interrupted: the broker cannot be used as it is. Trouble with the disk is the projector's to show. */
+        /* Not merely interrupted: the broker cannot be used as it is.
+         * Trouble with the disk is the projector's to show. */
         if (status == SG_UNAVAILABLE || status == SG_DENIED || status == SG_NOT_FOUND || status == SG_INVALID)
             freshness_set_disconnected(s->context.freshness, s->stream);
         return status;

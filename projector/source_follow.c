@@ -1,5 +1,5 @@
-/* Follow a stream whose life is settled: probe its head, prove freshness, find gaps, notice a consumer that died, and move
- * the position where nothing more can arrive. */
+/* Follow a stream whose life is settled: probe its head, prove freshness, find gaps, notice a consumer that died, and
+ * move the position where nothing more can arrive. */
 #include <stdio.h>
 #include <string.h>
 
@@ -142,8 +142,8 @@ static enum sg_status note_stalled(struct source *s, uint64_t sequence, struct s
     return SG_OK;
 }
 
-/* The position stands before the head and nothing is queued: ask whether anything that matches lies between. Bracketed by
- * two proof-grade answers of the same life (`before` is the first), so that the stream itself has said so. */
+/* The position stands before the head and nothing is queued: ask whether anything that matches lies between. Bracketed
+ * by two proof-grade answers of the same life (`before` is the first), so that the stream itself has said so. */
 static enum sg_status advance(struct source *s, const struct probe *before, struct sg_error *err)
 {
     struct stream_message next;
@@ -170,7 +170,8 @@ static enum sg_status advance(struct source *s, const struct probe *before, stru
         return SG_OK;
     /* From 0, a build begins at the first there is: nothing is lost to it. */
     if (position > 0 && after.info.first > position + 1 && source_may_drop(s, &after.info)) {
-        status = source_gap(s, position + 1, after.info.first - 1 < limit ? after.info.first - 1 : limit, &after.info, err);
+        status = source_gap(s, position + 1, after.info.first - 1 < limit ? after.info.first - 1 : limit, &after.info,
+                            err);
         if (status != SG_OK)
             return status;
     }
@@ -271,7 +272,8 @@ static enum sg_status probe_once(struct source *s, struct sg_error *err)
     return status == SG_OK ? advance(s, &probe, err) : status;
 }
 
-/* Between two probes that reads ask for; longer while answers prove nothing, which asking more often would not change. */
+/* Between two probes that reads ask for; longer while answers prove nothing,
+ * which asking more often would not change. */
 static int64_t wanted_interval_ns(const struct source *s, int64_t began_ns)
 {
     int64_t interval_ns = s->context.settings->probe_min_interval_ms * NS_PER_MS;
@@ -279,7 +281,8 @@ static int64_t wanted_interval_ns(const struct source *s, int64_t began_ns)
     return in_vain && interval_ns < SOURCE_VAIN_INTERVAL_NS ? SOURCE_VAIN_INTERVAL_NS : interval_ns;
 }
 
-/* A parked read needs a probe that is sent later than the last one that proved something. One is in flight at a time. */
+/* A parked read needs a probe that is sent later than the last one that proved something.
+ * One is in flight at a time. */
 static bool probe_is_wanted(struct source *s, int64_t began_ns)
 {
     return clock_boot_ns() >= began_ns + wanted_interval_ns(s, began_ns) &&

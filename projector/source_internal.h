@@ -61,12 +61,12 @@ SG_MUST_CHECK enum sg_status source_probe(struct source *s, struct probe *out, s
 /* Wait, but not past a stop. False when the source is stopping. */
 bool source_sleep(struct source *s, int64_t duration_ns);
 
-/* Find out whether the stream is the one that the stored row belongs to; begin a new build where it is not. On success s->row
- * is up to date, and a consumer may be made from its position. */
+/* Find out whether the stream is the one that the stored row belongs to; begin a new build where it is not. On success
+ * s->row is up to date, and a consumer may be made from its position. */
 SG_MUST_CHECK enum sg_status source_settle(struct source *s, struct sg_error *err);
 
-/* The highest sequence that the stream had, as far as a build tells: its position, or the head when it began, which rows
- * that are served beside it may be proved by. */
+/* The highest sequence that the stream had, as far as a build tells: its position, or the head when it began, which
+ * rows that are served beside it may be proved by. */
 static inline uint64_t source_seen(const struct model_build *row)
 {
     return row->target != MODEL_TARGET_UNKNOWN && row->target > row->position ? row->target : row->position;
@@ -74,12 +74,12 @@ static inline uint64_t source_seen(const struct model_build *row)
 
 /* Events before `first` may be lost to us (not only superseded by later ones of the same entity). */
 bool source_may_drop(const struct source *s, const struct stream_info *info);
-/* Begin the stream's rows again from nothing. No message of a present consumer is applied to them: whoever goes on makes
- * another from position 0. */
+/* Begin the stream's rows again from nothing. No message of a present consumer is applied to them: whoever goes on
+ * makes another from position 0. */
 SG_MUST_CHECK enum sg_status source_begin_build(struct source *s, int64_t created_ns, const struct epoch *epoch,
                                                 uint64_t target, struct sg_error *err);
-/* The events first..last are lost, but for those that are accounted for: record a gap, or begin again, as the settings say.
- * SG_UNAVAILABLE when it began again: the session must end. */
+/* The events first..last are lost, but for those that are accounted for: record a gap, or begin again, as the settings
+ * say. SG_UNAVAILABLE when it began again: the session must end. */
 SG_MUST_CHECK enum sg_status source_gap(struct source *s, uint64_t first, uint64_t last, const struct stream_info *info,
                                         struct sg_error *err);
 

@@ -21,7 +21,8 @@ static enum sg_status check_usable(const struct source *s, const struct stream_i
         return sg_fail(err, SG_INVALID, "stream %s: the broker shows no creation time", s->settings->name);
     if (info->retention != RETENTION_LIMITS)
         return sg_fail(err, SG_INVALID,
-                       "stream %s: its retention is not \"limits\": reading it would compete with or delete for its consumers",
+                       "stream %s: its retention is not \"limits\": "
+                       "reading it would compete with or delete for its consumers",
                        s->settings->name);
     if (s->settings->format == FORMAT_KV && (info->max_age_ns > 0 || info->message_ttl) && !info->delete_markers)
         return sg_fail(err, SG_INVALID,
@@ -42,7 +43,8 @@ static enum sg_status probe_proved(struct source *s, struct probe *out, struct s
         if (!source_sleep(s, SOURCE_PROOF_SECOND_NS))
             return sg_fail(err, SG_STOPPED, "stopping");
     }
-    return sg_fail(err, SG_UNAVAILABLE, "stream %s: no proof-grade answer: no leader with a majority", s->settings->name);
+    return sg_fail(err, SG_UNAVAILABLE, "stream %s: no proof-grade answer: no leader with a majority",
+                   s->settings->name);
 }
 
 static enum sg_status reload(struct source *s, struct sg_error *err)
@@ -101,8 +103,9 @@ static bool beyond_head(const struct source *s, const struct probe *p)
     return p->info.created_ns == s->row.created_ns && p->info.last < source_seen(&s->row);
 }
 
-/* The position lies beyond the stream's end: believe it only if it is still so, in a second proof-grade answer. A stream that
- * has grown past the position meanwhile may have been rolled back all the same: then the message there is another one. */
+/* The position lies beyond the stream's end: believe it only if it is still so, in a second proof-grade answer. A
+ * stream that has grown past the position meanwhile may have been rolled back all the same: then
+ * the message there is another one. */
 static enum sg_status settle_beyond_head(struct source *s, struct sg_error *err)
 {
     struct probe probe;

@@ -146,8 +146,8 @@ static int run(const struct config_command *command)
     return result;
 }
 
-/* What is at least so large goes back to the system when it is freed. glibc would raise this to the largest that was ever
- * freed, an event of some MiB, and each thread's arena then keeps as much. */
+/* What is at least so large goes back to the system when it is freed. glibc would raise this to the largest that was
+ * ever freed, an event of some MiB, and each thread's arena then keeps as much. */
 #define MAPPED_BYTES_MIN (128 * 1024)
 
 int main(int argc, char **argv)

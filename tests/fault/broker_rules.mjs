@@ -47,7 +47,7 @@ function lacks(r, life, lives, instant) {
 
 const NOTHING = ''; // there was nothing to judge
 
-export const RULES = {
+const RULES = {
   status(r) {
     if (!answered(r) && !REFUSED.has(r.status)) return `unexpected status ${r.status}`;
     if (!answered(r) && !demanding(r)) return `status ${r.status} although nothing was demanded`;

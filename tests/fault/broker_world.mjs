@@ -14,7 +14,7 @@ import { until } from '../support/until.mjs';
 import { makeEvents } from '../support/workload.mjs';
 import { Life, STATE } from './broker_life.mjs';
 
-export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024 + 4096; // beyond what the gateway takes, so that it must refuse some
+const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024 + 4096; // beyond what the gateway takes, so that it must refuse some
 export const RIGHTS = {
   publish: [
     '$JS.API.STREAM.INFO.STATE',

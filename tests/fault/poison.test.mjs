@@ -55,7 +55,7 @@ class History extends Fold {
 }
 
 // What is wrong with an answer to a read of an entity, by its own State-Position; null = nothing.
-export function wrongRead({ stream, collection, id, answer }, history) {
+function wrongRead({ stream, collection, id, answer }, history) {
   const found = new RegExp(`(?:^|, )${stream}:(\\d+);epoch=`).exec(answer.headers['state-position'] ?? '');
   if (found === null) return `no position of ${stream}`;
   const row = history.at(collection, id, Number(found[1]));

@@ -23,7 +23,7 @@ export const LIMITS = {
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
 // Of points {at (seconds), value}: change per second.
-export function slope(points) {
+function slope(points) {
   const step = Math.ceil(points.length / POINTS_MAX);
   const few = points.filter((_, i) => i % step === 0);
   const slopes = [];

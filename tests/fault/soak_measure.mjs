@@ -7,7 +7,7 @@ const EVERY_MS = 1000;
 const size = (file) => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 
 // {at, residentBytes, descriptors, threads, databaseBytes, walBytes}
-export function measure({ pid, database }, at) {
+function measure({ pid, database }, at) {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const number = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)[1]);
   return {

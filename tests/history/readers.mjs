@@ -10,7 +10,7 @@ const WAITS = [undefined, 0, 0.05, 0.2, 0.5, 1, 2.5];
 const WAIT_DEFAULT_S = 5;
 const POSITION = new RegExp(`^${STREAM}:(\\d+)(?:;epoch=([a-z0-9]+))?$`);
 
-export function parsePosition(text) {
+function parsePosition(text) {
   const found = POSITION.exec(text ?? '');
   return found === null ? null : { q: Number(found[1]), e: found[2] ?? null };
 }

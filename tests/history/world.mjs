@@ -10,7 +10,7 @@ import { until } from '../support/until.mjs';
 export const STREAM = 'STATE';
 export const COLLECTIONS = ['accounts', 'orders'];
 // The second gateway believes nothing about the epoch that was asked before the request came.
-export const EPOCH_TRUST_MS = [2000, 0];
+const EPOCH_TRUST_MS = [2000, 0];
 
 // Starts all of it.
 //   cluster    three servers and a replicated stream, instead of one server

@@ -58,13 +58,17 @@ describe('benchmarks', () => {
 
   it('a load that gets other answers than it expects, or none, gives no figures', async (t) => {
     const { load } = await import('../../bench/load.mjs');
-    const server = createServer((request, response) => response.writeHead(404).end()).listen(0, '127.0.0.1');
+    let afterMs = 0;
+    const answer = (response) => response.writeHead(404).end();
+    const server = createServer((request, response) => setTimeout(answer, afterMs, response)).listen(0, '127.0.0.1');
     t.after(() => server.close());
     await once(server, 'listening');
     const target = { address: `127.0.0.1:${server.address().port}`, pids: [process.pid] };
     const how = { kind: 'uniform', entities: 10, hot: 10, connections: 2, seconds: 0.2 };
     await assert.rejects(load(target, how), /not the answers that were expected/);
     measured((await load(target, { ...how, refused: true })).perSecond, 'requests/s');
+    afterMs = 500; // later than the load ends
+    measured((await load(target, { ...how, refused: true })).perSecond, 'requests/s of a slow server');
     server.close();
     server.closeAllConnections();
     await assert.rejects(load(target, how), /no request was answered|wrk failed/);

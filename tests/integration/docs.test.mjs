@@ -16,7 +16,10 @@ import { scrape } from '../support/prometheus.mjs';
 import { events } from '../support/scene.mjs';
 
 const FEED = program('STATEGATE_FEED_BIN', 'build/dev/stategate-feed');
-const DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'SECURITY.md', 'docs/positions.md'];
+const DOCUMENTS = [
+  ...['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'SECURITY.md', 'docs/positions.md'],
+  ...['tests/fault/README.md', 'tests/history/README.md'],
+];
 const read = (file) => readFileSync(join(SOURCE_DIR, file), 'utf8');
 
 // ---- Markdown

@@ -82,6 +82,22 @@ describe('parked reads', () => {
     await untilParked(s.gateway, 0);
   });
 
+  it('are all answered, as many at once as a loop keeps memory of for the next ones, and more', async (t) => {
+    const kept = 1024; // EXCHANGES_KEPT_MAX of api/http_connection.c
+    const config = { streams: [{ name: 'STATE', subject: 'state.{collection}.{id}' }], http: { loops: 1 } };
+    const s = await live(t, { config });
+    // One more is under way meanwhile: the scrape that counts them.
+    for (const [round, count] of [kept - 1, kept, kept + 200, kept + 200].entries()) {
+      const version = round + 2;
+      const path = `${C1}?min_version=${version}&wait=30`;
+      const asked = Array.from({ length: count }, () => s.gateway.get(path, { timeoutMs: 35_000 }));
+      await untilParked(s.gateway, count, { deadlineMs: 20_000 });
+      await s.publish([event('c-1', version)]);
+      for (const answer of await Promise.all(asked)) assert.equal(typeOf(answer), `200 ${version}`);
+    }
+    assert.equal((await s.gateway.stop()).code, 0, s.gateway.stderr); // a sanitizer has found nothing
+  });
+
   it('are each woken by its own position, bare or with its epoch, and by a proof', async (t) => {
     const s = await scene(t, { publish: [event('c-1', 1)], gateway: null });
     const proxy = await startProxy({ t, target: s.nats.port });

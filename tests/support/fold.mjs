@@ -237,7 +237,7 @@ function decodeKv(known, { payload, seq, headers }) {
 }
 
 // {collection?, id?}, or null. `{id}` as the last part takes all tokens that remain.
-export function matchSubject(template, subject) {
+function matchSubject(template, subject) {
   const parts = template.split('.');
   const tokens = subject.split('.');
   if (tokens.includes('')) return null;

@@ -9,7 +9,7 @@ import { readAnswers } from './raw_http.mjs';
 export const get = (path, more = '') => `GET ${path} HTTP/1.1\r\nHost: load\r\n${more}\r\n`;
 
 // What connect() takes, of an address as the gateway logs it.
-export function target(address) {
+function target(address) {
   if (address.startsWith('unix:')) return { path: address.slice(5) };
   const colon = address.lastIndexOf(':');
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };

@@ -9,7 +9,7 @@ export class Poison extends Error {
   }
 }
 
-export const DEPTH_MAX = 64;
+const DEPTH_MAX = 64;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -159,7 +159,7 @@ const WRITTEN_ESCAPES = { '"': '\\"', '\\': '\\\\', '\b': '\\b', '\f': '\\f', '\
 
 // A string as the gateway keeps it: only what must be escaped is, in the short form where there is one, else \u00XX
 // with upper-case digits; everything else, `/` and U+007F and beyond included, stands as itself.
-export function writeString(value) {
+function writeString(value) {
   return `"${value.replace(/["\\\u0000-\u001f]/g, escapeOne)}"`;
 }
 

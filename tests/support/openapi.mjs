@@ -8,7 +8,7 @@ import openapi from '@redocly/openapi-core';
 
 import { SOURCE_DIR } from './process.mjs';
 
-export const OPENAPI_FILE = join(SOURCE_DIR, 'openapi.yaml');
+const OPENAPI_FILE = join(SOURCE_DIR, 'openapi.yaml');
 export const openapiText = () => readFileSync(OPENAPI_FILE, 'utf8');
 
 // The recommended rules. Off are those that ask for what a program on a loopback address cannot give.

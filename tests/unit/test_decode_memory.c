@@ -114,7 +114,8 @@ static void a_batch_that_fits_the_last_ones_memory_allocates_nothing(void **stat
         bytes_allocated = 0;
         for (int i = 0; i < 2000; i++)
             assert_int_equal(decode(&settings, 0, &message, arena, &event, NULL), SG_OK);
-        assert_true(decode_arena_bytes(arena) >= 2000 * event.state.bytes);
+        if (batch == 0)
+            assert_true(bytes_allocated >= 2000 * event.state.bytes);
         decode_arena_reset(arena);
     }
     assert_int_equal(bytes_allocated, 0);
