@@ -280,7 +280,7 @@ static void render_cache(struct scrape *s)
         return;
     model_shared_cache_facts(s->call->worker->api->context.shared, &facts);
     family(s, "stategate_cache_bytes", "gauge",
-           "Memory that the cache takes: rows with all overhead, and where others lie.");
+           "Memory that the cache has taken: for rows, and where others lie.");
     buffer_append_format(&s->body, "stategate_cache_bytes %" PRIu64 "\n", facts.bytes);
     family(s, "stategate_cache_rows", "gauge", "Rows in the cache.");
     buffer_append_format(&s->body, "stategate_cache_rows %" PRIu64 "\n", facts.rows);

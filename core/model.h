@@ -93,7 +93,7 @@ void model_shared_destroy(struct model_shared *shared);
 
 /* Any thread. */
 struct model_cache_facts {
-    uint64_t bytes; /* in use, with all overhead */
+    uint64_t bytes; /* that were taken, with all overhead; they stay taken */
     uint64_t rows;
     uint64_t hits;
     uint64_t misses;

@@ -3,10 +3,10 @@
  *   | row | row | free | row | row |   free   | row | ...
  *     0                        hand                      end        bytes_max
  *
- * A hand goes round through the memory and makes room for the next row where it stands. It spares a row that was found
- * since it last came by, as SIEVE does (https://cachemon.github.io/SIEVE-website/), and takes the others: a find only
- * sets a mark, and a run over all ids once does not drive out what is read again and again. What is free is joined as
- * the hand passes. A row that a reader holds stays where it is until it is released, whatever becomes of it meanwhile.
+ * A hand goes round through the memory and makes room for the next row where it stands, as CLOCK does: it spares a row
+ * that was found since it last came by, and takes the others. So a find only sets a mark, and a run over all ids once
+ * does not drive out what is read again and again. Rows that it spares move up to those in front of them, so that
+ * what is free is in one piece. A row that a reader holds stays where it is, whatever becomes of it meanwhile.
  *
  * A find costs what it waits for memory: a line of the table, and the row itself. Tags tell which row it can be, so
  * that no other is looked at. */
@@ -29,9 +29,9 @@
 /* What memory is divided into. A chunk that is free holds its first 16 bytes only, and means nothing by the others. */
 #define CHUNK_ALIGN 16
 struct model_cached {
-    size_t chunk_bytes;
-    atomic_uint holders; /* the cache itself while the row is linked, and readers; only under the lock it rises */
-    bool linked;         /* a set has it; guarded by the shard's mutex, like all above but `holders` */
+    size_t chunk_bytes;  /* guarded by the shard's mutex, and so are `linked` and `found` */
+    atomic_uint holders; /* the cache itself while the row is linked, and readers; it rises only under the mutex */
+    bool linked;         /* a set has it */
     bool found;          /* since the hand passed */
     bool deleted;
     uint64_t hash;
@@ -63,8 +63,7 @@ struct shard {
     char *memory;     /* its part of the cache's; chunks up to `end`, untouched behind it */
     size_t hand;
     size_t end;
-    bool passing;      /* the hand looks for what is free before `end` rises */
-    size_t bytes;      /* of chunks whose row is linked */
+    size_t bytes;     /* of chunks whose row is linked */
     size_t rows;
     uint64_t offered; /* rows, while the shard was full */
     uint64_t placed;  /* rows, ever */
@@ -113,7 +112,8 @@ static size_t power_of_two_at_most(size_t n)
 #define SHARD_LARGE_BYTES (4 * PAGE_LARGE_BYTES) /* of rows: its first one takes a page */
 static void *table_create(size_t bytes, bool large)
 {
-    void *table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *table =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (table == MAP_FAILED)
         return NULL;
     if (large)
@@ -353,26 +353,29 @@ static bool chunk_free(const struct model_cached *chunk)
     return !chunk->linked && atomic_load_explicit(&chunk->holders, memory_order_acquire) == 0;
 }
 
-/* One free chunk from `at` to `end`. */
-static void chunk_join(const struct shard *s, size_t at, size_t end)
+static struct model_cached *chunk_at(const struct shard *s, size_t at)
 {
-    struct model_cached *chunk = (struct model_cached *)(void *)(s->memory + at);
+    return (struct model_cached *)(void *)(s->memory + at);
+}
+
+/* One free chunk from `at` to `end`; none if that is nothing. */
+static struct model_cached *chunk_join(const struct shard *s, size_t at, size_t end)
+{
+    struct model_cached *chunk = chunk_at(s, at);
     if (at == end)
-        return;
+        return NULL;
     chunk->chunk_bytes = end - at;
     chunk->linked = false;
     atomic_init(&chunk->holders, 0);
+    return chunk;
 }
 
 /* The hand is at the end, and what is free in front of it begins at `free_from`. True: more is free now. Of a shard that
- * is half empty more memory is taken only when a pass has found no room. */
+ * is half empty the hand goes round once more instead. */
 static bool end_raise(const struct model_cache *cache, struct shard *s, size_t free_from, size_t bytes)
 {
-    if (s->end == cache->shard_bytes_max || (!s->passing && s->bytes < s->end / 2)) {
-        s->passing = true;
+    if (s->end == cache->shard_bytes_max || s->bytes < s->end / 2)
         return false;
-    }
-    s->passing = false;
     s->end = cache->shard_bytes_max - free_from < bytes ? cache->shard_bytes_max : free_from + bytes;
     s->hand = s->end;
     return true;
@@ -389,36 +392,73 @@ static void evict(const struct model_cache *cache, struct shard *s, struct model
         unlink_row(cache, s, chunk);
 }
 
-/* A chunk for a row, its first fields set; NULL = none within so many steps of the hand: the next row's go on. */
+/* Nobody but the cache knows where this row is, and nobody can get to know: its mutex is held. */
+static bool movable(const struct model_cached *chunk)
+{
+    return chunk->linked && atomic_load_explicit(&chunk->holders, memory_order_acquire) == 1;
+}
+
+static void row_move(const struct model_cache *cache, struct shard *s, struct model_cached *row, size_t to)
+{
+    struct model_cached *moved = chunk_at(s, to);
+    struct set *set = set_of(cache, s, row->hash);
+    for (size_t i = 0; i < SET_ROWS; i++) {
+        if (set_row(set, i) == row)
+            set_put(set, i, moved, SET_TAG(row->hash));
+    }
+    memmove((void *)moved, (const void *)row, row->chunk_bytes);
+}
+
+/* For so long the shard is locked: the next row's steps go on where these end. */
 #define HAND_STEPS_MAX 64
+#define HAND_BYTES_MAX (64 << 10) /* that are moved; a row that is larger stays where it is */
+
+/* The hand passes one chunk; what is free in front of it begins at `*free_from`. False: enough is moved for now. */
+static bool hand_pass(const struct model_cache *cache, struct shard *s, size_t *free_from, size_t *moved)
+{
+    struct model_cached *chunk = chunk_at(s, s->hand);
+    size_t bytes = chunk->chunk_bytes;
+    bool may_move = *free_from < s->hand && bytes <= HAND_BYTES_MAX;
+    if (may_move && *moved + bytes > HAND_BYTES_MAX)
+        return false;
+    evict(cache, s, chunk);
+    if (!chunk_free(chunk) && may_move && movable(chunk)) {
+        row_move(cache, s, chunk, *free_from);
+        *free_from += bytes;
+        *moved += bytes;
+    } else if (!chunk_free(chunk)) {
+        chunk_join(s, *free_from, s->hand);
+        *free_from = s->hand + bytes;
+    }
+    s->hand += bytes;
+    return true;
+}
+
+/* A chunk for a row, its first fields set; NULL = there is no room, or none was found so soon. */
 static struct model_cached *chunk_take(const struct model_cache *cache, struct shard *s, size_t bytes)
 {
     size_t free_from = s->hand;
+    size_t moved = 0;
     for (unsigned step = 0; step < HAND_STEPS_MAX && s->hand - free_from < bytes; step++) {
-        if (s->hand == s->end) {
-            if (end_raise(cache, s, free_from, bytes))
-                continue;
+        if (s->hand < s->end) {
+            if (!hand_pass(cache, s, &free_from, &moved))
+                break;
+        } else if (!end_raise(cache, s, free_from, bytes)) {
             chunk_join(s, free_from, s->hand);
             s->hand = free_from = 0;
-            continue;
         }
-        struct model_cached *chunk = (struct model_cached *)(void *)(s->memory + s->hand);
-        evict(cache, s, chunk);
-        bool is_free = chunk_free(chunk);
-        if (!is_free)
-            chunk_join(s, free_from, s->hand);
-        s->hand += chunk->chunk_bytes;
-        if (!is_free)
-            free_from = s->hand;
     }
-    bool enough = s->hand - free_from >= bytes;
-    size_t taken_to = enough ? free_from + bytes : free_from;
-    chunk_join(s, taken_to, s->hand);
-    s->hand = taken_to;
-    if (!enough)
+    if (s->hand - free_from >= bytes) {
+        chunk_join(s, free_from + bytes, s->hand);
+        s->hand = free_from + bytes;
+        return chunk_join(s, free_from, s->hand);
+    }
+    chunk_join(s, free_from, s->hand);
+    s->hand = free_from;
+    if (cache->shard_bytes_max - s->end < bytes)
         return NULL;
-    chunk_join(s, free_from, taken_to);
-    return (struct model_cached *)(void *)(s->memory + free_from);
+    s->end += bytes;
+    return chunk_join(s, s->end - bytes, s->end);
 }
 
 /* Rows come in as they are read while there is room; then only some, so that reads of ever other ids do not pay for

@@ -360,6 +360,97 @@ static void no_row_goes_while_there_is_memory(void **state)
     model_cache_destroy(cache);
 }
 
+/* What is free lies far behind rows that live: new ones take other memory while there is some. */
+static void no_row_waits_while_there_is_memory(void **state)
+{
+    struct model_cache *cache = NULL;
+    (void)state;
+    assert_int_equal(model_cache_create(8 << 20, &cache, NULL), SG_OK);
+    for (int64_t i = 0; i < 10000; i++)
+        put(cache, i, 250);
+    for (int64_t i = 4000; i < 10000; i++)
+        model_cache_forget(cache, 1, key_of(cache, i, 1).id);
+    for (int64_t i = 10000; i < 10800; i++) {
+        put(cache, i, i % 2 == 0 ? 4000 : 250);
+        assert_true(has(cache, i));
+    }
+    model_cache_destroy(cache);
+}
+
+/* Seven of eight rows are spared, so that room for a large one takes more steps than one row is given. */
+static void steps_go_on_where_the_last_ones_ended(void **state)
+{
+    struct model_cache *cache = NULL;
+    size_t tries = 0;
+    (void)state;
+    assert_int_equal(model_cache_create(1 << 20, &cache, NULL), SG_OK);
+    for (int64_t i = 0; i < 20000; i++)
+        put(cache, i, 200);
+    for (int64_t i = 0; i < 20000; i++) {
+        if (i / 4 % 8 != 0)
+            (void)has(cache, i);
+    }
+    for (; !has(cache, 20000); tries++)
+        put(cache, 20000, 4000);
+    assert_in_range(tries, 2, 16);
+    model_cache_destroy(cache);
+}
+
+/* The memory that rows and their overhead of 64 bytes take, in chunks of 16 bytes. */
+static size_t chunk_bytes(int64_t number, size_t state_bytes)
+{
+    char id[24];
+    size_t id_bytes = (size_t)snprintf(id, sizeof id, "id-%lld", (long long)number);
+    return (64 + id_bytes + state_bytes + 15) / 16 * 16;
+}
+
+/* Some are read again and stay, others go, and what is free between them is not lost. */
+static void rows_of_all_sizes_fill_the_memory(void **state)
+{
+    struct model_cache *cache = NULL;
+    struct model_cache_facts empty;
+    struct model_cache_facts full;
+    size_t used = 0;
+    (void)state;
+    assert_int_equal(model_cache_create(2 << 20, &cache, NULL), SG_OK);
+    model_cache_facts(cache, &empty);
+    for (int64_t i = 0; i < 40000; i++) {
+        put(cache, i, (size_t)(200 + i * 37 % 400));
+        (void)has(cache, i / 2 * 7919 % (i + 1));
+    }
+    model_cache_facts(cache, &full);
+    for (int64_t i = 0; i < 40000; i++)
+        used += has(cache, i) ? chunk_bytes(i, (size_t)(200 + i * 37 % 400)) : 0;
+    assert_true(used > (full.bytes - empty.bytes) * 95 / 100);
+    model_cache_destroy(cache);
+}
+
+/* Of a full cache one of four rows is kept; of one with much that is free, all. */
+static void full_cache_takes_one_of_four(void **state)
+{
+    struct model_cache *cache = NULL;
+    size_t kept = 0;
+    (void)state;
+    assert_int_equal(model_cache_create(1 << 20, &cache, NULL), SG_OK);
+    for (int64_t i = 0; i < 20000; i++)
+        put(cache, i, 300);
+    for (int64_t i = 20000; i < 20400; i++) {
+        put(cache, i, 300);
+        kept += has(cache, i);
+    }
+    assert_int_equal(kept, 100);
+    for (int64_t i = 0; i < 20400; i++) {
+        if (i % 8 < 4) /* every second of them */
+            model_cache_forget(cache, 1, key_of(cache, i, 1).id);
+    }
+    for (int64_t i = 20400; i < 20600; i++) {
+        put(cache, i, 300);
+        kept += has(cache, i);
+    }
+    assert_in_range(kept, 290, 300);
+    model_cache_destroy(cache);
+}
+
 /* All rows are spared once: a row finds room after some, and none looks through all of them. */
 static void room_is_looked_for_step_by_step(void **state)
 {
@@ -368,13 +459,17 @@ static void room_is_looked_for_step_by_step(void **state)
     size_t tries = 0;
     (void)state;
     assert_int_equal(model_cache_create(1 << 20, &cache, NULL), SG_OK);
-    for (int64_t i = 0; i < 20000; i++)
-        put(cache, i, 300);
+    for (int64_t i = 0; i < 20000; i++) /* so few that no set is full */
+        put(cache, i, 1000);
     for (int64_t i = 0; i < 20000; i++)
         (void)has(cache, i);
     model_cache_facts(cache, &facts);
+    for (int64_t i = 20000; i < 20008; i++) { /* two of them might be kept */
+        put(cache, i, 1000);
+        assert_false(has(cache, i));
+    }
     for (; !has(cache, 20000); tries++)
-        put(cache, 20000, 300);
+        put(cache, 20000, 1000);
     assert_in_range(tries, 2, facts.rows / 8);
     model_cache_destroy(cache);
 }
@@ -580,6 +675,79 @@ static void every_answer_is_that_of_its_position(void **state)
     assert_int_equal(atomic_load(&race.wrong), 0);
 }
 
+#define NUMBERS 2000 /* some twenty times as many as the cache holds */
+#define HOLDS 20000
+
+struct hold {
+    struct model_cache *cache;
+    unsigned seed;
+    size_t hits;
+    size_t wrong;
+};
+
+static bool is_only(const char *data, size_t bytes, char mark)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        if (data[i] != mark)
+            return false;
+    }
+    return true;
+}
+
+/* Find a row and look at it for a while; put it in if it is not there; now and then let it be forgotten. */
+static void hold_one(struct hold *h)
+{
+    char id[24];
+    char text[600];
+    struct model_entity entity;
+    int64_t number = rand_r(&h->seed) % NUMBERS;
+    (void)snprintf(id, sizeof id, "id-%lld", (long long)number);
+    struct model_cache_key key = model_cache_key(h->cache, 1, 1, slice_of(id));
+    struct model_cached *row = model_cache_find(h->cache, &key, &entity);
+    if (row == NULL) {
+        entity = (struct model_entity){.version = number, .state = {text, (size_t)(rand_r(&h->seed) % 600)}};
+        memset(text, mark_of(number), sizeof text);
+        model_cache_fill(h->cache, &key, &entity, &quiet, 2);
+        return;
+    }
+    h->hits++;
+    if (rand_r(&h->seed) % 8 == 0)
+        model_cache_forget(h->cache, 1, key.id);
+    for (int look = 0; look < 2; look++) {
+        h->wrong += entity.version != number || !is_only(entity.state.data, entity.state.bytes, mark_of(number));
+        (void)sched_yield();
+    }
+    model_cached_release(row);
+}
+
+static void *hold_on(void *context)
+{
+    for (int i = 0; i < HOLDS; i++)
+        hold_one(context);
+    return NULL;
+}
+
+static void row_that_is_held_stays_whole_among_threads(void **state)
+{
+    struct model_cache *cache = NULL;
+    struct hold holds[READERS + 1];
+    pthread_t threads[READERS + 1];
+    size_t hits = 0;
+    (void)state;
+    assert_int_equal(model_cache_create(64 << 10, &cache, NULL), SG_OK);
+    for (unsigned i = 0; i <= READERS; i++) {
+        holds[i] = (struct hold){.cache = cache, .seed = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, hold_on, &holds[i]), 0);
+    }
+    for (int i = 0; i <= READERS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(holds[i].wrong, 0);
+        hits += holds[i].hits;
+    }
+    assert_true(hits > 100);
+    model_cache_destroy(cache);
+}
+
 int main(void)
 {
 #define MODEL_TEST(name) cmocka_unit_test_setup_teardown(name, model_fixture_setup, model_fixture_teardown)
@@ -592,6 +760,7 @@ int main(void)
         MODEL_TEST(swap_empties_the_cache),
         MODEL_TEST(build_that_is_whole_is_told_so),
         MODEL_TEST(every_answer_is_that_of_its_position),
+        cmocka_unit_test(row_that_is_held_stays_whole_among_threads),
         cmocka_unit_test(without_a_cache_there_is_no_peek),
         cmocka_unit_test(memory_is_bounded),
         cmocka_unit_test(row_too_large_is_not_kept),
@@ -600,6 +769,10 @@ int main(void)
         cmocka_unit_test(row_that_is_held_is_not_written_over),
         cmocka_unit_test(what_is_free_is_used_again),
         cmocka_unit_test(no_row_goes_while_there_is_memory),
+        cmocka_unit_test(no_row_waits_while_there_is_memory),
+        cmocka_unit_test(steps_go_on_where_the_last_ones_ended),
+        cmocka_unit_test(rows_of_all_sizes_fill_the_memory),
+        cmocka_unit_test(full_cache_takes_one_of_four),
         cmocka_unit_test(room_is_looked_for_step_by_step),
         cmocka_unit_test(rows_of_another_size_find_room),
         cmocka_unit_test(set_that_is_full_gives_up_a_row),
