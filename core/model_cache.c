@@ -370,8 +370,8 @@ static struct model_cached *chunk_join(const struct shard *s, size_t at, size_t 
     return chunk;
 }
 
-/* The hand is at the end, and what is free in front of it begins at `free_from`. True: more is free now. Of a shard that
- * is half empty the hand goes round once more instead. */
+/* The hand is at the end, and what is free in front of it begins at `free_from`. True: more is free now. Of a shard
+ * that is half empty the hand goes round once more instead. */
 static bool end_raise(const struct model_cache *cache, struct shard *s, size_t free_from, size_t bytes)
 {
     if (s->end == cache->shard_bytes_max || s->bytes < s->end / 2)

@@ -41,8 +41,8 @@ void model_cache_expect_soon(const struct model_cache *cache, const struct model
 struct model_cached *model_cache_find(struct model_cache *cache, const struct model_cache_key *key,
                                       struct model_entity *out);
 
-/* Keep a copy of a row that was read when the clock showed `then`, unless it shows anything else by now. Of a full cache
- * only some are kept, and only where room is found soon. */
+/* Keep a copy of a row that was read when the clock showed `then`, unless it shows anything else by now. Of a full
+ * cache only some are kept, and only where room is found soon. */
 void model_cache_fill(struct model_cache *cache, const struct model_cache_key *key, const struct model_entity *entity,
                       const atomic_uint_fast64_t *clock, uint64_t then);
 

@@ -323,7 +323,7 @@ static void row_that_is_held_is_not_written_over(void **state)
     model_cache_destroy(cache);
 }
 
-/* Rows that change leave chunks that are free: memory is taken for about as many more as rows live, and not for each. */
+/* Rows that change leave chunks that are free: memory is taken for about as many more as live, and not for each. */
 static void what_is_free_is_used_again(void **state)
 {
     struct model_cache *cache = NULL;
