@@ -308,6 +308,17 @@ static void older_file_alone_is_behind_and_goes_on(void **state)
     assert_int_equal(f->stream.position, 2 * ROWS);
 }
 
+/* Another byte than was there, whatever that was. */
+static void spoil_byte(const struct model_fixture *f, long offset)
+{
+    size_t bytes = 0;
+    unsigned char *data = file_read(f->path, &bytes);
+    assert_true((size_t)offset < bytes);
+    unsigned char other = data[offset] ^ 1u;
+    free(data);
+    fixture_file_write(f->path, offset, &other, 1);
+}
+
 static void spoilt_record_of_the_seal_is_survived_or_found(void **state)
 {
     struct model_fixture *f = *state;
@@ -315,14 +326,14 @@ static void spoilt_record_of_the_seal_is_survived_or_found(void **state)
         fixture_reopen(f);
         fill(f, (uint64_t)slot * 10, slot);
         fixture_close(f);
-        fixture_file_write(f->path, MODEL_SEAL_OFFSET + slot + 9, "x", 1);
+        spoil_byte(f, MODEL_SEAL_OFFSET + slot + 9);
         fixture_open(f); /* the file is whole, or its older record says that a WAL is missing */
         bool kept = f->stream.position > 0;
         assert_int_equal(kept, f->report.moved_aside[0] == '\0');
     }
     fixture_close(f);
-    fixture_file_write(f->path, MODEL_SEAL_OFFSET + 1024 + 9, "x", 1);
-    fixture_file_write(f->path, MODEL_SEAL_OFFSET + 2048 + 9, "x", 1);
+    spoil_byte(f, MODEL_SEAL_OFFSET + 1024 + 9);
+    spoil_byte(f, MODEL_SEAL_OFFSET + 2048 + 9);
     expect_moved_aside(f, "seal");
 }
 
