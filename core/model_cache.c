@@ -413,7 +413,7 @@ static void row_move(const struct model_cache *cache, struct shard *s, struct mo
 #define HAND_STEPS_MAX 64
 #define HAND_BYTES_MAX (64 << 10) /* that are moved; a row that is larger stays where it is */
 
-/* The hand passes one chunk; what is free in front of it begins at `*free_from`. False: enough is moved for now. */
+/* The hand passes one chunk; what is free in front of it begins at `*free_from`. False: it may not move so much. */
 static bool hand_pass(const struct model_cache *cache, struct shard *s, size_t *free_from, size_t *moved)
 {
     struct model_cached *chunk = chunk_at(s, s->hand);
