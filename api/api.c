@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "api/http.h"
+#include "api/http/http.h"
 #include "api/wakeups.h"
 #include "api/worker.h"
 

@@ -3,11 +3,11 @@
 #ifndef STATEGATE_API_API_H
 #define STATEGATE_API_API_H
 
-#include "core/freshness.h"
-#include "core/metrics.h"
-#include "core/progress.h"
-#include "core/settings.h"
-#include "core/status.h"
+#include "core/progress/freshness.h"
+#include "core/progress/metrics.h"
+#include "core/progress/progress.h"
+#include "core/domain/settings.h"
+#include "core/base/status.h"
 
 struct api;
 

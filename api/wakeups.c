@@ -8,9 +8,9 @@
 
 #include <stddef.h>
 
-#include "api/router.h"
+#include "api/routes/router.h"
 #include "api/worker.h"
-#include "core/clock.h"
+#include "core/base/time.h"
 
 static struct request *request_of(struct parked *read)
 {

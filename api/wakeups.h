@@ -3,7 +3,7 @@
 #ifndef STATEGATE_API_WAKEUPS_H
 #define STATEGATE_API_WAKEUPS_H
 
-#include "api/http.h"
+#include "api/http/http.h"
 
 struct worker;
 

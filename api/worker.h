@@ -6,10 +6,10 @@
 #include <stdbool.h>
 
 #include "api/api.h"
-#include "api/request.h"
-#include "api/response.h"
-#include "api/router.h"
-#include "api/turn.h"
+#include "api/request/request.h"
+#include "api/http/response.h"
+#include "api/routes/router.h"
+#include "api/answer/snapshot.h"
 
 struct http;
 struct worker;

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "projector/decode.h"
+#include "projector/decode/decode.h"
 
 #define ROUNDS 15
 #define EVENTS_PER_BATCH 500

@@ -12,8 +12,8 @@
 #include <yyjson.h>
 
 #include "bench/ingest_input.h"
-#include "core/clock.h"
-#include "core/model.h"
+#include "core/base/time.h"
+#include "store/model.h"
 
 #define BATCH_EVENTS 1000
 #define POOL_BYTES_MIN (64u << 10)

@@ -5,9 +5,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/clock.h"
-#include "projector/jetstream.h"
-#include "projector/link_internal.h"
+#include "core/base/time.h"
+#include "projector/nats/jetstream.h"
+#include "projector/nats/connection_internal.h"
 
 #define WAIT_STEP_NS (NS_PER_MS / 2)
 #define WAIT_MAX_NS (120 * NS_PER_S)

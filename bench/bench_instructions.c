@@ -21,8 +21,8 @@
 
 #include "api/wakeups.h"
 #include "api/worker.h"
-#include "core/model.h"
-#include "projector/decode.h"
+#include "store/model.h"
+#include "projector/decode/decode.h"
 
 #define CREATED_NS INT64_C(1700000000000000000)
 #define ENTITIES 20000     /* in the model when reads are counted: several levels of index pages */

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/http.h"
+#include "api/http/http.h"
 
 static char floor_body[300];
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/slice.h"
+#include "core/base/slice.h"
 
 #define INGEST_MADE_BYTES_MAX 512
 

@@ -2,13 +2,13 @@
 
 set(SG_GENERATED_DIR ${PROJECT_BINARY_DIR}/generated)
 
-# sg_library(NAME SOURCES... [EXCEPT FILE...] [LINK LIBRARY...]): a static library of the folder's *.c. Includes are
-# written from the root of the repository: #include "core/model.h".
+# sg_library(NAME [EXCEPT PATH...] [LINK LIBRARY...]): a static library of the *.c in the folder and below it, but for
+# those whose path in the folder begins with PATH. Includes are written from the root: #include "core/base/buffer.h".
 function(sg_library name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "EXCEPT;LINK")
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
-  foreach(file IN LISTS arg_EXCEPT)
-    list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+  foreach(path IN LISTS arg_EXCEPT)
+    list(FILTER sources EXCLUDE REGEX "^${CMAKE_CURRENT_SOURCE_DIR}/${path}")
   endforeach()
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR} ${SG_GENERATED_DIR})

@@ -40,16 +40,16 @@ function(sg_add_test label name file)
     LABELS "${labels}" TIMEOUT ${timeout} RUN_SERIAL ${serial} ENVIRONMENT "${SG_TEST_ENVIRONMENT};${variables}")
 endfunction()
 
-# sg_c_tests(LABEL PREFIX): every PREFIX*.c of the folder is one program and one test. Other *.c here, and those of
-# tests/support, are linked to all of them.
+# sg_c_tests(LABEL PREFIX): every PREFIX*.c of the folder and below is one program and one test. Other *.c there, and
+# those of tests/support, are linked to all of them.
 function(sg_c_tests label prefix)
-  file(GLOB tests CONFIGURE_DEPENDS ${prefix}*.c)
-  file(GLOB support CONFIGURE_DEPENDS *.c ${PROJECT_SOURCE_DIR}/tests/support/*.c)
+  file(GLOB_RECURSE tests CONFIGURE_DEPENDS ${prefix}*.c)
+  file(GLOB_RECURSE support CONFIGURE_DEPENDS *.c ${PROJECT_SOURCE_DIR}/tests/support/*.c)
   list(REMOVE_ITEM support ${tests})
   foreach(source IN LISTS tests)
     cmake_path(GET source STEM name)
     add_executable(${name} ${source} ${support})
-    target_link_libraries(${name} PRIVATE sg_server sg_projector sg_api sg_core deps::cmocka)
+    target_link_libraries(${name} PRIVATE sg_server sg_projector sg_api sg_store sg_core deps::cmocka)
     sg_add_test(${label} ${name} ${source} $<TARGET_FILE:${name}>)
   endforeach()
 endfunction()

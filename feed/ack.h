@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/slice.h"
+#include "core/base/slice.h"
 
 #define ACK_STREAM_BYTES_MAX 255
 #define ACK_ERROR_BYTES_MAX 191

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-#include "core/buffer.h"
-#include "core/slice.h"
+#include "core/base/buffer.h"
+#include "core/base/slice.h"
 
 /* Append the bytes that `text` stands for. False if it is not base64 with its padding; `out` may then hold a part. */
 bool base64_decode(struct slice text, struct buffer *out);

@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/buffer.h"
-#include "core/slice.h"
-#include "core/status.h"
+#include "core/base/buffer.h"
+#include "core/base/slice.h"
+#include "core/base/status.h"
 #include "feed/options.h"
 
 struct yyjson_val;

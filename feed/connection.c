@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/nkey.h"
+#include "projector/nats/nkey.h"
 
 /* Small events, sent one by one, should not wait for others to fill a packet; many of them should. */
 #define CONNECTION_ASAP_RATE_MAX 10000

@@ -4,7 +4,7 @@
 
 #include <nats/nats.h>
 
-#include "core/status.h"
+#include "core/base/status.h"
 #include "feed/options.h"
 
 #define CONNECTION_TIMEOUT_MS 2000

@@ -4,7 +4,7 @@
 
 #include <nats/nats.h>
 
-#include "core/status.h"
+#include "core/base/status.h"
 #include "feed/options.h"
 
 /* Create what is not there. One that exists with the same settings is fine, with other settings SG_INVALID. Blocks. */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/clock.h"
+#include "core/base/time.h"
 
 #define LINES_CAPACITY_START (256u << 10)
 

@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-#include "core/slice.h"
-#include "core/status.h"
+#include "core/base/slice.h"
+#include "core/base/status.h"
 #include "feed/stop.h"
 
 /* An 8 MiB payload, which is the most that a server should take, as base64, and its envelope. */

@@ -2,8 +2,8 @@
 #include <nats/nats.h>
 #include <stdio.h>
 
-#include "core/clock.h"
-#include "core/status.h"
+#include "core/base/time.h"
+#include "core/base/status.h"
 #include "feed/compose.h"
 #include "feed/connection.h"
 #include "feed/create.h"

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/status.h"
-#include "core/subject.h"
+#include "core/base/status.h"
+#include "core/domain/subject.h"
 
 #define FEED_INFLIGHT_DEFAULT 4096
 #define FEED_INFLIGHT_MAX 65536   /* events that wait for their acknowledgement: a slot of about 400 B each */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/clock.h"
+#include "core/base/time.h"
 #include "feed/publisher_internal.h"
 
 #define PUBLISHER_END_MS 5000

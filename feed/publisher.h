@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/status.h"
+#include "core/base/status.h"
 #include "feed/ack.h"
 #include "feed/compose.h"
 #include "feed/stop.h"

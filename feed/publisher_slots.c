@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/clock.h"
+#include "core/base/time.h"
 
 #define PUBLISHER_WAIT_MS 50 /* between two looks at deadlines and signals */
 #define PUBLISHER_TEND_NS (50 * NS_PER_MS)

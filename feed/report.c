@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "core/buffer.h"
-#include "core/clock.h"
+#include "core/base/buffer.h"
+#include "core/base/time.h"
 
 #define REPORT_JSON_BYTES_MAX 4096
 

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/status.h"
+#include "core/base/status.h"
 #include "feed/publisher.h"
 
 #define REPORT_LINES_MAX 20     /* failed lines that are named; the others are only counted */

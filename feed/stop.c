@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/clock.h"
+#include "core/base/time.h"
 
 static void stop_signals(sigset_t *set)
 {

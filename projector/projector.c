@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/clock.h"
-#include "core/log.h"
+#include "core/base/time.h"
+#include "core/base/log.h"
 
 /* What a source asks for; lives on the asker's stack until `done`. */
 struct command {

@@ -5,11 +5,11 @@
 
 #include <stdatomic.h>
 
-#include "core/freshness.h"
-#include "core/metrics.h"
-#include "core/model.h"
-#include "core/progress.h"
-#include "core/settings.h"
+#include "core/progress/freshness.h"
+#include "core/progress/metrics.h"
+#include "store/model.h"
+#include "core/progress/progress.h"
+#include "core/domain/settings.h"
 #include "projector/queue.h"
 
 /* As many as a queue holds: random ids meet in the index's pages, and each page is written once a batch; while 1 M

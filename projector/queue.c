@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "core/clock.h"
+#include "core/base/time.h"
 
 struct bell {
     pthread_mutex_t mutex;

@@ -14,8 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/clock.h"
-#include "server/config_address.h"
+#include "core/base/time.h"
+#include "server/config/address.h"
 
 #define REQUEST_BYTES 512 /* a host of at most 253 bytes, and a path of ours */
 

@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-#include "core/settings.h"
-#include "core/status.h"
+#include "core/domain/settings.h"
+#include "core/base/status.h"
 
 #define CLIENT_DEADLINE_MS 2000            /* for all of it; looking up a host's name is not interrupted */
 #define CLIENT_ANSWER_BYTES_MAX (64u << 10) /* head and body; a line per check needs far less */

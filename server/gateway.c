@@ -8,11 +8,11 @@
 #include <stdlib.h>
 
 #include "api/api.h"
-#include "core/log.h"
-#include "core/model.h"
+#include "core/base/log.h"
+#include "store/model.h"
 #include "core/version.h"
-#include "projector/link.h"
-#include "projector/source.h"
+#include "projector/nats/connection.h"
+#include "projector/source/source.h"
 
 struct gateway {
     const struct settings *settings; /* borrowed */

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-#include "core/settings.h"
-#include "core/status.h"
+#include "core/domain/settings.h"
+#include "core/base/status.h"
 
 struct gateway;
 

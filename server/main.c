@@ -10,12 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "api/http.h"
-#include "api/processors.h"
-#include "core/log.h"
+#include "api/http/http.h"
+#include "core/base/processors.h"
+#include "core/base/log.h"
 #include "core/version.h"
 #include "server/client.h"
-#include "server/config.h"
+#include "server/config/config.h"
 #include "server/gateway.h"
 
 #define EXIT_CONFIGURATION 2 /* a person must change something; 1 = it may work later */

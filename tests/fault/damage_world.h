@@ -3,7 +3,7 @@
 #ifndef STATEGATE_TESTS_DAMAGE_WORLD_H
 #define STATEGATE_TESTS_DAMAGE_WORLD_H
 
-#include "core/model.h"
+#include "store/model.h"
 
 #define WORLD_EVENTS 2400 /* the whole stream */
 #define WORLD_IDS 300

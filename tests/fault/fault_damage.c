@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/model_checksum.h"
+#include "store/integrity/checksum.h"
 #include "damage_world.h"
 #include "run_options.h"
 

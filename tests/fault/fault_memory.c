@@ -20,9 +20,9 @@
 #include <sqlite3.h>
 
 #include "model_scene.h"
-#include "projector/decode.h"
+#include "projector/decode/decode.h"
 #include "run_options.h"
-#include "tests/unit/router_fixture.h"
+#include "tests/unit/api/router_fixture.h"
 
 #define SEVENTHS 7
 #define STEPS 4 /* each takes thousands of allocations */

@@ -14,7 +14,7 @@
 
 #include <sqlite3.h>
 
-#include "core/model_checksum.h"
+#include "store/integrity/checksum.h"
 #include "disk_cut.h"
 #include "run_options.h"
 #include "model_history.h"

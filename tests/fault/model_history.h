@@ -6,7 +6,7 @@
 #ifndef STATEGATE_TESTS_MODEL_HISTORY_H
 #define STATEGATE_TESTS_MODEL_HISTORY_H
 
-#include "core/model.h"
+#include "store/model.h"
 
 struct sqlite3;
 

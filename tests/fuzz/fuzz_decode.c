@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "core/utf8.h"
-#include "projector/decode.h"
+#include "core/base/utf8.h"
+#include "projector/decode/decode.h"
 #include "require.h"
 
 enum {

@@ -10,13 +10,13 @@
 #include <strings.h>
 #include <yyjson.h>
 
-#include "api/admission.h"
-#include "api/cursor.h"
-#include "api/problem.h"
-#include "api/router.h"
-#include "core/clock.h"
-#include "core/event.h"
-#include "core/utf8.h"
+#include "api/request/admission.h"
+#include "api/request/cursor.h"
+#include "api/http/problem.h"
+#include "api/routes/router.h"
+#include "core/base/time.h"
+#include "core/domain/event.h"
+#include "core/base/utf8.h"
 #include "reader_rig.h"
 #include "require.h"
 

@@ -6,8 +6,8 @@
 
 #include "api/wakeups.h"
 #include "api/worker.h"
-#include "core/clock.h"
-#include "core/model.h"
+#include "core/base/time.h"
+#include "store/model.h"
 #include "require.h"
 
 #define CACHE_BYTES (1 << 20)

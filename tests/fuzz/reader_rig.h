@@ -3,8 +3,8 @@
 #ifndef STATEGATE_TESTS_FUZZ_READER_RIG_H
 #define STATEGATE_TESTS_FUZZ_READER_RIG_H
 
-#include "api/request.h"
-#include "api/response.h"
+#include "api/request/request.h"
+#include "api/http/response.h"
 
 /* Makes it; its files are gone from the disk when this returns, so that nothing is left behind by a crash. */
 void reader_rig_open(void);

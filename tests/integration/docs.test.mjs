@@ -93,7 +93,7 @@ async function facts(gateway) {
   const headers = responses.flatMap((response) => Object.keys(response.headers ?? {}));
   const query = ({ parameters }) => parameters.filter((one) => one.in === 'query').map(({ name }) => name);
   const env = cleanEnvironment();
-  const problems = [...read('api/problem.h').matchAll(/X\(PROBLEM_\w+, (\d+), "([^"]+)"/g)];
+  const problems = [...read('api/http/problem.h').matchAll(/X\(PROBLEM_\w+, (\d+), "([^"]+)"/g)];
   const families = [...(await scrape(gateway)).types.keys()];
   return {
     paths: new Map(document.paths.map((path, i) => [path, query(operations[i]).sort().join()])),

@@ -17,7 +17,7 @@ const READS = ['/v1/state', '/v1/state/{collection}', ENTITY, '/v1/rejected'];
 
 // The route table of the program, read from its source: the one place that decides what is dispatched.
 function routeTable() {
-  const source = readFileSync(join(SOURCE_DIR, 'api/router.c'), 'utf8');
+  const source = readFileSync(join(SOURCE_DIR, 'api/routes/router.c'), 'utf8');
   const rows = [...source.matchAll(/\[ROUTE_\w+\] = \{PATH_\d\(([^)]+)\)([^\n]*(?:\n {20,}[^\n]*)*)/g)];
   const demands = /^#define DEMAND_PARAMS (.*)$/m.exec(source)[1];
   return rows.map(([, segments, rest]) => {
@@ -30,7 +30,7 @@ function routeTable() {
 }
 
 function problemTypes() {
-  const source = readFileSync(join(SOURCE_DIR, 'api/problem.h'), 'utf8');
+  const source = readFileSync(join(SOURCE_DIR, 'api/http/problem.h'), 'utf8');
   return [...source.matchAll(/X\(PROBLEM_\w+, (\d+), "([^"]+)"/g)].map(([, status, type]) => ({ status, type }));
 }
 

@@ -83,7 +83,7 @@ describe('parked reads', () => {
   });
 
   it('are all answered, as many at once as a loop keeps memory of for the next ones, and more', async (t) => {
-    const kept = 1024; // EXCHANGES_KEPT_MAX of api/http_connection.c
+    const kept = 1024; // EXCHANGES_KEPT_MAX of api/http/connection.c
     const config = { streams: [{ name: 'STATE', subject: 'state.{collection}.{id}' }], http: { loops: 1 } };
     const s = await live(t, { config });
     // One more is under way meanwhile: the scrape that counts them.

@@ -1,0 +1,99 @@
+/* Headers of reads. */
+#include "api/answer/headers.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/decimal.h"
+#include "api/http/http_date.h"
+#include "api/http/problem.h"
+#include "core/base/time.h"
+
+void render_claim(struct response *r, const struct turn_claim *claim, int64_t now_ns)
+{
+    char digits[DIGITS_SECONDS_BYTES];
+    r->made_ns = now_ns;
+    if (claim->position[0] != '\0')
+        response_header(r, "State-Position", claim->position);
+    if (claim->staleness_known) {
+        int64_t staleness_ns = now_ns > claim->proof_ns ? now_ns - claim->proof_ns : 0;
+        response_header_bytes(r, "State-Staleness", digits, digits_seconds_up(staleness_ns, digits));
+        response_header_uint(r, "Age", (uint64_t)((staleness_ns + NS_PER_S - 1) / NS_PER_S));
+    }
+    if (claim->lag != NULL)
+        response_header(r, "State-Lag", claim->lag);
+    response_header(r, "State-Status", stream_status_name(claim->status));
+}
+
+void render_gaps_after(struct response *r, const struct turn_stream *stream, uint64_t sequence)
+{
+    char text[MODEL_GAPS_MAX * (2 * DIGITS_UINT_BYTES + 2)];
+    size_t used = 0;
+    for (size_t i = 0; i < stream->row->gaps_count; i++) {
+        const struct model_gap *gap = &stream->row->gaps[i];
+        if (gap->last <= sequence)
+            continue;
+        if (used > 0) {
+            text[used++] = ',';
+            text[used++] = ' ';
+        }
+        used += digits_uint(gap->first, text + used);
+        text[used++] = '-';
+        used += digits_uint(gap->last, text + used);
+    }
+    if (used > 0)
+        response_header_bytes(r, "State-Gap", text, used);
+}
+
+void render_rejections(struct response *r, const struct model_entity_rejections *rejections)
+{
+    if (!rejections->any)
+        return;
+    if (rejections->unknown_version || rejections->version_max <= 0)
+        response_header(r, "State-Rejected", "?");
+    else
+        response_header_uint(r, "State-Rejected", (uint64_t)rejections->version_max);
+}
+
+const char *render_etag(const struct model_stream *row, uint64_t number, char out[RENDER_ETAG_BYTES])
+{
+    size_t used = 0;
+    size_t epoch_chars = strlen(row->epoch.text);
+    if (epoch_chars == 0)
+        return NULL;
+    out[used++] = '"';
+    memcpy(out + used, row->epoch.text, epoch_chars);
+    used += epoch_chars;
+    out[used++] = '.';
+    out[used++] = 'b';
+    used += digits_uint((uint64_t)row->build, out + used);
+    out[used++] = '.';
+    used += digits_uint(number, out + used);
+    out[used++] = '"';
+    out[used] = '\0';
+    return out;
+}
+
+void render_last_modified(struct response *r, struct slice occurred_at, int64_t now_s)
+{
+    int64_t seconds = 0;
+    char date[HTTPDATE_BYTES];
+    if (!httpdate_parse_rfc3339(occurred_at, &seconds) || seconds > now_s)
+        return;
+    httpdate_format(seconds, date);
+    response_header_bytes(r, "Last-Modified", date, HTTPDATE_BYTES - 1);
+}
+
+void render_json_seconds(struct buffer *out, int64_t ns)
+{
+    char digits[DIGITS_SECONDS_BYTES];
+    buffer_append(out, digits, digits_seconds_up(ns, digits));
+}
+
+void render_storage(struct response *r, struct turn *turn, const struct sg_error *err)
+{
+    turn_failed(turn, err);
+    r->headers_count = 0;
+    problem_answer(r, PROBLEM_STORAGE, "The read model cannot be read at the moment (%s).",
+                   sg_status_name(err->status));
+}

@@ -1,0 +1,44 @@
+/* Deadlines. */
+#include "api/http/deadlines.h"
+
+#include <stddef.h>
+
+void deadline_begin(struct deadlines *list, struct deadline *deadline, int64_t now_ns)
+{
+    deadline_end(deadline);
+    deadline->list = list;
+    deadline->at_ns = now_ns + list->duration_ns;
+    deadline->previous = list->last;
+    if (list->last != NULL)
+        list->last->next = deadline;
+    else
+        list->first = deadline;
+    list->last = deadline;
+}
+
+void deadline_end(struct deadline *deadline)
+{
+    struct deadlines *list = deadline->list;
+    if (list == NULL)
+        return;
+    if (deadline->previous != NULL)
+        deadline->previous->next = deadline->next;
+    else
+        list->first = deadline->next;
+    if (deadline->next != NULL)
+        deadline->next->previous = deadline->previous;
+    else
+        list->last = deadline->previous;
+    deadline->list = NULL;
+    deadline->previous = NULL;
+    deadline->next = NULL;
+}
+
+struct deadline *deadlines_take(struct deadlines *list, int64_t now_ns)
+{
+    struct deadline *first = list->first;
+    if (first == NULL || first->at_ns > now_ns)
+        return NULL;
+    deadline_end(first);
+    return first;
+}

@@ -1,0 +1,194 @@
+/* Creating the loops, and stopping them. */
+#include "api/http/http.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "api/http/http_internal.h"
+#include "core/base/processors.h"
+#include "core/base/time.h"
+
+static enum sg_status loop_create(struct http *http, unsigned index, struct sg_error *err)
+{
+    struct http_loop *loop = &http->loops[index];
+    loop->http = http;
+    loop->heads.duration_ns = http->options.head_timeout_ms * NS_PER_MS;
+    loop->answers.duration_ns = http->options.answer_timeout_ms * NS_PER_MS;
+    loop->now_ns = clock_boot_ns();
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = loop};
+    if (loop->epoll_fd < 0 || loop->wake_fd < 0 ||
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) != 0)
+        return sg_fail(err, SG_UNAVAILABLE, "no descriptors for an HTTP loop: %s", strerror(errno));
+    const struct http_seat seat = {.loop = index, .loops_count = http->loops_count, .wake_fd = loop->wake_fd};
+    return http->options.handler.worker_open(http->options.handler.context, &seat, &loop->worker, err);
+}
+
+static void loop_destroy(struct http *http, struct http_loop *loop)
+{
+    for (size_t i = 0; i < loop->ports_count; i++)
+        http_port_close(&loop->ports[i]);
+    http_exchanges_free(loop);
+    if (loop->worker != NULL)
+        http->options.handler.worker_close(http->options.handler.context, loop->worker);
+    if (loop->wake_fd >= 0)
+        (void)close(loop->wake_fd);
+    if (loop->epoll_fd >= 0)
+        (void)close(loop->epoll_fd);
+}
+
+/* One more address of a loop. Takes listen_fd over. */
+static enum sg_status loop_add_port(struct http_loop *loop, int listen_fd, bool ops_only, unsigned connections_max,
+                                    struct sg_error *err)
+{
+    struct http_port *port = &loop->ports[loop->ports_count];
+    *port = (struct http_port){.loop = loop, .ops_only = ops_only, .epoll_fd = -1};
+    enum sg_status status = http_port_open(port, listen_fd, connections_max, err);
+    if (status != SG_OK)
+        return status;
+    loop->ports_count++;
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = port};
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, port->epoll_fd, &event) != 0)
+        return sg_fail(err, SG_UNAVAILABLE, "an HTTP loop cannot watch its address: %s", strerror(errno));
+    return SG_OK;
+}
+
+/* Of connections_max. At least one: the kernel sends connections to every loop. */
+static unsigned connections_share(const struct http *http, unsigned loop)
+{
+    unsigned share = http->options.connections_max / http->loops_count;
+    share += loop < http->options.connections_max % http->loops_count;
+    return share > 0 ? share : 1;
+}
+
+static enum sg_status open_main_address(struct http *http, struct sg_error *err)
+{
+    int fds[HTTP_LOOPS_MAX];
+    enum sg_status status = listen_parse(http->options.listen, &http->address, err);
+    if (status == SG_OK)
+        status = listen_open(&http->address, fds, http->loops_count, err);
+    if (status != SG_OK)
+        return status;
+    for (unsigned i = 0; i < http->loops_count; i++) {
+        if (status == SG_OK)
+            status = loop_add_port(&http->loops[i], fds[i], false, connections_share(http, i), err);
+        else
+            (void)close(fds[i]);
+    }
+    return status;
+}
+
+static enum sg_status open_ops_address(struct http *http, struct sg_error *err)
+{
+    int fd = -1;
+    if (http->options.listen_ops == NULL || http->options.listen_ops[0] == '\0')
+        return SG_OK;
+    enum sg_status status = listen_parse(http->options.listen_ops, &http->ops_address, err);
+    if (status == SG_OK)
+        status = listen_open(&http->ops_address, &fd, 1, err);
+    if (status == SG_OK)
+        status = loop_add_port(&http->loops[0], fd, true, HTTP_OPS_CONNECTIONS_MAX, err);
+    return status;
+}
+
+static unsigned loops_wanted(const struct http_options *options)
+{
+    unsigned loops = options->loops > 0 ? options->loops : processors_usable();
+    return loops < HTTP_LOOPS_MAX ? loops : HTTP_LOOPS_MAX;
+}
+
+enum sg_status http_start(const struct http_options *options, struct http **out, struct sg_error *err)
+{
+    struct http *http = calloc(1, sizeof *http);
+    if (http == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory for the HTTP loops");
+    http->options = *options;
+    if (http->options.head_timeout_ms == 0)
+        http->options.head_timeout_ms = HTTP_HEAD_TIMEOUT_MS;
+    if (http->options.answer_timeout_ms == 0)
+        http->options.answer_timeout_ms = HTTP_ANSWER_TIMEOUT_MS;
+    http->loops_count = loops_wanted(options);
+    http->loops = calloc(http->loops_count, sizeof *http->loops);
+    enum sg_status status = SG_OK;
+    if (http->loops == NULL)
+        status = sg_fail(err, SG_MEMORY, "out of memory for the HTTP loops");
+    for (unsigned i = 0; http->loops != NULL && i < http->loops_count; i++)
+        http->loops[i].epoll_fd = http->loops[i].wake_fd = -1;
+    for (unsigned i = 0; status == SG_OK && i < http->loops_count; i++)
+        status = loop_create(http, i, err);
+    if (status == SG_OK)
+        status = open_main_address(http, err);
+    if (status == SG_OK)
+        status = open_ops_address(http, err);
+    if (status != SG_OK) {
+        http_stop(http, 0);
+        return status;
+    }
+    *out = http;
+    return SG_OK;
+}
+
+/* Signals are the main thread's: the loops inherit a mask that blocks all. */
+enum sg_status http_run(struct http *http, struct sg_error *err)
+{
+    sigset_t all;
+    sigset_t before;
+    int result = 0;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (unsigned i = 0; result == 0 && i < http->loops_count; i++) {
+        result = pthread_create(&http->loops[i].thread, NULL, http_loop_main, &http->loops[i]);
+        http->loops[i].running = result == 0;
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (result != 0)
+        return sg_fail(err, SG_UNAVAILABLE, "no thread for an HTTP loop: %s", strerror(result));
+    return SG_OK;
+}
+
+const char *http_address(const struct http *http)
+{
+    return http->address.text;
+}
+
+const char *http_ops_address(const struct http *http)
+{
+    return http->ops_address.text;
+}
+
+size_t http_connections(const struct http *http)
+{
+    size_t sum = 0;
+    for (unsigned i = 0; i < http->loops_count; i++)
+        sum += atomic_load_explicit(&http->loops[i].connections, memory_order_relaxed);
+    return sum;
+}
+
+void http_stop(struct http *http, int64_t drain_ms)
+{
+    const uint64_t one = 1;
+    if (http == NULL)
+        return;
+    atomic_store(&http->drain_until_ns, clock_boot_ns() + drain_ms * NS_PER_MS);
+    atomic_store(&http->stopping, true);
+    for (unsigned i = 0; http->loops != NULL && i < http->loops_count; i++) {
+        if (http->loops[i].running)
+            (void)!write(http->loops[i].wake_fd, &one, sizeof one);
+    }
+    for (unsigned i = 0; http->loops != NULL && i < http->loops_count; i++) {
+        if (http->loops[i].running)
+            (void)pthread_join(http->loops[i].thread, NULL);
+    }
+    for (unsigned i = 0; http->loops != NULL && i < http->loops_count; i++)
+        loop_destroy(http, &http->loops[i]);
+    listen_close(&http->address);
+    listen_close(&http->ops_address);
+    free(http->loops);
+    free(http);
+}

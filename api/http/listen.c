@@ -1,0 +1,193 @@
+/* Listening sockets. */
+#include "api/http/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/http/http.h"
+
+#define UNIX_PREFIX "unix:"
+#define UNIX_MODE 0660
+
+static enum sg_status parse_unix(const char *text, struct listen_address *out, struct sg_error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = text + strlen(UNIX_PREFIX);
+    size_t bytes = strlen(path);
+    if (bytes == 0 || bytes >= sizeof address.sun_path)
+        return sg_fail(err, SG_INVALID, "listen address '%.200s': the path is empty or longer than %zu bytes", text,
+                       sizeof address.sun_path - 1);
+    memcpy(address.sun_path, path, bytes + 1);
+    memcpy(&out->address, &address, sizeof address);
+    out->address_bytes = sizeof address;
+    (void)snprintf(out->text, sizeof out->text, "%s", text);
+    return SG_OK;
+}
+
+static enum sg_status resolve(const char *text, const char *host, const char *port, struct listen_address *out,
+                              struct sg_error *err)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+    int result = getaddrinfo(host, port, &hints, &found);
+    if (result != 0)
+        return sg_fail(err, SG_INVALID, "listen address '%.200s': %s", text, gai_strerror(result));
+    memcpy(&out->address, found->ai_addr, found->ai_addrlen);
+    out->address_bytes = found->ai_addrlen;
+    freeaddrinfo(found);
+    return SG_OK;
+}
+
+enum sg_status listen_parse(const char *text, struct listen_address *out, struct sg_error *err)
+{
+    char host[256];
+    const char *colon = strrchr(text, ':');
+    *out = (struct listen_address){0};
+    if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
+        return parse_unix(text, out, err);
+    size_t host_bytes = colon != NULL ? (size_t)(colon - text) : 0;
+    if (host_bytes == 0 || host_bytes >= sizeof host || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+        colon[1] == '\0' || strlen(colon + 1) > 5 || strtol(colon + 1, NULL, 10) > 65535)
+        return sg_fail(err, SG_INVALID, "listen address '%.200s' is not host:port, [::1]:port or unix:/path", text);
+    if (text[0] == '[' && text[host_bytes - 1] == ']')
+        (void)snprintf(host, sizeof host, "%.*s", (int)(host_bytes - 2), text + 1);
+    else if (memchr(text, ':', host_bytes) == NULL)
+        (void)snprintf(host, sizeof host, "%.*s", (int)host_bytes, text);
+    else
+        return sg_fail(err, SG_INVALID, "listen address '%.200s': an IPv6 address stands in brackets", text);
+    return resolve(text, host, colon + 1, out, err);
+}
+
+static enum sg_status fail_socket(struct sg_error *err, const struct listen_address *address, const char *what)
+{
+    return sg_fail(err, SG_INVALID, "listen address %s: %s: %s", address->text, what, strerror(errno));
+}
+
+/* The address in words, with the port that was really bound. */
+static void describe(struct listen_address *address)
+{
+    char host[INET6_ADDRSTRLEN] = "";
+    if (address->address.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)&address->address;
+        (void)inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
+        (void)snprintf(address->text, sizeof address->text, "[%s]:%u", host, (unsigned)ntohs(in6->sin6_port));
+    } else if (address->address.ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)&address->address;
+        (void)inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+        (void)snprintf(address->text, sizeof address->text, "%s:%u", host, (unsigned)ntohs(in->sin_port));
+    }
+}
+
+/* A TCP socket that is bound. Without `shared` the bind fails if any other socket, of whatever process, listens there.
+ */
+static int bind_tcp(const struct listen_address *address, bool shared)
+{
+    const int on = 1;
+    int fd = socket(address->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    bool good = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
+    if (good && shared)
+        good = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
+    if (good && address->address.ss_family == AF_INET6)
+        good = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
+    if (good)
+        good = bind(fd, (const struct sockaddr *)(const void *)&address->address, address->address_bytes) == 0;
+    if (good)
+        return fd;
+    int saved = errno;
+    (void)close(fd);
+    errno = saved;
+    return -1;
+}
+
+static void close_all(int *fds, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        (void)close(fds[i]);
+}
+
+static enum sg_status open_tcp(struct listen_address *address, int *fds, unsigned count, struct sg_error *err)
+{
+    describe(address);
+    /* SO_REUSEPORT would let a second gateway of the same user share the port without a word: look first. */
+    int probe = bind_tcp(address, false);
+    if (probe < 0)
+        return fail_socket(err, address, "cannot be bound");
+    (void)close(probe);
+    for (unsigned i = 0; i < count; i++) {
+        fds[i] = bind_tcp(address, true);
+        if (fds[i] < 0 || listen(fds[i], HTTP_BACKLOG) != 0 ||
+            getsockname(fds[i], (struct sockaddr *)(void *)&address->address, &address->address_bytes) != 0) {
+            enum sg_status status = fail_socket(err, address, "cannot be bound");
+            close_all(fds, fds[i] < 0 ? i : i + 1);
+            return status;
+        }
+        describe(address); /* the first of them has picked the port */
+    }
+    return SG_OK;
+}
+
+/* Whether somebody accepts connections on the socket file. */
+static bool unix_answers(const struct listen_address *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return true;
+    int result = connect(fd, (const struct sockaddr *)(const void *)&address->address, address->address_bytes);
+    bool answers = result == 0 || errno != ECONNREFUSED;
+    (void)close(fd);
+    return answers;
+}
+
+static enum sg_status open_unix(struct listen_address *address, int *fds, unsigned count, struct sg_error *err)
+{
+    const char *path = ((const struct sockaddr_un *)(const void *)&address->address)->sun_path;
+    const struct sockaddr *name = (const struct sockaddr *)(const void *)&address->address;
+    struct stat file;
+    if (lstat(path, &file) == 0 && S_ISSOCK(file.st_mode) && !unix_answers(address))
+        (void)unlink(path);
+    fds[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fds[0] < 0)
+        return fail_socket(err, address, "no socket");
+    /* Nobody can connect between bind and chmod: the socket does not listen yet. */
+    address->bound = bind(fds[0], name, address->address_bytes) == 0;
+    if (!address->bound || chmod(path, UNIX_MODE) != 0 || listen(fds[0], HTTP_BACKLOG) != 0) {
+        enum sg_status status = fail_socket(err, address, "cannot be bound");
+        (void)close(fds[0]);
+        listen_close(address);
+        return status;
+    }
+    for (unsigned i = 1; i < count; i++) {
+        fds[i] = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+        if (fds[i] < 0) {
+            enum sg_status status = fail_socket(err, address, "no descriptor");
+            close_all(fds, i);
+            listen_close(address);
+            return status;
+        }
+    }
+    return SG_OK;
+}
+
+enum sg_status listen_open(struct listen_address *address, int *fds, unsigned count, struct sg_error *err)
+{
+    if (address->address.ss_family == AF_UNIX)
+        return open_unix(address, fds, count, err);
+    return open_tcp(address, fds, count, err);
+}
+
+void listen_close(struct listen_address *address)
+{
+    if (address->bound)
+        (void)unlink(((const struct sockaddr_un *)(const void *)&address->address)->sun_path);
+    address->bound = false;
+}

@@ -1,0 +1,168 @@
+/* A loop: one thread that drives the HTTP library of its addresses, keeps the deadlines, and drains at the end.
+ *
+ * The library's own epoll set is polled from outside: driven by its own thread it waits again, with its old timeout,
+ * when exactly as many events arrive as it takes at once. */
+#include <errno.h>
+#include <malloc.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "api/http/http_internal.h"
+#include "core/base/time.h"
+
+#define CROWD_CONNECTIONS 1000 /* some MB */
+#define EVENTS_MAX 256 /* a few of our own, and hang-ups */
+
+/* Milliseconds until `at_ns`, rounded up, at most `timeout_ms` (-1 = for ever). */
+static int until(int64_t at_ns, int64_t now_ns, int timeout_ms)
+{
+    int64_t wait_ms = at_ns > now_ns ? (at_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
+    if (timeout_ms >= 0 && wait_ms > timeout_ms)
+        return timeout_ms;
+    return wait_ms > INT32_MAX ? INT32_MAX : (int)wait_ms;
+}
+
+/* The library has no timeouts of its own here: it wants nothing, or to go on at once. */
+static int loop_timeout_ms(const struct http_loop *loop)
+{
+    int timeout_ms = -1;
+    int64_t now_ns = clock_boot_ns();
+    for (size_t i = 0; i < loop->ports_count; i++) {
+        if (loop->ports[i].due)
+            return 0;
+    }
+    if (loop->heads.first != NULL)
+        timeout_ms = until(loop->heads.first->at_ns, now_ns, timeout_ms);
+    if (loop->answers.first != NULL)
+        timeout_ms = until(loop->answers.first->at_ns, now_ns, timeout_ms);
+    int64_t parked_ns = loop->http->options.handler.deadline_ns(loop->worker);
+    if (parked_ns != INT64_MAX && loop->draining)
+        return 0; /* they are all to be answered now */
+    if (parked_ns != INT64_MAX)
+        timeout_ms = until(parked_ns, now_ns, timeout_ms);
+    if (loop->draining)
+        timeout_ms = until(atomic_load(&loop->http->drain_until_ns), now_ns, timeout_ms);
+    return timeout_ms;
+}
+
+static void close_overdue(struct http_loop *loop)
+{
+    struct deadlines *lists[] = {&loop->heads, &loop->answers};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        for (;;) {
+            struct deadline *over = deadlines_take(lists[i], loop->now_ns);
+            if (over == NULL)
+                break;
+            http_connection_shutdown((struct http_connection *)(void *)over);
+        }
+    }
+}
+
+static void close_idle(struct http_loop *loop)
+{
+    struct deadline *next = NULL;
+    for (struct deadline *d = loop->heads.first; d != NULL; d = next) {
+        struct http_connection *connection = (struct http_connection *)(void *)d;
+        next = d->next;
+        if (!http_connection_idle(connection))
+            continue;
+        deadline_end(d);
+        http_connection_shutdown(connection);
+    }
+}
+
+static void begin_drain(struct http_loop *loop)
+{
+    loop->draining = true;
+    for (size_t i = 0; i < loop->ports_count; i++) {
+        int listen_fd = MHD_quiesce_daemon(loop->ports[i].daemon);
+        if (listen_fd >= 0)
+            (void)close(listen_fd); /* ours again */
+    }
+}
+
+/* False: the loop is done. */
+static bool go_on(struct http_loop *loop)
+{
+    if (!atomic_load(&loop->http->stopping))
+        return true;
+    if (!loop->draining)
+        begin_drain(loop);
+    close_idle(loop);
+    return atomic_load_explicit(&loop->connections, memory_order_relaxed) > 0 &&
+           clock_boot_ns() < atomic_load(&loop->http->drain_until_ns);
+}
+
+/* Which of its ports an event belongs to; NULL = none: then it is a connection's, whose client hung up. */
+static struct http_port *port_of(struct http_loop *loop, void *pointer)
+{
+    for (size_t i = 0; i < loop->ports_count; i++) {
+        if (pointer == &loop->ports[i])
+            return &loop->ports[i];
+    }
+    return NULL;
+}
+
+/* Wait, take the wake-up, and note which ports have something to do: events, or work left from their last turn. */
+static void wait_for_events(struct http_loop *loop)
+{
+    struct epoll_event events[EVENTS_MAX];
+    uint64_t wakes;
+    for (size_t i = 0; i < loop->ports_count; i++) {
+        struct http_port *port = &loop->ports[i];
+        /* At its limit the library takes the listening socket out of its set, and back in only when it is run again:
+         * no event would tell of who waits there. */
+        port->due = port->freed || port->resumed || MHD_get_timeout_i(port->daemon) == 0;
+        port->freed = false;
+        port->resumed = false;
+    }
+    int count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, loop_timeout_ms(loop));
+    loop->woken = false;
+    for (int i = 0; i < count; i++) {
+        struct http_port *port = port_of(loop, events[i].data.ptr);
+        if (events[i].data.ptr == loop) {
+            (void)!read(loop->wake_fd, &wakes, sizeof wakes);
+            loop->woken = true;
+        } else if (port != NULL) {
+            port->due = true;
+        } else {
+            http_connection_hangup(events[i].data.ptr);
+        }
+    }
+}
+
+/* After a crowd has left, give its memory back: the allocator would keep it for the next one. */
+static void give_memory_back(struct http_loop *loop)
+{
+    size_t connections = atomic_load_explicit(&loop->connections, memory_order_relaxed);
+    if (connections > loop->connections_peak)
+        loop->connections_peak = connections;
+    if (loop->connections_peak < CROWD_CONNECTIONS || connections > loop->connections_peak / 4)
+        return;
+    loop->connections_peak = connections;
+    http_exchanges_free(loop);
+    (void)malloc_trim(0);
+}
+
+void *http_loop_main(void *context)
+{
+    struct http_loop *loop = context;
+    const struct http_handler *handler = &loop->http->options.handler;
+    do {
+        wait_for_events(loop);
+        loop->now_ns = clock_boot_ns();
+        close_overdue(loop);
+        handler->wake(loop->worker, loop->woken, loop->draining, http_connection_resume);
+        for (size_t i = 0; i < loop->ports_count; i++) {
+            struct http_port *port = &loop->ports[i];
+            bool due = port->due || port->resumed;
+            port->resumed = false;
+            if (due)
+                (void)MHD_run(port->daemon);
+        }
+        handler->turn_end(loop->worker, http_connection_resume);
+        give_memory_back(loop);
+    } while (go_on(loop));
+    return NULL;
+}

@@ -1,0 +1,118 @@
+/* Admission. */
+#include "api/request/admission.h"
+
+#include <arpa/inet.h>
+
+#include "api/http/problem.h"
+
+static bool host_name_valid(struct slice name)
+{
+    static const bool good[256] = {['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true,
+                                   ['-'] = true,         ['.'] = true,         ['_'] = true,         ['~'] = true};
+    for (size_t i = 0; i < name.bytes; i++) {
+        if (!good[(unsigned char)name.data[i]])
+            return false;
+    }
+    return name.bytes > 0;
+}
+
+/* What follows the name: nothing, or a colon and a port. An empty port is allowed by RFC 3986. */
+static bool host_port_valid(struct slice rest)
+{
+    unsigned port = 0;
+    if (rest.bytes == 0)
+        return true;
+    if (rest.data[0] != ':' || rest.bytes > 6)
+        return false;
+    for (size_t i = 1; i < rest.bytes; i++) {
+        if (rest.data[i] < '0' || rest.data[i] > '9')
+            return false;
+        port = port * 10 + (unsigned)(rest.data[i] - '0');
+    }
+    return port <= 65535;
+}
+
+static bool host_literal_valid(struct slice address)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr parsed;
+    if (address.bytes == 0 || address.bytes >= sizeof text || memchr(address.data, '\0', address.bytes) != NULL)
+        return false; /* inet_pton() would stop at a NUL and believe what stands before it */
+    memcpy(text, address.data, address.bytes);
+    text[address.bytes] = '\0';
+    return inet_pton(AF_INET6, text, &parsed) == 1;
+}
+
+static bool host_valid(struct slice host)
+{
+    const char *end;
+    if (host.bytes > 0 && host.data[0] == '[') {
+        end = memchr(host.data, ']', host.bytes);
+        if (end == NULL || !host_literal_valid((struct slice){host.data + 1, (size_t)(end - host.data) - 1}))
+            return false;
+        end++;
+    } else {
+        end = host.bytes > 0 ? memchr(host.data, ':', host.bytes) : NULL;
+        if (end == NULL)
+            return host_name_valid(host);
+        if (!host_name_valid((struct slice){host.data, (size_t)(end - host.data)}))
+            return false;
+    }
+    return host_port_valid((struct slice){end, host.bytes - (size_t)(end - host.data)});
+}
+
+static bool check_host(const struct request *request, struct response *out)
+{
+    if (request->hosts_count == 0 && !request->version_1_1)
+        return true;
+    if (request->hosts_count == 0)
+        problem_answer(out, PROBLEM_BAD_REQUEST, "The header 'Host' is missing.");
+    else if (request->hosts_count > 1)
+        problem_answer(out, PROBLEM_BAD_REQUEST, "The header 'Host' is repeated.");
+    else if (!host_valid(request->host))
+        problem_answer(out, PROBLEM_BAD_REQUEST, "The header 'Host' is malformed.");
+    else
+        return true;
+    return false;
+}
+
+static bool check_size(const struct request *request, struct response *out)
+{
+    if (request->target_bytes > TARGET_BYTES_MAX ||
+        (request->head_too_large && request->target_bytes > REQUEST_HEAD_COST_MAX / 2))
+        problem_answer(out, PROBLEM_TARGET, "The request target is longer than %d bytes, or too long for the head.",
+                       TARGET_BYTES_MAX);
+    else if (request->head_too_large)
+        problem_answer(out, PROBLEM_HEADERS, "The request line and the header fields take more than %d bytes.",
+                       REQUEST_HEAD_COST_MAX);
+    else
+        return true;
+    return false;
+}
+
+bool admission_check(const struct request *request, struct response *out)
+{
+    if (!check_size(request, out))
+        return false;
+    if (!request->version_known) {
+        problem_answer(out, PROBLEM_VERSION, "HTTP/1.1 and HTTP/1.0 are supported.");
+        return false;
+    }
+    if (request->method == METHOD_OTHER) {
+        response_header(out, "Allow", ADMISSION_ALLOW);
+        problem_answer(out, PROBLEM_METHOD, "The methods are " ADMISSION_ALLOW ".");
+        return false;
+    }
+    if (!check_host(request, out))
+        return false;
+    if (request->expect_unknown) {
+        problem_answer(out, PROBLEM_EXPECT, "The header 'Expect' asks for something that is not known here.");
+        return false;
+    }
+    if (request->has_body) {
+        problem_answer(out, PROBLEM_BODY,
+                       "No request has a body here: Content-Length is 0 or absent, and so is Transfer-Encoding.");
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,54 @@
+/* From a raw request target to path segments and query parameters: strict, so that no two readers of one target can
+ * understand it differently. */
+#ifndef STATEGATE_API_REQUEST_TARGET_H
+#define STATEGATE_API_REQUEST_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/slice.h"
+#include "core/base/status.h"
+
+#define TARGET_BYTES_MAX 3072   /* the longest collection and id, percent-encoded, or a cursor, and as much again */
+#define TARGET_SEGMENTS_MAX 8   /* no route is deeper than 4 */
+#define TARGET_PARAMS_MAX 16    /* more than any route knows */
+#define PARAM_LIMIT_DEFAULT 100
+#define PARAM_LIMIT_MAX 1000
+
+struct param {
+    struct slice name;
+    struct slice value;
+};
+
+struct target {
+    size_t segments_count; /* may exceed the array: deeper than any route */
+    struct slice segments[TARGET_SEGMENTS_MAX];
+    size_t params_count;
+    struct param params[TARGET_PARAMS_MAX];
+};
+
+/* Parse a request target in origin form, or in absolute form, whose scheme and authority are dropped. Segments and
+ * parameters are percent-decoded in place, one by one, so `%2F` never splits a segment; in parameters `+` is a space.
+ * The slices of `out` point into `text`. SG_INVALID says what is wrong: a fragment, `*`, a character that must be
+ * percent-encoded, a bad percent-encoding, %00, bytes that are not UTF-8, a parameter that is repeated or has no `=`.
+ */
+SG_MUST_CHECK enum sg_status target_parse(char *text, size_t bytes, struct target *out, struct sg_error *err);
+
+/* The value of a parameter; false if it is absent. */
+bool target_param(const struct target *target, const char *name, struct slice *value);
+
+/* A collection or an id as a path segment: not empty, not "." or "..", at most `bytes_max` bytes. SG_INVALID names it.
+ */
+SG_MUST_CHECK enum sg_status segment_check(struct slice segment, size_t bytes_max, const char *what,
+                                           struct sg_error *err);
+
+/* `limit`: 1..PARAM_LIMIT_MAX, decimal; PARAM_LIMIT_DEFAULT where it is absent. */
+SG_MUST_CHECK enum sg_status param_limit(const struct target *target, size_t *limit, struct sg_error *err);
+
+/* Seconds as a decimal with at most 3 places and without sign or exponent, at most PARAM_SECONDS_MAX. */
+#define PARAM_SECONDS_MAX 1000000000
+SG_MUST_CHECK enum sg_status param_seconds(struct slice value, const char *name, int64_t *out_ns,
+                                           struct sg_error *err);
+
+#endif

@@ -1,0 +1,332 @@
+/* /metrics: Prometheus text. A series that is unknown is absent. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/routes/handlers.h"
+#include "api/http/http.h"
+#include "api/routes/process_stats.h"
+#include "api/http/problem.h"
+#include "api/worker.h"
+#include "core/base/time.h"
+#include "core/version.h"
+
+#define METRICS_BYTES_MAX (64u << 20)
+#define LABEL_BYTES (4 * 256 + 64) /* the longest stream or collection name, escaped, and its label's name */
+
+struct scrape {
+    struct call *call;
+    struct buffer body;
+    bool readable;  /* the read model can be read */
+    int64_t now_ns; /* boot clock */
+    int64_t wall_ns;
+};
+
+static void family(struct scrape *s, const char *name, const char *type, const char *help)
+{
+    buffer_append_format(&s->body, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* `name="value"`, escaped. */
+static void label(char out[LABEL_BYTES], const char *name, const char *value)
+{
+    size_t used = (size_t)snprintf(out, LABEL_BYTES, "%s=\"", name);
+    for (; *value != '\0' && used + 4 < LABEL_BYTES; value++) {
+        if (*value == '\\' || *value == '"' || *value == '\n')
+            out[used++] = '\\';
+        out[used++] = *value == '\n' ? 'n' : *value;
+    }
+    out[used++] = '"';
+    out[used] = '\0';
+}
+
+static void stream_label(const struct scrape *s, size_t stream, char out[LABEL_BYTES])
+{
+    label(out, "stream", s->call->worker->api->context.settings->streams[stream].name);
+}
+
+static size_t streams_count(const struct scrape *s)
+{
+    return s->call->worker->api->context.settings->streams_count;
+}
+
+static struct stream_metrics *stream_metrics(const struct scrape *s, size_t stream)
+{
+    return metrics_stream(s->call->worker->api->context.metrics, stream);
+}
+
+static uint64_t load(const atomic_uint_fast64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void render_events(struct scrape *s)
+{
+    char stream[LABEL_BYTES];
+    family(s, "stategate_events_total", "counter", "Events taken from the stream, by what applying them came to.");
+    for (size_t i = 0; i < streams_count(s); i++) {
+        stream_label(s, i, stream);
+        for (unsigned k = 0; k < EVENT_RESULTS_COUNT; k++)
+            buffer_append_format(&s->body, "stategate_events_total{%s,result=\"%s\"} %" PRIu64 "\n", stream,
+                                 event_result_name((enum event_result)k), load(&stream_metrics(s, i)->events[k]));
+    }
+    family(s, "stategate_rejected_total", "counter", "Events that could not be applied, by reason.");
+    for (size_t i = 0; i < streams_count(s); i++) {
+        stream_label(s, i, stream);
+        for (unsigned k = REASON_NONE + 1; k < REASON_CONFLICT; k++) /* a conflict is a result of its own */
+            buffer_append_format(&s->body, "stategate_rejected_total{%s,reason=\"%s\"} %" PRIu64 "\n", stream,
+                                 event_reason_name((enum event_reason)k), load(&stream_metrics(s, i)->rejected[k]));
+    }
+    family(s, "stategate_probes_total", "counter", "Questions for the stream's head, by whether they proved anything.");
+    for (size_t i = 0; i < streams_count(s); i++) {
+        stream_label(s, i, stream);
+        for (unsigned k = 0; k < PROBE_RESULTS_COUNT; k++)
+            buffer_append_format(&s->body, "stategate_probes_total{%s,result=\"%s\"} %" PRIu64 "\n", stream,
+                                 probe_result_name((enum probe_result)k), load(&stream_metrics(s, i)->probes[k]));
+    }
+}
+
+/* One counter of each stream, by its place in the struct. */
+static void render_stream_counter(struct scrape *s, const char *name, const char *help, size_t offset)
+{
+    char stream[LABEL_BYTES];
+    family(s, name, "counter", help);
+    for (size_t i = 0; i < streams_count(s); i++) {
+        const char *metrics = (const char *)stream_metrics(s, i);
+        stream_label(s, i, stream);
+        buffer_append_format(&s->body, "%s{%s} %" PRIu64 "\n", name, stream,
+                             load((const atomic_uint_fast64_t *)(const void *)(metrics + offset)));
+    }
+}
+
+static void render_stream_histogram(struct scrape *s, const char *name, const char *help, size_t offset)
+{
+    char stream[LABEL_BYTES];
+    family(s, name, "histogram", help);
+    for (size_t i = 0; i < streams_count(s); i++) {
+        const char *metrics = (const char *)stream_metrics(s, i);
+        stream_label(s, i, stream);
+        metrics_histogram_render((const struct metrics_histogram *)(const void *)(metrics + offset), name, stream,
+                                 &s->body);
+    }
+}
+
+static void render_ingest(struct scrape *s)
+{
+    render_stream_counter(s, "stategate_stream_epoch_changes_total",
+                          "Times that the stream was found to be another one.",
+                          offsetof(struct stream_metrics, epoch_changes));
+    render_stream_counter(s, "stategate_stream_gaps_total", "Times that events were found to be lost to this replica.",
+                          offsetof(struct stream_metrics, gaps));
+    render_stream_counter(s, "stategate_stream_resyncs_total", "Times that the consumer was made anew.",
+                          offsetof(struct stream_metrics, resyncs));
+    render_stream_counter(s, "stategate_clock_skew_total", "Events whose stream timestamp lay after this host's clock.",
+                          offsetof(struct stream_metrics, clock_skew));
+    render_stream_histogram(s, "stategate_event_visible_seconds",
+                            "From the stream's timestamp of an event to its commit.",
+                            offsetof(struct stream_metrics, visible_seconds));
+    render_stream_histogram(s, "stategate_apply_batch_events", "Events per transaction.",
+                            offsetof(struct stream_metrics, batch_events));
+    render_stream_histogram(s, "stategate_apply_seconds", "Time that a transaction of events took.",
+                            offsetof(struct stream_metrics, apply_seconds));
+}
+
+/* The value of a gauge of one stream; false = unknown. */
+typedef bool stream_gauge(const struct scrape *s, const struct turn_stream *stream, char out[32]);
+
+static bool gauge_head(const struct scrape *s, const struct turn_stream *stream, char out[32])
+{
+    (void)s;
+    (void)snprintf(out, 32, "%" PRIu64, stream->view.head);
+    return stream->view.head_known;
+}
+
+static bool gauge_applied(const struct scrape *s, const struct turn_stream *stream, char out[32])
+{
+    (void)s;
+    (void)snprintf(out, 32, "%" PRIu64, stream->row->position);
+    return stream->row->id != 0;
+}
+
+static bool gauge_lag(const struct scrape *s, const struct turn_stream *stream, char out[32])
+{
+    (void)s;
+    (void)snprintf(out, 32, "%" PRIu64, stream->view.lag);
+    return stream->view.head_known;
+}
+
+static bool gauge_staleness(const struct scrape *s, const struct turn_stream *stream, char out[32])
+{
+    (void)snprintf(out, 32, "%.6f", (double)(s->now_ns - stream->view.proof_ns) / (double)NS_PER_S);
+    return stream->view.staleness_known;
+}
+
+static bool gauge_confirmed(const struct scrape *s, const struct turn_stream *stream, char out[32])
+{
+    int64_t confirmed_ns = s->wall_ns - (s->now_ns - stream->view.proof_ns);
+    (void)snprintf(out, 32, "%.3f", (double)confirmed_ns / (double)NS_PER_S);
+    return stream->view.staleness_known;
+}
+
+static void render_stream_gauge(struct scrape *s, const char *name, const char *help, stream_gauge *gauge)
+{
+    char stream[LABEL_BYTES];
+    char value[32];
+    family(s, name, "gauge", help);
+    for (size_t i = 0; s->readable && i < streams_count(s); i++) {
+        if (!gauge(s, turn_stream(s->call->worker->turn, i), value))
+            continue;
+        stream_label(s, i, stream);
+        buffer_append_format(&s->body, "%s{%s} %s\n", name, stream, value);
+    }
+}
+
+static void render_freshness(struct scrape *s)
+{
+    char stream[LABEL_BYTES];
+    render_stream_gauge(s, "stategate_stream_head_sequence", "The newest proved last sequence of the stream.",
+                        gauge_head);
+    render_stream_gauge(s, "stategate_stream_applied_sequence", "The sequence up to which everything is applied.",
+                        gauge_applied);
+    render_stream_gauge(s, "stategate_stream_lag", "Sequences behind the newest proved head.", gauge_lag);
+    render_stream_gauge(s, "stategate_stream_staleness_seconds", "Age of the newest proof that everything was applied.",
+                        gauge_staleness);
+    render_stream_gauge(s, "stategate_stream_confirmed_timestamp_seconds",
+                        "When everything that was published is proved to be applied.", gauge_confirmed);
+    family(s, "stategate_stream_status", "gauge", "1 for the status that the stream has.");
+    for (size_t i = 0; s->readable && i < streams_count(s); i++) {
+        enum stream_status now = turn_stream(s->call->worker->turn, i)->view.status;
+        stream_label(s, i, stream);
+        for (unsigned k = 0; k < STREAM_STATUSES_COUNT; k++)
+            buffer_append_format(&s->body, "stategate_stream_status{%s,status=\"%s\"} %d\n", stream,
+                                 stream_status_name((enum stream_status)k), k == (unsigned)now);
+    }
+}
+
+static bool visit_entities(void *context, const struct model_collection *collection)
+{
+    struct scrape *s = context;
+    char name[LABEL_BYTES];
+    label(name, "collection", collection->name);
+    buffer_append_format(&s->body, "stategate_entities{%s} %" PRIu64 "\n", name, collection->entities);
+    return true;
+}
+
+static void visit_tombstones(void *context, const char *collection, uint64_t count)
+{
+    struct scrape *s = context;
+    char name[LABEL_BYTES];
+    label(name, "collection", collection);
+    buffer_append_format(&s->body, "stategate_tombstones_total{%s} %" PRIu64 "\n", name, count);
+}
+
+static void render_model(struct scrape *s)
+{
+    struct model_sizes sizes = {0};
+    struct sg_error err;
+    family(s, "stategate_entities", "gauge", "Entities, without deleted ones.");
+    if (s->readable && model_read_collections(turn_reader(s->call->worker->turn), visit_entities, s, &err) != SG_OK)
+        turn_failed(s->call->worker->turn, &err);
+    family(s, "stategate_tombstones_total", "counter", "Entities that were deleted.");
+    metrics_tombstones(s->call->worker->api->context.metrics, visit_tombstones, s);
+    model_sizes(s->call->worker->api->context.settings->database, &sizes);
+    family(s, "stategate_database_bytes", "gauge", "Size of the database file.");
+    if (sizes.database_bytes >= 0)
+        buffer_append_format(&s->body, "stategate_database_bytes %" PRId64 "\n", sizes.database_bytes);
+    family(s, "stategate_wal_bytes", "gauge", "Size of the database's write-ahead log.");
+    if (sizes.wal_bytes >= 0)
+        buffer_append_format(&s->body, "stategate_wal_bytes %" PRId64 "\n", sizes.wal_bytes);
+}
+
+static void render_requests_of(struct scrape *s, const char *path, unsigned route)
+{
+    const struct api *api = s->call->worker->api;
+    for (unsigned method = 0; method < REQUEST_METHODS_COUNT; method++) {
+        for (unsigned code = 0; code < ROUTE_CODES_MAX && route_codes[code] != 0; code++) {
+            uint64_t count = 0;
+            for (unsigned i = 0; i < api->workers_count; i++)
+                count += load(&api->workers[i]->counters->requests[route][method][code]);
+            if (count > 0)
+                buffer_append_format(
+                    &s->body, "stategate_http_requests_total{route=\"%s\",method=\"%s\",code=\"%u\"} %" PRIu64 "\n",
+                    path, router_method_name((enum request_method)method), route_codes[code], count);
+        }
+    }
+}
+
+/* The histograms of all loops as one. */
+static void render_seconds_of(struct scrape *s, const char *path, unsigned route)
+{
+    const struct api *api = s->call->worker->api;
+    struct metrics_histogram sum;
+    char route_label[LABEL_BYTES];
+    const struct metrics_histogram *first = &api->workers[0]->counters->seconds[route];
+    metrics_histogram_init(&sum, first->bounds, first->bounds_count);
+    for (unsigned i = 0; i < api->workers_count; i++) {
+        const struct metrics_histogram *h = &api->workers[i]->counters->seconds[route];
+        for (size_t k = 0; k <= h->bounds_count; k++)
+            atomic_fetch_add_explicit(&sum.counts[k], load(&h->counts[k]), memory_order_relaxed);
+        atomic_fetch_add_explicit(&sum.sum_nano, load(&h->sum_nano), memory_order_relaxed);
+    }
+    label(route_label, "route", path);
+    metrics_histogram_render(&sum, "stategate_http_request_seconds", route_label, &s->body);
+}
+
+/* Nothing where there is no cache: 0 hits would look like a cold one. */
+static void render_cache(struct scrape *s)
+{
+    struct model_cache_facts facts;
+    if (s->call->worker->api->context.settings->cache_bytes == 0)
+        return;
+    model_shared_cache_facts(s->call->worker->api->context.shared, &facts);
+    family(s, "stategate_cache_bytes", "gauge",
+           "Memory that the cache has taken: for rows, and where others lie.");
+    buffer_append_format(&s->body, "stategate_cache_bytes %" PRIu64 "\n", facts.bytes);
+    family(s, "stategate_cache_rows", "gauge", "Rows in the cache.");
+    buffer_append_format(&s->body, "stategate_cache_rows %" PRIu64 "\n", facts.rows);
+    family(s, "stategate_cache_hits_total", "counter", "Reads by id that found their row in the cache.");
+    buffer_append_format(&s->body, "stategate_cache_hits_total %" PRIu64 "\n", facts.hits);
+    family(s, "stategate_cache_misses_total", "counter", "Reads by id that did not, and went to the database.");
+    buffer_append_format(&s->body, "stategate_cache_misses_total %" PRIu64 "\n", facts.misses);
+}
+
+static const char *route_path(unsigned route)
+{
+    const struct route *r = router_route((enum route_id)route);
+    return r != NULL ? r->path : "none";
+}
+
+static void render_http(struct scrape *s)
+{
+    family(s, "stategate_http_requests_total", "counter", "Requests answered, by route, method and status code.");
+    for (unsigned route = 0; route <= ROUTES_COUNT; route++)
+        render_requests_of(s, route_path(route), route);
+    family(s, "stategate_http_request_seconds", "histogram", "Time to make an answer.");
+    for (unsigned route = 0; route <= ROUTES_COUNT; route++)
+        render_seconds_of(s, route_path(route), route);
+    family(s, "stategate_http_connections", "gauge", "Open connections.");
+    buffer_append_format(&s->body, "stategate_http_connections %zu\n", http_connections(s->call->worker->api->http));
+}
+
+void metrics_page(struct call *call, struct response *out)
+{
+    struct sg_error err;
+    struct scrape scrape = {.call = call};
+    buffer_init(&scrape.body, METRICS_BYTES_MAX);
+    scrape.readable = turn_begin(call->worker->turn, &err) == SG_OK;
+    scrape.now_ns = clock_boot_ns();
+    scrape.wall_ns = clock_wall_ns();
+    family(&scrape, "stategate_build_info", "gauge", "1, with the version of the program.");
+    buffer_append_text(&scrape.body, "stategate_build_info{version=\"" STATEGATE_VERSION "\"} 1\n");
+    render_events(&scrape);
+    render_ingest(&scrape);
+    render_freshness(&scrape);
+    render_model(&scrape);
+    waits_render(call->worker->api->waits, &scrape.body);
+    render_cache(&scrape);
+    render_http(&scrape);
+    metrics_process_render(&scrape.body);
+    response_body_take(out, &scrape.body);
+    response_header(out, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+    response_header(out, "Cache-Control", "no-store");
+}

@@ -1,0 +1,162 @@
+/* /v1/status: what is known about each stream, and how. What is unknown is absent. */
+#include <inttypes.h>
+
+#include "api/routes/handlers.h"
+#include "api/answer/headers.h"
+#include "api/worker.h"
+#include "core/base/time.h"
+#include "core/version.h"
+
+#define STATUS_BYTES_MAX (4u << 20)
+
+struct entity_sums {
+    const struct settings *settings;
+    uint64_t entities[SETTINGS_STREAMS_MAX];
+};
+
+static bool visit_collection(void *context, const struct model_collection *collection)
+{
+    struct entity_sums *sums = context;
+    for (size_t i = 0; i < sums->settings->streams_count; i++) {
+        if (strcmp(sums->settings->streams[i].name, collection->stream) == 0)
+            sums->entities[i] += collection->entities;
+    }
+    return true;
+}
+
+static void append_gaps(struct buffer *body, const struct model_stream *row)
+{
+    buffer_append_text(body, ",\"gaps\":[");
+    for (size_t i = 0; i < row->gaps_count; i++)
+        buffer_append_format(body, "%s{\"first\":%" PRIu64 ",\"last\":%" PRIu64 "}", i > 0 ? "," : "",
+                             row->gaps[i].first, row->gaps[i].last);
+    buffer_append_text(body, "]");
+}
+
+/* The probe that proves the staleness. */
+static void append_probe(struct buffer *body, const struct turn_stream *s)
+{
+    char asked_at[CLOCK_RFC3339_BYTES];
+    if (!s->view.staleness_known)
+        return;
+    clock_rfc3339(s->view.proof_wall_ns, asked_at);
+    buffer_append_format(body, ",\"probe\":{\"askedAt\":\"%s\",\"answeredAfter\":", asked_at);
+    render_json_seconds(body, s->view.proof_answered_ns - s->view.proof_ns);
+    buffer_append_format(body, ",\"head\":%" PRIu64 ",\"epoch\":\"%s\"}", s->view.proof_head, s->row->epoch.text);
+}
+
+static void append_ready(struct buffer *body, struct freshness *freshness, size_t stream)
+{
+    struct freshness_ready ready;
+    freshness_ready(freshness, stream, &ready);
+    buffer_append_format(body, ",\"ready\":{\"ready\":%s,\"position\":%" PRIu64, ready.ready ? "true" : "false",
+                         ready.position);
+    if (ready.target_known)
+        buffer_append_format(body, ",\"target\":%" PRIu64, ready.target);
+    buffer_append_text(body, "}");
+}
+
+/* The build that is on its way, while it is. */
+static void append_rebuild(struct buffer *body, const struct model_stream *row)
+{
+    if (!row->rebuilding)
+        return;
+    buffer_append_format(body, ",\"rebuild\":{\"build\":%" PRId64 ",\"epoch\":\"%s\",\"position\":%" PRIu64,
+                         row->rebuild.build, row->rebuild.epoch.text, row->rebuild.position);
+    if (row->rebuild.target != MODEL_TARGET_UNKNOWN)
+        buffer_append_format(body, ",\"target\":%" PRIu64, row->rebuild.target);
+    buffer_append_text(body, "}");
+}
+
+/* Where the stream is, as the snapshot and the proofs show it. */
+static void append_position(struct buffer *body, const struct turn_stream *s, int64_t now_ns)
+{
+    buffer_append_format(body, ",\"status\":\"%s\",\"position\":%" PRIu64, stream_status_name(s->view.status),
+                         s->row->position);
+    if (s->row->epoch.text[0] != '\0')
+        buffer_append_format(body, ",\"epoch\":\"%s\"", s->row->epoch.text);
+    if (s->row->build > 0)
+        buffer_append_format(body, ",\"build\":%" PRId64, s->row->build);
+    if (s->view.head_known)
+        buffer_append_format(body, ",\"head\":%" PRIu64 ",\"lag\":%" PRIu64, s->view.head, s->view.lag);
+    if (s->view.staleness_known) {
+        buffer_append_text(body, ",\"staleness\":");
+        render_json_seconds(body, now_ns - s->view.proof_ns);
+    }
+}
+
+static enum sg_status append_stream(struct call *call, size_t stream, const struct entity_sums *sums, int64_t now_ns,
+                                    struct buffer *body, struct sg_error *err)
+{
+    struct turn *turn = call->worker->turn;
+    struct freshness *freshness = call->worker->api->context.freshness;
+    const char *name = sums->settings->streams[stream].name;
+    struct freshness_facts facts;
+    uint64_t rejected = 0;
+    uint64_t conflicts = 0;
+    enum sg_status status = model_read_rejected_count(turn_reader(turn), name, &rejected, &conflicts, err);
+    if (status == SG_NOT_FOUND) /* a stream that has no row yet */
+        rejected = conflicts = 0;
+    else if (status != SG_OK)
+        return status;
+    const struct turn_stream *s = turn_stream(turn, stream);
+    freshness_facts(freshness, stream, &facts);
+    buffer_append_text(body, stream > 0 ? ",\n{\"name\":" : "\n{\"name\":");
+    buffer_append_json_string(body, slice_of(name));
+    append_position(body, s, now_ns);
+    append_rebuild(body, s->row);
+    append_probe(body, s);
+    append_gaps(body, s->row);
+    buffer_append_format(body, ",\"rejected\":%" PRIu64 ",\"conflicts\":%" PRIu64 ",\"entities\":%" PRIu64, rejected,
+                         conflicts, sums->entities[stream]);
+    if (facts.error[0] != '\0') {
+        buffer_append_text(body, ",\"lastError\":");
+        buffer_append_json_string(body, slice_of(facts.error));
+    }
+    append_ready(body, freshness, stream);
+    buffer_append_text(body, "}");
+    return SG_OK;
+}
+
+static bool all_ready(const struct api *api)
+{
+    return !atomic_load(&api->draining) &&
+           freshness_all_ready(api->context.freshness, api->context.settings->ready_without_broker);
+}
+
+static enum sg_status append_all(struct call *call, int64_t now_ns, struct buffer *body, struct sg_error *err)
+{
+    struct turn *turn = call->worker->turn;
+    struct entity_sums sums = {.settings = call->worker->api->context.settings};
+    enum sg_status status = model_read_collections(turn_reader(turn), visit_collection, &sums, err);
+    if (status != SG_OK)
+        return status;
+    buffer_append_format(body, "{\"version\":\"" STATEGATE_VERSION "\",\"status\":\"%s\",\"ready\":%s,\"streams\":[",
+                         stream_status_name(turn_claim(turn, TURN_ALL)->status),
+                         all_ready(call->worker->api) ? "true" : "false");
+    for (size_t i = 0; status == SG_OK && i < sums.settings->streams_count; i++)
+        status = append_stream(call, i, &sums, now_ns, body, err);
+    buffer_append_text(body, "]}\n");
+    return status;
+}
+
+void status_show(struct call *call, struct response *out)
+{
+    struct turn *turn = call->worker->turn;
+    struct buffer body;
+    struct sg_error err;
+    buffer_init(&body, STATUS_BYTES_MAX);
+    enum sg_status status = turn_begin(turn, &err);
+    int64_t now_ns = clock_boot_ns();
+    if (status == SG_OK)
+        status = append_all(call, now_ns, &body, &err);
+    if (status != SG_OK) {
+        buffer_free(&body);
+        render_storage(out, turn, &err);
+        return;
+    }
+    response_body_take(out, &body);
+    response_header(out, "Content-Type", "application/json");
+    response_header(out, "Cache-Control", "no-cache");
+    render_claim(out, turn_claim(turn, TURN_ALL), now_ns);
+}

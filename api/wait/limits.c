@@ -1,0 +1,153 @@
+/* Limits and metrics of waiting reads. */
+#include "api/wait/limits.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/time.h"
+#include "core/progress/metrics.h"
+
+#define CHAINS_COUNT 1024 /* clients of one sidecar are few */
+
+static const double seconds_bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
+static const char *const kind_names[WAIT_KINDS_COUNT] = {"version", "position", "staleness"};
+static const char *const outcome_names[WAIT_OUTCOMES_COUNT] = {"met", "deadline", "refused", "gone", "stopped"};
+
+struct client {
+    struct client *next;
+    struct client_address address;
+    size_t parked;
+};
+
+struct waits {
+    size_t parked_max;
+    size_t client_max;
+    atomic_size_t parked;
+    struct metrics_histogram seconds[WAIT_KINDS_COUNT][WAIT_OUTCOMES_COUNT];
+    /* Guarded by mutex: clients that have a parked read. */
+    pthread_mutex_t mutex;
+    struct client *chains[CHAINS_COUNT];
+};
+
+enum sg_status waits_create(size_t parked_max, size_t client_max, struct waits **out, struct sg_error *err)
+{
+    struct waits *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory for waiting reads");
+    w->parked_max = parked_max;
+    w->client_max = client_max;
+    (void)pthread_mutex_init(&w->mutex, NULL);
+    for (size_t k = 0; k < WAIT_KINDS_COUNT; k++) {
+        for (size_t o = 0; o < WAIT_OUTCOMES_COUNT; o++)
+            metrics_histogram_init(&w->seconds[k][o], seconds_bounds, sizeof seconds_bounds / sizeof seconds_bounds[0]);
+    }
+    *out = w;
+    return SG_OK;
+}
+
+void waits_destroy(struct waits *w)
+{
+    if (w == NULL)
+        return;
+    for (size_t i = 0; i < CHAINS_COUNT; i++) {
+        while (w->chains[i] != NULL) {
+            struct client *client = w->chains[i];
+            w->chains[i] = client->next;
+            free(client);
+        }
+    }
+    (void)pthread_mutex_destroy(&w->mutex);
+    free(w);
+}
+
+/* What points at the client, or at the end of its chain. Called with the mutex held. */
+static struct client **client_find(struct waits *w, const struct client_address *address)
+{
+    unsigned hash = 0;
+    for (size_t i = 0; i < sizeof address->bytes; i++)
+        hash = hash * 31 + address->bytes[i];
+    struct client **link = &w->chains[hash % CHAINS_COUNT];
+    while (*link != NULL && memcmp(&(*link)->address, address, sizeof *address) != 0)
+        link = &(*link)->next;
+    return link;
+}
+
+static bool client_take(struct waits *w, const struct client_address *address)
+{
+    struct client **link = client_find(w, address);
+    if (*link == NULL) {
+        if (w->client_max == 0)
+            return false; /* kept only while it has a parked read */
+        *link = calloc(1, sizeof **link);
+        if (*link == NULL)
+            return false;
+        (*link)->address = *address;
+    }
+    if ((*link)->parked >= w->client_max)
+        return false;
+    (*link)->parked++;
+    return true;
+}
+
+static void client_give(struct waits *w, const struct client_address *address)
+{
+    struct client **link = client_find(w, address);
+    struct client *client = *link;
+    if (client != NULL && --client->parked == 0) {
+        *link = client->next;
+        free(client);
+    }
+}
+
+bool waits_take(struct waits *w, const struct client_address *client)
+{
+    if (atomic_fetch_add(&w->parked, 1) >= w->parked_max) {
+        atomic_fetch_sub(&w->parked, 1);
+        return false;
+    }
+    if (w->client_max >= w->parked_max)
+        return true;
+    (void)pthread_mutex_lock(&w->mutex);
+    bool taken = client_take(w, client);
+    (void)pthread_mutex_unlock(&w->mutex);
+    if (!taken)
+        atomic_fetch_sub(&w->parked, 1);
+    return taken;
+}
+
+void waits_give(struct waits *w, const struct client_address *client, enum wait_kind kind, enum wait_outcome outcome,
+                int64_t waited_ns)
+{
+    atomic_fetch_sub(&w->parked, 1);
+    metrics_histogram_add(&w->seconds[kind][outcome], (double)waited_ns / (double)NS_PER_S);
+    if (w->client_max >= w->parked_max)
+        return;
+    (void)pthread_mutex_lock(&w->mutex);
+    client_give(w, client);
+    (void)pthread_mutex_unlock(&w->mutex);
+}
+
+size_t waits_parked(const struct waits *w)
+{
+    return atomic_load_explicit(&w->parked, memory_order_relaxed);
+}
+
+void waits_render(const struct waits *w, struct buffer *out)
+{
+    buffer_append_format(out,
+                         "# HELP stategate_waits_parked Reads that wait for their demands.\n"
+                         "# TYPE stategate_waits_parked gauge\nstategate_waits_parked %zu\n"
+                         "# HELP stategate_wait_seconds How long reads waited, by what for and how it ended.\n"
+                         "# TYPE stategate_wait_seconds histogram\n",
+                         waits_parked(w));
+    for (size_t k = 0; k < WAIT_KINDS_COUNT; k++) {
+        for (size_t o = 0; o < WAIT_OUTCOMES_COUNT; o++) {
+            char labels[64];
+            (void)snprintf(labels, sizeof labels, "kind=\"%s\",outcome=\"%s\"", kind_names[k], outcome_names[o]);
+            metrics_histogram_render(&w->seconds[k][o], "stategate_wait_seconds", labels, out);
+        }
+    }
+}

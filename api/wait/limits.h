@@ -1,0 +1,42 @@
+/* What the waiting reads of all loops share: how many there may be, in all and of one client,
+ * and how their waits ended. */
+#ifndef STATEGATE_API_WAIT_LIMITS_H
+#define STATEGATE_API_WAIT_LIMITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/buffer.h"
+#include "core/base/status.h"
+
+/* An address without its port; all clients of a unix socket are one. */
+struct client_address {
+    unsigned char bytes[17]; /* family (0 = none known), then the address */
+};
+
+/* Labels of stategate_wait_seconds. */
+enum wait_kind { WAIT_VERSION, WAIT_POSITION, WAIT_STALENESS };
+#define WAIT_KINDS_COUNT 3
+enum wait_outcome { WAIT_MET, WAIT_DEADLINE, WAIT_REFUSED, WAIT_GONE, WAIT_STOPPED };
+#define WAIT_OUTCOMES_COUNT 5
+
+struct waits;
+
+/* At most parked_max reads wait at once, and at most client_max of one address. */
+SG_MUST_CHECK enum sg_status waits_create(size_t parked_max, size_t client_max, struct waits **out,
+                                          struct sg_error *err);
+void waits_destroy(struct waits *w);
+
+/* Take a place; false: there is none (or no memory to count it).
+ * Any thread; one short lock where client_max is smaller. */
+bool waits_take(struct waits *w, const struct client_address *client);
+/* Give it back: the wait has ended like this, after `waited_ns`. */
+void waits_give(struct waits *w, const struct client_address *client, enum wait_kind kind, enum wait_outcome outcome,
+                int64_t waited_ns);
+
+size_t waits_parked(const struct waits *w);
+/* stategate_waits_parked and stategate_wait_seconds, with HELP and TYPE. */
+void waits_render(const struct waits *w, struct buffer *out);
+
+#endif

@@ -1,0 +1,377 @@
+/* The parked reads of one loop. */
+#include "api/wait/parked_reads.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define HEAP_CAPACITY_MIN 64u
+#define CHAINS_MIN 1024u /* a power of two; doubled when chains get long */
+
+struct heap {
+    struct parked_place **places; /* owned; from 1 */
+    size_t count;
+    size_t capacity;
+};
+
+struct stream_lot {
+    struct heap positions;
+    struct heap proofs;
+    struct heap probes;
+    int64_t probe_newest_ns; /* the largest time wanted since nothing was; INT64_MIN = nothing is */
+    bool changed;            /* since the last parking_publish */
+};
+
+struct parking {
+    struct progress_loop *loop; /* borrowed */
+    struct heap deadlines;
+    struct parked **chains;     /* owned; by the entity's name */
+    size_t chains_count;
+    size_t entities_count;
+    struct parked *unchecked;
+    size_t streams_count;
+    struct stream_lot streams[];
+};
+
+/* ---- heaps ---- */
+
+static bool heap_reserve(struct heap *h)
+{
+    if (h->count + 1 < h->capacity)
+        return true;
+    size_t capacity = h->capacity > 0 ? h->capacity * 2 : HEAP_CAPACITY_MIN;
+    struct parked_place **places = realloc(h->places, capacity * sizeof h->places[0]);
+    if (places == NULL)
+        return false;
+    h->places = places;
+    h->capacity = capacity;
+    return true;
+}
+
+static void heap_put(struct heap *h, size_t index, struct parked_place *place)
+{
+    h->places[index] = place;
+    place->index = index;
+}
+
+static void heap_up(struct heap *h, size_t index)
+{
+    struct parked_place *place = h->places[index];
+    for (; index > 1 && h->places[index / 2]->key > place->key; index /= 2)
+        heap_put(h, index, h->places[index / 2]);
+    heap_put(h, index, place);
+}
+
+static void heap_down(struct heap *h, size_t index)
+{
+    struct parked_place *place = h->places[index];
+    for (;;) {
+        size_t child = index * 2;
+        if (child > h->count)
+            break;
+        if (child < h->count && h->places[child + 1]->key < h->places[child]->key)
+            child++;
+        if (h->places[child]->key >= place->key)
+            break;
+        heap_put(h, index, h->places[child]);
+        index = child;
+    }
+    heap_put(h, index, place);
+}
+
+/* Room was reserved. */
+static void heap_add(struct heap *h, struct parked_place *place, struct parked *owner, uint64_t key, size_t stream)
+{
+    *place = (struct parked_place){.owner = owner, .key = key, .stream = stream};
+    h->places[++h->count] = place;
+    place->index = h->count;
+    heap_up(h, h->count);
+}
+
+static void heap_remove(struct heap *h, struct parked_place *place)
+{
+    size_t index = place->index;
+    if (index == 0)
+        return;
+    place->index = 0;
+    struct parked_place *last = h->places[h->count--];
+    if (last == place)
+        return;
+    heap_put(h, index, last);
+    heap_up(h, index);
+    heap_down(h, last->index);
+}
+
+static uint64_t heap_first_key(const struct heap *h)
+{
+    return h->count > 0 ? h->places[1]->key : UINT64_MAX;
+}
+
+/* Times are on the boot clock, and may lie before it began. */
+static uint64_t time_key(int64_t ns)
+{
+    return ns > 0 ? (uint64_t)ns : 0;
+}
+
+/* ---- entities ---- */
+
+static struct parked **chain_of(struct parking *lot, uint64_t entity)
+{
+    return &lot->chains[entity & (lot->chains_count - 1)];
+}
+
+static void chain_add(struct parking *lot, struct parked *read)
+{
+    struct parked **head = chain_of(lot, read->wants.entity_name);
+    read->entity_next = *head;
+    read->entity_link = head;
+    if (*head != NULL)
+        (*head)->entity_link = &read->entity_next;
+    *head = read;
+}
+
+static void chain_remove(struct parked *read)
+{
+    *read->entity_link = read->entity_next;
+    if (read->entity_next != NULL)
+        read->entity_next->entity_link = read->entity_link;
+    read->entity_link = NULL;
+    read->entity_next = NULL;
+}
+
+/* Without memory the chains merely stay long. */
+static void chains_grow(struct parking *lot)
+{
+    size_t old_count = lot->chains_count;
+    struct parked **old = lot->chains;
+    struct parked **chains = calloc(old_count * 2, sizeof(struct parked *));
+    if (chains == NULL)
+        return;
+    lot->chains = chains;
+    lot->chains_count = old_count * 2;
+    for (size_t i = 0; i < old_count; i++) {
+        while (old[i] != NULL) {
+            struct parked *read = old[i];
+            chain_remove(read);
+            chain_add(lot, read);
+        }
+    }
+    free(old);
+}
+
+/* ---- the lot ---- */
+
+enum sg_status parking_create(struct progress_loop *loop, size_t streams_count, struct parking **out,
+                              struct sg_error *err)
+{
+    struct parking *lot = calloc(1, sizeof *lot + streams_count * sizeof lot->streams[0]);
+    if (lot != NULL)
+        lot->chains = calloc(CHAINS_MIN, sizeof(struct parked *));
+    if (lot == NULL || lot->chains == NULL) {
+        free(lot);
+        return sg_fail(err, SG_MEMORY, "out of memory for parked reads");
+    }
+    lot->loop = loop;
+    lot->chains_count = CHAINS_MIN;
+    lot->streams_count = streams_count;
+    for (size_t i = 0; i < streams_count; i++)
+        lot->streams[i].probe_newest_ns = INT64_MIN;
+    *out = lot;
+    return SG_OK;
+}
+
+void parking_destroy(struct parking *lot)
+{
+    if (lot == NULL)
+        return;
+    assert(lot->deadlines.count == 0);
+    for (size_t i = 0; i < lot->streams_count; i++) {
+        free(lot->streams[i].positions.places);
+        free(lot->streams[i].proofs.places);
+        free(lot->streams[i].probes.places);
+    }
+    free(lot->deadlines.places);
+    free(lot->chains);
+    free(lot);
+}
+
+static bool reserve(struct parking *lot, const struct parked_wants *w)
+{
+    return heap_reserve(&lot->deadlines) &&
+           (!w->position || heap_reserve(&lot->streams[w->position_stream].positions)) &&
+           (!w->proof || heap_reserve(&lot->streams[w->proof_stream].proofs)) &&
+           (!w->probe || heap_reserve(&lot->streams[w->probe_stream].probes));
+}
+
+static void want_probe(struct stream_lot *s, int64_t sent_ns)
+{
+    if (sent_ns > s->probe_newest_ns)
+        s->probe_newest_ns = sent_ns;
+    s->changed = true;
+}
+
+enum sg_status parking_add(struct parking *lot, struct parked *read, struct sg_error *err)
+{
+    const struct parked_wants *w = &read->wants;
+    assert(!read->in_lot);
+    if (!reserve(lot, w))
+        return sg_fail(err, SG_MEMORY, "out of memory for parked reads");
+    heap_add(&lot->deadlines, &read->deadline, read, time_key(read->deadline_ns), 0);
+    if (w->position) {
+        struct stream_lot *s = &lot->streams[w->position_stream];
+        heap_add(&s->positions, &read->position, read, w->position_sequence, w->position_stream);
+        s->changed = true;
+    }
+    if (w->proof) {
+        struct stream_lot *s = &lot->streams[w->proof_stream];
+        heap_add(&s->proofs, &read->proof, read, time_key(w->proof_ns), w->proof_stream);
+        want_probe(s, w->proof_ns);
+    }
+    if (w->probe) {
+        struct stream_lot *s = &lot->streams[w->probe_stream];
+        heap_add(&s->probes, &read->probe, read, time_key(w->probe_ns), w->probe_stream);
+        want_probe(s, w->probe_ns);
+    }
+    if (w->entity) {
+        if (++lot->entities_count > lot->chains_count)
+            chains_grow(lot);
+        chain_add(lot, read);
+        progress_want_entity(lot->loop, w->entity_name);
+    }
+    read->in_lot = true;
+    read->unchecked = true;
+    read->next_unchecked = lot->unchecked;
+    lot->unchecked = read;
+    return SG_OK;
+}
+
+static void unchecked_remove(struct parking *lot, struct parked *read)
+{
+    struct parked **link = &lot->unchecked;
+    if (!read->unchecked)
+        return;
+    while (*link != read)
+        link = &(*link)->next_unchecked;
+    *link = read->next_unchecked;
+    read->unchecked = false;
+}
+
+static void place_remove(struct stream_lot *s, struct heap *h, struct parked_place *place)
+{
+    if (place->index == 0)
+        return;
+    heap_remove(h, place);
+    s->changed = true;
+    if (s->proofs.count == 0 && s->probes.count == 0)
+        s->probe_newest_ns = INT64_MIN;
+}
+
+void parking_remove(struct parking *lot, struct parked *read)
+{
+    if (!read->in_lot)
+        return;
+    unchecked_remove(lot, read);
+    heap_remove(&lot->deadlines, &read->deadline);
+    struct stream_lot *streams = lot->streams;
+    place_remove(&streams[read->position.stream], &streams[read->position.stream].positions, &read->position);
+    place_remove(&streams[read->proof.stream], &streams[read->proof.stream].proofs, &read->proof);
+    place_remove(&streams[read->probe.stream], &streams[read->probe.stream].probes, &read->probe);
+    if (read->entity_link != NULL) {
+        chain_remove(read);
+        lot->entities_count--;
+        progress_unwant_entity(lot->loop, read->wants.entity_name);
+    }
+    read->in_lot = false;
+}
+
+size_t parking_count(const struct parking *lot)
+{
+    return lot->deadlines.count;
+}
+
+static int64_t key_time(uint64_t key)
+{
+    return key <= INT64_MAX ? (int64_t)key : INT64_MAX;
+}
+
+void parking_publish(struct parking *lot)
+{
+    for (size_t i = 0; i < lot->streams_count; i++) {
+        struct stream_lot *s = &lot->streams[i];
+        if (!s->changed)
+            continue;
+        struct progress_wants wants = {
+            .position = heap_first_key(&s->positions),
+            .proof_ns = key_time(heap_first_key(&s->proofs)),
+            .probe_ns = key_time(heap_first_key(&s->probes)),
+            .probe_newest_ns = s->probe_newest_ns,
+        };
+        s->changed = false;
+        progress_want(lot->loop, i, &wants);
+    }
+}
+
+struct parked *parking_take_unchecked(struct parking *lot)
+{
+    struct parked *list = lot->unchecked;
+    for (struct parked *read = list; read != NULL; read = read->next_unchecked)
+        read->unchecked = false;
+    lot->unchecked = NULL;
+    return list;
+}
+
+bool parked_wants_equal(const struct parked_wants *a, const struct parked_wants *b)
+{
+    return a->entity == b->entity && (!a->entity || a->entity_name == b->entity_name) && a->position == b->position &&
+           (!a->position ||
+            (a->position_stream == b->position_stream && a->position_sequence == b->position_sequence)) &&
+           a->proof == b->proof &&
+           (!a->proof || (a->proof_stream == b->proof_stream && a->proof_ns == b->proof_ns)) && a->probe == b->probe &&
+           (!a->probe || (a->probe_stream == b->probe_stream && a->probe_ns == b->probe_ns));
+}
+
+static struct parked *first_up_to(const struct heap *h, uint64_t key)
+{
+    return h->count > 0 && h->places[1]->key <= key ? h->places[1]->owner : NULL;
+}
+
+struct parked *parking_helped(struct parking *lot, size_t stream, const struct parking_facts *facts)
+{
+    const struct stream_lot *s = &lot->streams[stream];
+    struct parked *read = first_up_to(&s->positions, facts->position);
+    if (read == NULL && facts->proof_ns != INT64_MIN)
+        read = first_up_to(&s->proofs, time_key(facts->proof_ns));
+    if (read == NULL && facts->probe_ns != INT64_MIN)
+        read = first_up_to(&s->probes, time_key(facts->probe_ns));
+    return read;
+}
+
+struct parked *parking_overdue(struct parking *lot, int64_t now_ns)
+{
+    return first_up_to(&lot->deadlines, time_key(now_ns));
+}
+
+struct parked *parking_any(struct parking *lot)
+{
+    return first_up_to(&lot->deadlines, UINT64_MAX);
+}
+
+bool parking_wants_stream(const struct parking *lot, size_t stream)
+{
+    const struct stream_lot *s = &lot->streams[stream];
+    return s->positions.count > 0 || s->proofs.count > 0 || s->probes.count > 0;
+}
+
+void parking_each_entity(struct parking *lot, uint64_t entity, parking_visitor *found, void *context)
+{
+    struct parked *next = NULL;
+    for (struct parked *read = *chain_of(lot, entity); read != NULL; read = next) {
+        next = read->entity_next;
+        if (read->wants.entity_name == entity)
+            found(context, read);
+    }
+}
+
+int64_t parking_next_deadline_ns(const struct parking *lot)
+{
+    return lot->deadlines.count > 0 ? key_time(heap_first_key(&lot->deadlines)) : INT64_MAX;
+}

@@ -1,0 +1,89 @@
+/* Every setting, as plain values: filled by server/config, read-only afterwards, read by everybody. */
+#ifndef STATEGATE_CORE_DOMAIN_SETTINGS_H
+#define STATEGATE_CORE_DOMAIN_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/log.h"
+#include "core/base/slice.h"
+#include "core/domain/subject.h"
+
+#define SETTINGS_STREAMS_MAX 64 /* each costs a connection, a queue and five threads */
+
+enum stream_format { FORMAT_ENVELOPE, FORMAT_KV };
+enum gap_policy { ON_GAP_CONTINUE, ON_GAP_REBUILD };
+/* A stream recreated empty: serve the old rows until its first event, or nothing at once. */
+enum empty_policy { EMPTY_WAIT, EMPTY_SWAP };
+
+struct stream_settings {
+    char *name;                     /* owned; 1..255 bytes, no '.', '*', '>', white space or control bytes */
+    struct subject_template subject;
+    enum stream_format format;
+    char **collections;             /* owned; names this stream owns; empty: any that the template gives */
+    size_t collections_count;
+    bool fixed_collection;          /* `collection: x`: collections[0] is it, the template has no {collection} */
+    enum gap_policy on_gap;
+};
+
+/* Per collection: members removed before anything is written. */
+struct collection_settings {
+    char *name;        /* owned */
+    char **drop;       /* owned; RFC 6901 JSON pointers, none of them "" */
+    size_t drop_count;
+};
+
+struct nats_settings {
+    char *url;              /* owned; comma-separated */
+    char *credentials_file; /* owned; "" = none; so for all strings below */
+    char *nkey_file;        /* an nkey seed */
+    char *token_file;
+    char *user;
+    char *password_file;
+    char *tls_ca_file;
+    char *tls_cert_file;
+    char *tls_key_file;
+    char *domain;
+};
+
+struct settings {
+    char *listen;      /* owned; host:port, [::1]:port or unix:/path */
+    char *listen_ops;  /* owned; "" = none */
+    char *database;    /* owned */
+    bool synchronous_full;
+    int64_t database_bytes_max; /* 0 = no limit */
+    struct nats_settings nats;
+    struct stream_settings *streams; /* owned; 1..SETTINGS_STREAMS_MAX */
+    size_t streams_count;
+    struct collection_settings *collections; /* owned */
+    size_t collections_count;
+    size_t collections_max;
+    int64_t wait_default_ms;
+    int64_t wait_max_ms;
+    size_t parked_max;
+    size_t parked_max_per_client;
+    int64_t probe_idle_ms;
+    int64_t probe_min_interval_ms;
+    int64_t probe_epoch_trust_ms;
+    size_t rejected_max;
+    bool rejected_payload;
+    bool ready_without_broker;
+    enum empty_policy rebuild_empty;
+    unsigned http_loops; /* 0 = processors that affinity and cgroup quota allow */
+    unsigned http_connections_max;
+    int64_t http_head_timeout_ms;
+    int64_t http_answer_timeout_ms;
+    int64_t cache_bytes;
+    enum log_level log_level;
+    enum log_format log_format;
+};
+
+/* The stream that may hold `collection`: the one that names it, else the one whose template gives any name.
+ * -1 if no template can produce it. Any thread, pure. */
+int settings_owner(const struct settings *settings, struct slice collection);
+
+/* The drop list of a collection, or NULL. */
+const struct collection_settings *settings_collection(const struct settings *settings, struct slice collection);
+
+#endif

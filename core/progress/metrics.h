@@ -1,0 +1,57 @@
+/* Counters and histograms that both sides count into, and /metrics shows. Counters count since the process started.
+ * All functions may be called by any thread; relaxed atomics, no locks but the one named. */
+#ifndef STATEGATE_CORE_PROGRESS_METRICS_H
+#define STATEGATE_CORE_PROGRESS_METRICS_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/buffer.h"
+#include "core/domain/event.h"
+#include "core/base/status.h"
+
+#define METRICS_BUCKETS_MAX 16
+#define METRICS_TOMBSTONE_COLLECTIONS_MAX 4096 /* four times the default collections_max; beyond, none is counted */
+
+/* A Prometheus histogram with fixed bounds, in base units. */
+struct metrics_histogram {
+    const double *bounds; /* ascending, static */
+    size_t bounds_count;
+    atomic_uint_fast64_t counts[METRICS_BUCKETS_MAX + 1]; /* the last is +Inf; not cumulative */
+    atomic_uint_fast64_t sum_nano; /* sum in 1e-9 of the unit */
+};
+void metrics_histogram_init(struct metrics_histogram *h, const double *bounds, size_t bounds_count);
+void metrics_histogram_add(struct metrics_histogram *h, double value);
+/* Append its _bucket, _sum and _count lines; `labels` is e.g. `stream="ORDERS"` or "". */
+void metrics_histogram_render(const struct metrics_histogram *h, const char *name, const char *labels,
+                              struct buffer *out);
+
+enum probe_result { PROBE_PROVED, PROBE_UNPROVED, PROBE_FAILED };
+#define PROBE_RESULTS_COUNT 3
+const char *probe_result_name(enum probe_result result); /* "proved", "unproved", "failed" */
+
+struct stream_metrics {
+    atomic_uint_fast64_t events[EVENT_RESULTS_COUNT];
+    atomic_uint_fast64_t rejected[EVENT_REASONS_COUNT];
+    atomic_uint_fast64_t epoch_changes;
+    atomic_uint_fast64_t gaps;
+    atomic_uint_fast64_t clock_skew;  /* events whose stream timestamp lay after our wall clock */
+    atomic_uint_fast64_t probes[PROBE_RESULTS_COUNT];
+    atomic_uint_fast64_t resyncs;
+    struct metrics_histogram visible_seconds; /* stream timestamp to commit */
+    struct metrics_histogram batch_events;
+    struct metrics_histogram apply_seconds;
+};
+
+struct metrics;
+SG_MUST_CHECK enum sg_status metrics_create(size_t streams_count, struct metrics **out, struct sg_error *err);
+void metrics_destroy(struct metrics *m);
+struct stream_metrics *metrics_stream(struct metrics *m, size_t stream);
+
+/* Count a tombstone of a collection. Takes the one lock. */
+void metrics_tombstone(struct metrics *m, struct slice collection);
+typedef void metrics_tombstone_visitor(void *context, const char *collection, uint64_t count);
+void metrics_tombstones(struct metrics *m, metrics_tombstone_visitor *visit, void *context);
+
+#endif

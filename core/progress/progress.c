@@ -1,0 +1,284 @@
+/* Who waits for what, and whom a commit or a proof must wake. */
+#include "core/progress/progress.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/hash.h"
+
+/* What a loop wants of one stream; written by the loop, read by the writing side. */
+struct stream_wants {
+    atomic_uint_fast64_t position;
+    atomic_int_fast64_t proof_ns;
+    atomic_int_fast64_t probe_ns;
+    atomic_int_fast64_t probe_newest_ns;
+};
+
+struct progress_loop {
+    struct progress *progress; /* borrowed */
+    int wake_fd;               /* borrowed */
+    /* Any thread. */
+    atomic_size_t entities_wanted;
+    atomic_bool woken; /* the eventfd was written, and the loop has not looked since */
+    struct stream_wants *streams; /* owned */
+    /* Guarded by mutex. */
+    pthread_mutex_t mutex;
+    size_t mail_count;
+    bool mail_all;
+    uint64_t mail[PROGRESS_MAIL_MAX];
+};
+
+struct probe_listener {
+    progress_probe_bell *bell;
+    void *context;
+};
+
+struct progress {
+    /* Set by progress_create(), then read-only. */
+    size_t streams_count;
+    uint64_t seed;
+    /* Any thread. */
+    atomic_size_t entities_wanted; /* over all loops */
+    atomic_uint *filter;           /* owned; how many parked reads want an entity with this slot */
+    /* Guarded by mutex: loops and sources come and go while the other side runs. */
+    pthread_mutex_t mutex;
+    struct probe_listener *listeners; /* owned; one per stream */
+    size_t loops_count;
+    struct progress_loop *loops[PROGRESS_LOOPS_MAX]; /* owned */
+};
+
+enum sg_status progress_create(size_t streams_count, struct progress **out, struct sg_error *err)
+{
+    struct progress *p = calloc(1, sizeof *p);
+    if (p != NULL) {
+        p->streams_count = streams_count;
+        p->filter = calloc(PROGRESS_ENTITY_SLOTS, sizeof p->filter[0]);
+        p->listeners = calloc(streams_count, sizeof p->listeners[0]);
+    }
+    if (p == NULL || p->filter == NULL || p->listeners == NULL) {
+        if (p != NULL) {
+            free(p->listeners);
+            free(p->filter);
+        }
+        free(p);
+        return sg_fail(err, SG_MEMORY, "out of memory for waiting reads");
+    }
+    p->seed = hash_seed();
+    (void)pthread_mutex_init(&p->mutex, NULL);
+    *out = p;
+    return SG_OK;
+}
+
+void progress_destroy(struct progress *p)
+{
+    if (p == NULL)
+        return;
+    assert(p->loops_count == 0);
+    (void)pthread_mutex_destroy(&p->mutex);
+    free(p->listeners);
+    free(p->filter);
+    free(p);
+}
+
+uint64_t progress_entity(const struct progress *p, struct slice collection, struct slice id)
+{
+    return hash_bytes(hash_bytes(p->seed, collection), id);
+}
+
+/* ---- the reading side ---- */
+
+static void wants_store(struct stream_wants *s, const struct progress_wants *wants)
+{
+    atomic_store(&s->position, wants->position);
+    atomic_store(&s->proof_ns, wants->proof_ns);
+    atomic_store(&s->probe_ns, wants->probe_ns);
+    atomic_store(&s->probe_newest_ns, wants->probe_newest_ns);
+}
+
+enum sg_status progress_join(struct progress *p, int wake_fd, struct progress_loop **out, struct sg_error *err)
+{
+    struct progress_loop *l = calloc(1, sizeof *l);
+    if (l != NULL)
+        l->streams = calloc(p->streams_count, sizeof l->streams[0]);
+    if (l == NULL || l->streams == NULL) {
+        free(l != NULL ? l->streams : NULL);
+        free(l);
+        return sg_fail(err, SG_MEMORY, "out of memory for the waiting reads of a loop");
+    }
+    l->progress = p;
+    l->wake_fd = wake_fd;
+    (void)pthread_mutex_init(&l->mutex, NULL);
+    for (size_t i = 0; i < p->streams_count; i++)
+        wants_store(&l->streams[i], &PROGRESS_WANTS_NONE);
+    (void)pthread_mutex_lock(&p->mutex);
+    assert(p->loops_count < PROGRESS_LOOPS_MAX); /* as many as there may be loops */
+    p->loops[p->loops_count++] = l;
+    (void)pthread_mutex_unlock(&p->mutex);
+    *out = l;
+    return SG_OK;
+}
+
+void progress_leave(struct progress_loop *l)
+{
+    if (l == NULL)
+        return;
+    struct progress *p = l->progress;
+    size_t i = 0;
+    (void)pthread_mutex_lock(&p->mutex);
+    while (i < p->loops_count && p->loops[i] != l)
+        i++;
+    assert(i < p->loops_count);
+    p->loops[i] = p->loops[--p->loops_count];
+    (void)pthread_mutex_unlock(&p->mutex);
+    (void)pthread_mutex_destroy(&l->mutex);
+    free(l->streams);
+    free(l);
+}
+
+void progress_want_entity(struct progress_loop *l, uint64_t entity)
+{
+    atomic_fetch_add(&l->progress->filter[entity % PROGRESS_ENTITY_SLOTS], 1);
+    atomic_fetch_add(&l->entities_wanted, 1);
+    atomic_fetch_add(&l->progress->entities_wanted, 1);
+    atomic_thread_fence(memory_order_seq_cst); /* word first, then the model is read */
+}
+
+void progress_unwant_entity(struct progress_loop *l, uint64_t entity)
+{
+    atomic_fetch_sub(&l->progress->entities_wanted, 1);
+    atomic_fetch_sub(&l->entities_wanted, 1);
+    atomic_fetch_sub(&l->progress->filter[entity % PROGRESS_ENTITY_SLOTS], 1);
+}
+
+void progress_want(struct progress_loop *l, size_t stream, const struct progress_wants *wants)
+{
+    struct progress *p = l->progress;
+    assert(stream < p->streams_count);
+    wants_store(&l->streams[stream], wants);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (wants->probe_newest_ns == INT64_MIN)
+        return;
+    (void)pthread_mutex_lock(&p->mutex);
+    if (p->listeners[stream].bell != NULL)
+        p->listeners[stream].bell(p->listeners[stream].context);
+    (void)pthread_mutex_unlock(&p->mutex);
+}
+
+size_t progress_take(struct progress_loop *l, uint64_t entities[PROGRESS_MAIL_MAX], bool *all)
+{
+    /* First this: what comes after it wakes again. */
+    atomic_store(&l->woken, false);
+    (void)pthread_mutex_lock(&l->mutex);
+    size_t count = l->mail_count;
+    memcpy(entities, l->mail, count * sizeof entities[0]);
+    *all = l->mail_all;
+    l->mail_count = 0;
+    l->mail_all = false;
+    (void)pthread_mutex_unlock(&l->mutex);
+    return count;
+}
+
+/* ---- the writing side ---- */
+
+static void loop_wake(struct progress_loop *l)
+{
+    const uint64_t one = 1;
+    if (!atomic_exchange(&l->woken, true))
+        (void)!write(l->wake_fd, &one, sizeof one); /* an eventfd's counter cannot be full here */
+}
+
+bool progress_entities_wanted(const struct progress *p)
+{
+    atomic_thread_fence(memory_order_seq_cst); /* the commit first, then the word is read */
+    return atomic_load(&p->entities_wanted) > 0;
+}
+
+static void mail_add(struct progress_loop *l, uint64_t entity)
+{
+    (void)pthread_mutex_lock(&l->mutex);
+    if (l->mail_count < PROGRESS_MAIL_MAX)
+        l->mail[l->mail_count++] = entity;
+    else
+        l->mail_all = true;
+    (void)pthread_mutex_unlock(&l->mutex);
+}
+
+static bool mail_waiting(struct progress_loop *l)
+{
+    (void)pthread_mutex_lock(&l->mutex);
+    bool waiting = l->mail_count > 0 || l->mail_all;
+    (void)pthread_mutex_unlock(&l->mutex);
+    return waiting;
+}
+
+void progress_entity_changed(struct progress *p, uint64_t entity)
+{
+    if (atomic_load_explicit(&p->filter[entity % PROGRESS_ENTITY_SLOTS], memory_order_relaxed) == 0)
+        return;
+    (void)pthread_mutex_lock(&p->mutex);
+    for (size_t i = 0; i < p->loops_count; i++) {
+        if (atomic_load(&p->loops[i]->entities_wanted) > 0)
+            mail_add(p->loops[i], entity);
+    }
+    (void)pthread_mutex_unlock(&p->mutex);
+}
+
+void progress_committed(struct progress *p, size_t stream, uint64_t position)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    (void)pthread_mutex_lock(&p->mutex);
+    for (size_t i = 0; i < p->loops_count; i++) {
+        struct progress_loop *l = p->loops[i];
+        bool mail = atomic_load(&l->entities_wanted) > 0 && mail_waiting(l);
+        if (mail || atomic_load(&l->streams[stream].position) <= position)
+            loop_wake(l);
+    }
+    (void)pthread_mutex_unlock(&p->mutex);
+}
+
+void progress_proved(struct progress *p, size_t stream, int64_t proof_ns, int64_t probe_ns)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    (void)pthread_mutex_lock(&p->mutex);
+    for (size_t i = 0; i < p->loops_count; i++) {
+        const struct stream_wants *wants = &p->loops[i]->streams[stream];
+        if (atomic_load(&wants->proof_ns) <= proof_ns || atomic_load(&wants->probe_ns) <= probe_ns)
+            loop_wake(p->loops[i]);
+    }
+    (void)pthread_mutex_unlock(&p->mutex);
+}
+
+void progress_changed(struct progress *p)
+{
+    (void)pthread_mutex_lock(&p->mutex);
+    for (size_t i = 0; i < p->loops_count; i++) {
+        struct progress_loop *l = p->loops[i];
+        (void)pthread_mutex_lock(&l->mutex);
+        l->mail_all = true;
+        (void)pthread_mutex_unlock(&l->mutex);
+        loop_wake(l);
+    }
+    (void)pthread_mutex_unlock(&p->mutex);
+}
+
+bool progress_probe_wanted(struct progress *p, size_t stream, int64_t sent_ns)
+{
+    bool wanted = false;
+    (void)pthread_mutex_lock(&p->mutex);
+    for (size_t i = 0; i < p->loops_count && !wanted; i++)
+        wanted = atomic_load(&p->loops[i]->streams[stream].probe_newest_ns) > sent_ns;
+    (void)pthread_mutex_unlock(&p->mutex);
+    return wanted;
+}
+
+void progress_on_probe_wanted(struct progress *p, size_t stream, progress_probe_bell *bell, void *context)
+{
+    assert(stream < p->streams_count);
+    (void)pthread_mutex_lock(&p->mutex);
+    p->listeners[stream] = (struct probe_listener){bell, context};
+    (void)pthread_mutex_unlock(&p->mutex);
+}

@@ -1,0 +1,369 @@
+/* A stream's own connection to the broker: connect, ask, hang up. What arrives is in link_receive.c. */
+#include "projector/nats/connection_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/time.h"
+#include "projector/nats/nkey.h"
+
+enum sg_status link_library_open(struct sg_error *err)
+{
+    natsStatus s = nats_Open(-1);
+    return s == NATS_OK ? SG_OK : sg_fail(err, SG_MEMORY, "nats.c cannot start: %s", natsStatus_GetText(s));
+}
+
+void link_library_close(void)
+{
+    (void)nats_CloseAndWait(LIBRARY_CLOSE_TIMEOUT_MS);
+}
+
+void link_release_message(void *handle)
+{
+    natsMsg_Destroy(handle);
+}
+
+enum sg_status link_create(const struct nats_settings *nats, const struct stream_settings *stream, struct queue *queue,
+                           link_alarm *alarm, void *alarm_context, struct link **out, struct sg_error *err)
+{
+    struct link *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory for a connection");
+    l->nats = nats;
+    l->stream = stream;
+    l->queue = queue;
+    l->alarm = alarm;
+    l->alarm_context = alarm_context;
+    (void)pthread_mutex_init(&l->mutex, NULL);
+    (void)pthread_cond_init(&l->complete_cond, NULL);
+    *out = l;
+    return SG_OK;
+}
+
+static void servers_free(struct link *l)
+{
+    for (size_t i = 0; i < l->servers_count; i++)
+        free(l->servers[i]);
+    l->servers_count = 0;
+}
+
+void link_destroy(struct link *l)
+{
+    if (l == NULL)
+        return;
+    servers_free(l);
+    (void)pthread_cond_destroy(&l->complete_cond);
+    (void)pthread_mutex_destroy(&l->mutex);
+    free(l);
+}
+
+void link_raise(struct link *l, const char *reason)
+{
+    (void)pthread_mutex_lock(&l->mutex);
+    if (!l->trouble) {
+        l->trouble = true;
+        (void)snprintf(l->reason, sizeof l->reason, "%s", reason);
+    }
+    (void)pthread_mutex_unlock(&l->mutex);
+    l->alarm(l->alarm_context);
+}
+
+static void on_closed(natsConnection *nc, void *closure)
+{
+    (void)nc; /* one that was hung up already at worst causes one more resync */
+    link_raise(closure, "the connection was lost");
+}
+
+/* Errors that no call returns: violations of rights, above all. */
+static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus s, void *closure)
+{
+    struct link *l = closure;
+    const char *text = NULL;
+    (void)sub;
+    if (s == NATS_SLOW_CONSUMER) {
+        link_raise(l, "messages were dropped at a pending limit");
+        return;
+    }
+    if (natsConnection_GetLastError(nc, &text) == NATS_OK || text == NULL || text[0] == '\0')
+        text = text != NULL && text[0] != '\0' ? text : natsStatus_GetText(s);
+    (void)pthread_mutex_lock(&l->mutex);
+    l->denied = s == NATS_NOT_PERMITTED || s == NATS_CONNECTION_AUTH_FAILED || strcasestr(text, "permission") != NULL;
+    l->complained_ns = clock_boot_ns();
+    (void)snprintf(l->broker_error, sizeof l->broker_error, "%s", text);
+    (void)pthread_mutex_unlock(&l->mutex);
+}
+
+/* ---- options ---- */
+
+/* The first line of a secret's file. The caller wipes and frees it. */
+static enum sg_status secret_read(const char *path, char **out, struct sg_error *err)
+{
+    char *secret = calloc(1, LINK_SECRET_BYTES_MAX + 1);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = -1;
+    if (secret != NULL && fd >= 0)
+        n = read(fd, secret, LINK_SECRET_BYTES_MAX);
+    int error = errno;
+    if (fd >= 0)
+        (void)close(fd);
+    if (n <= 0) {
+        free(secret);
+        return sg_fail(err, SG_INVALID, "%s: %s", path, n == 0 ? "the file is empty" : strerror(error));
+    }
+    secret[strcspn(secret, "\r\n")] = '\0';
+    *out = secret;
+    return SG_OK;
+}
+
+static void secret_free(char *secret)
+{
+    if (secret != NULL)
+        explicit_bzero(secret, strlen(secret));
+    free(secret);
+}
+
+static enum sg_status translate(natsStatus s, const char *what, struct sg_error *err)
+{
+    switch (s) {
+    case NATS_OK:
+        return SG_OK;
+    case NATS_NO_MEMORY:
+        return sg_fail(err, SG_MEMORY, "%s: out of memory", what);
+    case NATS_NOT_PERMITTED:
+    case NATS_CONNECTION_AUTH_FAILED:
+        return sg_fail(err, SG_DENIED, "%s: %s", what, natsStatus_GetText(s));
+    default: {
+        const char *detail = nats_GetLastError(NULL);
+        return sg_fail(err, SG_UNAVAILABLE, "%s: %s%s%s", what, natsStatus_GetText(s),
+                       detail != NULL && detail[0] != '\0' ? ": " : "", detail != NULL ? detail : "");
+    }
+    }
+}
+
+static enum sg_status options_set_credentials(const struct nats_settings *nats, natsOptions *o, struct sg_error *err)
+{
+    enum sg_status status = SG_OK;
+    char *secret = NULL;
+    if (nats->credentials_file[0] != '\0')
+        return translate(natsOptions_SetUserCredentialsFromFiles(o, nats->credentials_file, NULL),
+                         nats->credentials_file, err);
+    if (nats->nkey_file[0] != '\0') {
+        char public_key[NKEY_PUBLIC_BYTES];
+        status = secret_read(nats->nkey_file, &secret, err);
+        if (status == SG_OK)
+            status = nkey_public(secret, public_key, err);
+        if (status == SG_OK)
+            status = translate(natsOptions_SetNKeyFromSeed(o, public_key, nats->nkey_file), nats->nkey_file, err);
+    } else if (nats->token_file[0] != '\0') {
+        status = secret_read(nats->token_file, &secret, err);
+        if (status == SG_OK)
+            status = translate(natsOptions_SetToken(o, secret), nats->token_file, err);
+    } else if (nats->user[0] != '\0') {
+        if (nats->password_file[0] != '\0')
+            status = secret_read(nats->password_file, &secret, err);
+        if (status == SG_OK)
+            status = translate(natsOptions_SetUserInfo(o, nats->user, secret != NULL ? secret : ""), "user", err);
+    }
+    secret_free(secret);
+    return status;
+}
+
+static enum sg_status options_set_tls(const struct nats_settings *nats, natsOptions *o, struct sg_error *err)
+{
+    enum sg_status status = SG_OK;
+    /* nats.c does not insist on TLS for tls:// by itself: whoever sits between could talk it out of it. */
+    bool insist = nats->tls_ca_file[0] != '\0' || nats->tls_cert_file[0] != '\0' || strstr(nats->url, "tls://") != NULL;
+    if (insist)
+        status = translate(natsOptions_SetSecure(o, true), "tls", err);
+    if (status == SG_OK && nats->tls_ca_file[0] != '\0')
+        status = translate(natsOptions_LoadCATrustedCertificates(o, nats->tls_ca_file), nats->tls_ca_file, err);
+    if (status == SG_OK && nats->tls_cert_file[0] != '\0')
+        status = translate(natsOptions_LoadCertificatesChain(o, nats->tls_cert_file, nats->tls_key_file),
+                           nats->tls_cert_file, err);
+    return status;
+}
+
+/* The configured addresses, then those that an earlier connection discovered. */
+static enum sg_status options_set_servers(struct link *l, natsOptions *o, struct sg_error *err)
+{
+    const char *servers[LINK_SERVERS_MAX];
+    int count = 0;
+    char *save = NULL;
+    char *urls = strdup(l->nats->url);
+    if (urls == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory for the server addresses");
+    for (char *url = strtok_r(urls, ", ", &save); url != NULL && count < LINK_SERVERS_MAX;
+         url = strtok_r(NULL, ", ", &save))
+        servers[count++] = url;
+    for (size_t i = 0; i < l->servers_count && count < LINK_SERVERS_MAX; i++)
+        servers[count++] = l->servers[i];
+    enum sg_status status = translate(natsOptions_SetServers(o, servers, count), "nats.url", err);
+    free(urls);
+    return status;
+}
+
+/* How the broker's own lists show the connection. nats.c does not escape it in the CONNECT that it sends. */
+static void connection_name(const char *stream, char *out, size_t out_bytes)
+{
+    (void)snprintf(out, out_bytes, "stategate %s", stream);
+    for (char *c = out; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ')
+            *c = '_';
+    }
+}
+
+static enum sg_status options_make(struct link *l, natsOptions **out, struct sg_error *err)
+{
+    natsOptions *o = NULL;
+    char name[300];
+    enum sg_status status = translate(natsOptions_Create(&o), "options", err);
+    if (status != SG_OK)
+        return status;
+    connection_name(l->stream->name, name, sizeof name);
+    natsStatus s = natsOptions_SetAllowReconnect(o, false);
+    if (s == NATS_OK)
+        s = natsOptions_SetTimeout(o, LINK_CONNECT_TIMEOUT_MS);
+    if (s == NATS_OK)
+        s = natsOptions_SetName(o, name);
+    if (s == NATS_OK)
+        s = natsOptions_SetClosedCB(o, on_closed, l);
+    if (s == NATS_OK)
+        s = natsOptions_SetErrorHandler(o, on_error, l);
+    if (s == NATS_OK)
+        s = natsOptions_SetIOBufSize(o, IO_BUFFER_BYTES);
+    status = translate(s, "options", err);
+    if (status == SG_OK)
+        status = options_set_servers(l, o, err);
+    if (status == SG_OK)
+        status = options_set_credentials(l->nats, o, err);
+    if (status == SG_OK)
+        status = options_set_tls(l->nats, o, err);
+    if (status != SG_OK)
+        natsOptions_Destroy(o);
+    else
+        *out = o;
+    return status;
+}
+
+/* ---- connecting ---- */
+
+/* Remember what the cluster told about itself: the one configured server may be the one that is gone next time. */
+static void servers_remember(struct link *l)
+{
+    char **servers = NULL;
+    int count = 0;
+    if (natsConnection_GetDiscoveredServers(l->connection, &servers, &count) != NATS_OK)
+        return;
+    servers_free(l);
+    for (int i = 0; i < count; i++) {
+        if (l->servers_count < LINK_SERVERS_MAX)
+            l->servers[l->servers_count++] = servers[i];
+        else
+            free(servers[i]);
+    }
+    free(servers);
+}
+
+enum sg_status link_connect(struct link *l, struct sg_error *err)
+{
+    natsOptions *o = NULL;
+    enum sg_status status = options_make(l, &o, err);
+    if (status != SG_OK)
+        return status;
+    (void)pthread_mutex_lock(&l->mutex);
+    l->trouble = false;
+    l->denied = false;
+    (void)pthread_mutex_unlock(&l->mutex);
+    status = translate(natsConnection_Connect(&l->connection, o), "connect", err);
+    natsOptions_Destroy(o);
+    if (status == SG_OK)
+        servers_remember(l);
+    else
+        l->connection = NULL;
+    return status;
+}
+
+void link_disconnect(struct link *l)
+{
+    if (l->connection == NULL)
+        return;
+    servers_remember(l);
+    natsConnection_Close(l->connection);
+    if (l->subscription != NULL) {
+        /* Destroying a subscription while its callback runs is not safe in nats.c 3.4.1. */
+        (void)pthread_mutex_lock(&l->mutex);
+        while (!l->complete)
+            (void)pthread_cond_wait(&l->complete_cond, &l->mutex);
+        (void)pthread_mutex_unlock(&l->mutex);
+        natsSubscription_Destroy(l->subscription);
+        l->subscription = NULL;
+    }
+    natsConnection_Destroy(l->connection);
+    l->connection = NULL;
+}
+
+/* ---- asking ---- */
+
+/* What the broker said of our rights, if it did. */
+static enum sg_status request_failed(struct link *l, natsStatus s, const char *subject, struct sg_error *err)
+{
+    char broker_error[sizeof l->broker_error];
+    (void)pthread_mutex_lock(&l->mutex);
+    bool denied = l->denied;
+    memcpy(broker_error, l->broker_error, sizeof broker_error);
+    l->denied = false;
+    (void)pthread_mutex_unlock(&l->mutex);
+    if (denied)
+        return sg_fail(err, SG_DENIED, "%.80s: %.240s", subject, broker_error);
+    if (s == NATS_NO_RESPONDERS)
+        return sg_fail(err, SG_UNAVAILABLE, "%.160s: no responders (is JetStream enabled for this account?)", subject);
+    return translate(s, subject, err);
+}
+
+enum sg_status link_request(struct link *l, const char *subject, struct slice body, struct buffer *reply,
+                            struct sg_error *err)
+{
+    natsMsg *msg = NULL;
+    buffer_reset(reply);
+    natsStatus s = natsConnection_Request(&msg, l->connection, subject, body.data, (int)body.bytes,
+                                          LINK_REQUEST_TIMEOUT_MS);
+    if (s != NATS_OK)
+        return request_failed(l, s, subject, err);
+    buffer_append(reply, natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg));
+    natsMsg_Destroy(msg);
+    return reply->failed ? sg_fail(err, SG_MEMORY, "the answer to %.200s is too large", subject) : SG_OK;
+}
+
+bool link_trouble(struct link *l, char reason[256])
+{
+    (void)pthread_mutex_lock(&l->mutex);
+    bool trouble = l->trouble;
+    if (trouble)
+        memcpy(reason, l->reason, sizeof l->reason);
+    (void)pthread_mutex_unlock(&l->mutex);
+    return trouble;
+}
+
+bool link_complaint(struct link *l, char complaint[256])
+{
+    (void)pthread_mutex_lock(&l->mutex);
+    bool lasting = l->complained_ns != 0 && clock_boot_ns() - l->complained_ns < LINK_COMPLAINT_NS;
+    if (lasting)
+        memcpy(complaint, l->broker_error, sizeof l->broker_error);
+    (void)pthread_mutex_unlock(&l->mutex);
+    return lasting;
+}
+
+uint64_t link_activity(struct link *l)
+{
+    return atomic_load_explicit(&l->activity, memory_order_relaxed);
+}
+
+uint64_t link_received(struct link *l)
+{
+    return atomic_load(&l->received);
+}

@@ -1,0 +1,271 @@
+/* The requests of the JetStream API that the gateway makes. */
+#include "projector/nats/jetstream.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <yyjson.h>
+
+#define CODE_NOT_FOUND 404
+
+/* ---- time ---- */
+
+static bool digits(const char *text, size_t count, int *out)
+{
+    int value = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        value = value * 10 + (text[i] - '0');
+    }
+    *out = value;
+    return true;
+}
+
+/* "Z", "+hh:mm" or "-hh:mm" to seconds east of UTC. */
+static bool zone_seconds(const char *text, size_t bytes, int64_t *out)
+{
+    int hours = 0;
+    int minutes = 0;
+    if (bytes == 1 && (text[0] == 'Z' || text[0] == 'z')) {
+        *out = 0;
+        return true;
+    }
+    if (bytes != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':' || !digits(text + 1, 2, &hours) ||
+        !digits(text + 4, 2, &minutes))
+        return false;
+    *out = (int64_t)(hours * 60 + minutes) * 60 * (text[0] == '-' ? -1 : 1);
+    return true;
+}
+
+bool jetstream_time(struct slice text, int64_t *out_ns)
+{
+    struct tm tm = {0};
+    int64_t fraction_ns = 0;
+    int64_t zone = 0;
+    size_t at = 19;
+    const char *t = text.data;
+    if (text.bytes < 20 || !digits(t, 4, &tm.tm_year) || t[4] != '-' || !digits(t + 5, 2, &tm.tm_mon) || t[7] != '-' ||
+        !digits(t + 8, 2, &tm.tm_mday) || (t[10] != 'T' && t[10] != 't') || !digits(t + 11, 2, &tm.tm_hour) ||
+        t[13] != ':' || !digits(t + 14, 2, &tm.tm_min) || t[16] != ':' || !digits(t + 17, 2, &tm.tm_sec))
+        return false;
+    if (t[at] == '.') {
+        int64_t unit = NS_PER_S / 10;
+        for (at++; at < text.bytes && t[at] >= '0' && t[at] <= '9'; at++, unit /= 10)
+            fraction_ns += (t[at] - '0') * unit;
+    }
+    if (!zone_seconds(t + at, text.bytes - at, &zone))
+        return false;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    *out_ns = ((int64_t)timegm(&tm) - zone) * NS_PER_S + fraction_ns;
+    return true;
+}
+
+/* ---- asking ---- */
+
+/* Parse an answer; its "error" member becomes a status. The caller frees *out. */
+static enum sg_status answer_parse(struct slice answer, const char *stream, yyjson_doc **out, struct sg_error *err)
+{
+    yyjson_doc *doc = yyjson_read(answer.data != NULL ? answer.data : "", answer.bytes, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_val *error = yyjson_obj_get(root, "error");
+    if (yyjson_is_obj(root) && error == NULL) {
+        *out = doc;
+        return SG_OK;
+    }
+    enum sg_status status = SG_INVALID;
+    const char *description = yyjson_get_str(yyjson_obj_get(error, "description"));
+    if (yyjson_get_int(yyjson_obj_get(error, "code")) == CODE_NOT_FOUND)
+        status = SG_NOT_FOUND;
+    if (description == NULL)
+        description = error != NULL ? "refused" : "the answer is no JSON object";
+    status = sg_fail(err, status, "stream %.200s: %.150s", stream, description);
+    yyjson_doc_free(doc);
+    return status;
+}
+
+/* Ask the API; the answer is in js->scratch. */
+static enum sg_status ask(struct jetstream *js, const char *verb, struct slice body, struct slice *answer,
+                          struct sg_error *err)
+{
+    char subject[JETSTREAM_SUBJECT_BYTES];
+    int written = js->domain[0] != '\0' ? snprintf(subject, sizeof subject, "$JS.%s.API.%s", js->domain, verb)
+                                        : snprintf(subject, sizeof subject, "$JS.API.%s", verb);
+    if (written < 0 || (size_t)written >= sizeof subject)
+        return sg_fail(err, SG_INVALID, "the names of stream %s and its subjects are too long together", js->stream);
+    enum sg_status status = link_request(js->link, subject, body, &js->scratch, err);
+    *answer = (struct slice){js->scratch.data, js->scratch.bytes};
+    return status;
+}
+
+static struct slice member_text(yyjson_val *object, const char *name)
+{
+    yyjson_val *value = yyjson_obj_get(object, name);
+    return (struct slice){yyjson_get_str(value), yyjson_get_len(value)};
+}
+
+static int64_t member_int(yyjson_val *object, const char *name, int64_t absent)
+{
+    yyjson_val *value = yyjson_obj_get(object, name);
+    return yyjson_is_int(value) ? yyjson_get_sint(value) : absent;
+}
+
+/* ---- stream information ---- */
+
+/* A leader that is not among its own listed replicas, and a majority of all, it included, active just now. A leader
+ * that was stopped and resumed, and a member without one, were seen to answer with an old last sequence. */
+static bool leader_is_proved(yyjson_val *cluster, int64_t replicas_configured)
+{
+    struct slice leader = member_text(cluster, "leader");
+    int64_t active = 1;
+    size_t index, count;
+    yyjson_val *replica;
+    if (leader.bytes == 0)
+        return false;
+    yyjson_arr_foreach(yyjson_obj_get(cluster, "replicas"), index, count, replica) {
+        if (slice_equal(member_text(replica, "name"), leader))
+            return false;
+        if (!yyjson_get_bool(yyjson_obj_get(replica, "offline")) &&
+            member_int(replica, "active", INT64_MAX) < JETSTREAM_REPLICA_ACTIVE_NS)
+            active++;
+    }
+    return active > replicas_configured / 2;
+}
+
+static bool info_read(yyjson_val *root, struct stream_info *out)
+{
+    yyjson_val *config = yyjson_obj_get(root, "config");
+    yyjson_val *state = yyjson_obj_get(root, "state");
+    int64_t replicas = member_int(config, "num_replicas", 1);
+    int64_t created_ns = 0;
+    if (!yyjson_is_int(yyjson_obj_get(state, "first_seq")) || !yyjson_is_int(yyjson_obj_get(state, "last_seq")))
+        return false; /* unknown must not become 0 */
+    *out = (struct stream_info){
+        .first = (uint64_t)member_int(state, "first_seq", 0),
+        .last = (uint64_t)member_int(state, "last_seq", 0),
+        .retention = slice_equal(member_text(config, "retention"), SLICE_LITERAL("limits")) ? RETENTION_LIMITS
+                                                                                           : RETENTION_OTHER,
+        .max_messages = member_int(config, "max_msgs", -1),
+        .max_bytes = member_int(config, "max_bytes", -1),
+        .max_messages_per_subject = member_int(config, "max_msgs_per_subject", -1),
+        .max_age_ns = member_int(config, "max_age", 0),
+        .message_ttl = yyjson_get_bool(yyjson_obj_get(config, "allow_msg_ttl")),
+        .delete_markers = member_int(config, "subject_delete_marker_ttl", 0) > 0,
+        .replicated = replicas > 1,
+        .leader_proved = replicas <= 1 || leader_is_proved(yyjson_obj_get(root, "cluster"), replicas),
+    };
+    if (jetstream_time(member_text(root, "created"), &created_ns))
+        out->created_ns = created_ns;
+    return true;
+}
+
+enum sg_status jetstream_info_read(struct slice answer, const char *stream, struct stream_info *out,
+                                   struct sg_error *err)
+{
+    yyjson_doc *doc = NULL;
+    enum sg_status status = answer_parse(answer, stream, &doc, err);
+    if (status != SG_OK)
+        return status;
+    if (!info_read(yyjson_doc_get_root(doc), out))
+        status = sg_fail(err, SG_INVALID, "stream %.200s: information without sequences", stream);
+    yyjson_doc_free(doc);
+    return status;
+}
+
+enum sg_status jetstream_info(struct jetstream *js, struct stream_info *out, struct sg_error *err)
+{
+    char verb[JETSTREAM_SUBJECT_BYTES];
+    struct slice answer;
+    (void)snprintf(verb, sizeof verb, "STREAM.INFO.%s", js->stream);
+    enum sg_status status = ask(js, verb, (struct slice){0}, &answer, err);
+    return status == SG_OK ? jetstream_info_read(answer, js->stream, out, err) : status;
+}
+
+/* ---- consumer ---- */
+
+enum sg_status jetstream_create_consumer(struct jetstream *js, const char *name, const char *filter, const char *inbox,
+                                         uint64_t start, struct sg_error *err)
+{
+    char verb[JETSTREAM_SUBJECT_BYTES];
+    struct buffer body;
+    struct slice answer;
+    yyjson_doc *doc = NULL;
+    buffer_init(&body, JETSTREAM_SUBJECT_BYTES * 4);
+    buffer_append_text(&body, "{\"stream_name\":");
+    buffer_append_json_string(&body, slice_of(js->stream));
+    buffer_append_text(&body, ",\"config\":{\"name\":");
+    buffer_append_json_string(&body, slice_of(name));
+    buffer_append_text(&body, ",\"deliver_subject\":");
+    buffer_append_json_string(&body, slice_of(inbox));
+    buffer_append_text(&body, ",\"filter_subject\":");
+    buffer_append_json_string(&body, slice_of(filter));
+    if (start > 1)
+        buffer_append_format(&body, ",\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":%llu",
+                             (unsigned long long)start);
+    else
+        buffer_append_text(&body, ",\"deliver_policy\":\"all\"");
+    buffer_append_format(&body,
+                         ",\"ack_policy\":\"none\",\"replay_policy\":\"instant\",\"flow_control\":true,"
+                         "\"idle_heartbeat\":%lld,\"inactive_threshold\":%lld,"
+                         "\"num_replicas\":1,\"mem_storage\":true}}",
+                         (long long)JETSTREAM_HEARTBEAT_NS, (long long)JETSTREAM_INACTIVE_NS);
+    int written = snprintf(verb, sizeof verb, "CONSUMER.CREATE.%s.%s.%s", js->stream, name, filter);
+    enum sg_status status = SG_OK;
+    if (body.failed || written < 0 || (size_t)written >= sizeof verb)
+        status = sg_fail(err, SG_INVALID, "the names of stream %s and its subjects are too long", js->stream);
+    else
+        status = ask(js, verb, (struct slice){body.data, body.bytes}, &answer, err);
+    if (status == SG_OK)
+        status = answer_parse(answer, js->stream, &doc, err);
+    yyjson_doc_free(doc);
+    buffer_free(&body);
+    return status;
+}
+
+/* ---- messages ---- */
+
+static enum sg_status message_get(struct jetstream *js, struct slice body, struct stream_message *out,
+                                  struct sg_error *err)
+{
+    char verb[JETSTREAM_SUBJECT_BYTES];
+    struct slice answer;
+    yyjson_doc *doc = NULL;
+    (void)snprintf(verb, sizeof verb, "STREAM.MSG.GET.%s", js->stream);
+    enum sg_status status = ask(js, verb, body, &answer, err);
+    if (status == SG_OK)
+        status = answer_parse(answer, js->stream, &doc, err);
+    if (status != SG_OK)
+        return status;
+    yyjson_val *message = yyjson_obj_get(yyjson_doc_get_root(doc), "message");
+    struct slice subject = member_text(message, "subject");
+    *out = (struct stream_message){.sequence = (uint64_t)member_int(message, "seq", 0)};
+    if (subject.bytes > 0 && subject.bytes < sizeof out->subject)
+        memcpy(out->subject, subject.data, subject.bytes);
+    if (out->sequence == 0 || !jetstream_time(member_text(message, "time"), &out->time_ns))
+        status = sg_fail(err, SG_INVALID, "stream %.200s: a message without sequence or time", js->stream);
+    yyjson_doc_free(doc);
+    return status;
+}
+
+enum sg_status jetstream_message(struct jetstream *js, uint64_t sequence, struct stream_message *out,
+                                 struct sg_error *err)
+{
+    char body[64];
+    int written = snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)sequence);
+    return message_get(js, (struct slice){body, (size_t)written}, out, err);
+}
+
+enum sg_status jetstream_next(struct jetstream *js, uint64_t from, const char *filter, struct stream_message *out,
+                              struct sg_error *err)
+{
+    struct buffer body;
+    buffer_init(&body, JETSTREAM_SUBJECT_BYTES * 2);
+    buffer_append_format(&body, "{\"seq\":%llu,\"next_by_subj\":", (unsigned long long)from);
+    buffer_append_json_string(&body, slice_of(filter));
+    buffer_append_text(&body, "}");
+    enum sg_status status = body.failed ? sg_fail(err, SG_MEMORY, "out of memory for a request")
+                                        : message_get(js, (struct slice){body.data, body.bytes}, out, err);
+    buffer_free(&body);
+    return status;
+}

@@ -1,0 +1,76 @@
+/* The requests of the JetStream API that the gateway makes, and their answers as plain values. Written against the API
+ * itself (ADR-31 and its kin) rather than a client library's view of it: what proves freshness must be seen as it
+ * was sent. */
+#ifndef STATEGATE_PROJECTOR_NATS_JETSTREAM_H
+#define STATEGATE_PROJECTOR_NATS_JETSTREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/buffer.h"
+#include "core/base/time.h"
+#include "core/base/status.h"
+#include "projector/nats/connection.h"
+
+#define JETSTREAM_HEARTBEAT_NS (1 * NS_PER_S)
+#define JETSTREAM_INACTIVE_NS (10 * NS_PER_S)      /* the server deletes a consumer that nobody listens to after this */
+#define JETSTREAM_REPLICA_ACTIVE_NS (3 * NS_PER_S) /* a replica heard of by the leader within this counts as active */
+#define JETSTREAM_SUBJECT_BYTES 1200
+
+enum stream_retention { RETENTION_LIMITS, RETENTION_OTHER };
+
+struct stream_info {
+    int64_t created_ns;  /* 0 = not shown */
+    uint64_t first;
+    uint64_t last;
+    /* Settings of the stream that matter here. */
+    enum stream_retention retention;
+    int64_t max_messages; /* -1 = none; so for the next four */
+    int64_t max_bytes;
+    int64_t max_messages_per_subject;
+    int64_t max_age_ns;   /* 0 = none */
+    bool message_ttl;     /* single messages may expire */
+    bool delete_markers;  /* expiry of a subject's last message leaves a marker */
+    /* Replicated, and the answer does not come from a leader with a majority: worth nothing as a proof. */
+    bool replicated;
+    bool leader_proved;   /* true where not replicated */
+};
+
+/* All block up to LINK_REQUEST_TIMEOUT_MS; `scratch` is reused. Errors as link_request; SG_NOT_FOUND: the stream (or,
+ * for jetstream_next, a message) does not exist;
+ * SG_INVALID: the answer is not understood or the request was refused. */
+struct jetstream {
+    struct link *link;     /* borrowed */
+    const char *domain;    /* borrowed; "" = none */
+    const char *stream;    /* borrowed */
+    struct buffer scratch; /* owned by whoever made the struct */
+};
+
+/* Read an answer to STREAM.INFO. SG_INVALID: no JSON object, or without sequences;
+ * SG_NOT_FOUND, SG_INVALID: it is an error. */
+SG_MUST_CHECK enum sg_status jetstream_info_read(struct slice answer, const char *stream, struct stream_info *out,
+                                                 struct sg_error *err);
+
+SG_MUST_CHECK enum sg_status jetstream_info(struct jetstream *js, struct stream_info *out, struct sg_error *err);
+
+/* An ephemeral push consumer without acknowledgements, from `start` (1 = from the first there is), with flow control
+ * and heartbeats, kept in the server's memory. */
+SG_MUST_CHECK enum sg_status jetstream_create_consumer(struct jetstream *js, const char *name, const char *filter,
+                                                       const char *inbox, uint64_t start, struct sg_error *err);
+
+struct stream_message {
+    uint64_t sequence;
+    int64_t time_ns;
+    char subject[1024]; /* "" where it is longer */
+};
+/* The message at `sequence`, asked of the stream itself: followers answer the direct API. */
+SG_MUST_CHECK enum sg_status jetstream_message(struct jetstream *js, uint64_t sequence, struct stream_message *out,
+                                               struct sg_error *err);
+/* The first message at or after `from` whose subject matches `filter`. */
+SG_MUST_CHECK enum sg_status jetstream_next(struct jetstream *js, uint64_t from, const char *filter,
+                                            struct stream_message *out, struct sg_error *err);
+
+/* RFC 3339 to nanoseconds since 1970; false if it is none. */
+bool jetstream_time(struct slice text, int64_t *out_ns);
+
+#endif

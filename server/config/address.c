@@ -1,0 +1,95 @@
+/* The address of a listener as it is written in the settings. */
+#include "server/config/address.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#define UNIX_PREFIX "unix:"
+
+static bool is_alphanumeric(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_name(const char *host)
+{
+    for (const char *c = host; *c != '\0'; c++) {
+        if (!is_alphanumeric(*c) && strchr(".-_", *c) == NULL)
+            return false;
+    }
+    return host[0] != '\0' && host[0] != '-' && host[0] != '.';
+}
+
+/* An IPv6 address, with a scope (`%eth0`) or without. */
+static bool is_ipv6(const char *host)
+{
+    char address[INET6_ADDRSTRLEN];
+    struct in6_addr ignored;
+    size_t bytes = strcspn(host, "%");
+    if (bytes >= sizeof address)
+        return false;
+    memcpy(address, host, bytes);
+    address[bytes] = '\0';
+    return inet_pton(AF_INET6, address, &ignored) == 1 && (host[bytes] == '\0' || is_name(host + bytes + 1));
+}
+
+/* 0..65535 in decimal digits, at most five of them. */
+static bool parse_port(const char *text, size_t bytes, uint16_t *out)
+{
+    uint32_t port = 0;
+    if (bytes == 0 || bytes > 5)
+        return false;
+    for (size_t i = 0; i < bytes; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        port = port * 10 + (uint32_t)(text[i] - '0');
+    }
+    *out = (uint16_t)port;
+    return port <= UINT16_MAX;
+}
+
+/* Split off the host; `*rest` is what follows it: "" or ":port". */
+static bool take_host(const char *text, size_t bytes, struct config_address *out, size_t *rest)
+{
+    bool bracketed = bytes > 0 && text[0] == '[';
+    const char *end = memchr(text, bracketed ? ']' : ':', bytes);
+    if (bracketed && end == NULL)
+        return false;
+    size_t begin = bracketed ? 1 : 0;
+    size_t host_bytes = (end != NULL ? (size_t)(end - text) : bytes) - begin;
+    if (host_bytes > CONFIG_HOST_BYTES_MAX)
+        return false;
+    memcpy(out->host, text + begin, host_bytes);
+    out->host[host_bytes] = '\0';
+    out->is_ipv6 = bracketed;
+    *rest = begin + host_bytes + (bracketed ? 1 : 0);
+    return bracketed ? is_ipv6(out->host) : is_name(out->host);
+}
+
+bool config_address_parse_host(const char *text, size_t bytes, int port_default, struct config_address *out)
+{
+    struct config_address address = {0};
+    size_t rest = 0;
+    if (!take_host(text, bytes, &address, &rest))
+        return false;
+    if (rest == bytes && port_default >= 0)
+        address.port = (uint16_t)port_default;
+    else if (rest == bytes || text[rest] != ':' || !parse_port(text + rest + 1, bytes - rest - 1, &address.port))
+        return false;
+    *out = address;
+    return true;
+}
+
+bool config_address_parse(const char *text, struct config_address *out)
+{
+    if (strncmp(text, UNIX_PREFIX, sizeof UNIX_PREFIX - 1) != 0)
+        return config_address_parse_host(text, strlen(text), -1, out);
+    const char *path = text + sizeof UNIX_PREFIX - 1;
+    struct config_address address = {.is_unix = true};
+    size_t bytes = strlen(path);
+    if (path[0] != '/' || bytes > CONFIG_UNIX_PATH_BYTES_MAX || path[bytes - 1] == '/')
+        return false;
+    memcpy(address.path, path, bytes + 1);
+    *out = address;
+    return true;
+}

@@ -1,0 +1,86 @@
+/* Configuration: defaults < file < environment < flags, checked whole before anything starts (and nothing but that: who
+ * reads a setting finds it in core/domain/settings.h).
+ *
+ * Every refusal names where the value stands: `stategate.yaml:14: probe.idle: must be between 100ms and 1h, not 5ms`,
+ * or the variable or flag that gave it. Secrets are not read here: only the names of the files that hold them. */
+#ifndef STATEGATE_SERVER_CONFIG_CONFIG_H
+#define STATEGATE_SERVER_CONFIG_CONFIG_H
+
+#include <stdio.h>
+
+#include "core/domain/settings.h"
+#include "core/base/status.h"
+
+/* What a file can make us hold. */
+#define CONFIG_FILE_BYTES_MAX (1u << 20)       /* far beyond 64 streams with all their collections */
+#define CONFIG_TEXT_BYTES_MAX 4095             /* one value; a path of the system is no longer (PATH_MAX) */
+#define CONFIG_STREAM_COLLECTIONS_MAX 1000     /* names in one stream's list; as many as the default collections_max */
+#define CONFIG_COLLECTIONS_MAX 1000            /* entries of `collections` */
+#define CONFIG_DROPS_MAX 64                    /* pointers per collection: each is looked up in every event */
+#define CONFIG_DROP_BYTES_MAX 512              /* one pointer; depth 64 of core/domain/event.h with short names */
+
+/* Ranges. Beyond them the gateway would not do what the setting's name says. */
+#define CONFIG_DATABASE_PATH_BYTES_MAX 400     /* with a suffix for a file moved aside it still fits 512 bytes */
+#define CONFIG_DATABASE_BYTES_MIN (INT64_C(1) << 20) /* an empty schema and its first pages */
+#define CONFIG_DATABASE_BYTES_MAX (INT64_C(1) << 48) /* SQLite's own limit is just below 2^48 */
+#define CONFIG_NATS_URL_BYTES_MAX 2048         /* a cluster's seeds, not its whole list: the servers tell the rest */
+#define CONFIG_NATS_NAME_BYTES_MAX 255         /* user and JetStream domain, as for a stream's name */
+#define CONFIG_STREAM_NAME_BYTES_MAX 255       /* nats-server's limit */
+#define CONFIG_COLLECTIONS_LIMIT_MAX 100000    /* each is a row in memory and several metric series */
+#define CONFIG_WAIT_MS_MAX INT64_C(3600000)    /* 1h: no proxy in between holds a quiet connection for longer */
+#define CONFIG_PARKED_MAX 1000000              /* 5 KB each: 5 GB */
+#define CONFIG_PROBE_IDLE_MS_MIN INT64_C(100)  /* ten questions a second to the broker from an idle replica */
+#define CONFIG_PROBE_IDLE_MS_MAX INT64_C(3600000) /* 1h: staleness is known no better than this */
+#define CONFIG_PROBE_INTERVAL_MS_MIN INT64_C(1)   /* below it, Max-Staleness: 0 could flood the broker */
+#define CONFIG_PROBE_INTERVAL_MS_MAX INT64_C(10000) /* 10s: beyond it no default wait could be met */
+#define CONFIG_EPOCH_TRUST_MS_MAX INT64_C(60000)  /* 1m: for so long a recreated stream passes for the old one */
+#define CONFIG_REJECTED_MAX 1000000            /* rows; with payloads of 1 KB that is 1 GB */
+#define CONFIG_HTTP_LOOPS_MAX 256              /* more loops than processors only cost */
+#define CONFIG_HTTP_CONNECTIONS_MAX 1048576    /* the kernel's usual nr_open */
+#define CONFIG_HTTP_TIMEOUT_MS_MIN INT64_C(1000)    /* 1s: below it, honest clients on a slow link are cut off */
+#define CONFIG_HTTP_TIMEOUT_MS_MAX INT64_C(3600000) /* 1h */
+#define CONFIG_CACHE_BYTES_MAX (INT64_C(1) << 40) /* 1TiB */
+
+enum config_verb {
+    CONFIG_SERVE, /* no command */
+    CONFIG_CHECK, /* check-config */
+    CONFIG_HEALTH,
+    CONFIG_READY,
+    CONFIG_HELP,
+    CONFIG_VERSION
+};
+
+/* What may be set from outside the file, in the order of config_arguments.c. */
+#define CONFIG_NAMES_MAX 16
+
+/* The command line, taken apart. All text is borrowed from argv. */
+struct config_command {
+    enum config_verb verb;
+    const char *file;                    /* --config; NULL = not given */
+    const char *flags[CONFIG_NAMES_MAX]; /* values by the row of the name; NULL = not given */
+};
+
+/* Take the command line apart; nothing is read. SG_INVALID names the argument that is wrong. */
+SG_MUST_CHECK enum sg_status config_parse_arguments(int argc, char *const argv[], struct config_command *out,
+                                                    struct sg_error *err);
+
+/* What --help prints. Static storage. */
+const char *config_usage(void);
+
+/* Read and check the whole configuration. `environment` is the environ of the process. For CONFIG_CHECK the files that
+ * the settings name must also be readable. Main thread, before others start; blocks on disk. The caller frees `*out`
+ * by config_free. Errors: SG_INVALID (the sentence says where), SG_MEMORY. */
+SG_MUST_CHECK enum sg_status config_load(const struct config_command *command, char *const environment[],
+                                         struct settings *out, struct sg_error *err);
+
+/* The same from a text in memory, without environment and flags; `file` is its name in refusals. Any thread, pure. */
+SG_MUST_CHECK enum sg_status config_load_text(const char *file, const char *text, size_t bytes, struct settings *out,
+                                              struct sg_error *err);
+
+/* Free what the settings own and zero them; zeroed settings are allowed. */
+void config_free(struct settings *settings);
+
+/* Write what would be served, for people. No secrets: the settings hold none. */
+void config_summarise(const struct settings *settings, FILE *to);
+
+#endif

@@ -1,0 +1,119 @@
+/* The clock, and what is served as of the last commit. */
+#include "store/cache/commit_clock.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum sg_status model_shared_create(int64_t cache_bytes, struct model_shared **out, struct sg_error *err)
+{
+    struct model_shared *shared = calloc(1, sizeof *shared);
+    enum sg_status status = SG_OK;
+    if (shared == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory");
+    atomic_init(&shared->clock, 1); /* nothing is told yet */
+    (void)pthread_mutex_init(&shared->mutex, NULL);
+    if (cache_bytes > 0)
+        status = model_cache_create(cache_bytes, &shared->cache, err);
+    if (status != SG_OK) {
+        model_shared_destroy(shared);
+        return status;
+    }
+    *out = shared;
+    return SG_OK;
+}
+
+void model_shared_destroy(struct model_shared *shared)
+{
+    if (shared == NULL)
+        return;
+    model_cache_destroy(shared->cache);
+    (void)pthread_mutex_destroy(&shared->mutex);
+    free(shared->served.streams);
+    free(shared);
+}
+
+void model_shared_cache_facts(struct model_shared *shared, struct model_cache_facts *out)
+{
+    *out = (struct model_cache_facts){0};
+    if (shared->cache != NULL)
+        model_cache_facts(shared->cache, out);
+}
+
+uint64_t model_shared_quiet(const struct model_shared *shared)
+{
+    uint64_t now = shared != NULL ? atomic_load(&shared->clock) : 1;
+    return now % 2 == 0 ? now : 0;
+}
+
+void model_shared_begin(struct model_shared *shared)
+{
+    if (shared != NULL && atomic_load_explicit(&shared->clock, memory_order_relaxed) % 2 == 0)
+        atomic_fetch_add(&shared->clock, 1);
+}
+
+void model_shared_end(struct model_shared *shared)
+{
+    if (shared != NULL && atomic_load_explicit(&shared->clock, memory_order_relaxed) % 2 == 1)
+        atomic_fetch_add(&shared->clock, 1);
+}
+
+static bool reserve(struct model_served *served, size_t count)
+{
+    if (served->capacity >= count)
+        return true;
+    struct model_stream *grown = reallocarray(served->streams, count, sizeof *grown);
+    if (grown == NULL)
+        return false;
+    served->streams = grown;
+    served->capacity = count;
+    return true;
+}
+
+static void copy(struct model_served *to, const struct model_served *from)
+{
+    assert(from->count <= to->capacity);
+    if (from->count > 0)
+        memcpy(to->streams, from->streams, from->count * sizeof *from->streams);
+    to->count = from->count;
+    to->generation = from->generation;
+}
+
+enum sg_status model_shared_reserve(struct model_shared *shared, size_t count, struct sg_error *err)
+{
+    (void)pthread_mutex_lock(&shared->mutex);
+    bool room = reserve(&shared->served, count);
+    (void)pthread_mutex_unlock(&shared->mutex);
+    return room ? SG_OK : sg_fail(err, SG_MEMORY, "out of memory for %zu streams", count);
+}
+
+void model_shared_tell(struct model_shared *shared, const struct model_served *served)
+{
+    if (shared == NULL)
+        return;
+    (void)pthread_mutex_lock(&shared->mutex);
+    copy(&shared->served, served);
+    (void)pthread_mutex_unlock(&shared->mutex);
+}
+
+void model_shared_tell_position(struct model_shared *shared, int64_t stream_id, uint64_t position)
+{
+    if (shared == NULL)
+        return;
+    (void)pthread_mutex_lock(&shared->mutex);
+    for (size_t i = 0; i < shared->served.count; i++) {
+        if (shared->served.streams[i].id == stream_id)
+            shared->served.streams[i].position = position;
+    }
+    (void)pthread_mutex_unlock(&shared->mutex);
+}
+
+bool model_shared_copy(struct model_shared *shared, uint64_t quiet, struct model_served *out)
+{
+    (void)pthread_mutex_lock(&shared->mutex);
+    bool same = model_shared_quiet(shared) == quiet && reserve(out, shared->served.count);
+    if (same)
+        copy(out, &shared->served);
+    (void)pthread_mutex_unlock(&shared->mutex);
+    return same && model_shared_quiet(shared) == quiet;
+}

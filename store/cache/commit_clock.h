@@ -1,0 +1,54 @@
+/* What the writer tells the readers of its process beside the database: see model.h. No SQLite here.
+ *
+ *   clock   even: quiet ── odd: a commit is under way, or what it changed is not told yet ── even: told
+ *
+ * The writer makes it odd before COMMIT and even once rows that changed are out of the cache and what is served is told
+ * here. So whoever sees the same even number before and after looking has seen what one commit left, all of it, and
+ * nothing of the next. A row is put into the cache under the number of the snapshot that it was read from,
+ * or not at all. */
+#ifndef STATEGATE_STORE_CACHE_COMMIT_CLOCK_H
+#define STATEGATE_STORE_CACHE_COMMIT_CLOCK_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/cache/rows.h"
+
+/* What is served, in the order of the rows, with room that grows. */
+struct model_served {
+    struct model_stream *streams; /* owned */
+    size_t count;
+    size_t capacity;
+    int64_t generation;
+};
+
+struct model_shared {
+    atomic_uint_fast64_t clock;
+    struct model_cache *cache; /* owned; NULL = none; set at creation */
+    pthread_mutex_t mutex;
+    struct model_served served; /* guarded by mutex */
+};
+
+/* Those of the writer's that can be called without one take NULL and do nothing then. */
+
+/* The number, or 0 while it is odd. */
+uint64_t model_shared_quiet(const struct model_shared *shared);
+
+/* ---- the writer's thread ---- */
+
+/* Something is about to be committed. May be called again before the end. */
+void model_shared_begin(struct model_shared *shared);
+/* It is committed and told, or nothing was. */
+void model_shared_end(struct model_shared *shared);
+/* Make room for that many streams, so that telling them cannot fail. */
+SG_MUST_CHECK enum sg_status model_shared_reserve(struct model_shared *shared, size_t count, struct sg_error *err);
+/* Between begin and end: what is served, all of it, or only the position of one stream. */
+void model_shared_tell(struct model_shared *shared, const struct model_served *served);
+void model_shared_tell_position(struct model_shared *shared, int64_t stream_id, uint64_t position);
+
+/* ---- readers ---- */
+
+/* What is served when the clock shows `quiet`. False: out of memory, or it does not any more. */
+SG_MUST_CHECK bool model_shared_copy(struct model_shared *shared, uint64_t quiet, struct model_served *out);
+
+#endif

@@ -1,0 +1,202 @@
+/* The checksum, and what the connections of one database share about it. */
+#include "store/integrity/checksum.h"
+
+#include <endian.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FACTOR UINT64_C(0x9e3779b97f4a7c15) /* odd, so that a product loses nothing */
+#define SALT UINT64_C(0x5851f42d4c957f2d)
+
+/* ---- the checksum ---- */
+
+static inline uint64_t word_at(const unsigned char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return le64toh(word);
+}
+
+static inline uint64_t fold(uint64_t a, uint64_t b)
+{
+    __extension__ typedef unsigned __int128 product;
+    product p = (product)a * b;
+    return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
+
+#define BLOCK_BYTES 128
+
+/* Two words into each of eight lanes, as a product of both: one of 64 bits by 64 costs as much as one by a constant.
+ * Eight, since a product is ready only three cycles later. */
+static inline void block(uint64_t lanes[8], const unsigned char *p)
+{
+    lanes[0] = fold(lanes[0] ^ word_at(p), word_at(p + 64) ^ SALT);
+    lanes[1] = fold(lanes[1] ^ word_at(p + 8), word_at(p + 72) ^ SALT);
+    lanes[2] = fold(lanes[2] ^ word_at(p + 16), word_at(p + 80) ^ SALT);
+    lanes[3] = fold(lanes[3] ^ word_at(p + 24), word_at(p + 88) ^ SALT);
+    lanes[4] = fold(lanes[4] ^ word_at(p + 32), word_at(p + 96) ^ SALT);
+    lanes[5] = fold(lanes[5] ^ word_at(p + 40), word_at(p + 104) ^ SALT);
+    lanes[6] = fold(lanes[6] ^ word_at(p + 48), word_at(p + 112) ^ SALT);
+    lanes[7] = fold(lanes[7] ^ word_at(p + 56), word_at(p + 120) ^ SALT);
+}
+
+static inline uint64_t mix(uint64_t all, uint64_t word)
+{
+    all = (all ^ word) * FACTOR;
+    return all ^ all >> 32;
+}
+
+uint64_t model_checksum(const void *data, size_t bytes, uint64_t seed)
+{
+    const unsigned char *p = data;
+    const unsigned char *end = p + bytes;
+    uint64_t lanes[8];
+    for (uint64_t i = 0; i < 8; i++)
+        lanes[i] = mix(seed + i * SALT, FACTOR); /* none is 0, which would swallow the word that it meets */
+    for (; end - p >= BLOCK_BYTES; p += BLOCK_BYTES)
+        block(lanes, p);
+    if (p < end && bytes >= BLOCK_BYTES) {
+        block(lanes, end - BLOCK_BYTES); /* some of it again */
+    } else if (p < end) {
+        unsigned char rest[BLOCK_BYTES] = {0};
+        memcpy(rest, p, bytes);
+        block(lanes, rest);
+    }
+    for (size_t i = 0; i < 8; i++)
+        seed = mix(seed, lanes[i]);
+    return seed;
+}
+
+static atomic_bool checking = true;
+
+void model_checksum_set_checking(bool on)
+{
+    atomic_store(&checking, on);
+}
+
+bool model_checksum_checking(void)
+{
+    return atomic_load_explicit(&checking, memory_order_relaxed);
+}
+
+uint64_t model_page_checksum(const struct checked_database *d, int64_t number, const unsigned char *page)
+{
+    return model_checksum(page, MODEL_PAGE_BYTES - MODEL_PAGE_RESERVED, d->id ^ (uint64_t)number * FACTOR);
+}
+
+uint64_t model_frame_checksum(const struct checked_database *d, int64_t frame, const unsigned char *page)
+{
+    uint64_t checksum = model_checksum(page, MODEL_PAGE_BYTES, d->id + (uint64_t)frame * FACTOR);
+    return checksum != 0 ? checksum : 1;
+}
+
+/* ---- databases that are open ---- */
+
+static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct checked_database *registry;
+
+static struct checked_database *find_or_add(const char *path, uint64_t id, const struct model_seal *seal)
+{
+    struct checked_database *d = registry;
+    while (d != NULL && strcmp(d->path, path) != 0)
+        d = d->next;
+    if (d != NULL)
+        return d;
+    d = calloc(1, sizeof *d);
+    char *copy = strdup(path);
+    if (d == NULL || copy == NULL) {
+        free(d);
+        free(copy);
+        return NULL;
+    }
+    d->path = copy;
+    d->id = id;
+    d->inner = model_inner_create(); /* without it reads are only slower */
+    d->seal = *seal;
+    d->next = registry;
+    registry = d;
+    return d;
+}
+
+struct checked_database *model_checked_take(const char *path, uint64_t id, const struct model_seal *seal)
+{
+    (void)pthread_mutex_lock(&registry_mutex);
+    struct checked_database *d = find_or_add(path, id, seal);
+    if (d != NULL)
+        d->users++;
+    (void)pthread_mutex_unlock(&registry_mutex);
+    return d;
+}
+
+struct checked_database *model_checked_of_wal(const char *name)
+{
+    (void)pthread_mutex_lock(&registry_mutex);
+    struct checked_database *d = registry;
+    while (d != NULL && (strncmp(d->path, name, strlen(d->path)) != 0 || strcmp(name + strlen(d->path), "-wal") != 0))
+        d = d->next;
+    (void)pthread_mutex_unlock(&registry_mutex);
+    return d;
+}
+
+static void destroy(struct checked_database *d)
+{
+    for (size_t i = 0; i < CHECKED_PARTS_MAX; i++)
+        free(atomic_load(&d->parts[i]));
+    model_inner_destroy(d->inner);
+    free(d->path);
+    free(d);
+}
+
+void model_checked_release(struct checked_database *d)
+{
+    struct checked_database **at = &registry;
+    (void)pthread_mutex_lock(&registry_mutex);
+    bool last = --d->users == 0;
+    if (last) {
+        while (*at != d)
+            at = &(*at)->next;
+        *at = d->next;
+    }
+    (void)pthread_mutex_unlock(&registry_mutex);
+    if (last)
+        destroy(d);
+}
+
+void model_checked_damage(struct checked_database *d, const char *format, ...)
+{
+    int none = 0;
+    va_list arguments;
+    if (!atomic_compare_exchange_strong(&d->damage, &none, 1))
+        return; /* the first is enough */
+    va_start(arguments, format);
+    (void)vsnprintf(d->what, sizeof d->what, format, arguments);
+    va_end(arguments);
+    atomic_store(&d->damage, 2);
+}
+
+const char *model_checksum_damage(const struct checked_database *d)
+{
+    return d != NULL && atomic_load(&d->damage) == 2 ? d->what : NULL;
+}
+
+/* ---- notes of the WAL's frames ---- */
+
+frame_note *model_frame_note(struct checked_database *d, int64_t frame, bool make)
+{
+    size_t part = (size_t)frame / CHECKED_PART_FRAMES;
+    frame_note *none = NULL;
+    if (part >= CHECKED_PARTS_MAX)
+        return NULL;
+    frame_note *notes = atomic_load(&d->parts[part]);
+    if (notes == NULL && make) {
+        notes = calloc(CHECKED_PART_FRAMES, sizeof *notes);
+        if (notes != NULL && !atomic_compare_exchange_strong(&d->parts[part], &none, notes)) {
+            free(notes);
+            notes = none;
+        }
+    }
+    return notes != NULL ? &notes[(size_t)frame % CHECKED_PART_FRAMES] : NULL;
+}

@@ -1,0 +1,543 @@
+/* The layer between SQLite and its VFS: checksums made and checked, the seal written before what it announces. */
+#include <endian.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/model.h"
+#include "store/integrity/checksum.h"
+
+/* ---- files ---- */
+
+struct checked_file {
+    sqlite3_file base; /* first */
+    struct checked_database *database; /* shared; NULL = a file that is not ours, or passed on as it is */
+    struct checked_file *owner;  /* of a WAL: its database's file, borrowed */
+    bool counted;                /* this file counts among the users of `database` */
+    const unsigned char *index;  /* of the file: the beginning of the shared memory, once it is mapped */
+    unsigned char page[MODEL_PAGE_BYTES]; /* scratch */
+};
+#define REAL_OFFSET ((sizeof(struct checked_file) + 15) / 16 * 16)
+
+static struct checked_file *file_of(sqlite3_file *file)
+{
+    return (struct checked_file *)(void *)file;
+}
+
+static sqlite3_file *real_of(sqlite3_file *file)
+{
+    return (sqlite3_file *)(void *)((char *)file + REAL_OFFSET);
+}
+
+static bool is_page(int bytes, sqlite3_int64 offset)
+{
+    return bytes == MODEL_PAGE_BYTES && offset % MODEL_PAGE_BYTES == 0;
+}
+
+static uint64_t checksum_at_end(const unsigned char *page)
+{
+    uint64_t checksum;
+    memcpy(&checksum, page + MODEL_PAGE_BYTES - MODEL_PAGE_RESERVED, sizeof checksum);
+    return le64toh(checksum);
+}
+
+static int seal_write(sqlite3_file *file, const struct model_seal *seal)
+{
+    struct model_seal next = *seal;
+    unsigned char record[MODEL_SEAL_BYTES];
+    sqlite3_file *real = real_of(file);
+    next.number = file_of(file)->database->seal.number + 1;
+    int64_t offset = model_seal_format(&next, record);
+    int rc = real->pMethods->xWrite(real, record, sizeof record, offset);
+    if (rc == SQLITE_OK)
+        rc = real->pMethods->xSync(real, SQLITE_SYNC_NORMAL);
+    if (rc == SQLITE_OK)
+        file_of(file)->database->seal = next;
+    return rc;
+}
+
+/* Pages of the WAL are about to be written to the file. Which WAL, and up to which frame, stands in the shared memory:
+ * https://sqlite.org/walformat.html */
+static int seal_tear(sqlite3_file *file)
+{
+    const struct checked_file *f = file_of(file);
+    struct model_seal seal = {.torn = true};
+    memcpy(&seal.salts, f->index + 32, sizeof seal.salts);
+    memcpy(&seal.frames, f->index + 128, sizeof seal.frames); /* nBackfillAttempted */
+    const struct model_seal *now = &f->database->seal;
+    if (now->torn && now->salts == seal.salts && now->frames == seal.frames)
+        return SQLITE_OK;
+    return seal_write(file, &seal);
+}
+
+/* ---- the database file ---- */
+
+static int database_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offset)
+{
+    const struct checked_file *f = file_of(file);
+    sqlite3_file *real = real_of(file);
+    int64_t number = offset / MODEL_PAGE_BYTES + 1;
+    uint64_t version = 0;
+    if (f->database == NULL || !is_page(bytes, offset) || offset == MODEL_SEAL_OFFSET || !model_checksum_checking())
+        return real->pMethods->xRead(real, to, bytes, offset);
+    if (model_inner_get(f->database->inner, number, to, &version))
+        return SQLITE_OK;
+    int rc = real->pMethods->xRead(real, to, bytes, offset);
+    if (rc == SQLITE_IOERR_SHORT_READ) {
+        model_checked_damage(f->database, "page %lld is not there", (long long)number);
+        return SQLITE_CORRUPT;
+    }
+    if (rc == SQLITE_OK && model_page_checksum(f->database, number, to) != checksum_at_end(to)) {
+        model_checked_damage(f->database, "page %lld does not have its checksum", (long long)number);
+        return SQLITE_CORRUPT;
+    }
+    if (rc == SQLITE_OK)
+        model_inner_put(f->database->inner, number, version, to);
+    return rc;
+}
+
+static int database_write(sqlite3_file *file, const void *from, int bytes, sqlite3_int64 offset)
+{
+    struct checked_file *f = file_of(file);
+    sqlite3_file *real = real_of(file);
+    if (f->database == NULL || !is_page(bytes, offset))
+        return real->pMethods->xWrite(real, from, bytes, offset);
+    int rc = f->index != NULL ? seal_tear(file) : SQLITE_OK;
+    if (rc != SQLITE_OK)
+        return rc;
+    memcpy(f->page, from, MODEL_PAGE_BYTES);
+    if (offset == MODEL_SEAL_OFFSET) {
+        model_seal_page_init(f->page, f->database->id);
+        f->database->seal = (struct model_seal){.number = 1};
+    }
+    int64_t number = offset / MODEL_PAGE_BYTES + 1;
+    uint64_t checksum = htole64(model_page_checksum(f->database, number, f->page));
+    memcpy(f->page + MODEL_PAGE_BYTES - MODEL_PAGE_RESERVED, &checksum, sizeof checksum);
+    model_inner_write_begin(f->database->inner, number);
+    rc = real->pMethods->xWrite(real, f->page, bytes, offset);
+    model_inner_write_end(f->database->inner, number);
+    return rc;
+}
+
+static int database_shm_map(sqlite3_file *file, int region, int bytes, int extend, void volatile **out)
+{
+    sqlite3_file *real = real_of(file);
+    int rc = real->pMethods->xShmMap(real, region, bytes, extend, out);
+    if (rc == SQLITE_OK && region == 0)
+        file_of(file)->index = (const unsigned char *)*out;
+    return rc;
+}
+
+static int database_shm_unmap(sqlite3_file *file, int delete)
+{
+    sqlite3_file *real = real_of(file);
+    file_of(file)->index = NULL;
+    return real->pMethods->xShmUnmap(real, delete);
+}
+
+/* ---- the WAL ---- */
+
+/* The frame whose page lies at `offset`, counted from 0, or -1. */
+static int64_t frame_of_page(int bytes, sqlite3_int64 offset)
+{
+    int64_t from = offset - WAL_HEADER_BYTES - WAL_FRAME_HEADER_BYTES;
+    return bytes == MODEL_PAGE_BYTES && from >= 0 && from % WAL_FRAME_BYTES == 0 ? from / WAL_FRAME_BYTES : -1;
+}
+
+/* What is cut short there is damage; an error of the disk stays one. */
+static int wal_part_read(sqlite3_file *real, unsigned char *to, int bytes, sqlite3_int64 offset)
+{
+    int rc = real->pMethods->xRead(real, to, bytes, offset);
+    return rc == SQLITE_IOERR_SHORT_READ ? SQLITE_CORRUPT : rc;
+}
+
+/* A frame that this process has not written: by the WAL's own checksums. SQLITE_CORRUPT where they do not fit. */
+static int frame_check(sqlite3_file *real, int64_t frame, const unsigned char *page)
+{
+    unsigned char head[WAL_HEADER_BYTES];
+    unsigned char before[WAL_FRAME_HEADER_BYTES];
+    unsigned char header[WAL_FRAME_HEADER_BYTES];
+    struct wal_header h;
+    int64_t at = WAL_HEADER_BYTES + frame * WAL_FRAME_BYTES;
+    int rc = wal_part_read(real, head, sizeof head, 0);
+    if (rc == SQLITE_OK)
+        rc = wal_part_read(real, header, sizeof header, at);
+    if (rc == SQLITE_OK && frame > 0)
+        rc = wal_part_read(real, before, sizeof before, at - WAL_FRAME_BYTES);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (!model_wal_header_read(head, &h))
+        return SQLITE_CORRUPT;
+    uint32_t sum[2] = {h.sum[0], h.sum[1]};
+    for (int i = 0; frame > 0 && i < 2; i++) {
+        memcpy(&sum[i], before + 16 + 4 * i, sizeof sum[i]);
+        sum[i] = be32toh(sum[i]);
+    }
+    return model_wal_frame_check(&h, header, page, sum) ? SQLITE_OK : SQLITE_CORRUPT;
+}
+
+static int wal_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offset)
+{
+    const struct checked_file *f = file_of(file);
+    sqlite3_file *real = real_of(file);
+    int rc = real->pMethods->xRead(real, to, bytes, offset);
+    int64_t frame = frame_of_page(bytes, offset);
+    if (f->database == NULL || frame < 0 || (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ) ||
+        !model_checksum_checking())
+        return rc;
+    uint64_t checksum = model_frame_checksum(f->database, frame, to);
+    frame_note *note = model_frame_note(f->database, frame, true);
+    if (rc == SQLITE_OK && note != NULL && atomic_load_explicit(note, memory_order_acquire) == checksum)
+        return rc;
+    /* Not written by this process, or by another in its place. */
+    rc = rc == SQLITE_OK ? frame_check(real, frame, to) : SQLITE_CORRUPT;
+    if (rc == SQLITE_OK && note != NULL)
+        atomic_store_explicit(note, checksum, memory_order_release);
+    if (rc != SQLITE_CORRUPT)
+        return rc;
+    model_checked_damage(f->database, "frame %lld of the write-ahead log is not what was written",
+                         (long long)frame + 1);
+    return SQLITE_CORRUPT;
+}
+
+static int wal_write(sqlite3_file *file, const void *from, int bytes, sqlite3_int64 offset)
+{
+    const struct checked_file *f = file_of(file);
+    sqlite3_file *real = real_of(file);
+    int64_t frame = frame_of_page(bytes, offset);
+    if (f->database != NULL && offset == 0 && bytes == WAL_HEADER_BYTES) {
+        /* It begins anew, so all that was in it is in the file, and synced. */
+        struct model_seal seal = {0};
+        memcpy(&seal.salts, (const unsigned char *)from + WAL_SALTS_OFFSET, sizeof seal.salts);
+        int rc = seal_write(&f->owner->base, &seal);
+        if (rc != SQLITE_OK)
+            return rc;
+    } else if (f->database != NULL && frame >= 0) {
+        frame_note *note = model_frame_note(f->database, frame, true);
+        if (note != NULL)
+            atomic_store_explicit(note, model_frame_checksum(f->database, frame, from), memory_order_release);
+    }
+    return real->pMethods->xWrite(real, from, bytes, offset);
+}
+
+/* The WAL is emptied or deleted: likewise. */
+static int seal_mend(sqlite3_file *file)
+{
+    struct model_seal seal = file_of(file)->database->seal;
+    if (!seal.torn)
+        return SQLITE_OK;
+    seal.torn = false;
+    return seal_write(file, &seal);
+}
+
+static int wal_truncate(sqlite3_file *file, sqlite3_int64 bytes)
+{
+    const struct checked_file *f = file_of(file);
+    sqlite3_file *real = real_of(file);
+    int rc = f->database != NULL && bytes == 0 ? seal_mend(&f->owner->base) : SQLITE_OK;
+    return rc == SQLITE_OK ? real->pMethods->xTruncate(real, bytes) : rc;
+}
+
+/* ---- what is passed on ---- */
+
+static int on_close(sqlite3_file *file)
+{
+    struct checked_file *f = file_of(file);
+    sqlite3_file *real = real_of(file);
+    int rc = real->pMethods->xClose(real);
+    if (f->counted && f->database->writer == file)
+        f->database->writer = NULL;
+    if (f->counted)
+        model_checked_release(f->database);
+    return rc;
+}
+
+static int on_truncate(sqlite3_file *file, sqlite3_int64 bytes)
+{
+    sqlite3_file *real = real_of(file);
+    if (file_of(file)->database != NULL)
+        model_inner_forget(file_of(file)->database->inner);
+    return real->pMethods->xTruncate(real, bytes);
+}
+
+static int on_sync(sqlite3_file *file, int flags)
+{
+    sqlite3_file *real = real_of(file);
+    return real->pMethods->xSync(real, flags);
+}
+
+static int on_size(sqlite3_file *file, sqlite3_int64 *out)
+{
+    sqlite3_file *real = real_of(file);
+    return real->pMethods->xFileSize(real, out);
+}
+
+static int on_lock(sqlite3_file *file, int lock)
+{
+    sqlite3_file *real = real_of(file);
+    return real->pMethods->xLock(real, lock);
+}
+
+static int on_unlock(sqlite3_file *file, int lock)
+{
+    sqlite3_file *real = real_of(file);
+    return real->pMethods->xUnlock(real, lock);
+}
+
+static int on_check_reserved(sqlite3_file *file, int *out)
+{
+    sqlite3_file *real = real_of(file);
+    return real->pMethods->xCheckReservedLock(real, out);
+}
+
+static int on_control(sqlite3_file *file, int op, void *argument)
+{
+    sqlite3_file *real = real_of(file);
+    return real->pMethods->xFileControl(real, op, argument);
+}
+
+static int on_sector_size(sqlite3_file *file)
+{
+    sqlite3_file *real = real_of(file);
+    return real->pMethods->xSectorSize(real);
+}
+
+static int on_characteristics(sqlite3_file *file)
+{
+    sqlite3_file *real = real_of(file);
+    return real->pMethods->xDeviceCharacteristics(real);
+}
+
+static int on_shm_lock(sqlite3_file *file, int offset, int count, int flags)
+{
+    sqlite3_file *real = real_of(file);
+    return real->pMethods->xShmLock(real, offset, count, flags);
+}
+
+static void on_shm_barrier(sqlite3_file *file)
+{
+    sqlite3_file *real = real_of(file);
+    real->pMethods->xShmBarrier(real);
+}
+
+/* Version 2: no mapping of the file, whose pages nothing would check. */
+#define PASSED_ON                                                                                                      \
+    .iVersion = 2, .xClose = on_close, .xSync = on_sync, .xFileSize = on_size, .xLock = on_lock,                       \
+    .xUnlock = on_unlock, .xCheckReservedLock = on_check_reserved, .xFileControl = on_control,                         \
+    .xSectorSize = on_sector_size, .xDeviceCharacteristics = on_characteristics, .xShmMap = database_shm_map,          \
+    .xShmLock = on_shm_lock, .xShmBarrier = on_shm_barrier, .xShmUnmap = database_shm_unmap
+static const sqlite3_io_methods database_methods = {
+    PASSED_ON, .xRead = database_read, .xWrite = database_write, .xTruncate = on_truncate};
+static const sqlite3_io_methods wal_methods = {
+    PASSED_ON, .xRead = wal_read, .xWrite = wal_write, .xTruncate = wal_truncate};
+
+/* ---- opening ---- */
+
+static uint32_t big_endian_32(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+bool model_header_is_checked(const unsigned char header[MODEL_HEADER_BYTES])
+{
+    return memcmp(header, MODEL_HEADER_MAGIC, sizeof MODEL_HEADER_MAGIC) == 0 &&
+           header[MODEL_HEADER_PAGE_SIZE] == MODEL_PAGE_BYTES >> 8 && header[MODEL_HEADER_PAGE_SIZE + 1] == 0 &&
+           header[MODEL_HEADER_RESERVED] == MODEL_PAGE_RESERVED &&
+           big_endian_32(header + MODEL_HEADER_USER_VERSION) == MODEL_SCHEMA_VERSION &&
+           big_endian_32(header + MODEL_HEADER_APPLICATION_ID) == MODEL_APPLICATION_ID;
+}
+
+/* Is the file one of ours, or going to be? Then with its number and its seal, as far as they can be read. */
+static int look(sqlite3_file *real, int flags, bool *ours, uint64_t *id, struct model_seal *seal)
+{
+    unsigned char page[MODEL_PAGE_BYTES];
+    struct model_seal_page found;
+    sqlite3_int64 bytes = 0;
+    int rc = real->pMethods->xFileSize(real, &bytes);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (bytes == 0) {
+        *ours = (flags & SQLITE_OPEN_CREATE) != 0;
+        sqlite3_randomness(sizeof *id, id);
+        return SQLITE_OK;
+    }
+    rc = real->pMethods->xRead(real, page, MODEL_HEADER_BYTES, 0);
+    *ours = rc == SQLITE_OK && model_header_is_checked(page);
+    if (!*ours)
+        return rc == SQLITE_IOERR_SHORT_READ ? SQLITE_OK : rc;
+    rc = real->pMethods->xRead(real, page, sizeof page, MODEL_SEAL_OFFSET);
+    if (rc == SQLITE_IOERR_SHORT_READ)
+        return SQLITE_OK; /* no page will have its checksum */
+    model_seal_page_read(page, &found);
+    const struct model_seal *newer = model_seal_newer(&found);
+    *id = found.id;
+    if (newer != NULL)
+        *seal = *newer;
+    return rc;
+}
+
+static int open_database(struct checked_file *f, const char *name, int flags)
+{
+    bool ours = false;
+    uint64_t id = 0;
+    struct model_seal seal = {0};
+    int rc = look(real_of(&f->base), flags, &ours, &id, &seal);
+    if (rc == SQLITE_OK && ours) {
+        f->database = model_checked_take(name, id, &seal);
+        f->counted = f->database != NULL;
+        rc = f->counted ? SQLITE_OK : SQLITE_NOMEM;
+        if (f->counted && (flags & SQLITE_OPEN_READWRITE) != 0)
+            f->database->writer = &f->base;
+    }
+    return rc;
+}
+
+/* `pAppData` is the VFS beneath. */
+static sqlite3_vfs *beneath(const sqlite3_vfs *vfs)
+{
+    return vfs->pAppData;
+}
+
+static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *flags_out)
+{
+    sqlite3_vfs *real_vfs = beneath(vfs);
+    struct checked_file *f = file_of(file);
+    sqlite3_file *real = real_of(file);
+    if (name == NULL || (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) == 0)
+        return real_vfs->xOpen(real_vfs, name, file, flags, flags_out);
+    memset(file, 0, (size_t)vfs->szOsFile);
+    int rc = real_vfs->xOpen(real_vfs, name, real, flags, flags_out);
+    if (rc == SQLITE_OK && (flags & SQLITE_OPEN_MAIN_DB) != 0) {
+        rc = open_database(f, name, flags);
+    } else if (rc == SQLITE_OK) {
+        f->owner = file_of(sqlite3_database_file_object(name));
+        f->database = f->owner->database;
+    }
+    if (rc == SQLITE_OK)
+        f->base.pMethods = (flags & SQLITE_OPEN_MAIN_DB) != 0 ? &database_methods : &wal_methods;
+    else if (real->pMethods != NULL)
+        (void)real->pMethods->xClose(real);
+    return rc;
+}
+
+/* The connection that closes last writes the whole WAL back and deletes it. */
+static int on_delete(sqlite3_vfs *vfs, const char *name, int sync_directory)
+{
+    const struct checked_database *d = model_checked_of_wal(name);
+    int rc = d != NULL && d->writer != NULL ? seal_mend(d->writer) : SQLITE_OK;
+    if (rc != SQLITE_OK)
+        return rc;
+    return beneath(vfs)->xDelete(beneath(vfs), name, sync_directory);
+}
+
+static int on_access(sqlite3_vfs *vfs, const char *name, int flags, int *out)
+{
+    return beneath(vfs)->xAccess(beneath(vfs), name, flags, out);
+}
+
+static int on_full_name(sqlite3_vfs *vfs, const char *name, int bytes, char *out)
+{
+    return beneath(vfs)->xFullPathname(beneath(vfs), name, bytes, out);
+}
+
+static int on_randomness(sqlite3_vfs *vfs, int bytes, char *out)
+{
+    return beneath(vfs)->xRandomness(beneath(vfs), bytes, out);
+}
+
+static int on_sleep(sqlite3_vfs *vfs, int us)
+{
+    return beneath(vfs)->xSleep(beneath(vfs), us);
+}
+
+static int on_time(sqlite3_vfs *vfs, double *out)
+{
+    return beneath(vfs)->xCurrentTime(beneath(vfs), out);
+}
+
+static int on_last_error(sqlite3_vfs *vfs, int bytes, char *out)
+{
+    return beneath(vfs)->xGetLastError(beneath(vfs), bytes, out);
+}
+
+static int on_time_ms(sqlite3_vfs *vfs, sqlite3_int64 *out)
+{
+    return beneath(vfs)->xCurrentTimeInt64(beneath(vfs), out);
+}
+
+/* One layer for each default VFS that was met; they stay until the process ends. */
+#define LAYERS_MAX 4
+static pthread_mutex_t layers_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct layer {
+    sqlite3_vfs vfs;
+    char name[48];
+} layers[LAYERS_MAX];
+
+static bool layer_make(struct layer *l, size_t number, sqlite3_vfs *real)
+{
+    (void)snprintf(l->name, sizeof l->name, "stategate-%zu", number);
+    l->vfs = (sqlite3_vfs){.iVersion = real->iVersion < 2 ? real->iVersion : 2,
+                           .szOsFile = (int)REAL_OFFSET + real->szOsFile,
+                           .mxPathname = real->mxPathname,
+                           .zName = l->name,
+                           .pAppData = real,
+                           .xOpen = on_open,
+                           .xDelete = on_delete,
+                           .xAccess = on_access,
+                           .xFullPathname = on_full_name,
+                           .xRandomness = on_randomness,
+                           .xSleep = on_sleep,
+                           .xCurrentTime = on_time,
+                           .xGetLastError = on_last_error,
+                           .xCurrentTimeInt64 = on_time_ms};
+    return sqlite3_vfs_register(&l->vfs, 0) == SQLITE_OK;
+}
+
+const char *model_checksum_vfs(void)
+{
+    const char *name = NULL;
+    sqlite3_vfs *real = sqlite3_vfs_find(NULL);
+    (void)pthread_mutex_lock(&layers_mutex);
+    for (size_t i = 0; real != NULL && name == NULL && i < LAYERS_MAX; i++) {
+        struct layer *l = &layers[i];
+        if (l->vfs.pAppData == real || (l->vfs.pAppData == NULL && layer_make(l, i, real)))
+            name = l->name;
+    }
+    (void)pthread_mutex_unlock(&layers_mutex);
+    return name;
+}
+
+sqlite3_file *model_beneath_open(const char *path, int type)
+{
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    sqlite3_file *file = vfs != NULL ? calloc(1, (size_t)vfs->szOsFile) : NULL;
+    if (file == NULL)
+        return NULL;
+    if (vfs->xOpen(vfs, path, file, SQLITE_OPEN_READONLY | type, NULL) == SQLITE_OK)
+        return file;
+    model_beneath_close(file);
+    return NULL;
+}
+
+void model_beneath_close(sqlite3_file *file)
+{
+    if (file->pMethods != NULL)
+        (void)file->pMethods->xClose(file);
+    free(file);
+}
+
+struct checked_database *model_checksum_database(sqlite3 *db)
+{
+    sqlite3_file *file = NULL;
+    if (db == NULL || sqlite3_file_control(db, NULL, SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == NULL)
+        return NULL;
+    return file->pMethods == &database_methods ? file_of(file)->database : NULL;
+}
+
+void model_checksum_note_damage(sqlite3 *db)
+{
+    struct checked_database *d = model_checksum_database(db);
+    if (d != NULL)
+        model_checked_damage(d, "SQLite found it malformed");
+}

@@ -1,0 +1,219 @@
+/* New rows of a batch, inserted by one statement: most of what a statement costs is its beginning and its end.
+ *
+ * The rows are the table `incoming`, a virtual one that only the writer's connection has: SQLite takes each row from it
+ * and inserts it before it asks for the next. A row whose id is stored already is passed over; which ones were inserted
+ * shows in the last inserted rowid, row by row, and their number must be what SQLite says that it changed. */
+#include <stdlib.h>
+
+#include "store/write/write.h"
+
+#define WHAT "apply events"
+
+struct bulk_cursor {
+    sqlite3_vtab_cursor base;
+    struct model_bulk *bulk; /* borrowed */
+};
+
+/* The columns, in the order in which the statement inserts them. */
+enum bulk_column {
+    BULK_COLLECTION,
+    BULK_ID,
+    BULK_VERSION,
+    BULK_DELETED,
+    BULK_SEQUENCE,
+    BULK_OCCURRED_AT,
+    BULK_TYPE,
+    BULK_SCHEMA_VERSION,
+    BULK_MESSAGE_ID,
+    BULK_CORRELATION_ID,
+    BULK_CAUSATION_ID,
+    BULK_STATE
+};
+
+struct bulk_table {
+    sqlite3_vtab base;
+    struct model_bulk *bulk; /* borrowed; outlives the connection */
+};
+
+static int bulk_connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **out, char **error)
+{
+    (void)argc;
+    (void)argv;
+    (void)error;
+    struct bulk_table *table = calloc(1, sizeof *table);
+    if (table == NULL)
+        return SQLITE_NOMEM;
+    int rc = sqlite3_declare_vtab(db, "CREATE TABLE incoming (" MODEL_ENTITY_COLUMNS ")");
+    if (rc != SQLITE_OK) {
+        free(table);
+        return rc;
+    }
+    table->bulk = context;
+    *out = &table->base;
+    return SQLITE_OK;
+}
+
+static int bulk_disconnect(sqlite3_vtab *table)
+{
+    free(table);
+    return SQLITE_OK;
+}
+
+static int bulk_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
+{
+    (void)table;
+    info->estimatedCost = 1; /* there is one way only: all rows in their order */
+    return SQLITE_OK;
+}
+
+static int bulk_open(sqlite3_vtab *table, sqlite3_vtab_cursor **out)
+{
+    struct bulk_cursor *cursor = calloc(1, sizeof *cursor);
+    if (cursor == NULL)
+        return SQLITE_NOMEM;
+    cursor->bulk = ((struct bulk_table *)table)->bulk;
+    *out = &cursor->base;
+    return SQLITE_OK;
+}
+
+static int bulk_close(sqlite3_vtab_cursor *cursor)
+{
+    free(cursor);
+    return SQLITE_OK;
+}
+
+/* Groups without a winner have nothing to insert. */
+static void bulk_skip(struct model_bulk *b)
+{
+    while (b->at < b->count && b->groups[b->at].row.winner == NULL)
+        b->at++;
+}
+
+static int bulk_filter(sqlite3_vtab_cursor *cursor, int number, const char *text, int argc, sqlite3_value **argv)
+{
+    struct model_bulk *b = ((struct bulk_cursor *)cursor)->bulk;
+    (void)number;
+    (void)text;
+    (void)argc;
+    (void)argv;
+    b->at = 0;
+    bulk_skip(b);
+    return SQLITE_OK;
+}
+
+/* The row before was inserted if that moved the last rowid: new rows get one each. */
+static int bulk_next(sqlite3_vtab_cursor *cursor)
+{
+    struct model_bulk *b = ((struct bulk_cursor *)cursor)->bulk;
+    int64_t rowid = sqlite3_last_insert_rowid(b->db);
+    if (rowid != b->rowid) {
+        b->rowid = rowid;
+        b->groups[b->at].written = true;
+        b->written++;
+    }
+    b->at++;
+    bulk_skip(b);
+    return SQLITE_OK;
+}
+
+static int bulk_eof(sqlite3_vtab_cursor *cursor)
+{
+    const struct model_bulk *b = ((struct bulk_cursor *)cursor)->bulk;
+    return b->at >= b->count;
+}
+
+/* Bytes that outlive the statement; none: NULL. */
+static void bulk_text(sqlite3_context *context, struct slice text)
+{
+    if (text.bytes > 0)
+        sqlite3_result_text64(context, text.data, text.bytes, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static void bulk_member(sqlite3_context *context, struct slice text)
+{
+    bulk_text(context, model_slice_cut(text, EVENT_TEXT_BYTES_MAX));
+}
+
+static int bulk_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column)
+{
+    const struct model_bulk *b = ((struct bulk_cursor *)cursor)->bulk;
+    const struct model_group *group = &b->groups[b->at];
+    const struct model_row *row = &group->row;
+    const struct event *e = row->winner;
+    switch ((enum bulk_column)column) {
+    case BULK_COLLECTION: sqlite3_result_int64(context, group->collection->id); break;
+    case BULK_ID: bulk_text(context, e->id); break;
+    case BULK_VERSION: sqlite3_result_int64(context, row->version); break;
+    case BULK_DELETED: sqlite3_result_int(context, row->deleted); break;
+    case BULK_SEQUENCE: sqlite3_result_int64(context, (sqlite3_int64)row->sequence); break;
+    case BULK_OCCURRED_AT: bulk_member(context, e->occurred_at); break;
+    case BULK_TYPE: bulk_member(context, e->type); break;
+    case BULK_SCHEMA_VERSION:
+        if (e->has_schema_version)
+            sqlite3_result_int64(context, e->schema_version);
+        break;
+    case BULK_MESSAGE_ID: bulk_member(context, e->message_id); break;
+    case BULK_CORRELATION_ID: bulk_member(context, e->correlation_id); break;
+    case BULK_CAUSATION_ID: bulk_member(context, e->causation_id); break;
+    case BULK_STATE:
+        if (!row->deleted)
+            bulk_text(context, e->state);
+        break;
+    }
+    return SQLITE_OK;
+}
+
+static int bulk_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *out)
+{
+    *out = (sqlite3_int64)((struct bulk_cursor *)cursor)->bulk->at;
+    return SQLITE_OK;
+}
+
+/* Without xCreate: there as soon as the connection knows the module, and never in the schema. */
+static const sqlite3_module bulk_module = {
+    .xConnect = bulk_connect,
+    .xBestIndex = bulk_best_index,
+    .xDisconnect = bulk_disconnect,
+    .xOpen = bulk_open,
+    .xClose = bulk_close,
+    .xFilter = bulk_filter,
+    .xNext = bulk_next,
+    .xEof = bulk_eof,
+    .xColumn = bulk_column,
+    .xRowid = bulk_rowid,
+};
+
+/* The first time: the table and its statement, which model_connection_close ends. */
+static enum sg_status bulk_prepare(struct model_connection *c, struct model_bulk *b, struct sg_error *err)
+{
+    if (b->db != NULL)
+        return SG_OK;
+    int rc = sqlite3_create_module(c->db, "incoming", &bulk_module, b);
+    enum sg_status status = rc == SQLITE_OK ? SG_OK : model_fail(c, rc, "prepare a statement", err);
+    if (status == SG_OK)
+        status = model_prepare(c, SQL_ENTITY_INSERT_INCOMING, SQL_ENTITY_INSERT_INCOMING, err);
+    if (status == SG_OK)
+        b->db = c->db;
+    return status;
+}
+
+enum sg_status model_bulk_insert(struct model_connection *c, struct model_bulk *b, struct model_group *groups,
+                                 size_t groups_count, struct sg_error *err)
+{
+    enum sg_status status = bulk_prepare(c, b, err);
+    if (status != SG_OK)
+        return status;
+    b->groups = groups;
+    b->count = groups_count;
+    b->at = 0;
+    b->written = 0;
+    b->rowid = 0;
+    sqlite3_set_last_insert_rowid(c->db, 0);
+    status = model_run(c, model_statement(c, SQL_ENTITY_INSERT_INCOMING), SQLITE_OK, WHAT, err);
+    b->groups = NULL;
+    b->count = 0;
+    if (status == SG_OK && sqlite3_changes64(c->db) != b->written)
+        status = sg_fail(err, SG_INVALID, "SQLite inserted %lld rows and showed %lld of them",
+                         (long long)sqlite3_changes64(c->db), (long long)b->written);
+    return status;
+}

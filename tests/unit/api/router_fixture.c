@@ -1,0 +1,240 @@
+/* The rig for tests of the reading side. */
+#include "router_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "api/wakeups.h"
+#include "core/base/time.h"
+
+static struct sg_error err;
+
+#define ASSERT_OK(call) assert_int_equal((call), SG_OK)
+
+static char stream_name[] = "STATE";
+static char other_name[] = "OTHER";
+static char other_collection[] = "settings";
+
+static void attach(struct rig *r, const char *name, struct model_stream *out)
+{
+    struct epoch epoch;
+    bool reshaped = false;
+    ASSERT_OK(model_stream_attach(r->writer, name, "test", out, &reshaped, &err));
+    epoch_make(name, RIG_CREATED_NS, NULL, &epoch);
+    ASSERT_OK(model_stream_identify(r->writer, out->id, RIG_CREATED_NS, &epoch, &err));
+    ASSERT_OK(model_stream_load(r->writer, out->id, out, &err));
+}
+
+static void open_worker(struct rig *r)
+{
+    r->worker.api = &r->api;
+    r->worker.counters = calloc(1, sizeof *r->worker.counters);
+    assert_non_null(r->worker.counters);
+    router_counters_init(r->worker.counters);
+    ASSERT_OK(turn_create(&r->settings, r->freshness, r->shared, &r->worker.turn, &err));
+    r->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    assert_true(r->wake_fd >= 0);
+    ASSERT_OK(progress_join(r->progress, r->wake_fd, &r->worker.word, &err));
+    ASSERT_OK(parking_create(r->worker.word, r->settings.streams_count, &r->worker.lot, &err));
+}
+
+int rig_setup(void **state)
+{
+    struct rig *r = calloc(1, sizeof *r);
+    assert_non_null(r);
+    (void)strcpy(r->folder, "/tmp/stategate-test.XXXXXX");
+    assert_non_null(mkdtemp(r->folder));
+    (void)snprintf(r->database, sizeof r->database, "%s/x.db", r->folder);
+    r->owned[0] = other_collection;
+    r->streams[0].name = stream_name;
+    r->streams[1] = (struct stream_settings){.name = other_name, .collections = r->owned, .collections_count = 1};
+    r->settings = (struct settings){.database = r->database,
+                                    .streams = r->streams,
+                                    .streams_count = 2,
+                                    .wait_default_ms = 5000,
+                                    .wait_max_ms = 30000,
+                                    .probe_epoch_trust_ms = 2000};
+    ASSERT_OK(model_shared_create(RIG_CACHE_BYTES, &r->shared, &err));
+    struct model_options options = {
+        .path = r->database, .shared = r->shared, .collections_max = 100, .rejected_max = 100,
+        .rejected_payload = true};
+    struct model_open_report report;
+    ASSERT_OK(model_open(&options, &r->writer, &report, &err));
+    attach(r, stream_name, &r->stream);
+    attach(r, other_name, &r->other);
+    ASSERT_OK(freshness_create(2, &r->freshness, &err));
+    ASSERT_OK(metrics_create(2, &r->metrics, &err));
+    ASSERT_OK(progress_create(2, &r->progress, &err));
+    ASSERT_OK(waits_create(RIG_WAITS_MAX, RIG_WAITS_MAX, &r->api.waits, &err));
+    r->api.context = (struct api_context){&r->settings, r->shared, r->freshness, r->metrics, r->progress};
+    open_worker(r);
+    response_init(&r->response);
+    *state = r;
+    return 0;
+}
+
+int rig_teardown(void **state)
+{
+    struct rig *r = *state;
+    char path[128];
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    wakeups_forget(&r->worker, &r->request);
+    response_free(&r->response);
+    parking_destroy(r->worker.lot);
+    progress_leave(r->worker.word);
+    (void)close(r->wake_fd);
+    turn_destroy(r->worker.turn);
+    free(r->worker.counters);
+    waits_destroy(r->api.waits);
+    progress_destroy(r->progress);
+    metrics_destroy(r->metrics);
+    freshness_destroy(r->freshness);
+    model_close(r->writer);
+    model_shared_destroy(r->shared);
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s%s", r->database, suffixes[i]);
+        (void)unlink(path);
+    }
+    int result = rmdir(r->folder);
+    free(r);
+    return result;
+}
+
+/* ---- the writing side ---- */
+
+void rig_apply(struct rig *r, struct event event)
+{
+    enum event_result result;
+    enum event_reason reason;
+    uint64_t position = 0;
+    event.sequence = ++r->sequence;
+    event.time_ns = RIG_CREATED_NS;
+    event.subject = SLICE_LITERAL("state.x");
+    if (event.collection.bytes == 0)
+        event.collection = SLICE_LITERAL("customers");
+    event.payload = event.state;
+    ASSERT_OK(model_apply(r->writer, r->stream.id, &event, 1, &result, &reason, &position, &err));
+}
+
+void rig_apply_state(struct rig *r, const char *id, int64_t version, const char *json)
+{
+    rig_apply(r, (struct event){.kind = EVENT_STATE, .id = slice_of(id), .version = version, .state = slice_of(json)});
+}
+
+void rig_apply_rejected(struct rig *r, const char *id, int64_t version)
+{
+    rig_apply(r, (struct event){.kind = EVENT_REJECTED,
+                                .id = slice_of(id),
+                                .version = version,
+                                .state = SLICE_LITERAL("{\"bad\":1}"),
+                                .reason = REASON_BAD_TYPE,
+                                .detail = SLICE_LITERAL("no object")});
+}
+
+void rig_prove(struct rig *r)
+{
+    int64_t now_ns = clock_boot_ns();
+    ASSERT_OK(model_stream_load(r->writer, r->stream.id, &r->stream, &err));
+    freshness_applied(r->freshness, 0, r->stream.position, &r->stream.epoch);
+    freshness_proved(r->freshness, 0, now_ns, now_ns, r->stream.position, &r->stream.epoch);
+}
+
+static void tell_proof(struct rig *r, size_t stream)
+{
+    int64_t proof_ns = 0;
+    int64_t probe_ns = 0;
+    freshness_newest(r->freshness, stream, &proof_ns, &probe_ns);
+    progress_proved(r->progress, stream, proof_ns, probe_ns);
+}
+
+void rig_tell_commit(struct rig *r, const char *id)
+{
+    struct model_stream *const streams[] = {&r->stream, &r->other};
+    if (id != NULL && progress_entities_wanted(r->progress))
+        progress_entity_changed(r->progress, progress_entity(r->progress, SLICE_LITERAL("customers"), slice_of(id)));
+    for (size_t i = 0; i < 2; i++) {
+        ASSERT_OK(model_stream_load(r->writer, streams[i]->id, streams[i], &err));
+        freshness_applied(r->freshness, i, streams[i]->position, &streams[i]->epoch);
+        progress_committed(r->progress, i, streams[i]->position);
+        tell_proof(r, i);
+    }
+}
+
+void rig_tell_probe(struct rig *r, size_t stream, int64_t sent_ns, uint64_t head, const struct epoch *epoch)
+{
+    freshness_proved(r->freshness, stream, sent_ns, clock_boot_ns(), head, epoch);
+    tell_proof(r, stream);
+}
+
+/* ---- the reading side ---- */
+
+static void resume(void *connection)
+{
+    struct rig *r = connection;
+    r->resumed++;
+}
+
+unsigned rig_ask_again(struct rig *r)
+{
+    response_free(&r->response);
+    response_init(&r->response);
+    router_handle(&r->worker, false, &r->request, &r->response);
+    turn_end(r->worker.turn);
+    assert_false(r->response.failed);
+    return r->response.park ? 0 : r->response.status;
+}
+
+unsigned rig_ask(struct rig *r, const char *target)
+{
+    (void)snprintf(r->target, sizeof r->target, "%s", target);
+    wakeups_forget(&r->worker, &r->request);
+    r->request.parsed = false;
+    r->request.parked_once = false;
+    r->request.outcome = WAIT_MET;
+    r->request.demands = (struct demands){0};
+    r->request.client = &r->client;
+    r->request.target_text = r->target;
+    r->request.target_bytes = strlen(r->target);
+    return rig_ask_again(r);
+}
+
+bool rig_park(struct rig *r)
+{
+    size_t resumed = r->resumed;
+    r->request.parked.connection = r;
+    assert_true(wakeups_park(&r->worker, &r->request));
+    wakeups_turn_end(&r->worker, resume);
+    return r->resumed == resumed;
+}
+
+bool rig_wake(struct rig *r)
+{
+    size_t resumed = r->resumed;
+    uint64_t wakes = 0;
+    bool woken = read(r->wake_fd, &wakes, sizeof wakes) == (ssize_t)sizeof wakes;
+    wakeups_wake(&r->worker, woken, false, resume);
+    wakeups_turn_end(&r->worker, resume);
+    return r->resumed != resumed;
+}
+
+const char *rig_header(const struct rig *r, const char *name)
+{
+    for (size_t i = 0; i < r->response.headers_count; i++) {
+        if (strcmp(r->response.headers[i].name, name) == 0)
+            return r->response.headers[i].value;
+    }
+    return NULL;
+}
+
+bool rig_body_has(const struct rig *r, const char *text)
+{
+    return memmem(r->response.body, r->response.body_bytes, text, strlen(text)) != NULL;
+}

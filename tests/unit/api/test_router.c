@@ -1,0 +1,504 @@
+/* The route table and its handlers, against a real read model, without sockets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "api/request/admission.h"
+#include "api/http/problem.h"
+#include "core/base/time.h"
+#include "router_fixture.h"
+
+static struct sg_error err;
+
+#define ASSERT_OK(call) assert_int_equal((call), SG_OK)
+
+static void assert_body(const struct rig *f, const char *text)
+{
+    assert_int_equal(f->response.body_bytes, strlen(text));
+    assert_memory_equal(f->response.body, text, strlen(text));
+}
+
+static void an_entity_is_its_document(void **state)
+{
+    struct rig *f = *state;
+    rig_apply_state(f, "42", 7, "{\"n\":0.10}");
+    rig_prove(f);
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 200);
+    assert_body(f, "{\"n\":0.10}");
+    assert_string_equal(rig_header(f, "State-Version"), "7");
+    assert_string_equal(rig_header(f, "State-Status"), "live");
+    assert_string_equal(rig_header(f, "State-Lag"), "0");
+    assert_non_null(rig_header(f, "State-Staleness"));
+    assert_non_null(strstr(rig_header(f, "State-Position"), "STATE:1;epoch="));
+    assert_null(strstr(rig_header(f, "State-Position"), "OTHER"));
+    assert_null(rig_header(f, "State-Gap"));
+    assert_null(rig_header(f, "State-Rejected"));
+}
+
+static void without_proof_nothing_is_claimed(void **state)
+{
+    struct rig *f = *state;
+    rig_apply_state(f, "42", 7, "{}");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 200);
+    assert_string_equal(rig_header(f, "State-Status"), "starting");
+    assert_null(rig_header(f, "State-Staleness"));
+    assert_null(rig_header(f, "State-Lag"));
+    assert_null(rig_header(f, "Age"));
+}
+
+static void tombstones_and_unknown_ids_are_told_apart(void **state)
+{
+    struct rig *f = *state;
+    rig_apply_state(f, "gone", 1, "{}");
+    rig_apply(f, (struct event){.kind = EVENT_TOMBSTONE, .id = SLICE_LITERAL("gone"), .version = 2});
+    assert_int_equal(rig_ask(f, "/v1/state/customers/gone"), 410);
+    assert_string_equal(rig_header(f, "State-Version"), "2");
+    assert_null(rig_header(f, "ETag"));
+    assert_string_equal(rig_header(f, "Cache-Control"), "no-store");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/never"), 404);
+    assert_null(rig_header(f, "State-Version"));
+    assert_int_equal(rig_ask(f, "/v1/state/settings/never"), 404);
+    assert_non_null(strstr(rig_header(f, "State-Position"), "OTHER:0"));
+}
+
+static void a_collection_without_owner_rests_on_all_streams(void **state)
+{
+    struct rig *f = *state;
+    assert_int_equal(rig_ask(f, "/v1/state/a.b/1"), 404);
+    assert_non_null(strstr(rig_header(f, "State-Position"), "STATE:0"));
+    assert_non_null(strstr(rig_header(f, "State-Position"), ", OTHER:0"));
+}
+
+static void an_etag_gives_304_until_the_version_changes(void **state)
+{
+    struct rig *f = *state;
+    char etag[64];
+    rig_apply_state(f, "42", 7, "{}");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 200);
+    (void)snprintf(etag, sizeof etag, "%s", rig_header(f, "ETag"));
+    f->request.if_none_match_count = 1;
+    f->request.if_none_match[0] = slice_of(etag);
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 304);
+    assert_int_equal(f->response.body_bytes, 0);
+    assert_string_equal(rig_header(f, "ETag"), etag);
+    assert_string_equal(rig_header(f, "State-Version"), "7");
+    rig_apply_state(f, "42", 8, "{}");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 200);
+    f->request.if_none_match[0] = SLICE_LITERAL("nonsense");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 400);
+    assert_true(rig_body_has(f, "If-None-Match"));
+}
+
+static void rejections_above_the_version_are_told(void **state)
+{
+    struct rig *f = *state;
+    rig_apply_state(f, "known", 42, "{}");
+    rig_apply_rejected(f, "known", 43);
+    rig_apply_state(f, "unknown", 42, "{}");
+    rig_apply_rejected(f, "unknown", 0);
+    rig_apply_rejected(f, "never", 9);
+    assert_int_equal(rig_ask(f, "/v1/state/customers/known"), 200);
+    assert_string_equal(rig_header(f, "State-Rejected"), "43");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/unknown"), 200);
+    assert_string_equal(rig_header(f, "State-Rejected"), "?");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/never"), 404);
+    assert_string_equal(rig_header(f, "State-Rejected"), "9");
+    rig_apply_state(f, "known", 44, "{}");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/known"), 200);
+    assert_null(rig_header(f, "State-Rejected"));
+}
+
+static void gaps_concern_what_was_written_before_them(void **state)
+{
+    struct rig *f = *state;
+    rig_apply_state(f, "before", 1, "{}");
+    ASSERT_OK(model_stream_add_gap(f->writer, f->stream.id, 2, 5, &err));
+    f->sequence = 5;
+    rig_apply_state(f, "behind", 1, "{}");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/before"), 200);
+    assert_string_equal(rig_header(f, "State-Gap"), "2-5");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/behind"), 200);
+    assert_null(rig_header(f, "State-Gap"));
+    assert_int_equal(rig_ask(f, "/v1/state/customers/never"), 404);
+    assert_string_equal(rig_header(f, "State-Gap"), "2-5");
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 200);
+    assert_string_equal(rig_header(f, "State-Gap"), "2-5");
+    assert_int_equal(rig_ask(f, "/v1/status"), 200);
+    assert_true(rig_body_has(f, "\"gaps\":[{\"first\":2,\"last\":5}]"));
+}
+
+/* The `next` of the page, or NULL; lives until the next call. */
+static const char *next_of(const struct rig *f)
+{
+    static char cursor[1024];
+    const char *at = memmem(f->response.body, f->response.body_bytes, "\"next\":\"", 8);
+    if (at == NULL)
+        return NULL;
+    const char *end = memchr(at + 8, '"', (size_t)(f->response.body + f->response.body_bytes - (at + 8)));
+    assert_non_null(end);
+    (void)snprintf(cursor, sizeof cursor, "%.*s", (int)(end - at - 8), at + 8);
+    return cursor;
+}
+
+static void pages_hold_every_entity_once_in_order(void **state)
+{
+    struct rig *f = *state;
+    char id[16];
+    char target[1200] = "/v1/state/customers?limit=10";
+    for (int i = 0; i < 25; i++) {
+        (void)snprintf(id, sizeof id, "p/%02d", i);
+        rig_apply_state(f, id, 1, "{}");
+    }
+    for (int page = 0; page < 3; page++) {
+        assert_int_equal(rig_ask(f, target), 200);
+        for (int i = 0; i < 25; i++) {
+            (void)snprintf(id, sizeof id, "\"p/%02d\"", i);
+            assert_int_equal(rig_body_has(f, id), i / 10 == page);
+        }
+        const char *next = next_of(f);
+        assert_int_equal(next != NULL, page < 2);
+        assert_int_equal(rig_header(f, "Link") != NULL, page < 2);
+        if (next != NULL) {
+            (void)snprintf(target, sizeof target, "/v1/state/customers?limit=10&cursor=%s", next);
+            assert_non_null(strstr(rig_header(f, "Link"), target));
+        }
+    }
+}
+
+static void a_page_that_ends_exactly_has_no_next(void **state)
+{
+    struct rig *f = *state;
+    rig_apply_state(f, "a", 1, "{}");
+    rig_apply_state(f, "b", 1, "{}");
+    assert_int_equal(rig_ask(f, "/v1/state/customers?limit=2"), 200);
+    assert_null(next_of(f));
+    assert_int_equal(rig_ask(f, "/v1/state/customers?limit=1"), 200);
+    assert_non_null(next_of(f));
+}
+
+static void a_page_ends_early_when_it_grows_too_large(void **state)
+{
+    struct rig *f = *state;
+    size_t bytes = MODEL_PAGE_BYTES_MAX / 2;
+    char *json = malloc(bytes + 1);
+    char target[1200];
+    assert_non_null(json);
+    memset(json, 'x', bytes);
+    json[0] = json[bytes - 1] = '"';
+    json[bytes] = '\0';
+    for (char id[] = "a"; id[0] <= 'c'; id[0]++)
+        rig_apply_state(f, id, 1, json);
+    free(json);
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 200);
+    assert_true(f->response.body_bytes <= MODEL_PAGE_BYTES_MAX);
+    assert_true(rig_body_has(f, "{\"id\":\"a\""));
+    assert_false(rig_body_has(f, "{\"id\":\"b\""));
+    (void)snprintf(target, sizeof target, "/v1/state/customers?cursor=%s", next_of(f));
+    assert_int_equal(rig_ask(f, target), 200);
+    assert_true(rig_body_has(f, "{\"id\":\"b\""));
+}
+
+static void an_entity_larger_than_a_page_is_a_page(void **state)
+{
+    struct rig *f = *state;
+    size_t bytes = EVENT_PAYLOAD_BYTES_MAX;
+    char *json = malloc(bytes + 1);
+    assert_non_null(json);
+    memset(json, '1', bytes);
+    json[bytes] = '\0';
+    rig_apply_state(f, "huge", 1, json);
+    rig_apply_state(f, "small", 1, "{}");
+    free(json);
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 200);
+    assert_true(f->response.body_bytes > EVENT_PAYLOAD_BYTES_MAX);
+    assert_non_null(next_of(f));
+}
+
+static void the_longest_ids_have_a_cursor_and_a_link(void **state)
+{
+    struct rig *f = *state;
+    char id[EVENT_ID_BYTES_MAX + 1];
+    char collection[EVENT_COLLECTION_BYTES_MAX + 1];
+    char target[TARGET_BYTES_MAX];
+    memset(id, '\x01', EVENT_ID_BYTES_MAX);
+    memset(collection, '\x02', EVENT_COLLECTION_BYTES_MAX);
+    id[EVENT_ID_BYTES_MAX] = collection[EVENT_COLLECTION_BYTES_MAX] = '\0';
+    for (char last = 'a'; last <= 'b'; last++) {
+        id[EVENT_ID_BYTES_MAX - 1] = last;
+        rig_apply(f, (struct event){.kind = EVENT_STATE,
+                                .collection = slice_of(collection),
+                                .id = slice_of(id),
+                                .version = 1,
+                                .state = SLICE_LITERAL("{}")});
+    }
+    size_t used = (size_t)snprintf(target, sizeof target, "/v1/state/");
+    for (int i = 0; i < EVENT_COLLECTION_BYTES_MAX; i++)
+        used += (size_t)snprintf(target + used, sizeof target - used, "%%02");
+    (void)snprintf(target + used, sizeof target - used, "?limit=1");
+    assert_int_equal(rig_ask(f, target), 200);
+    (void)snprintf(target + used, sizeof target - used, "?limit=1&cursor=%s", next_of(f));
+    assert_non_null(strstr(rig_header(f, "Link"), target));
+    assert_int_equal(rig_ask(f, target), 200);
+    assert_null(next_of(f));
+    assert_true(rig_body_has(f, "b\",\"version\":1"));
+}
+
+static void a_collection_never_seen_is_404_and_an_empty_one_is_a_page(void **state)
+{
+    struct rig *f = *state;
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 404);
+    rig_apply_state(f, "a", 1, "{}");
+    rig_apply(f, (struct event){.kind = EVENT_TOMBSTONE, .id = SLICE_LITERAL("a"), .version = 2});
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 200);
+    assert_true(rig_body_has(f, "\"items\":[]"));
+    assert_int_equal(rig_ask(f, "/v1/state"), 200);
+    assert_true(rig_body_has(f, "{\"name\":\"customers\",\"stream\":\"STATE\",\"entities\":0,\"position\":2}"));
+}
+
+static void rejected_events_are_listed_newest_first(void **state)
+{
+    struct rig *f = *state;
+    char target[1200];
+    for (int i = 1; i <= 3; i++)
+        rig_apply_rejected(f, "a", i);
+    assert_int_equal(rig_ask(f, "/v1/rejected?limit=2"), 200);
+    assert_true(rig_body_has(f, "\"sequence\":3,"));
+    assert_true(rig_body_has(f, "\"sequence\":2,"));
+    assert_false(rig_body_has(f, "\"sequence\":1,"));
+    assert_true(rig_body_has(f, "\"payload\":\"eyJiYWQiOjF9\""));
+    assert_true(
+        rig_body_has(f, "\"reason\":\"bad-type\",\"detail\":\"no object\",\"payloadBytes\":9,\"payloadSha256\":\""));
+    (void)snprintf(target, sizeof target, "/v1/rejected?limit=2&cursor=%s", next_of(f));
+    assert_int_equal(rig_ask(f, target), 200);
+    assert_true(rig_body_has(f, "\"sequence\":1,"));
+    assert_null(next_of(f));
+    assert_int_equal(rig_ask(f, "/v1/rejected?stream=OTHER"), 200);
+    assert_true(rig_body_has(f, "\"items\":[]"));
+    assert_non_null(strstr(rig_header(f, "State-Position"), "OTHER:0"));
+    assert_null(strstr(rig_header(f, "State-Position"), "STATE:"));
+}
+
+static void paths_that_are_none_are_404(void **state)
+{
+    static const char *const paths[] = {
+        "/",       "/v1",    "/v1/",    "/v1/state/",           "/v1/state/a/", "/v1/state/a/b/", "/v1/state/a/b/c",
+        "/livez/", "/LIVEZ", "//livez", "/a/b/c/d/e/f/g/h/i/j", "/v1/state//",  "/v1/status/x"};
+    struct rig *f = *state;
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        if (rig_ask(f, paths[i]) != 404)
+            fail_msg("%s: %u", paths[i], f->response.status);
+    }
+}
+
+static void the_second_address_serves_probes_only(void **state)
+{
+    struct rig *f = *state;
+    (void)strcpy(f->target, "/v1/state");
+    f->request.target_text = f->target;
+    f->request.target_bytes = strlen(f->target);
+    router_handle(&f->worker, true, &f->request, &f->response);
+    assert_int_equal(f->response.status, 404);
+    response_free(&f->response);
+    response_init(&f->response);
+    (void)strcpy(f->target, "/livez");
+    f->request.target_bytes = strlen(f->target);
+    router_handle(&f->worker, true, &f->request, &f->response);
+    assert_int_equal(f->response.status, 200);
+}
+
+static struct demand_line line_of(const char *text)
+{
+    return (struct demand_line){.count = 1, .values = {slice_of(text)}};
+}
+
+static void demands_are_refused_where_they_mean_nothing(void **state)
+{
+    static const char *const demands[] = {"min_version=1", "min_position=STATE:1", "max_staleness=0", "wait=1"};
+    struct rig *f = *state;
+    char target[128];
+    for (size_t k = 0; k < sizeof demands / sizeof demands[0]; k++) {
+        (void)snprintf(target, sizeof target, "/v1/status?%s", demands[k]);
+        assert_int_equal(rig_ask(f, target), 400);
+    }
+    f->request.demand_fields.max_staleness = line_of("0");
+    assert_int_equal(rig_ask(f, "/v1/status"), 400);
+    assert_true(rig_body_has(f, "Max-Staleness"));
+    assert_int_equal(rig_ask(f, "/livez"), 200); /* a probe is no read */
+    f->request.demand_fields = (struct demand_fields){.min_version = line_of("1")};
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 400);
+    assert_true(rig_body_has(f, "Min-Version"));
+    f->request.demand_fields = (struct demand_fields){0};
+}
+
+static void options_names_the_methods_of_every_path(void **state)
+{
+    struct rig *f = *state;
+    f->request.method = METHOD_OPTIONS;
+    for (unsigned id = 0; id < ROUTES_COUNT; id++) {
+        char path[128]; /* `{collection}` becomes `collection`, which is one */
+        size_t used = 0;
+        for (const char *c = router_route((enum route_id)id)->path; *c != '\0'; c++) {
+            if (*c != '{' && *c != '}')
+                path[used++] = *c;
+        }
+        path[used] = '\0';
+        assert_int_equal(rig_ask(f, path), 204);
+        assert_string_equal(rig_header(f, "Allow"), ADMISSION_ALLOW);
+    }
+    assert_int_equal(rig_ask(f, "/nowhere"), 404);
+}
+
+static void readiness_tells_every_check(void **state)
+{
+    struct rig *f = *state;
+    rig_apply_state(f, "a", 1, "{}");
+    rig_prove(f);
+    assert_int_equal(rig_ask(f, "/readyz"), 503);
+    assert_body(f, "no stream STATE head not known yet\nno stream OTHER head not known yet\n");
+    freshness_set_ready_target(f->freshness, 0, 1, &f->stream.epoch);
+    freshness_applied(f->freshness, 1, 0, &f->other.epoch);
+    freshness_set_ready_target(f->freshness, 1, 5, &f->other.epoch);
+    assert_int_equal(rig_ask(f, "/readyz"), 503);
+    assert_body(f, "ok stream STATE position 1 >= head at start 1\nno stream OTHER position 0 < head at start 5\n");
+    freshness_set_ready_target(f->freshness, 1, 0, &f->other.epoch);
+    assert_int_equal(rig_ask(f, "/readyz"), 200);
+    assert_int_equal(rig_ask(f, "/readyz?max_staleness=60"), 503);
+    assert_true(rig_body_has(f, "no stream OTHER staleness not known\n"));
+    freshness_proved(f->freshness, 1, clock_boot_ns(), clock_boot_ns(), 0, &f->other.epoch);
+    assert_int_equal(rig_ask(f, "/readyz?max_staleness=60"), 200);
+    assert_int_equal(rig_ask(f, "/readyz?max_staleness=0"), 503);
+    atomic_store(&f->api.draining, true);
+    assert_int_equal(rig_ask(f, "/readyz"), 503);
+    assert_true(rig_body_has(f, "no the process is stopping\n"));
+    assert_int_equal(rig_ask(f, "/livez"), 200);
+}
+
+static void ready_without_broker_needs_rows(void **state)
+{
+    struct rig *f = *state;
+    f->settings.ready_without_broker = true;
+    f->settings.streams_count = 1;
+    freshness_applied(f->freshness, 0, 0, &f->stream.epoch);
+    assert_int_equal(rig_ask(f, "/readyz"), 503);
+    rig_apply_state(f, "a", 1, "{}");
+    freshness_applied(f->freshness, 0, 1, &f->stream.epoch);
+    assert_int_equal(rig_ask(f, "/readyz"), 200);
+    f->settings.ready_without_broker = false;
+    assert_int_equal(rig_ask(f, "/readyz"), 503);
+    f->settings.streams_count = 2; /* as it was made */
+}
+
+static void requests_are_counted_by_route_method_and_code(void **state)
+{
+    struct rig *f = *state;
+    size_t code_404 = 0;
+    while (route_codes[code_404] != 404)
+        code_404++;
+    (void)rig_ask(f, "/v1/state/customers/1");
+    (void)rig_ask(f, "/v1/state/customers/2");
+    (void)rig_ask(f, "/nowhere");
+    assert_int_equal(atomic_load(&f->worker.counters->requests[ROUTE_ENTITY][METHOD_GET][code_404]), 2);
+    assert_int_equal(atomic_load(&f->worker.counters->requests[ROUTE_NONE][METHOD_GET][code_404]), 1);
+}
+
+static void every_status_of_a_problem_is_counted(void **state)
+{
+    static const unsigned statuses[] = {
+#define PROBLEM_STATUS(name, status, type, title) status,
+        PROBLEMS(PROBLEM_STATUS)
+#undef PROBLEM_STATUS
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        size_t k = 0;
+        while (k < ROUTE_CODES_MAX && route_codes[k] != statuses[i])
+            k++;
+        assert_true(k < ROUTE_CODES_MAX);
+    }
+}
+
+static void the_probe_of_a_status_is_the_one_that_proves(void **state)
+{
+    struct rig *f = *state;
+    rig_apply_state(f, "a", 1, "{}");
+    rig_prove(f);
+    int64_t now_ns = clock_boot_ns();
+    freshness_proved(f->freshness, 0, now_ns, now_ns, 9, &f->stream.epoch); /* not met yet */
+    assert_int_equal(rig_ask(f, "/v1/status"), 200);
+    assert_true(rig_body_has(f, ",\"head\":9,\"lag\":8,\"staleness\":"));
+    assert_true(rig_body_has(f, ",\"head\":1,\"epoch\":"));
+    assert_false(rig_body_has(f, ",\"head\":9,\"epoch\":"));
+}
+
+/* Turns whose begin succeeds and whose read fails; what was logged of them. */
+static void log_failing_turns(struct turn *turn, unsigned turns, char *out, size_t room)
+{
+    FILE *file = tmpfile();
+    int kept = dup(STDERR_FILENO);
+    assert_non_null(file);
+    assert_true(kept >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+    for (unsigned i = 0; i < turns; i++) {
+        enum sg_status begun = turn_begin(turn, &err);
+        (void)sg_fail(&err, SG_CORRUPT, "a page is damaged");
+        turn_failed(turn, &err);
+        turn_end(turn);
+        if (begun != SG_OK)
+            break;
+    }
+    assert_true(dup2(kept, STDERR_FILENO) >= 0);
+    (void)close(kept);
+    rewind(file);
+    out[fread(out, 1, room - 1, file)] = '\0';
+    (void)fclose(file);
+}
+
+static void reads_that_go_on_failing_are_logged_once(void **state)
+{
+    struct rig *f = *state;
+    char text[16384];
+    log_failing_turns(f->worker.turn, 5, text, sizeof text);
+    const char *first = strstr(text, "reads_failing");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "reads_failing"));
+    assert_null(strstr(text, "reads_recovered"));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(an_entity_is_its_document),
+        TEST(without_proof_nothing_is_claimed),
+        TEST(tombstones_and_unknown_ids_are_told_apart),
+        TEST(a_collection_without_owner_rests_on_all_streams),
+        TEST(an_etag_gives_304_until_the_version_changes),
+        TEST(rejections_above_the_version_are_told),
+        TEST(gaps_concern_what_was_written_before_them),
+        TEST(pages_hold_every_entity_once_in_order),
+        TEST(a_page_that_ends_exactly_has_no_next),
+        TEST(a_page_ends_early_when_it_grows_too_large),
+        TEST(an_entity_larger_than_a_page_is_a_page),
+        TEST(the_longest_ids_have_a_cursor_and_a_link),
+        TEST(a_collection_never_seen_is_404_and_an_empty_one_is_a_page),
+        TEST(rejected_events_are_listed_newest_first),
+        TEST(paths_that_are_none_are_404),
+        TEST(the_second_address_serves_probes_only),
+        TEST(demands_are_refused_where_they_mean_nothing),
+        TEST(options_names_the_methods_of_every_path),
+        TEST(readiness_tells_every_check),
+        TEST(ready_without_broker_needs_rows),
+        TEST(requests_are_counted_by_route_method_and_code),
+        TEST(every_status_of_a_problem_is_counted),
+        TEST(the_probe_of_a_status_is_the_one_that_proves),
+        TEST(reads_that_go_on_failing_are_logged_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

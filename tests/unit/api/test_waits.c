@@ -1,0 +1,199 @@
+/* The limits of waiting reads, and their series. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "api/wait/limits.h"
+#include "core/base/time.h"
+
+static struct sg_error err;
+
+static struct waits *made(size_t parked_max, size_t client_max)
+{
+    struct waits *w = NULL;
+    assert_int_equal(waits_create(parked_max, client_max, &w, &err), SG_OK);
+    return w;
+}
+
+static struct client_address client_of(unsigned number)
+{
+    struct client_address client = {{2}};
+    memcpy(&client.bytes[1], &number, sizeof number);
+    return client;
+}
+
+static void give(struct waits *w, const struct client_address *client)
+{
+    waits_give(w, client, WAIT_VERSION, WAIT_MET, NS_PER_MS);
+}
+
+static void as_many_may_wait_as_the_limit_says(void **state)
+{
+    static const size_t limits[] = {1, 2, 7};
+    struct client_address client = client_of(1);
+    (void)state;
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        struct waits *w = made(limits[i], limits[i]);
+        for (size_t k = 0; k < limits[i]; k++)
+            assert_true(waits_take(w, &client));
+        assert_false(waits_take(w, &client));
+        assert_int_equal(waits_parked(w), limits[i]);
+        give(w, &client);
+        assert_int_equal(waits_parked(w), limits[i] - 1);
+        assert_true(waits_take(w, &client));
+        assert_false(waits_take(w, &client));
+        waits_destroy(w);
+    }
+}
+
+static void no_client_takes_more_than_its_share(void **state)
+{
+    struct client_address greedy = client_of(1);
+    struct client_address other = client_of(2);
+    struct client_address third = client_of(3);
+    struct waits *w = made(5, 3);
+    (void)state;
+    for (int k = 0; k < 3; k++)
+        assert_true(waits_take(w, &greedy));
+    assert_false(waits_take(w, &greedy));
+    assert_int_equal(waits_parked(w), 3); /* what was refused takes no place */
+    assert_true(waits_take(w, &other));
+    assert_true(waits_take(w, &third));
+    assert_false(waits_take(w, &other)); /* all places are taken */
+    give(w, &greedy);
+    assert_true(waits_take(w, &other));
+    give(w, &other);
+    assert_true(waits_take(w, &greedy));
+    assert_false(waits_take(w, &greedy));
+    waits_destroy(w);
+}
+
+static void the_whole_limit_holds_for_clients_too(void **state)
+{
+    struct client_address client = client_of(1);
+    struct client_address other = client_of(2);
+    struct waits *w = made(3, 2);
+    (void)state;
+    assert_true(waits_take(w, &client));
+    assert_true(waits_take(w, &client));
+    assert_true(waits_take(w, &other));
+    assert_false(waits_take(w, &other)); /* refused by the whole limit: the client's own count is untouched */
+    give(w, &client);
+    assert_true(waits_take(w, &other));
+    waits_destroy(w);
+}
+
+static void with_a_limit_of_nothing_nobody_waits(void **state)
+{
+    static const size_t limits[][2] = {{0, 0}, {0, 5}, {5, 0}};
+    struct client_address client = client_of(1);
+    (void)state;
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        struct waits *w = made(limits[i][0], limits[i][1]);
+        assert_false(waits_take(w, &client));
+        assert_int_equal(waits_parked(w), 0);
+        waits_destroy(w);
+    }
+}
+
+static void many_clients_are_told_apart_and_forgotten(void **state)
+{
+    const unsigned clients = 5000; /* more than there are chains */
+    struct waits *w = made(clients + 1, 1);
+    (void)state;
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < clients; i++) {
+            struct client_address client = client_of(i);
+            assert_true(waits_take(w, &client));
+        }
+        for (unsigned i = 0; i < clients; i++) {
+            struct client_address client = client_of(i);
+            assert_false(waits_take(w, &client));
+        }
+        assert_int_equal(waits_parked(w), clients);
+        for (unsigned i = 0; i < clients; i++) {
+            struct client_address client = client_of(i);
+            give(w, &client);
+        }
+        assert_int_equal(waits_parked(w), 0);
+    }
+    waits_destroy(w);
+}
+
+static const char *rendered(const struct waits *w)
+{
+    static char text[65536];
+    struct buffer out;
+    buffer_init(&out, sizeof text);
+    waits_render(w, &out);
+    assert_false(out.failed);
+    (void)snprintf(text, sizeof text, "%.*s", (int)out.bytes, out.data);
+    buffer_free(&out);
+    return text;
+}
+
+static void the_series_say_what_was_waited_for_and_how_it_ended(void **state)
+{
+    struct client_address client = client_of(1);
+    struct waits *w = made(10, 10);
+    (void)state;
+    for (int k = 0; k < 3; k++)
+        assert_true(waits_take(w, &client));
+    waits_give(w, &client, WAIT_STALENESS, WAIT_DEADLINE, 2 * NS_PER_S);
+    const char *text = rendered(w);
+    assert_non_null(strstr(text, "# TYPE stategate_waits_parked gauge\nstategate_waits_parked 2\n"));
+    assert_non_null(strstr(text, "# TYPE stategate_wait_seconds histogram\n"));
+    assert_non_null(strstr(text, "stategate_wait_seconds_count{kind=\"staleness\",outcome=\"deadline\"} 1\n"));
+    static const char sum[] = "stategate_wait_seconds_sum{kind=\"staleness\",outcome=\"deadline\"} ";
+    assert_non_null(strstr(text, sum));
+    assert_true(strtod(strstr(text, sum) + sizeof sum - 1, NULL) == 2.0);
+    assert_non_null(strstr(text, "stategate_wait_seconds_count{kind=\"staleness\",outcome=\"met\"} 0\n"));
+    waits_destroy(w);
+}
+
+static void every_kind_and_outcome_has_its_series(void **state)
+{
+    static const char *const kinds[WAIT_KINDS_COUNT] = {"version", "position", "staleness"};
+    static const char *const outcomes[WAIT_OUTCOMES_COUNT] = {"met", "deadline", "refused", "gone", "stopped"};
+    struct client_address client = client_of(1);
+    struct waits *w = made(1, 1);
+    char line[128];
+    (void)state;
+    for (size_t k = 0; k < WAIT_KINDS_COUNT; k++) {
+        for (size_t o = 0; o < WAIT_OUTCOMES_COUNT; o++) {
+            for (size_t times = 0; times < 1 + k * WAIT_OUTCOMES_COUNT + o; times++) {
+                assert_true(waits_take(w, &client));
+                waits_give(w, &client, (enum wait_kind)k, (enum wait_outcome)o, NS_PER_MS);
+            }
+        }
+    }
+    const char *text = rendered(w);
+    for (size_t k = 0; k < WAIT_KINDS_COUNT; k++) {
+        for (size_t o = 0; o < WAIT_OUTCOMES_COUNT; o++) {
+            (void)snprintf(line, sizeof line, "stategate_wait_seconds_count{kind=\"%s\",outcome=\"%s\"} %zu\n",
+                           kinds[k], outcomes[o], 1 + k * WAIT_OUTCOMES_COUNT + o);
+            assert_non_null(strstr(text, line));
+        }
+    }
+    waits_destroy(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(as_many_may_wait_as_the_limit_says),
+        cmocka_unit_test(no_client_takes_more_than_its_share),
+        cmocka_unit_test(the_whole_limit_holds_for_clients_too),
+        cmocka_unit_test(with_a_limit_of_nothing_nobody_waits),
+        cmocka_unit_test(many_clients_are_told_apart_and_forgotten),
+        cmocka_unit_test(the_series_say_what_was_waited_for_and_how_it_ended),
+        cmocka_unit_test(every_kind_and_outcome_has_its_series),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

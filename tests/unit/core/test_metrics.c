@@ -1,0 +1,175 @@
+/* Counters and histograms.
+ * ctest-threads: */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pthread.h>
+
+#include <cmocka.h>
+
+#include "core/progress/metrics.h"
+
+static const double bounds[] = {0.001, 0.5, 10};
+
+static char *render(const struct metrics_histogram *h, const char *labels)
+{
+    static char text[1024];
+    struct buffer out;
+    buffer_init(&out, sizeof text - 1);
+    metrics_histogram_render(h, "x_seconds", labels, &out);
+    assert_false(out.failed);
+    memcpy(text, out.data, out.bytes);
+    text[out.bytes] = '\0';
+    buffer_free(&out);
+    return text;
+}
+
+static void buckets_are_cumulative_and_include_their_bound(void **state)
+{
+    struct metrics_histogram h;
+    (void)state;
+    metrics_histogram_init(&h, bounds, 3);
+    metrics_histogram_add(&h, 0.001);
+    metrics_histogram_add(&h, 0.0010001);
+    metrics_histogram_add(&h, 10);
+    metrics_histogram_add(&h, 10.5);
+    assert_string_equal(render(&h, ""), "x_seconds_bucket{le=\"0.001\"} 1\n"
+                                        "x_seconds_bucket{le=\"0.5\"} 2\n"
+                                        "x_seconds_bucket{le=\"10\"} 3\n"
+                                        "x_seconds_bucket{le=\"+Inf\"} 4\n"
+                                        "x_seconds_sum 20.502000100\n"
+                                        "x_seconds_count 4\n");
+}
+
+static void labels_stand_on_every_line(void **state)
+{
+    struct metrics_histogram h;
+    (void)state;
+    metrics_histogram_init(&h, bounds, 1);
+    assert_string_equal(render(&h, "stream=\"A\""), "x_seconds_bucket{stream=\"A\",le=\"0.001\"} 0\n"
+                                                    "x_seconds_bucket{stream=\"A\",le=\"+Inf\"} 0\n"
+                                                    "x_seconds_sum{stream=\"A\"} 0.000000000\n"
+                                                    "x_seconds_count{stream=\"A\"} 0\n");
+}
+
+static void values_below_zero_do_not_lower_the_sum(void **state)
+{
+    struct metrics_histogram h;
+    (void)state;
+    metrics_histogram_init(&h, bounds, 3);
+    metrics_histogram_add(&h, -1);
+    assert_int_equal(atomic_load(&h.counts[0]), 1);
+    assert_int_equal(atomic_load(&h.sum_nano), 0);
+}
+
+static void *add_many(void *context)
+{
+    for (int i = 0; i < 10000; i++)
+        metrics_histogram_add(context, 1);
+    return NULL;
+}
+
+static void threads_do_not_lose_counts(void **state)
+{
+    struct metrics_histogram h;
+    pthread_t threads[4];
+    (void)state;
+    metrics_histogram_init(&h, bounds, 3);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, add_many, &h), 0);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(atomic_load(&h.counts[2]), 40000);
+    assert_int_equal(atomic_load(&h.sum_nano), UINT64_C(40000) * 1000000000);
+}
+
+struct seen {
+    size_t names;
+    uint64_t sum;
+    uint64_t of_customers;
+};
+
+static void see(void *context, const char *collection, uint64_t count)
+{
+    struct seen *seen = context;
+    seen->names++;
+    seen->sum += count;
+    if (strcmp(collection, "customers") == 0)
+        seen->of_customers = count;
+}
+
+static void tombstones_are_counted_by_collection(void **state)
+{
+    struct metrics *m = NULL;
+    struct sg_error err;
+    struct seen seen = {0};
+    (void)state;
+    assert_int_equal(metrics_create(1, &m, &err), SG_OK);
+    metrics_tombstone(m, SLICE_LITERAL("customers"));
+    metrics_tombstone(m, SLICE_LITERAL("orders"));
+    metrics_tombstone(m, (struct slice){"customers and more", 9});
+    metrics_tombstones(m, see, &seen);
+    assert_int_equal(seen.names, 2);
+    assert_int_equal(seen.of_customers, 2);
+    metrics_destroy(m);
+}
+
+static void tombstones_of_too_many_collections_are_not_counted(void **state)
+{
+    struct metrics *m = NULL;
+    struct sg_error err;
+    struct seen seen = {0};
+    char name[32];
+    (void)state;
+    assert_int_equal(metrics_create(1, &m, &err), SG_OK);
+    for (int i = 0; i < METRICS_TOMBSTONE_COLLECTIONS_MAX + 1; i++) {
+        int bytes = snprintf(name, sizeof name, "c%d", i);
+        metrics_tombstone(m, (struct slice){name, (size_t)bytes});
+    }
+    metrics_tombstone(m, SLICE_LITERAL("c0"));
+    metrics_tombstones(m, see, &seen);
+    assert_int_equal(seen.names, METRICS_TOMBSTONE_COLLECTIONS_MAX);
+    assert_int_equal(seen.sum, METRICS_TOMBSTONE_COLLECTIONS_MAX + 1);
+    metrics_destroy(m);
+}
+
+static void streams_have_counters_of_their_own(void **state)
+{
+    struct metrics *m = NULL;
+    struct sg_error err;
+    (void)state;
+    assert_int_equal(metrics_create(2, &m, &err), SG_OK);
+    atomic_fetch_add(&metrics_stream(m, 1)->events[RESULT_APPLIED], 3);
+    assert_int_equal(atomic_load(&metrics_stream(m, 0)->events[RESULT_APPLIED]), 0);
+    assert_int_equal(atomic_load(&metrics_stream(m, 1)->events[RESULT_APPLIED]), 3);
+    metrics_destroy(m);
+    metrics_destroy(NULL);
+}
+
+static void results_of_probes_have_their_words(void **state)
+{
+    (void)state;
+    assert_string_equal(probe_result_name(PROBE_PROVED), "proved");
+    assert_string_equal(probe_result_name(PROBE_UNPROVED), "unproved");
+    assert_string_equal(probe_result_name(PROBE_FAILED), "failed");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(buckets_are_cumulative_and_include_their_bound),
+        cmocka_unit_test(labels_stand_on_every_line),
+        cmocka_unit_test(values_below_zero_do_not_lower_the_sum),
+        cmocka_unit_test(threads_do_not_lose_counts),
+        cmocka_unit_test(tombstones_are_counted_by_collection),
+        cmocka_unit_test(tombstones_of_too_many_collections_are_not_counted),
+        cmocka_unit_test(streams_have_counters_of_their_own),
+        cmocka_unit_test(results_of_probes_have_their_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

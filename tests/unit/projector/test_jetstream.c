@@ -1,0 +1,134 @@
+/* projector/jetstream: what an answer to STREAM.INFO proves, and times. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "projector/nats/jetstream.h"
+
+static enum sg_status read_info(const char *config, const char *cluster, struct stream_info *out)
+{
+    char answer[2048];
+    struct sg_error err;
+    (void)snprintf(answer, sizeof answer,
+                   "{\"config\":{\"name\":\"S\",\"retention\":\"limits\",%s},\"created\":\"2026-01-02T03:04:05.000000007Z\","
+                   "\"state\":{\"messages\":3,\"first_seq\":5,\"last_seq\":9}%s%s}",
+                   config, cluster[0] != '\0' ? ",\"cluster\":" : "", cluster);
+    return jetstream_info_read(slice_of(answer), "S", out, &err);
+}
+
+static bool leader_proved(const char *cluster)
+{
+    struct stream_info info;
+    assert_int_equal(read_info("\"num_replicas\":3", cluster, &info), SG_OK);
+    assert_true(info.replicated);
+    return info.leader_proved;
+}
+
+static void sequences_creation_and_limits_are_read(void **state)
+{
+    (void)state;
+    struct stream_info info;
+    assert_int_equal(read_info("\"num_replicas\":1,\"max_msgs\":10,\"max_bytes\":-1,\"max_age\":7,"
+                               "\"max_msgs_per_subject\":1,\"allow_msg_ttl\":true,\"subject_delete_marker_ttl\":9",
+                               "", &info),
+                     SG_OK);
+    assert_int_equal(info.first, 5);
+    assert_int_equal(info.last, 9);
+    assert_int_equal(info.created_ns, INT64_C(1767323045000000007));
+    assert_int_equal(info.retention, RETENTION_LIMITS);
+    assert_int_equal(info.max_messages, 10);
+    assert_int_equal(info.max_bytes, -1);
+    assert_int_equal(info.max_age_ns, 7);
+    assert_int_equal(info.max_messages_per_subject, 1);
+    assert_true(info.message_ttl);
+    assert_true(info.delete_markers);
+    assert_false(info.replicated);
+    assert_true(info.leader_proved);
+}
+
+static void an_answer_without_sequences_is_no_zero(void **state)
+{
+    (void)state;
+    struct stream_info info;
+    struct sg_error err;
+    const char *answer = "{\"config\":{\"retention\":\"limits\"},\"created\":\"2026-01-02T03:04:05Z\",\"state\":{}}";
+    assert_int_equal(jetstream_info_read(slice_of(answer), "S", &info, &err), SG_INVALID);
+    assert_int_equal(jetstream_info_read(slice_of("[1]"), "S", &info, &err), SG_INVALID);
+    assert_int_equal(jetstream_info_read(slice_of("nonsense"), "S", &info, &err), SG_INVALID);
+    assert_int_equal(jetstream_info_read((struct slice){0}, "S", &info, &err), SG_INVALID);
+}
+
+static void errors_of_the_api_are_told_apart(void **state)
+{
+    (void)state;
+    struct stream_info info;
+    struct sg_error err;
+    const char *missing = "{\"error\":{\"code\":404,\"err_code\":10059,\"description\":\"stream not found\"}}";
+    const char *refused = "{\"error\":{\"code\":503,\"description\":\"JetStream system temporarily unavailable\"}}";
+    assert_int_equal(jetstream_info_read(slice_of(missing), "S", &info, &err), SG_NOT_FOUND);
+    assert_string_equal(err.message, "stream S: stream not found");
+    assert_int_equal(jetstream_info_read(slice_of(refused), "S", &info, &err), SG_INVALID);
+}
+
+static void a_leader_with_a_majority_proves(void **state)
+{
+    (void)state;
+    assert_true(leader_proved("{\"leader\":\"a\",\"replicas\":[{\"name\":\"b\",\"active\":100},"
+                              "{\"name\":\"c\",\"active\":200}]}"));
+    assert_true(leader_proved("{\"leader\":\"a\",\"replicas\":[{\"name\":\"b\",\"active\":2999999999},"
+                              "{\"name\":\"c\",\"offline\":true,\"active\":1}]}"));
+}
+
+static void a_leader_without_a_majority_or_a_member_without_leader_proves_nothing(void **state)
+{
+    (void)state;
+    assert_false(leader_proved("{\"leader\":\"a\",\"replicas\":[{\"name\":\"b\",\"active\":3000000000},"
+                               "{\"name\":\"c\",\"active\":40000000000}]}"));
+    assert_false(leader_proved("{\"leader\":\"a\",\"replicas\":[{\"name\":\"b\",\"offline\":true,\"active\":1},"
+                               "{\"name\":\"c\"}]}"));
+    assert_false(leader_proved("{\"replicas\":[{\"name\":\"b\",\"active\":1},{\"name\":\"c\",\"active\":1}]}"));
+    assert_false(leader_proved("{\"leader\":\"\",\"replicas\":[{\"name\":\"b\",\"active\":1},{\"name\":\"c\",\"active\":1}]}"));
+    assert_false(leader_proved("{\"leader\":\"b\",\"replicas\":[{\"name\":\"b\",\"active\":1},{\"name\":\"c\",\"active\":1}]}"));
+    assert_false(leader_proved("{}"));
+    assert_false(leader_proved(""));
+}
+
+static void time_of(const char *text, int64_t expected)
+{
+    int64_t ns = 0;
+    assert_true(jetstream_time(slice_of(text), &ns));
+    assert_int_equal(ns, expected);
+}
+
+static void times_are_read_to_the_nanosecond(void **state)
+{
+    (void)state;
+    int64_t ns = 0;
+    time_of("1970-01-01T00:00:00Z", 0);
+    time_of("1970-01-01T00:00:01.5Z", 1500000000);
+    time_of("1970-01-01T01:00:00.000000001+01:00", 1);
+    time_of("1969-12-31T23:30:00-00:30", 0);
+    assert_false(jetstream_time(slice_of("1970-01-01"), &ns));
+    assert_false(jetstream_time(slice_of("1970-01-01T00:00:00"), &ns));
+    assert_false(jetstream_time(slice_of("1970-01-01T00:00:00.5"), &ns));
+    assert_false(jetstream_time(slice_of("1970-01-01T00:00:00+1:00"), &ns));
+    assert_false(jetstream_time((struct slice){0}, &ns));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sequences_creation_and_limits_are_read),
+        cmocka_unit_test(an_answer_without_sequences_is_no_zero),
+        cmocka_unit_test(errors_of_the_api_are_told_apart),
+        cmocka_unit_test(a_leader_with_a_majority_proves),
+        cmocka_unit_test(a_leader_without_a_majority_or_a_member_without_leader_proves_nothing),
+        cmocka_unit_test(times_are_read_to_the_nanosecond),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,241 @@
+/* projector/queue: order, bounds, generations.
+ * ctest-threads: */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "core/base/time.h"
+#include "projector/queue.h"
+
+#define DEADLINE_NS (10 * NS_PER_S)
+
+static atomic_int released;
+
+static void release(void *handle)
+{
+    free(handle);
+    atomic_fetch_add(&released, 1);
+}
+
+struct fixture {
+    struct bell *bell;
+    struct queue *queue;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct sg_error err;
+    assert_non_null(f);
+    atomic_store(&released, 0);
+    assert_int_equal(bell_create(&f->bell, &err), SG_OK);
+    assert_int_equal(queue_create(f->bell, release, &f->queue, &err), SG_OK);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    queue_destroy(f->queue);
+    bell_destroy(f->bell);
+    free(f);
+    return 0;
+}
+
+static struct queue_item item_of(uint64_t generation, uint64_t sequence, size_t bytes)
+{
+    struct queue_item item = {.generation = generation, .handle = malloc(1)};
+    assert_non_null(item.handle);
+    item.message.sequence = sequence;
+    item.message.payload = (struct slice){"", bytes}; /* only the length is looked at */
+    return item;
+}
+
+static bool push(struct queue *q, uint64_t generation, uint64_t sequence, size_t bytes)
+{
+    struct queue_item item = item_of(generation, sequence, bytes);
+    bool pushed = queue_push(q, &item);
+    if (!pushed)
+        free(item.handle);
+    return pushed;
+}
+
+static void messages_come_out_in_order_and_are_released(void **state)
+{
+    struct fixture *f = *state;
+    struct queue_item items[10];
+    uint64_t generation = queue_next_generation(f->queue);
+    queue_verify(f->queue, generation);
+    for (uint64_t i = 1; i <= 15; i++)
+        assert_true(push(f->queue, generation, i, 1));
+    assert_int_equal(queue_take(f->queue, items, 10, 1000), 10);
+    for (uint64_t i = 0; i < 10; i++)
+        assert_int_equal(items[i].message.sequence, i + 1);
+    assert_false(queue_is_idle(f->queue));
+    queue_done(f->queue, items, 10);
+    assert_int_equal(queue_take(f->queue, items, 10, 1000), 5);
+    assert_int_equal(items[0].message.sequence, 11);
+    assert_false(queue_is_idle(f->queue)); /* taken, not done */
+    queue_done(f->queue, items, 5);
+    assert_true(queue_is_idle(f->queue));
+    assert_int_equal(atomic_load(&released), 15);
+}
+
+static void nothing_is_taken_before_its_generation_is_verified(void **state)
+{
+    struct fixture *f = *state;
+    struct queue_item items[1];
+    uint64_t generation = queue_next_generation(f->queue);
+    assert_true(push(f->queue, generation, 1, 1));
+    assert_int_equal(queue_take(f->queue, items, 1, 1000), 0);
+    queue_verify(f->queue, generation - 1);
+    assert_int_equal(queue_take(f->queue, items, 1, 1000), 0);
+    queue_verify(f->queue, generation);
+    assert_int_equal(queue_take(f->queue, items, 1, 1000), 1);
+    queue_done(f->queue, items, 1);
+}
+
+static void a_new_generation_voids_what_is_queued_and_what_comes_late(void **state)
+{
+    struct fixture *f = *state;
+    struct queue_item items[1];
+    uint64_t old = queue_next_generation(f->queue);
+    queue_verify(f->queue, old);
+    assert_true(push(f->queue, old, 1, 1));
+    uint64_t generation = queue_next_generation(f->queue);
+    assert_int_equal(atomic_load(&released), 1);
+    assert_false(push(f->queue, old, 2, 1));
+    assert_false(queue_is_current(f->queue, old));
+    assert_true(queue_is_current(f->queue, generation));
+    queue_verify(f->queue, old);
+    assert_true(push(f->queue, generation, 3, 1));
+    assert_int_equal(queue_take(f->queue, items, 1, 1000), 0);
+    queue_verify(f->queue, generation);
+    assert_int_equal(queue_take(f->queue, items, 1, 1000), 1);
+    assert_int_equal(items[0].message.sequence, 3);
+    queue_done(f->queue, items, 1);
+}
+
+static void a_batch_is_bounded_in_bytes_but_never_empty(void **state)
+{
+    struct fixture *f = *state;
+    struct queue_item items[8];
+    uint64_t generation = queue_next_generation(f->queue);
+    queue_verify(f->queue, generation);
+    assert_true(push(f->queue, generation, 1, 5000));
+    assert_true(push(f->queue, generation, 2, 400));
+    assert_true(push(f->queue, generation, 3, 600));
+    assert_true(push(f->queue, generation, 4, 1));
+    assert_int_equal(queue_take(f->queue, items, 8, 1000), 1);
+    queue_done(f->queue, items, 1);
+    assert_int_equal(queue_take(f->queue, items, 8, 1000), 2);
+    queue_done(f->queue, items, 2);
+    assert_int_equal(queue_take(f->queue, items, 8, 1000), 1);
+    queue_done(f->queue, items, 1);
+}
+
+struct pusher {
+    struct queue *queue;
+    uint64_t generation;
+    size_t bytes;
+    atomic_int result; /* -1 = still blocked */
+};
+
+static void *pusher_run(void *argument)
+{
+    struct pusher *p = argument;
+    atomic_store(&p->result, push(p->queue, p->generation, 1, p->bytes) ? 1 : 0);
+    return NULL;
+}
+
+static void wait_until_full(struct queue *q)
+{
+    int64_t deadline_ns = clock_boot_ns() + DEADLINE_NS;
+    while (!queue_is_full(q)) {
+        assert_true(clock_boot_ns() < deadline_ns);
+        (void)usleep(1000);
+    }
+}
+
+/* Fill up to the limit in items: the last fits, one more waits, and goes on when there is room. */
+static void a_full_queue_blocks_until_there_is_room(void **state)
+{
+    struct fixture *f = *state;
+    struct queue_item items[1];
+    pthread_t thread;
+    uint64_t generation = queue_next_generation(f->queue);
+    struct pusher pusher = {.queue = f->queue, .generation = generation, .bytes = 1, .result = -1};
+    queue_verify(f->queue, generation);
+    for (uint64_t i = 1; i <= QUEUE_ITEMS_MAX; i++)
+        assert_true(push(f->queue, generation, i, 1));
+    assert_false(queue_is_full(f->queue));
+    assert_int_equal(pthread_create(&thread, NULL, pusher_run, &pusher), 0);
+    wait_until_full(f->queue);
+    assert_int_equal(atomic_load(&pusher.result), -1);
+    assert_int_equal(queue_take(f->queue, items, 1, 1000), 1);
+    queue_done(f->queue, items, 1);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(atomic_load(&pusher.result), 1);
+}
+
+static void bytes_are_bounded_too_and_a_new_generation_frees_the_blocked(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread;
+    uint64_t generation = queue_next_generation(f->queue);
+    struct pusher pusher = {.queue = f->queue, .generation = generation, .bytes = 1, .result = -1};
+    assert_true(push(f->queue, generation, 1, QUEUE_BYTES_MAX - 1));
+    assert_true(push(f->queue, generation, 2, 1));
+    assert_int_equal(pthread_create(&thread, NULL, pusher_run, &pusher), 0);
+    wait_until_full(f->queue);
+    assert_int_equal(atomic_load(&pusher.result), -1);
+    (void)queue_next_generation(f->queue);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(atomic_load(&pusher.result), 0);
+}
+
+static void a_message_larger_than_the_bound_fits_an_empty_queue(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t generation = queue_next_generation(f->queue);
+    assert_true(push(f->queue, generation, 1, QUEUE_BYTES_MAX + 1));
+}
+
+static void a_push_rings_the_bell_and_a_wait_ends_at_its_deadline(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t generation = queue_next_generation(f->queue);
+    queue_verify(f->queue, generation);
+    bell_wait(f->bell, 0); /* forget that */
+    int64_t before_ns = clock_boot_ns();
+    bell_wait(f->bell, before_ns + 20 * NS_PER_MS);
+    assert_true(clock_boot_ns() >= before_ns + 20 * NS_PER_MS);
+    assert_true(push(f->queue, generation, 1, 1));
+    before_ns = clock_boot_ns();
+    bell_wait(f->bell, before_ns + DEADLINE_NS);
+    assert_true(clock_boot_ns() < before_ns + DEADLINE_NS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(messages_come_out_in_order_and_are_released, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_taken_before_its_generation_is_verified, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_new_generation_voids_what_is_queued_and_what_comes_late, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_batch_is_bounded_in_bytes_but_never_empty, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_queue_blocks_until_there_is_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(bytes_are_bounded_too_and_a_new_generation_frees_the_blocked, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_message_larger_than_the_bound_fits_an_empty_queue, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_push_rings_the_bell_and_a_wait_ends_at_its_deadline, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,171 @@
+/* Single values of the configuration: durations, sizes, counts, addresses, and their text in a message. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/config/address.h"
+#include "server/config/config_internal.h"
+
+struct number {
+    const char *text;
+    int64_t value; /* -1 = malformed */
+};
+
+typedef bool parse_number(const char *text, int64_t *out);
+
+static void expect_numbers(parse_number *parse, const struct number *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t value = -1;
+        bool good = parse(numbers[i].text, &value);
+        if (good != (numbers[i].value >= 0) || value != numbers[i].value)
+            fail_msg("'%s' gave %d, %lld", numbers[i].text, good, (long long)value);
+    }
+}
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void durations_need_a_unit(void **state)
+{
+    (void)state;
+    static const struct number numbers[] = {
+        {"0", 0},    {"0s", 0},   {"500ms", 500}, {"5s", 5000}, {"2m", 120000}, {"1h", 3600000}, {"007s", 7000},
+        {"5", -1},   {"", -1},    {"s", -1},      {"5 s", -1},  {"5S", -1},     {"1.5s", -1},    {"-5s", -1},
+        {"+5s", -1}, {" 5s", -1}, {"5s ", -1},    {"1m30s", -1}, {"00", -1},    {"0x5s", -1},
+        {"9223372036854775807ms", INT64_MAX}, {"9223372036854775808ms", INT64_MAX}, {"9223372036854776s", INT64_MAX},
+        {"99999999999999999999999h", INT64_MAX}};
+    expect_numbers(config_parse_duration_ms, numbers, COUNT(numbers));
+}
+
+static void sizes_may_have_a_unit(void **state)
+{
+    (void)state;
+    static const struct number numbers[] = {
+        {"0", 0},          {"4096", 4096},        {"7B", 7},
+        {"1KiB", 1024},    {"64MiB", 64 << 20},   {"10GiB", INT64_C(10) << 30},
+        {"1kB", 1000},     {"500MB", 500000000},  {"1TiB", INT64_C(1) << 40},
+        {"3GB", 3000000000}, {"2TB", 2000000000000}, {"1K", -1},
+        {"1mb", -1},       {"MiB", -1},           {"1 MiB", -1},
+        {"", -1},          {"-1", -1},            {"9223372036854775808", INT64_MAX},
+        {"8388608TiB", INT64_MAX}};
+    expect_numbers(config_parse_bytes, numbers, COUNT(numbers));
+}
+
+static void counts_are_digits(void **state)
+{
+    (void)state;
+    static const struct number numbers[] = {{"0", 0},   {"12", 12},  {"", -1},    {"-1", -1},
+                                            {"1 ", -1}, {"1e3", -1}, {"0x1", -1}, {"99999999999999999999", INT64_MAX}};
+    expect_numbers(config_parse_count, numbers, COUNT(numbers));
+}
+
+static void numbers_are_written_in_the_unit_that_divides_them(void **state)
+{
+    (void)state;
+    static const struct number durations[] = {{"0", 0},     {"1ms", 1},     {"1500ms", 1500}, {"30s", 30000},
+                                              {"2m", 120000}, {"90s", 90000}, {"1h", 3600000}};
+    static const struct number sizes[] = {{"0", 0}, {"1B", 1}, {"1KiB", 1024}, {"64MiB", 64 << 20},
+                                          {"500MB", 500000000}, {"256TiB", INT64_C(1) << 48}};
+    char out[CONFIG_NUMBER_BYTES];
+    for (size_t i = 0; i < COUNT(durations); i++) {
+        config_format_duration_ms(durations[i].value, out);
+        assert_string_equal(out, durations[i].text);
+    }
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        config_format_bytes(sizes[i].value, out);
+        assert_string_equal(out, sizes[i].text);
+    }
+}
+
+/* ---- addresses ---- */
+
+static void hosts_and_ports_are_taken_apart(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *host;
+        uint16_t port;
+        bool is_ipv6;
+    } cases[] = {{"127.0.0.1:8080", "127.0.0.1", 8080, false}, {"localhost:0", "localhost", 0, false},
+                 {"a-b_c.example:65535", "a-b_c.example", 65535, false}, {"[::1]:1", "::1", 1, true},
+                 {"[::]:80", "::", 80, true}, {"[fe80::1%eth0]:80", "fe80::1%eth0", 80, true}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct config_address address;
+        if (!config_address_parse(cases[i].text, &address))
+            fail_msg("refused: %s", cases[i].text);
+        assert_false(address.is_unix);
+        assert_string_equal(address.host, cases[i].host);
+        assert_int_equal(address.port, cases[i].port);
+        assert_int_equal(address.is_ipv6, cases[i].is_ipv6);
+    }
+}
+
+static void unix_sockets_are_absolute_paths(void **state)
+{
+    (void)state;
+    struct config_address address;
+    assert_true(config_address_parse("unix:/run/a b.sock", &address));
+    assert_true(address.is_unix);
+    assert_string_equal(address.path, "/run/a b.sock");
+}
+
+static void what_is_no_address_is_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",       ":80",      "h",          "h:",       "h:x",      "h:65536", "h:100000", "h:-1",   "h:+1", "h: 1",
+        "::1:80", "[::1]",    "[::1]80",    "[]:80",    "[::1:80",  "[h]:80",  "[::1%]:80", "-h:80", ".h:80", "h h:80",
+        "h/x:80", "unix:",    "unix:x",     "unix:/",   "unix:/x/", "h:80:80", "[127.0.0.1]:80", "[1:2]:80"};
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        struct config_address address;
+        if (config_address_parse(texts[i], &address))
+            fail_msg("accepted: %s", texts[i]);
+    }
+}
+
+static void a_host_has_at_most_253_bytes(void **state)
+{
+    (void)state;
+    struct config_address address;
+    char text[CONFIG_HOST_BYTES_MAX + 8];
+    memset(text, 'h', sizeof text);
+    memcpy(text + CONFIG_HOST_BYTES_MAX, ":80", 4);
+    assert_true(config_address_parse(text, &address));
+    memcpy(text + CONFIG_HOST_BYTES_MAX, "h:80", 5);
+    assert_false(config_address_parse(text, &address));
+}
+
+static void a_value_in_a_message_is_one_short_line(void **state)
+{
+    (void)state;
+    char text[CONFIG_CLIP_BYTES + 1];
+    assert_string_equal(config_clip("a\nb\x7F").text, "a?b?");
+    memset(text, 'x', sizeof text);
+    text[CONFIG_CLIP_BYTES - 1] = '\0';
+    assert_string_equal(config_clip(text).text, text);
+    memcpy(text + CONFIG_CLIP_BYTES - 1, "y", 2);
+    assert_int_equal(strlen(config_clip(text).text), CONFIG_CLIP_BYTES - 1);
+    assert_string_equal(config_clip(text).text + CONFIG_CLIP_BYTES - 4, "...");
+    memcpy(text + CONFIG_CLIP_BYTES - 6, "\xE2\x82\xAC", 3); /* the cut would be within it */
+    assert_string_equal(config_clip(text).text + CONFIG_CLIP_BYTES - 7, "x...");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(durations_need_a_unit),
+        cmocka_unit_test(sizes_may_have_a_unit),
+        cmocka_unit_test(counts_are_digits),
+        cmocka_unit_test(numbers_are_written_in_the_unit_that_divides_them),
+        cmocka_unit_test(hosts_and_ports_are_taken_apart),
+        cmocka_unit_test(unix_sockets_are_absolute_paths),
+        cmocka_unit_test(what_is_no_address_is_refused),
+        cmocka_unit_test(a_host_has_at_most_253_bytes),
+        cmocka_unit_test(a_value_in_a_message_is_one_short_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
