@@ -73,8 +73,8 @@ function settingKeys() {
 }
 
 function constants() {
-  const inFolder = (folder) => readdirSync(join(SOURCE_DIR, folder)).map((name) => `${folder}/${name}`);
-  const headers = ['core', 'api', 'projector'].flatMap(inFolder).filter((name) => name.endsWith('.h'));
+  const inFolder = (folder) => readdirSync(join(SOURCE_DIR, folder), { recursive: true }).map((name) => `${folder}/${name}`);
+  const headers = ['core', 'store', 'api', 'projector'].flatMap(inFolder).filter((name) => name.endsWith('.h'));
   const pattern = /^#define (\w+) \(?(\d+)u?(?: << (\d+)\))?(?=\s)/gm;
   const defined = headers.flatMap((file) => [...read(file).matchAll(pattern)]);
   return new Map(defined.map(([, name, number, shift]) => [name, Number(number) * 2 ** Number(shift ?? 0)]));
