@@ -6,6 +6,10 @@
 #include "api/http/http.h"
 #include "api/wakeups.h"
 #include "api/worker.h"
+#include "core/base/processors.h"
+
+/* Its epoll sets, its wake descriptor, its listening sockets, and the database as its reader has it. */
+#define API_DESCRIPTORS_PER_LOOP 8
 
 static void worker_destroy(struct worker *worker)
 {
@@ -140,6 +144,12 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
     }
     *out = api;
     return SG_OK;
+}
+
+size_t api_descriptors(const struct settings *settings)
+{
+    size_t loops = settings->http_loops > 0 ? settings->http_loops : processors_usable();
+    return API_DESCRIPTORS_PER_LOOP * loops + (settings->listen_ops[0] != '\0' ? HTTP_OPS_CONNECTIONS_MAX : 0);
 }
 
 const char *api_address(const struct api *api)

@@ -25,6 +25,9 @@ struct api_context {
  * Errors: SG_INVALID (an address that cannot be bound, named), SG_STORAGE, SG_MEMORY. */
 SG_MUST_CHECK enum sg_status api_start(const struct api_context *context, struct api **out, struct sg_error *err);
 
+/* How many descriptors it opens at most, connections on the first address aside. Any thread, pure. */
+size_t api_descriptors(const struct settings *settings);
+
 /* The addresses really bound, for the log and for tests that ask for port 0: "127.0.0.1:41234". "" = none. */
 const char *api_address(const struct api *api);
 const char *api_ops_address(const struct api *api);

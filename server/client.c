@@ -14,8 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/base/address.h"
 #include "core/base/time.h"
-#include "server/config/address.h"
 
 #define REQUEST_BYTES 512 /* a host of at most 253 bytes, and a path of ours */
 
@@ -67,23 +67,23 @@ static int connect_to(struct exchange *x, const struct sockaddr *address, sockle
     return result;
 }
 
-static int connect_unix(struct exchange *x, const struct config_address *address)
+static int connect_unix(struct exchange *x, const struct address *address)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    _Static_assert(sizeof name.sun_path > CONFIG_UNIX_PATH_BYTES_MAX, "the path and its NUL fit");
+    _Static_assert(sizeof name.sun_path > ADDRESS_UNIX_PATH_BYTES_MAX, "the path and its NUL fit");
     memcpy(name.sun_path, address->path, strlen(address->path) + 1);
     return connect_to(x, (const struct sockaddr *)&name, sizeof name);
 }
 
 /* A listener on all addresses is asked on loopback. */
-static const char *host_to_ask(const struct config_address *address)
+static const char *host_to_ask(const struct address *address)
 {
     if (address->is_ipv6)
         return strcmp(address->host, "::") == 0 ? "::1" : address->host;
     return strcmp(address->host, "0.0.0.0") == 0 ? "127.0.0.1" : address->host;
 }
 
-static enum sg_status connect_host(struct exchange *x, const struct config_address *address, const char *text)
+static enum sg_status connect_host(struct exchange *x, const struct address *address, const char *text)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *found = NULL;
@@ -99,7 +99,7 @@ static enum sg_status connect_host(struct exchange *x, const struct config_addre
     return result == 0 ? SG_OK : sg_fail(x->err, SG_UNAVAILABLE, "%s: %s", text, strerror(result));
 }
 
-static enum sg_status connect_listener(struct exchange *x, const struct config_address *address, const char *text)
+static enum sg_status connect_listener(struct exchange *x, const struct address *address, const char *text)
 {
     if (!address->is_unix && address->port == 0)
         return sg_fail(x->err, SG_INVALID, "%s: port 0 is any free port, and which one it became is not known here",
@@ -112,10 +112,10 @@ static enum sg_status connect_listener(struct exchange *x, const struct config_a
 
 /* ---- asking ---- */
 
-static enum sg_status send_request(const struct exchange *x, const struct config_address *address, const char *path)
+static enum sg_status send_request(const struct exchange *x, const struct address *address, const char *path)
 {
     char request[REQUEST_BYTES];
-    char host[CONFIG_HOST_BYTES_MAX + 16] = "localhost";
+    char host[ADDRESS_HOST_BYTES_MAX + 16] = "localhost";
     if (!address->is_unix)
         (void)snprintf(host, sizeof host, address->is_ipv6 ? "[%s]:%u" : "%s:%u", host_to_ask(address),
                        (unsigned)address->port);
@@ -192,7 +192,7 @@ static enum sg_status parse_answer(const struct exchange *x, struct client_answe
     return SG_OK;
 }
 
-static enum sg_status run_exchange(struct exchange *x, const struct config_address *address, const char *listen,
+static enum sg_status run_exchange(struct exchange *x, const struct address *address, const char *listen,
                                    const char *path, struct client_answer *out)
 {
     enum sg_status status = connect_listener(x, address, listen);
@@ -209,8 +209,8 @@ enum sg_status client_get(const struct settings *settings, const char *path, str
                           struct sg_error *err)
 {
     const char *listen = settings->listen_ops[0] != '\0' ? settings->listen_ops : settings->listen;
-    struct config_address address;
-    if (!config_address_parse(listen, &address))
+    struct address address;
+    if (!address_parse(listen, &address))
         return sg_fail(err, SG_INVALID, "%s: no address", listen);
     struct exchange *x = calloc(1, sizeof *x);
     if (x == NULL)

@@ -5,17 +5,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "api/http/http.h"
-#include "core/base/processors.h"
 #include "core/base/log.h"
 #include "core/version.h"
 #include "server/client.h"
 #include "server/config/config.h"
+#include "server/descriptors.h"
 #include "server/gateway.h"
 
 #define EXIT_CONFIGURATION 2 /* a person must change something; 1 = it may work later */
@@ -29,38 +26,6 @@ static int refuse(const struct sg_error *err)
 }
 
 /* ---- serving ---- */
-
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        log_event(LOG_WARN, "descriptor_limit_kept", LOG_STR("error", strerror(errno)));
-}
-
-/* What is open besides the connections of clients: for the database and the locks, for each loop, for each stream. */
-#define DESCRIPTORS_BASE 16
-#define DESCRIPTORS_PER_LOOP 8
-#define DESCRIPTORS_PER_STREAM 6
-
-/* A connection that is accepted needs a descriptor. At its own limit a loop lets others wait and takes them when there
- * is room; when descriptors are used up it would wait for one of its own connections to end, or turn in vain. */
-static void fit_connections(struct settings *settings)
-{
-    struct rlimit limit;
-    size_t loops = settings->http_loops > 0 ? settings->http_loops : processors_usable();
-    size_t others = DESCRIPTORS_BASE + DESCRIPTORS_PER_LOOP * loops + DESCRIPTORS_PER_STREAM * settings->streams_count;
-    if (settings->listen_ops[0] != '\0')
-        others += HTTP_OPS_CONNECTIONS_MAX;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
-        limit.rlim_cur >= others + settings->http_connections_max)
-        return;
-    settings->http_connections_max = limit.rlim_cur > others ? (unsigned)(limit.rlim_cur - others) : 1;
-    log_event(LOG_WARN, "connections_max_lowered", LOG_UINT("connections_max", settings->http_connections_max),
-              LOG_UINT("descriptors", limit.rlim_cur));
-}
 
 /* SIGTERM and SIGINT are taken by main alone; a closed connection or a file size limit is an error of the call. */
 static void prepare_signals(sigset_t *ends)
@@ -95,8 +60,7 @@ static int serve(struct settings *settings)
     sigset_t ends;
     log_configure(settings->log_level, settings->log_format);
     prepare_signals(&ends);
-    raise_descriptor_limit();
-    fit_connections(settings);
+    descriptors_fit(settings);
     enum sg_status status = gateway_start(settings, &gateway, &err);
     if (status != SG_OK) {
         log_event(LOG_ERROR, "start_failed", LOG_STR("status", sg_status_name(status)), LOG_STR("error", err.message));

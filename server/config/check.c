@@ -1,9 +1,9 @@
 /* What a text must look like: addresses, names, pointers. Each check gives the sentence of a refusal. */
 #include <string.h>
 
-#include "core/domain/event.h"
+#include "core/base/address.h"
 #include "core/base/utf8.h"
-#include "server/config/address.h"
+#include "core/domain/event.h"
 #include "server/config/config_internal.h"
 
 #define NATS_PORT 4222
@@ -22,8 +22,8 @@ _Static_assert(CONFIG_TEXT_BYTES_MAX == 4095, "the sentence above names it");
 
 const char *config_check_listen(const char *text)
 {
-    struct config_address address;
-    if (config_address_parse(text, &address))
+    struct address address;
+    if (address_parse(text, &address))
         return NULL;
     if (strncmp(text, "unix:", 5) == 0)
         return "must be unix: and the absolute path of a file, of at most 107 bytes";
@@ -31,7 +31,7 @@ const char *config_check_listen(const char *text)
         return "must name a host, such as 0.0.0.0:8080 for every IPv4 address";
     return "must be host:port, [address]:port or unix:/path, with a port from 0 to 65535";
 }
-_Static_assert(CONFIG_UNIX_PATH_BYTES_MAX == 107, "the sentence above names it");
+_Static_assert(ADDRESS_UNIX_PATH_BYTES_MAX == 107, "the sentence above names it");
 
 const char *config_check_listen_ops(const char *text)
 {
@@ -50,14 +50,14 @@ static const char *check_nats_server(const char *url, size_t bytes)
 {
     const char *form = "must be nats://host:port or tls://host:port, or several of them with commas between";
     const char *const schemes[] = {"nats://", "tls://"};
-    struct config_address address;
+    struct address address;
     if (memchr(url, '@', bytes) != NULL)
         return "must not hold a user, a password or a token: nats.user, nats.password_file and nats.token_file are "
                "for them";
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
         size_t skip = strlen(schemes[i]);
         if (bytes > skip && strncmp(url, schemes[i], skip) == 0)
-            return config_address_parse_host(url + skip, bytes - skip, NATS_PORT, &address) && address.port > 0
+            return address_parse_host(url + skip, bytes - skip, NATS_PORT, &address) && address.port > 0
                        ? NULL
                        : form;
     }

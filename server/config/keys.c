@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/config/address.h"
+#include "core/base/address.h"
 #include "server/config/config_internal.h"
 
 enum kind {
@@ -305,8 +305,8 @@ static enum sg_status check_tls(const struct config_source *source, const struct
 
 enum sg_status config_check_keys(const struct config_source *source, struct settings *settings, struct sg_error *err)
 {
-    struct config_address address;
-    bool any_port = config_address_parse(settings->listen, &address) && !address.is_unix && address.port == 0;
+    struct address address;
+    bool any_port = address_parse(settings->listen, &address) && !address.is_unix && address.port == 0;
     if (strcmp(settings->listen, settings->listen_ops) == 0 && !any_port)
         return config_refuse(source, "listen_ops", err, "must be another address than listen");
     /* Who shortens the maximum alone means the default as well. */

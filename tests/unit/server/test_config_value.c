@@ -1,4 +1,4 @@
-/* Single values of the configuration: durations, sizes, counts, addresses, and their text in a message. */
+/* Single values of the configuration: durations, sizes, counts, and their text in a message. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "server/config/address.h"
 #include "server/config/config_internal.h"
 
 struct number {
@@ -81,63 +80,7 @@ static void numbers_are_written_in_the_unit_that_divides_them(void **state)
     }
 }
 
-/* ---- addresses ---- */
-
-static void hosts_and_ports_are_taken_apart(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text, *host;
-        uint16_t port;
-        bool is_ipv6;
-    } cases[] = {{"127.0.0.1:8080", "127.0.0.1", 8080, false}, {"localhost:0", "localhost", 0, false},
-                 {"a-b_c.example:65535", "a-b_c.example", 65535, false}, {"[::1]:1", "::1", 1, true},
-                 {"[::]:80", "::", 80, true}, {"[fe80::1%eth0]:80", "fe80::1%eth0", 80, true}};
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct config_address address;
-        if (!config_address_parse(cases[i].text, &address))
-            fail_msg("refused: %s", cases[i].text);
-        assert_false(address.is_unix);
-        assert_string_equal(address.host, cases[i].host);
-        assert_int_equal(address.port, cases[i].port);
-        assert_int_equal(address.is_ipv6, cases[i].is_ipv6);
-    }
-}
-
-static void unix_sockets_are_absolute_paths(void **state)
-{
-    (void)state;
-    struct config_address address;
-    assert_true(config_address_parse("unix:/run/a b.sock", &address));
-    assert_true(address.is_unix);
-    assert_string_equal(address.path, "/run/a b.sock");
-}
-
-static void what_is_no_address_is_refused(void **state)
-{
-    (void)state;
-    static const char *const texts[] = {
-        "",       ":80",      "h",          "h:",       "h:x",      "h:65536", "h:100000", "h:-1",   "h:+1", "h: 1",
-        "::1:80", "[::1]",    "[::1]80",    "[]:80",    "[::1:80",  "[h]:80",  "[::1%]:80", "-h:80", ".h:80", "h h:80",
-        "h/x:80", "unix:",    "unix:x",     "unix:/",   "unix:/x/", "h:80:80", "[127.0.0.1]:80", "[1:2]:80"};
-    for (size_t i = 0; i < COUNT(texts); i++) {
-        struct config_address address;
-        if (config_address_parse(texts[i], &address))
-            fail_msg("accepted: %s", texts[i]);
-    }
-}
-
-static void a_host_has_at_most_253_bytes(void **state)
-{
-    (void)state;
-    struct config_address address;
-    char text[CONFIG_HOST_BYTES_MAX + 8];
-    memset(text, 'h', sizeof text);
-    memcpy(text + CONFIG_HOST_BYTES_MAX, ":80", 4);
-    assert_true(config_address_parse(text, &address));
-    memcpy(text + CONFIG_HOST_BYTES_MAX, "h:80", 5);
-    assert_false(config_address_parse(text, &address));
-}
+/* ---- messages ---- */
 
 static void a_value_in_a_message_is_one_short_line(void **state)
 {
@@ -161,10 +104,6 @@ int main(void)
         cmocka_unit_test(sizes_may_have_a_unit),
         cmocka_unit_test(counts_are_digits),
         cmocka_unit_test(numbers_are_written_in_the_unit_that_divides_them),
-        cmocka_unit_test(hosts_and_ports_are_taken_apart),
-        cmocka_unit_test(unix_sockets_are_absolute_paths),
-        cmocka_unit_test(what_is_no_address_is_refused),
-        cmocka_unit_test(a_host_has_at_most_253_bytes),
         cmocka_unit_test(a_value_in_a_message_is_one_short_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* The address of a listener as it is written in the settings. */
-#include "server/config/address.h"
+#include "core/base/address.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -49,7 +49,7 @@ static bool parse_port(const char *text, size_t bytes, uint16_t *out)
 }
 
 /* Split off the host; `*rest` is what follows it: "" or ":port". */
-static bool take_host(const char *text, size_t bytes, struct config_address *out, size_t *rest)
+static bool take_host(const char *text, size_t bytes, struct address *out, size_t *rest)
 {
     bool bracketed = bytes > 0 && text[0] == '[';
     const char *end = memchr(text, bracketed ? ']' : ':', bytes);
@@ -57,7 +57,7 @@ static bool take_host(const char *text, size_t bytes, struct config_address *out
         return false;
     size_t begin = bracketed ? 1 : 0;
     size_t host_bytes = (end != NULL ? (size_t)(end - text) : bytes) - begin;
-    if (host_bytes > CONFIG_HOST_BYTES_MAX)
+    if (host_bytes > ADDRESS_HOST_BYTES_MAX)
         return false;
     memcpy(out->host, text + begin, host_bytes);
     out->host[host_bytes] = '\0';
@@ -66,9 +66,9 @@ static bool take_host(const char *text, size_t bytes, struct config_address *out
     return bracketed ? is_ipv6(out->host) : is_name(out->host);
 }
 
-bool config_address_parse_host(const char *text, size_t bytes, int port_default, struct config_address *out)
+bool address_parse_host(const char *text, size_t bytes, int port_default, struct address *out)
 {
-    struct config_address address = {0};
+    struct address address = {0};
     size_t rest = 0;
     if (!take_host(text, bytes, &address, &rest))
         return false;
@@ -80,14 +80,14 @@ bool config_address_parse_host(const char *text, size_t bytes, int port_default,
     return true;
 }
 
-bool config_address_parse(const char *text, struct config_address *out)
+bool address_parse(const char *text, struct address *out)
 {
     if (strncmp(text, UNIX_PREFIX, sizeof UNIX_PREFIX - 1) != 0)
-        return config_address_parse_host(text, strlen(text), -1, out);
+        return address_parse_host(text, strlen(text), -1, out);
     const char *path = text + sizeof UNIX_PREFIX - 1;
-    struct config_address address = {.is_unix = true};
+    struct address address = {.is_unix = true};
     size_t bytes = strlen(path);
-    if (path[0] != '/' || bytes > CONFIG_UNIX_PATH_BYTES_MAX || path[bytes - 1] == '/')
+    if (path[0] != '/' || bytes > ADDRESS_UNIX_PATH_BYTES_MAX || path[bytes - 1] == '/')
         return false;
     memcpy(address.path, path, bytes + 1);
     *out = address;
