@@ -15,14 +15,14 @@ static void worker_destroy(struct worker *worker)
 {
     if (worker == NULL)
         return;
-    parking_destroy(worker->lot);
-    progress_leave(worker->word);
-    turn_destroy(worker->turn);
+    parked_reads_destroy(worker->parked_reads);
+    progress_leave(worker->interest);
+    snapshot_destroy(worker->snapshot);
     free(worker->counters);
     free(worker);
 }
 
-static enum sg_status worker_make(struct api *api, const struct http_seat *seat, struct worker *worker,
+static enum sg_status worker_make(struct api *api, const struct loop_slot *slot, struct worker *worker,
                                   struct sg_error *err)
 {
     const struct settings *settings = api->context.settings;
@@ -31,30 +31,31 @@ static enum sg_status worker_make(struct api *api, const struct http_seat *seat,
     if (worker->counters == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for an HTTP loop");
     router_counters_init(worker->counters);
-    enum sg_status status = turn_create(settings, api->context.freshness, api->context.shared, &worker->turn, err);
+    enum sg_status status =
+        snapshot_create(settings, api->context.freshness, api->context.shared, &worker->snapshot, err);
     if (status == SG_OK)
-        status = progress_join(api->context.progress, seat->wake_fd, &worker->word, err);
+        status = progress_join(api->context.progress, slot->wake_fd, &worker->interest, err);
     if (status == SG_OK)
-        status = parking_create(worker->word, settings->streams_count, &worker->lot, err);
+        status = parked_reads_create(worker->interest, settings->streams_count, &worker->parked_reads, err);
     return status;
 }
 
-static enum sg_status worker_open(void *context, const struct http_seat *seat, void **out, struct sg_error *err)
+static enum sg_status worker_open(void *context, const struct loop_slot *slot, void **out, struct sg_error *err)
 {
     struct api *api = context;
-    struct worker **workers = realloc(api->workers, (seat->loop + 1) * sizeof(struct worker *));
+    struct worker **workers = realloc(api->workers, (slot->loop + 1) * sizeof(struct worker *));
     if (workers != NULL)
         api->workers = workers;
     struct worker *worker = workers != NULL ? calloc(1, sizeof *worker) : NULL;
     if (worker == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for an HTTP loop");
-    enum sg_status status = worker_make(api, seat, worker, err);
+    enum sg_status status = worker_make(api, slot, worker, err);
     if (status != SG_OK) {
         worker_destroy(worker);
         return status;
     }
-    api->workers[seat->loop] = worker;
-    api->workers_count = seat->loop + 1;
+    api->workers[slot->loop] = worker;
+    api->workers_count = slot->loop + 1;
     *out = worker;
     return SG_OK;
 }
@@ -103,7 +104,7 @@ static void worker_wake(void *worker, bool woken, bool all, http_resume *resume)
 static int64_t worker_deadline_ns(void *context)
 {
     const struct worker *worker = context;
-    return parking_next_deadline_ns(worker->lot);
+    return parked_reads_next_deadline_ns(worker->parked_reads);
 }
 
 enum sg_status api_start(const struct api_context *context, struct api **out, struct sg_error *err)
@@ -119,7 +120,7 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
         .connections_max = context->settings->http_connections_max,
         .head_timeout_ms = context->settings->http_head_timeout_ms,
         .answer_timeout_ms = context->settings->http_answer_timeout_ms,
-        .position_bytes_max = turn_position_bytes_max(context->settings),
+        .position_bytes_max = snapshot_position_bytes_max(context->settings),
         .handler = {.context = api,
                     .worker_open = worker_open,
                     .worker_close = worker_close,
@@ -128,12 +129,12 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
                     .handle = worker_handle,
                     .park = worker_park,
                     .forget = worker_forget,
-                    .turn_end = worker_turn_end,
+                    .snapshot_end = worker_turn_end,
                     .wake = worker_wake,
                     .deadline_ns = worker_deadline_ns},
     };
-    enum sg_status status =
-        waits_create(context->settings->parked_max, context->settings->parked_max_per_client, &api->waits, err);
+    enum sg_status status = wait_limits_create(context->settings->parked_max, context->settings->parked_max_per_client,
+                                               &api->wait_limits, err);
     if (status == SG_OK)
         status = http_start(&options, &api->http, err);
     if (status == SG_OK)
@@ -173,7 +174,7 @@ void api_stop(struct api *api)
         return;
     atomic_store(&api->draining, true);
     http_stop(api->http, API_DRAIN_MS);
-    waits_destroy(api->waits);
+    wait_limits_destroy(api->wait_limits);
     free(api->workers);
     free(api);
 }

@@ -14,13 +14,13 @@ struct api;
 /* What the reading side needs; all borrowed, and outlive the api. */
 struct api_context {
     const struct settings *settings;
-    struct model_shared *shared;
+    struct commit_clock *shared;
     struct freshness *freshness;
     struct metrics *metrics;
     struct progress *progress;
 };
 
-/* Open the readers, bind the addresses and start the loops. The database exists already (model_open). On success
+/* Open the readers, bind the addresses and start the loops. The database exists already (store_open). On success
  * requests are answered until api_stop.
  * Errors: SG_INVALID (an address that cannot be bound, named), SG_STORAGE, SG_MEMORY. */
 SG_MUST_CHECK enum sg_status api_start(const struct api_context *context, struct api **out, struct sg_error *err);

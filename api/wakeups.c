@@ -12,58 +12,58 @@
 #include "api/worker.h"
 #include "core/base/time.h"
 
-static struct request *request_of(struct parked *read)
+static struct request *request_of(struct parked_read *read)
 {
     return (struct request *)(void *)((char *)read - offsetof(struct request, parked));
 }
 
-static void resume_one(struct worker *worker, struct parked *read, http_resume *resume)
+static void resume_one(struct worker *worker, struct parked_read *read, http_resume *resume)
 {
-    parking_remove(worker->lot, read);
+    parked_reads_remove(worker->parked_reads, read);
     resume(read->connection);
 }
 
 bool wakeups_park(struct worker *worker, struct request *request)
 {
     struct sg_error err;
-    return parking_add(worker->lot, &request->parked, &err) == SG_OK;
+    return parked_reads_add(worker->parked_reads, &request->parked, &err) == SG_OK;
 }
 
 void wakeups_forget(struct worker *worker, struct request *request)
 {
-    parking_remove(worker->lot, &request->parked);
+    parked_reads_remove(worker->parked_reads, &request->parked);
     router_forget(worker, request);
 }
 
 /* Check one read against a snapshot that began after it was visible. */
-static void check_again(struct worker *worker, struct parked *read, http_resume *resume)
+static void check_again(struct worker *worker, struct parked_read *read, http_resume *resume)
 {
-    struct parked_wants before = read->wants;
+    struct wants before = read->wants;
     bool waits = router_still_waits(worker, request_of(read));
-    struct parked_wants now = read->wants;
+    struct wants now = read->wants;
     struct sg_error err;
     read->wants = before; /* by which it is in the lot */
     if (waits && parked_wants_equal(&before, &now))
         return;
-    parking_remove(worker->lot, read);
+    parked_reads_remove(worker->parked_reads, read);
     read->wants = now;
-    if (!waits || parking_add(worker->lot, read, &err) != SG_OK)
+    if (!waits || parked_reads_add(worker->parked_reads, read, &err) != SG_OK)
         resume(read->connection);
 }
 
 void wakeups_turn_end(struct worker *worker, http_resume *resume)
 {
-    turn_end(worker->turn);
+    snapshot_end(worker->snapshot);
     for (;;) {
-        parking_publish(worker->lot);
-        struct parked *read = parking_take_unchecked(worker->lot);
+        parked_reads_publish(worker->parked_reads);
+        struct parked_read *read = parked_reads_take_unchecked(worker->parked_reads);
         if (read == NULL)
             break;
-        for (struct parked *next = NULL; read != NULL; read = next) {
+        for (struct parked_read *next = NULL; read != NULL; read = next) {
             next = read->next_unchecked;
             check_again(worker, read, resume);
         }
-        turn_end(worker->turn);
+        snapshot_end(worker->snapshot);
     }
 }
 
@@ -72,7 +72,7 @@ struct waking {
     http_resume *resume;
 };
 
-static void wake_found(void *context, struct parked *read)
+static void wake_found(void *context, struct parked_read *read)
 {
     const struct waking *waking = context;
     resume_one(waking->worker, read, waking->resume);
@@ -82,13 +82,13 @@ static void wake_found(void *context, struct parked *read)
 static void wake_entities(struct worker *worker, http_resume *resume)
 {
     struct waking waking = {worker, resume};
-    struct parked *read = NULL;
+    struct parked_read *read = NULL;
     bool all = false;
-    size_t count = progress_take(worker->word, worker->mail, &all);
-    while (all && (read = parking_any(worker->lot)) != NULL)
+    size_t count = progress_take(worker->interest, worker->changed_entities, &all);
+    while (all && (read = parked_reads_any(worker->parked_reads)) != NULL)
         resume_one(worker, read, resume);
     for (size_t i = 0; i < count; i++)
-        parking_each_entity(worker->lot, worker->mail[i], wake_found, &waking);
+        parked_reads_each_entity(worker->parked_reads, worker->changed_entities[i], wake_found, &waking);
 }
 
 /* Those whose position or proof is there in the snapshot that they are going to be answered from. */
@@ -97,34 +97,34 @@ static void wake_streams(struct worker *worker, http_resume *resume)
     size_t streams_count = worker->api->context.settings->streams_count;
     struct sg_error err;
     for (size_t i = 0; i < streams_count; i++) {
-        struct parked *read = NULL;
-        if (!parking_wants_stream(worker->lot, i))
+        struct parked_read *read = NULL;
+        if (!parked_reads_wants_stream(worker->parked_reads, i))
             continue;
-        if (turn_begin(worker->turn, &err) != SG_OK)
+        if (snapshot_begin(worker->snapshot, &err) != SG_OK)
             return; /* logged; their deadlines remain */
-        const struct turn_stream *s = turn_stream(worker->turn, i);
-        struct parking_facts facts = {
+        const struct snapshot_stream *s = snapshot_stream(worker->snapshot, i);
+        struct parked_reads_facts facts = {
             .position = s->row->position,
             .proof_ns = s->view.staleness_known ? s->view.proof_ns : INT64_MIN,
             .probe_ns = s->view.probe_known ? s->view.probe_ns : INT64_MIN,
         };
-        while ((read = parking_helped(worker->lot, i, &facts)) != NULL)
+        while ((read = parked_reads_helped(worker->parked_reads, i, &facts)) != NULL)
             resume_one(worker, read, resume);
     }
 }
 
 void wakeups_wake(struct worker *worker, bool woken, bool all, http_resume *resume)
 {
-    struct parked *read = NULL;
-    while (all && (read = parking_any(worker->lot)) != NULL)
+    struct parked_read *read = NULL;
+    while (all && (read = parked_reads_any(worker->parked_reads)) != NULL)
         resume_one(worker, read, resume);
     if (woken) {
         wake_entities(worker, resume);
         wake_streams(worker, resume);
     }
-    if (parking_count(worker->lot) == 0)
+    if (parked_reads_count(worker->parked_reads) == 0)
         return;
-    int64_t now_ns = clock_boot_ns();
-    while ((read = parking_overdue(worker->lot, now_ns)) != NULL)
+    int64_t now_ns = time_boot_ns();
+    while ((read = parked_reads_overdue(worker->parked_reads, now_ns)) != NULL)
         resume_one(worker, read, resume);
 }

@@ -21,16 +21,16 @@ struct api {
     struct http *http;          /* owned */
     unsigned workers_count;
     struct worker **workers;    /* owned; an entry is NULL until its loop has opened it */
-    struct waits *waits;        /* owned */
+    struct wait_limits *wait_limits; /* owned */
     atomic_bool draining;
 };
 
 struct worker {
     struct api *api;               /* borrowed */
-    struct turn *turn;             /* owned; the loop's thread only */
-    struct progress_loop *word;    /* owned; the loop's thread only, but for creation */
-    struct parking *lot;           /* owned; likewise */
-    uint64_t mail[PROGRESS_MAIL_MAX]; /* scratch of a wake-up */
+    struct snapshot *snapshot;     /* owned; the loop's thread only */
+    struct progress_loop *interest;                           /* owned; the loop's thread only, but for creation */
+    struct parked_reads *parked_reads;                        /* owned; likewise */
+    uint64_t changed_entities[PROGRESS_CHANGED_ENTITIES_MAX]; /* scratch of a wake-up */
     struct route_counters *counters; /* owned; written by the loop's thread only, read by any */
 };
 

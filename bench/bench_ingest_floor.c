@@ -2,7 +2,7 @@
  *
  * Takes the events of a file, or makes some of about 300 bytes; then parses them, writes `state` and upserts rows in
  * batches with the plainest SQL that keeps the version guard. With --through-model the same decoded events go through
- * model_apply as well, into another file, and the ratio of both is shown. */
+ * store_apply as well, into another file, and the ratio of both is shown. */
 #include <getopt.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -122,7 +122,7 @@ static struct rate run(const struct ingest_input *in, apply_function *apply, voi
     b->arena = must_allocate(b->arena_bytes_max);
     b->pool_bytes = POOL_BYTES_MIN + POOL_BYTES_PER_BYTE * in->event_bytes_max;
     b->pool = must_allocate(b->pool_bytes);
-    int64_t start_ns = clock_boot_ns();
+    int64_t start_ns = time_boot_ns();
     int64_t start_cpu_ns = cpu_ns();
     for (size_t at = 0; at < in->count;) {
         b->count = 0;
@@ -132,7 +132,7 @@ static struct rate run(const struct ingest_input *in, apply_function *apply, voi
         apply(context, b);
     }
     double events = (double)in->count;
-    struct rate rate = {.per_second = events * 1e9 / (double)(clock_boot_ns() - start_ns),
+    struct rate rate = {.per_second = events * 1e9 / (double)(time_boot_ns() - start_ns),
                         .cpu_us = (double)(cpu_ns() - start_cpu_ns) / 1e3 / events};
     free(b->arena);
     free(b->pool);
@@ -214,18 +214,18 @@ static void floor_apply(void *context, const struct batch *batch)
 /* ---- through the model ---- */
 
 struct through {
-    struct model_writer *writer;
+    struct store_writer *writer;
     int64_t stream_id;
 };
 
 static void through_open(struct through *t, const char *path)
 {
-    struct model_options options = {.path = path, .collections_max = 1000, .rejected_max = 10000};
-    struct model_stream stream;
+    struct store_options options = {.path = path, .collections_max = 1000, .rejected_max = 10000};
+    struct stream stream;
     bool reshaped = false;
     struct sg_error err;
-    if (model_open(&options, &t->writer, NULL, &err) != SG_OK ||
-        model_stream_attach(t->writer, "BENCH", "bench", &stream, &reshaped, &err) != SG_OK)
+    if (store_open(&options, &t->writer, NULL, &err) != SG_OK ||
+        store_stream_attach(t->writer, "BENCH", "bench", &stream, &reshaped, &err) != SG_OK)
         die("model", err.message);
     t->stream_id = stream.id;
 }
@@ -237,8 +237,8 @@ static void through_apply(void *context, const struct batch *batch)
     enum event_reason reasons[BATCH_EVENTS];
     uint64_t position = 0;
     struct sg_error err;
-    if (model_apply(t->writer, t->stream_id, batch->events, batch->count, results, reasons, &position, &err) != SG_OK)
-        die("model_apply", err.message);
+    if (store_apply(t->writer, t->stream_id, batch->events, batch->count, results, reasons, &position, &err) != SG_OK)
+        die("store_apply", err.message);
 }
 
 /* ---- the program ---- */
@@ -267,7 +267,7 @@ static struct rate bench_through(const struct ingest_input *in, const char *path
     struct through t = {0};
     through_open(&t, path);
     struct rate rate = run(in, through_apply, &t);
-    model_close(t.writer);
+    store_close(t.writer);
     return rate;
 }
 

@@ -54,7 +54,7 @@ static int64_t cpu_ns(void)
     return (int64_t)used.tv_sec * NS_PER_S + used.tv_nsec;
 }
 
-static void subscribe(struct link *l, struct jetstream *js, const char *filter, struct counter *counter)
+static void subscribe(struct nats_connection *l, struct jetstream *js, const char *filter, struct counter *counter)
 {
     struct sg_error err;
     natsInbox *inbox = NULL;
@@ -79,7 +79,7 @@ static void wait_for(const struct counter *counter, uint64_t events, int64_t sta
         (void)nanosleep(&step, NULL);
         if (atomic_load(&counter->trouble))
             die("connection", "lost");
-        if (clock_boot_ns() - start_ns > WAIT_MAX_NS)
+        if (time_boot_ns() - start_ns > WAIT_MAX_NS)
             die("messages", "some never came");
     }
 }
@@ -100,20 +100,20 @@ static void receive(const char *url, const char *stream_name, const char *filter
                                  .tls_key_file = none,
                                  .domain = none};
     struct stream_settings stream = {.name = (char *)(uintptr_t)stream_name};
-    struct link *l = NULL;
+    struct nats_connection *l = NULL;
     struct jetstream js = {.domain = "", .stream = stream_name};
-    buffer_init(&js.scratch, LINK_REPLY_BYTES_MAX);
-    if (link_library_open(&err) != SG_OK ||
-        link_create(&nats, &stream, NULL, on_alarm, &counter, &l, &err) != SG_OK || link_connect(l, &err) != SG_OK)
+    buffer_init(&js.scratch, NATS_REPLY_BYTES_MAX);
+    if (nats_library_open(&err) != SG_OK || nats_create(&nats, &stream, NULL, on_alarm, &counter, &l, &err) != SG_OK ||
+        nats_connect(l, &err) != SG_OK)
         die("connect", err.message);
     js.link = l;
-    int64_t start_ns = clock_boot_ns();
+    int64_t start_ns = time_boot_ns();
     int64_t start_cpu_ns = cpu_ns();
     subscribe(l, &js, filter, &counter);
     wait_for(&counter, events, start_ns);
     double count = (double)events;
     printf("receive: %.0f events/s, %.2f us of processor an event (%.0f bytes each)\n",
-           count * 1e9 / (double)(clock_boot_ns() - start_ns), (double)(cpu_ns() - start_cpu_ns) / 1e3 / count,
+           count * 1e9 / (double)(time_boot_ns() - start_ns), (double)(cpu_ns() - start_cpu_ns) / 1e3 / count,
            (double)atomic_load(&counter.bytes) / count);
 }
 

@@ -43,9 +43,9 @@ struct bench {
     char database[512];
     struct stream_settings stream_settings;
     struct settings settings;
-    struct model_shared *shared;
-    struct model_writer *writer;
-    struct model_stream stream;
+    struct commit_clock *shared;
+    struct store_writer *writer;
+    struct stream stream;
     struct freshness *freshness;
     struct metrics *metrics;
     struct progress *progress;
@@ -155,7 +155,7 @@ static void apply_batch(struct bench *b, size_t first, size_t count)
 {
     uint64_t position = 0;
     decode_batch(b, first, count);
-    must(model_apply(b->writer, b->stream.id, b->events, count, b->results, b->reasons, &position, &err) == SG_OK,
+    must(store_apply(b->writer, b->stream.id, b->events, count, b->results, b->reasons, &position, &err) == SG_OK,
          "apply");
     freshness_applied(b->freshness, 0, position, &b->stream.epoch);
     progress_committed(b->progress, 0, position);
@@ -235,7 +235,7 @@ static void resume(void *connection)
 
 static void prove(struct bench *b)
 {
-    int64_t now_ns = clock_boot_ns();
+    int64_t now_ns = time_boot_ns();
     freshness_proved(b->freshness, 0, now_ns, now_ns, b->sequence, &b->stream.epoch);
 }
 
@@ -366,34 +366,34 @@ static void count_reads(struct bench *b, bool cache)
 
 static void open_model(struct bench *b, const char *folder, int64_t cache_bytes)
 {
-    struct model_options options = {.path = b->database, .collections_max = 10, .rejected_max = 10};
-    struct model_open_report report;
+    struct store_options options = {.path = b->database, .collections_max = 10, .rejected_max = 10};
+    struct store_open_report report;
     struct epoch epoch;
     bool reshaped = false;
     (void)snprintf(b->database, sizeof b->database, "%s/model.db", folder);
-    must(model_shared_create(cache_bytes, &b->shared, &err) == SG_OK, "shared");
+    must(commit_clock_create(cache_bytes, &b->shared, &err) == SG_OK, "shared");
     options.shared = b->shared;
-    must(model_open(&options, &b->writer, &report, &err) == SG_OK, "open");
+    must(store_open(&options, &b->writer, &report, &err) == SG_OK, "open");
     must(report.created == (b->sequence == 0), "the folder is not empty");
-    must(model_stream_attach(b->writer, "STATE", "bench", &b->stream, &reshaped, &err) == SG_OK, "attach");
+    must(store_stream_attach(b->writer, "STATE", "bench", &b->stream, &reshaped, &err) == SG_OK, "attach");
     epoch_make("STATE", CREATED_NS, NULL, &epoch);
     if (b->sequence == 0)
-        must(model_stream_identify(b->writer, b->stream.id, CREATED_NS, &epoch, &err) == SG_OK, "identify");
-    must(model_stream_load(b->writer, b->stream.id, &b->stream, &err) == SG_OK, "load");
+        must(store_stream_identify(b->writer, b->stream.id, CREATED_NS, &epoch, &err) == SG_OK, "identify");
+    must(store_stream_load(b->writer, b->stream.id, &b->stream, &err) == SG_OK, "load");
 }
 
 static void open_worker(struct bench *b)
 {
-    must(waits_create(10, 10, &b->api.waits, &err) == SG_OK, "waits");
+    must(wait_limits_create(10, 10, &b->api.wait_limits, &err) == SG_OK, "waits");
     b->api.context = (struct api_context){&b->settings, b->shared, b->freshness, b->metrics, b->progress};
     b->worker.api = &b->api;
     b->worker.counters = calloc(1, sizeof *b->worker.counters);
     b->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     must(b->worker.counters != NULL && b->wake_fd >= 0, "memory");
     router_counters_init(b->worker.counters);
-    must(turn_create(&b->settings, b->freshness, b->shared, &b->worker.turn, &err) == SG_OK, "turn");
-    must(progress_join(b->progress, b->wake_fd, &b->worker.word, &err) == SG_OK, "join");
-    must(parking_create(b->worker.word, 1, &b->worker.lot, &err) == SG_OK, "lot");
+    must(snapshot_create(&b->settings, b->freshness, b->shared, &b->worker.snapshot, &err) == SG_OK, "turn");
+    must(progress_join(b->progress, b->wake_fd, &b->worker.interest, &err) == SG_OK, "join");
+    must(parked_reads_create(b->worker.interest, 1, &b->worker.parked_reads, &err) == SG_OK, "lot");
 }
 
 static void open_all(struct bench *b, const char *folder, int64_t cache_bytes)
@@ -421,18 +421,18 @@ static void open_all(struct bench *b, const char *folder, int64_t cache_bytes)
 
 static void close_all(struct bench *b)
 {
-    parking_destroy(b->worker.lot);
-    progress_leave(b->worker.word);
-    turn_destroy(b->worker.turn);
+    parked_reads_destroy(b->worker.parked_reads);
+    progress_leave(b->worker.interest);
+    snapshot_destroy(b->worker.snapshot);
     free(b->worker.counters);
     (void)close(b->wake_fd);
-    waits_destroy(b->api.waits);
+    wait_limits_destroy(b->api.wait_limits);
     decode_arena_destroy(b->arena);
     progress_destroy(b->progress);
     metrics_destroy(b->metrics);
     freshness_destroy(b->freshness);
-    model_close(b->writer);
-    model_shared_destroy(b->shared);
+    store_close(b->writer);
+    commit_clock_destroy(b->shared);
 }
 
 int main(int argc, char **argv)

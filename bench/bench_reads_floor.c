@@ -12,9 +12,9 @@
 
 static char floor_body[300];
 
-static enum sg_status floor_open(void *context, const struct http_seat *seat, void **worker, struct sg_error *err)
+static enum sg_status floor_open(void *context, const struct loop_slot *slot, void **worker, struct sg_error *err)
 {
-    (void)seat;
+    (void)slot;
     (void)err;
     *worker = context;
     return SG_OK;
@@ -109,7 +109,7 @@ static enum sg_status serve(const char *address, const sigset_t *ends, struct sg
                     .handle = floor_handle,
                     .park = floor_park,
                     .forget = floor_forget,
-                    .turn_end = floor_turn_end,
+                    .snapshot_end = floor_turn_end,
                     .wake = floor_wake,
                     .deadline_ns = floor_deadline_ns},
     };

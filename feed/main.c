@@ -44,7 +44,7 @@ static void feed_pace(struct feed *feed)
     if (feed->options->rate == 0)
         return;
     int64_t interval_ns = NS_PER_S / (int64_t)feed->options->rate;
-    int64_t now_ns = clock_boot_ns();
+    int64_t now_ns = time_boot_ns();
     if (feed->next_ns == 0 || now_ns - feed->next_ns > FEED_BEHIND_MAX_NS)
         feed->next_ns = now_ns;
     while (now_ns < feed->next_ns && !stop_asked(&feed->stop)) {
@@ -52,7 +52,7 @@ static void feed_pace(struct feed *feed)
         int64_t look_ns = LINES_IDLE_MS * NS_PER_MS;
         (void)stop_wait(&feed->stop, -1, rest_ns < look_ns ? rest_ns : look_ns);
         publisher_tend(feed->publisher);
-        now_ns = clock_boot_ns();
+        now_ns = time_boot_ns();
     }
     feed->next_ns += interval_ns;
 }

@@ -67,7 +67,7 @@ static void slot_begin(struct publisher *p, size_t index, uint64_t line)
     slot->line = line;
     slot->attempts = 1;
     slot->error[0] = '\0';
-    slot->due_ns = clock_boot_ns() + p->settings.ack_timeout_ms * NS_PER_MS;
+    slot->due_ns = time_boot_ns() + p->settings.ack_timeout_ms * NS_PER_MS;
     slot->state = SLOT_SENT;
     (void)pthread_mutex_unlock(&p->mutex);
 }

@@ -101,7 +101,7 @@ void slots_on_answer(natsConnection *nc, natsSubscription *subscription, natsMsg
         bool expected = slot->life == life && (slot->state == SLOT_SENT || slot->state == SLOT_WAITING);
         /* A second "not now" of an earlier attempt changes nothing while the slot waits already. */
         if (expected && (ack.stored || slot->state == SLOT_SENT))
-            slot_answered(p, index, &ack, clock_boot_ns());
+            slot_answered(p, index, &ack, time_boot_ns());
         (void)pthread_mutex_unlock(&p->mutex);
     }
     natsMsg_Destroy(message);
@@ -190,7 +190,7 @@ static enum slot_action slot_look(struct publisher *p, size_t index, int64_t now
 
 void publisher_tend(struct publisher *p)
 {
-    int64_t now_ns = clock_boot_ns();
+    int64_t now_ns = time_boot_ns();
     if (now_ns - p->tended_ns < PUBLISHER_TEND_NS)
         return;
     p->tended_ns = now_ns;

@@ -12,7 +12,7 @@
 
 void report_begin(struct report *report)
 {
-    *report = (struct report){.terminal = isatty(STDERR_FILENO) == 1, .begin_ns = clock_boot_ns()};
+    *report = (struct report){.terminal = isatty(STDERR_FILENO) == 1, .begin_ns = time_boot_ns()};
 }
 
 /* Take the progress line away, so that something else can stand there. */
@@ -55,7 +55,7 @@ static double seconds_since(int64_t begin_ns, int64_t now_ns)
 
 void report_progress(struct report *report, const struct publisher_totals *totals)
 {
-    int64_t now_ns = clock_boot_ns();
+    int64_t now_ns = time_boot_ns();
     if (!report->terminal || now_ns - report->shown_ns < REPORT_INTERVAL_MS * NS_PER_MS)
         return;
     double seconds = seconds_since(report->begin_ns, now_ns);
@@ -103,7 +103,7 @@ bool report_end(struct report *report, const struct publisher_totals *totals, bo
     uint64_t failed = totals->failed + report->refused;
     report_clear(report);
     if (json)
-        report_json(totals, failed, interrupted, seconds_since(report->begin_ns, clock_boot_ns()));
+        report_json(totals, failed, interrupted, seconds_since(report->begin_ns, time_boot_ns()));
     else
         report_text(totals, failed, interrupted);
     return fflush(stdout) == 0 && ferror(stdout) == 0 && failed == 0;

@@ -26,7 +26,7 @@ struct command {
     struct epoch epoch;
     uint64_t first, last; /* of a gap; `last` is also a target or a position */
     uint64_t generation;
-    struct model_build *loaded; /* where COMMAND_LOAD puts what is written */
+    struct build *loaded; /* where COMMAND_LOAD puts what is written */
     struct sg_error *err;
     enum sg_status status;
     bool done;
@@ -34,7 +34,7 @@ struct command {
 };
 
 /* What the projector keeps of one stream; its thread only. */
-struct lane {
+struct stream_writer {
     struct queue *queue; /* owned; set before the thread starts */
     int64_t id;          /* of the stream's row; likewise */
     /* Of the build that is written. */
@@ -55,7 +55,7 @@ struct lane {
 struct projector {
     /* Set by projector_start(), then read-only: any thread. */
     struct projector_context context;
-    struct bell *bell; /* owned */
+    struct notifier *notifier; /* owned */
     pthread_t thread;
     bool thread_started;
     /* Projector thread only (but for creation and destruction). */
@@ -76,7 +76,7 @@ struct projector {
     struct command *commands; /* borrowed from the askers; oldest first */
     bool stopped;             /* no command is served any more */
     size_t lanes_count;
-    struct lane lanes[];
+    struct stream_writer lanes[];
 };
 
 struct queue *projector_queue(struct projector *p, size_t stream)
@@ -94,7 +94,7 @@ static enum sg_status ask(struct projector *p, struct command *c)
     while (*tail != NULL)
         tail = &(*tail)->next;
     *tail = c;
-    bell_ring(p->bell);
+    notifier_notify(p->notifier);
     while (!c->done && !p->stopped)
         (void)pthread_cond_wait(&p->done_cond, &p->mutex);
     bool done = c->done;
@@ -107,7 +107,7 @@ uint64_t projector_position(const struct projector *p, size_t stream)
     return atomic_load(&p->lanes[stream].position);
 }
 
-enum sg_status projector_load(struct projector *p, size_t stream, struct model_build *out, struct sg_error *err)
+enum sg_status projector_load(struct projector *p, size_t stream, struct build *out, struct sg_error *err)
 {
     struct command c = {.kind = COMMAND_LOAD, .stream = stream, .loaded = out, .err = err};
     return ask(p, &c);
@@ -155,7 +155,7 @@ enum sg_status projector_advance(struct projector *p, size_t stream, uint64_t ge
 }
 
 /* Give up the first `count` messages of the lane's batch. */
-static void batch_drop(struct lane *lane, size_t count)
+static void batch_drop(struct stream_writer *lane, size_t count)
 {
     queue_done(lane->queue, lane->items, count);
     lane->items_count -= count;
@@ -164,7 +164,7 @@ static void batch_drop(struct lane *lane, size_t count)
 
 /* Give up a batch that failed and whose consumer is void meanwhile.
  * The stream stays halted until something is stored. */
-static void batch_drop_void(struct lane *lane)
+static void batch_drop_void(struct stream_writer *lane)
 {
     if (lane->items_count == 0 || queue_is_current(lane->queue, lane->items[0].generation))
         return;
@@ -175,7 +175,7 @@ static void batch_drop_void(struct lane *lane)
 /* Something was stored. */
 static void ingest_succeeded(struct projector *p, size_t stream)
 {
-    struct lane *lane = &p->lanes[stream];
+    struct stream_writer *lane = &p->lanes[stream];
     if (lane->retry_ms != 0 || lane->command_failed) {
         lane->command_failed = false;
         freshness_set_halted(p->context.freshness, stream, NULL);
@@ -211,12 +211,12 @@ static void tell_entities(struct projector *p, size_t count)
 /* Tell the reading side where a stream's rows are now. */
 static enum sg_status publish_row(struct projector *p, size_t stream, struct sg_error *err)
 {
-    struct lane *lane = &p->lanes[stream];
-    struct model_stream served;
-    struct model_build written;
-    enum sg_status status = model_stream_load(p->context.model, lane->id, &served, err);
+    struct stream_writer *lane = &p->lanes[stream];
+    struct stream served;
+    struct build written;
+    enum sg_status status = store_stream_load(p->context.model, lane->id, &served, err);
     if (status == SG_OK)
-        status = model_build_load(p->context.model, lane->id, &written, err);
+        status = store_build_load(p->context.model, lane->id, &written, err);
     if (status != SG_OK)
         return status;
     lane->epoch = written.epoch;
@@ -243,7 +243,7 @@ static enum sg_status publish_row(struct projector *p, size_t stream, struct sg_
 /* The same behind each batch: while one build is written and read, without asking the model. */
 static enum sg_status publish_position(struct projector *p, size_t stream, uint64_t position, struct sg_error *err)
 {
-    struct lane *lane = &p->lanes[stream];
+    struct stream_writer *lane = &p->lanes[stream];
     if (lane->growing)
         return publish_row(p, stream, err);
     atomic_store(&lane->position, position);
@@ -255,7 +255,7 @@ static enum sg_status publish_position(struct projector *p, size_t stream, uint6
 static enum sg_status begin_build(struct projector *p, const struct command *c)
 {
     struct stream_metrics *metrics = metrics_stream(p->context.metrics, c->stream);
-    const struct lane *lane = &p->lanes[c->stream];
+    const struct stream_writer *lane = &p->lanes[c->stream];
     bool another_life = !epoch_equal(&lane->epoch, &c->epoch);
     /* Proofs of another life say nothing of this one, nor of rows that are served on from before; those of the same
      * life still prove such rows. Without such rows nothing is ready. */
@@ -264,7 +264,7 @@ static enum sg_status begin_build(struct projector *p, const struct command *c)
     if (another_life)
         freshness_reset(p->context.freshness, c->stream);
     enum sg_status status =
-        model_stream_begin_build(p->context.model, lane->id, c->created_ns, &c->epoch, c->last, c->err);
+        store_stream_begin_build(p->context.model, lane->id, c->created_ns, &c->epoch, c->last, c->err);
     if (status != SG_OK) {
         (void)!publish_row(p, c->stream, NULL); /* the rows are still where they were */
         return status;
@@ -281,31 +281,31 @@ static enum sg_status begin_build(struct projector *p, const struct command *c)
 
 static enum sg_status advance(struct projector *p, const struct command *c)
 {
-    struct lane *lane = &p->lanes[c->stream];
+    struct stream_writer *lane = &p->lanes[c->stream];
     if (lane->items_count > 0 || !queue_is_current(lane->queue, c->generation) || !queue_is_idle(lane->queue))
         return SG_OK;
-    enum sg_status status = model_stream_advance(p->context.model, lane->id, c->last, c->err);
+    enum sg_status status = store_stream_advance(p->context.model, lane->id, c->last, c->err);
     return status == SG_OK ? publish_row(p, c->stream, c->err) : status;
 }
 
 static enum sg_status command_run(struct projector *p, const struct command *c)
 {
-    struct model_writer *model = p->context.model;
+    struct store_writer *model = p->context.model;
     int64_t id = p->lanes[c->stream].id;
     enum sg_status status = SG_OK;
     switch (c->kind) {
     case COMMAND_LOAD:
-        return model_build_load(model, id, c->loaded, c->err);
+        return store_build_load(model, id, c->loaded, c->err);
     case COMMAND_IDENTIFY:
-        status = model_stream_identify(model, id, c->created_ns, &c->epoch, c->err);
+        status = store_stream_identify(model, id, c->created_ns, &c->epoch, c->err);
         return status == SG_OK ? publish_row(p, c->stream, c->err) : status;
     case COMMAND_BEGIN_BUILD:
         return begin_build(p, c);
     case COMMAND_SET_TARGET:
-        status = model_stream_set_target(model, id, c->last, c->err);
+        status = store_stream_set_target(model, id, c->last, c->err);
         return status == SG_OK ? publish_row(p, c->stream, c->err) : status;
     case COMMAND_ADD_GAP:
-        return model_stream_add_gap(model, id, c->first, c->last, c->err);
+        return store_stream_add_gap(model, id, c->first, c->last, c->err);
     case COMMAND_ADVANCE:
         return advance(p, c);
     }
@@ -316,7 +316,7 @@ static enum sg_status command_run(struct projector *p, const struct command *c)
  * nothing of the disk's room. */
 static void command_note(struct projector *p, const struct command *c, enum sg_status status)
 {
-    struct lane *lane = &p->lanes[c->stream];
+    struct stream_writer *lane = &p->lanes[c->stream];
     bool failed = status == SG_STORAGE || status == SG_FULL || status == SG_CORRUPT;
     if (failed != lane->command_failed && (failed || c->kind != COMMAND_LOAD)) {
         lane->command_failed = failed;
@@ -355,7 +355,7 @@ static void count_batch(struct projector *p, size_t stream, size_t count, int64_
 {
     struct stream_metrics *m = metrics_stream(p->context.metrics, stream);
     uint64_t by_result[EVENT_RESULTS_COUNT] = {0};
-    int64_t now_ns = clock_wall_ns();
+    int64_t now_ns = time_wall_ns();
     for (size_t i = 0; i < count; i++) {
         const struct event *e = &p->events[i];
         int64_t age_ns = now_ns - e->time_ns;
@@ -383,7 +383,7 @@ static void count_batch(struct projector *p, size_t stream, size_t count, int64_
 /* Decode as many of the lane's messages as memory allows; 0 = none. */
 static size_t batch_decode(struct projector *p, size_t stream, struct sg_error *err)
 {
-    struct lane *lane = &p->lanes[stream];
+    struct stream_writer *lane = &p->lanes[stream];
     size_t count = 0;
     decode_arena_reset(p->arena);
     while (count < lane->items_count && decode(p->context.settings, stream, &lane->items[count].message, p->arena,
@@ -395,12 +395,12 @@ static size_t batch_decode(struct projector *p, size_t stream, struct sg_error *
 /* Log and remember a failure; the batch stays and is tried again. */
 static void batch_failed(struct projector *p, size_t stream, const struct sg_error *err)
 {
-    struct lane *lane = &p->lanes[stream];
+    struct stream_writer *lane = &p->lanes[stream];
     bool first = lane->retry_ms == 0;
     lane->retry_ms = first ? PROJECTOR_RETRY_MIN_MS : lane->retry_ms * 2;
     if (lane->retry_ms > PROJECTOR_RETRY_MAX_MS)
         lane->retry_ms = PROJECTOR_RETRY_MAX_MS;
-    lane->retry_at_ns = clock_boot_ns() + lane->retry_ms * NS_PER_MS;
+    lane->retry_at_ns = time_boot_ns() + lane->retry_ms * NS_PER_MS;
     freshness_set_halted(p->context.freshness, stream, err->message);
     if (err->status == SG_CORRUPT)
         atomic_store(&p->failed, true);
@@ -412,7 +412,7 @@ static void batch_failed(struct projector *p, size_t stream, const struct sg_err
 /* Apply what the lane holds. The messages that memory did not suffice for stay for the next turn. */
 static void batch_apply(struct projector *p, size_t stream)
 {
-    struct lane *lane = &p->lanes[stream];
+    struct stream_writer *lane = &p->lanes[stream];
     struct sg_error err = {0};
     uint64_t position = 0;
     size_t count = batch_decode(p, stream, &err);
@@ -420,7 +420,7 @@ static void batch_apply(struct projector *p, size_t stream)
         batch_failed(p, stream, &err);
         return;
     }
-    int64_t began_ns = clock_boot_ns();
+    int64_t began_ns = time_boot_ns();
 #ifdef SG_PLANT_WAKE_BEFORE_COMMIT
     for (size_t i = 0; i < count; i++)
         p->results[i] = RESULT_APPLIED; /* probably */
@@ -428,7 +428,7 @@ static void batch_apply(struct projector *p, size_t stream)
     tell_position(p, stream, p->events[count - 1].sequence);
 #endif
     enum sg_status status =
-        model_apply(p->context.model, lane->id, p->events, count, p->results, p->reasons, &position, &err);
+        store_apply(p->context.model, lane->id, p->events, count, p->results, p->reasons, &position, &err);
 #ifndef SG_PLANT_WAKE_BEFORE_COMMIT
     /* Commit, then publish, then wake: a reader that sees the position can see the rows. */
     if (status == SG_OK)
@@ -437,25 +437,25 @@ static void batch_apply(struct projector *p, size_t stream)
     if (status == SG_OK)
         status = publish_position(p, stream, position, &err);
     if (count >= PROJECTOR_REST_EVENTS)
-        p->rest_at_ns = clock_boot_ns() + PROJECTOR_REST_MS * NS_PER_MS;
+        p->rest_at_ns = time_boot_ns() + PROJECTOR_REST_MS * NS_PER_MS;
     if (status != SG_OK) {
         batch_failed(p, stream, &err);
         return;
     }
     ingest_succeeded(p, stream);
-    count_batch(p, stream, count, clock_boot_ns() - began_ns);
+    count_batch(p, stream, count, time_boot_ns() - began_ns);
     batch_drop(lane, count);
 }
 
 /* One turn for one stream: true if there was something to do. */
-static bool lane_turn(struct projector *p, size_t stream)
+static bool stream_writer_turn(struct projector *p, size_t stream)
 {
-    struct lane *lane = &p->lanes[stream];
+    struct stream_writer *lane = &p->lanes[stream];
     batch_drop_void(lane);
     if (lane->items_count == 0)
         lane->items_count =
             queue_take(lane->queue, lane->items, PROJECTOR_BATCH_EVENTS_MAX, PROJECTOR_BATCH_BYTES_MAX);
-    if (lane->items_count == 0 || clock_boot_ns() < lane->retry_at_ns)
+    if (lane->items_count == 0 || time_boot_ns() < lane->retry_at_ns)
         return false;
     batch_apply(p, stream);
     return true;
@@ -465,9 +465,9 @@ static bool lane_turn(struct projector *p, size_t stream)
 static bool sweep_turn(struct projector *p)
 {
     struct sg_error err = {0};
-    if (!p->sweep_needed || clock_boot_ns() < p->sweep_retry_at_ns)
+    if (!p->sweep_needed || time_boot_ns() < p->sweep_retry_at_ns)
         return false;
-    enum sg_status status = model_sweep(p->context.model, PROJECTOR_SWEEP_ROWS, &p->sweep_needed, &err);
+    enum sg_status status = store_sweep(p->context.model, PROJECTOR_SWEEP_ROWS, &p->sweep_needed, &err);
     if (status != SG_OK) {
         if (!p->sweep_failed)
             log_event(LOG_WARN, "sweep_failed", LOG_STR("error", err.message),
@@ -475,7 +475,7 @@ static bool sweep_turn(struct projector *p)
         p->sweep_failed = true;
         if (status == SG_CORRUPT)
             atomic_store(&p->failed, true);
-        p->sweep_retry_at_ns = clock_boot_ns() + PROJECTOR_RETRY_MAX_MS * NS_PER_MS;
+        p->sweep_retry_at_ns = time_boot_ns() + PROJECTOR_RETRY_MAX_MS * NS_PER_MS;
         return false;
     }
     p->sweep_failed = false;
@@ -485,11 +485,11 @@ static bool sweep_turn(struct projector *p)
 /* Some time after the last large batch: pages, events and messages were kept for the next one. */
 static void rest_turn(struct projector *p)
 {
-    if (p->rest_at_ns == 0 || clock_boot_ns() < p->rest_at_ns)
+    if (p->rest_at_ns == 0 || time_boot_ns() < p->rest_at_ns)
         return;
     p->rest_at_ns = 0;
     decode_arena_release(p->arena);
-    model_rest(p->context.model);
+    store_trim(p->context.model);
     (void)malloc_trim(0);
 }
 
@@ -514,11 +514,11 @@ static void *projector_run(void *argument)
         bool worked = false;
         commands_run(p);
         for (size_t i = 0; i < p->lanes_count; i++)
-            worked |= lane_turn(p, i);
+            worked |= stream_writer_turn(p, i);
         worked |= sweep_turn(p);
         rest_turn(p);
         if (!worked)
-            bell_wait(p->bell, next_turn_ns(p));
+            notifier_wait(p->notifier, next_turn_ns(p));
     }
     (void)pthread_mutex_lock(&p->mutex);
     p->stopped = true;
@@ -559,19 +559,20 @@ static enum sg_status fingerprint_make(const struct settings *settings, const st
 
 #define FINGERPRINT_BYTES_MAX (1u << 20) /* names and pointers of a configuration file, which is no larger */
 
-static enum sg_status lane_open(struct projector *p, size_t index, queue_release *release, struct sg_error *err)
+static enum sg_status stream_writer_open(struct projector *p, size_t index, queue_release *release,
+                                         struct sg_error *err)
 {
     const struct stream_settings *stream = &p->context.settings->streams[index];
-    struct lane *lane = &p->lanes[index];
-    struct model_stream row;
+    struct stream_writer *lane = &p->lanes[index];
+    struct stream row;
     bool reshaped = false;
     struct buffer fingerprint;
     buffer_init(&fingerprint, FINGERPRINT_BYTES_MAX);
-    enum sg_status status = queue_create(p->bell, release, &lane->queue, err);
+    enum sg_status status = queue_create(p->notifier, release, &lane->queue, err);
     if (status == SG_OK)
         status = fingerprint_make(p->context.settings, stream, &fingerprint, err);
     if (status == SG_OK)
-        status = model_stream_attach(p->context.model, stream->name, fingerprint.data, &row, &reshaped, err);
+        status = store_stream_attach(p->context.model, stream->name, fingerprint.data, &row, &reshaped, err);
     buffer_free(&fingerprint);
     if (status != SG_OK)
         return status;
@@ -593,7 +594,7 @@ static void projector_destroy(struct projector *p)
         queue_destroy(p->lanes[i].queue);
     }
     decode_arena_destroy(p->arena);
-    bell_destroy(p->bell);
+    notifier_destroy(p->notifier);
     (void)pthread_cond_destroy(&p->done_cond);
     (void)pthread_mutex_destroy(&p->mutex);
     free(p);
@@ -611,7 +612,7 @@ enum sg_status projector_start(const struct projector_context *context, queue_re
     p->sweep_needed = true; /* a former process may have left some */
     (void)pthread_mutex_init(&p->mutex, NULL);
     (void)pthread_cond_init(&p->done_cond, NULL);
-    enum sg_status status = bell_create(&p->bell, err);
+    enum sg_status status = notifier_create(&p->notifier, err);
     if (status != SG_OK)
         goto fail;
     p->arena = decode_arena_create();
@@ -620,7 +621,7 @@ enum sg_status projector_start(const struct projector_context *context, queue_re
         goto fail;
     }
     for (size_t i = 0; i < lanes_count; i++) {
-        status = lane_open(p, i, release, err);
+        status = stream_writer_open(p, i, release, err);
         if (status != SG_OK)
             goto fail;
     }
@@ -641,7 +642,7 @@ void projector_stop(struct projector *p)
     if (p == NULL)
         return;
     atomic_store(&p->stopping, true);
-    bell_ring(p->bell);
+    notifier_notify(p->notifier);
     if (p->thread_started)
         (void)pthread_join(p->thread, NULL);
     projector_destroy(p);

@@ -27,7 +27,7 @@ struct projector;
 /* All borrowed, and outlive the projector. */
 struct projector_context {
     const struct settings *settings;
-    struct model_writer *model;
+    struct store_writer *model;
     struct freshness *freshness;
     struct metrics *metrics;
     struct progress *progress;
@@ -47,7 +47,7 @@ struct queue *projector_queue(struct projector *p, size_t stream);
 /* ---- asked by the sources' threads; each blocks until the projector has done it, between two batches ---- */
 
 /* The build that is written. Afterwards no message of an older generation is applied. */
-SG_MUST_CHECK enum sg_status projector_load(struct projector *p, size_t stream, struct model_build *out,
+SG_MUST_CHECK enum sg_status projector_load(struct projector *p, size_t stream, struct build *out,
                                             struct sg_error *err);
 /* Store creation time and epoch of a stream that has none. */
 SG_MUST_CHECK enum sg_status projector_identify(struct projector *p, size_t stream, int64_t created_ns,

@@ -8,14 +8,14 @@
 
 #include "core/base/time.h"
 
-struct bell {
+struct notifier {
     pthread_mutex_t mutex;
     pthread_cond_t rung_cond;
     bool rung;
 };
 
 struct queue {
-    struct bell *bell;      /* borrowed */
+    struct notifier *notifier; /* borrowed */
     queue_release *release;
     /* Guarded by mutex. */
     pthread_mutex_t mutex;
@@ -34,9 +34,9 @@ struct queue {
  * against it, and decide by the boot clock. The two differ only across a suspend. */
 #define BELL_TURN_NS (1 * NS_PER_S)
 
-enum sg_status bell_create(struct bell **out, struct sg_error *err)
+enum sg_status notifier_create(struct notifier **out, struct sg_error *err)
 {
-    struct bell *b = calloc(1, sizeof *b);
+    struct notifier *b = calloc(1, sizeof *b);
     pthread_condattr_t attributes;
     if (b == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for the projector's bell");
@@ -50,7 +50,7 @@ enum sg_status bell_create(struct bell **out, struct sg_error *err)
     return SG_OK;
 }
 
-void bell_destroy(struct bell *b)
+void notifier_destroy(struct notifier *b)
 {
     if (b == NULL)
         return;
@@ -59,7 +59,7 @@ void bell_destroy(struct bell *b)
     free(b);
 }
 
-void bell_ring(struct bell *b)
+void notifier_notify(struct notifier *b)
 {
     (void)pthread_mutex_lock(&b->mutex);
     if (!b->rung) {
@@ -69,35 +69,35 @@ void bell_ring(struct bell *b)
     (void)pthread_mutex_unlock(&b->mutex);
 }
 
-static void bell_wait_turn(struct bell *b, int64_t turn_ns)
+static void notifier_wait_turn(struct notifier *b, int64_t snapshot_ns)
 {
     struct timespec until = {0};
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = (int64_t)until.tv_nsec + turn_ns;
+    int64_t ns = (int64_t)until.tv_nsec + snapshot_ns;
     until.tv_sec += (time_t)(ns / NS_PER_S);
     until.tv_nsec = (long)(ns % NS_PER_S);
     (void)pthread_cond_timedwait(&b->rung_cond, &b->mutex, &until);
 }
 
-void bell_wait(struct bell *b, int64_t deadline_ns)
+void notifier_wait(struct notifier *b, int64_t deadline_ns)
 {
     (void)pthread_mutex_lock(&b->mutex);
     while (!b->rung) {
-        int64_t left_ns = deadline_ns - clock_boot_ns();
+        int64_t left_ns = deadline_ns - time_boot_ns();
         if (left_ns <= 0)
             break;
-        bell_wait_turn(b, left_ns < BELL_TURN_NS ? left_ns : BELL_TURN_NS);
+        notifier_wait_turn(b, left_ns < BELL_TURN_NS ? left_ns : BELL_TURN_NS);
     }
     b->rung = false;
     (void)pthread_mutex_unlock(&b->mutex);
 }
 
-enum sg_status queue_create(struct bell *bell, queue_release *release, struct queue **out, struct sg_error *err)
+enum sg_status queue_create(struct notifier *notifier, queue_release *release, struct queue **out, struct sg_error *err)
 {
     struct queue *q = calloc(1, sizeof *q);
     if (q == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for a queue of %d messages", QUEUE_ITEMS_MAX);
-    q->bell = bell;
+    q->notifier = notifier;
     q->release = release;
     (void)pthread_mutex_init(&q->mutex, NULL);
     (void)pthread_cond_init(&q->room_cond, NULL);
@@ -141,7 +141,7 @@ void queue_verify(struct queue *q, uint64_t generation)
     if (generation == q->generation)
         q->verified = generation;
     (void)pthread_mutex_unlock(&q->mutex);
-    bell_ring(q->bell);
+    notifier_notify(q->notifier);
 }
 
 bool queue_is_current(struct queue *q, uint64_t generation)
@@ -174,7 +174,7 @@ bool queue_push(struct queue *q, const struct queue_item *item)
     }
     (void)pthread_mutex_unlock(&q->mutex);
     if (wake)
-        bell_ring(q->bell);
+        notifier_notify(q->notifier);
     return current;
 }
 

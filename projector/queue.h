@@ -26,15 +26,15 @@ struct queue_item {
 typedef void queue_release(void *handle);
 
 /* Wakes the one thread that serves several queues. */
-struct bell;
-SG_MUST_CHECK enum sg_status bell_create(struct bell **out, struct sg_error *err);
-void bell_destroy(struct bell *b);
-void bell_ring(struct bell *b);
+struct notifier;
+SG_MUST_CHECK enum sg_status notifier_create(struct notifier **out, struct sg_error *err);
+void notifier_destroy(struct notifier *b);
+void notifier_notify(struct notifier *b);
 /* Wait until rung since the last wait, at most until `deadline_ns` (boot clock; INT64_MAX = for ever). */
-void bell_wait(struct bell *b, int64_t deadline_ns);
+void notifier_wait(struct notifier *b, int64_t deadline_ns);
 
 struct queue;
-SG_MUST_CHECK enum sg_status queue_create(struct bell *bell, queue_release *release, struct queue **out,
+SG_MUST_CHECK enum sg_status queue_create(struct notifier *notifier, queue_release *release, struct queue **out,
                                           struct sg_error *err);
 /* No pusher may be left. Releases what is queued. */
 void queue_destroy(struct queue *q);

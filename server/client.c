@@ -32,7 +32,7 @@ static bool wait_for(const struct exchange *x, short events)
 {
     struct pollfd watched = {.fd = x->fd, .events = events};
     for (;;) {
-        int64_t rest_ms = (x->deadline_ns - clock_boot_ns()) / NS_PER_MS;
+        int64_t rest_ms = (x->deadline_ns - time_boot_ns()) / NS_PER_MS;
         if (rest_ms <= 0)
             return false;
         int ready = poll(&watched, 1, (int)rest_ms);
@@ -217,7 +217,7 @@ enum sg_status client_get(const struct settings *settings, const char *path, str
         return sg_fail(err, SG_MEMORY, "out of memory");
     x->fd = -1;
     x->err = err;
-    x->deadline_ns = clock_boot_ns() + CLIENT_DEADLINE_MS * NS_PER_MS;
+    x->deadline_ns = time_boot_ns() + CLIENT_DEADLINE_MS * NS_PER_MS;
     enum sg_status status = run_exchange(x, &address, listen, path, out);
     if (x->fd >= 0)
         (void)close(x->fd);

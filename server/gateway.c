@@ -16,8 +16,8 @@
 
 struct gateway {
     const struct settings *settings; /* borrowed */
-    struct model_shared *shared;     /* owned, like all below */
-    struct model_writer *model;
+    struct commit_clock *shared;     /* owned, like all below */
+    struct store_writer *model;
     struct freshness *freshness;
     struct metrics *metrics;
     struct progress *progress;
@@ -30,7 +30,7 @@ struct gateway {
 static enum sg_status open_model(struct gateway *g, struct sg_error *err)
 {
     const struct settings *settings = g->settings;
-    struct model_options options = {
+    struct store_options options = {
         .path = settings->database,
         .shared = g->shared,
         .synchronous_full = settings->synchronous_full,
@@ -40,8 +40,8 @@ static enum sg_status open_model(struct gateway *g, struct sg_error *err)
         .rejected_payload = settings->rejected_payload,
         .rebuild_empty_swap = settings->rebuild_empty == EMPTY_SWAP,
     };
-    struct model_open_report report = {0};
-    enum sg_status status = model_open(&options, &g->model, &report, err);
+    struct store_open_report report = {0};
+    enum sg_status status = store_open(&options, &g->model, &report, err);
     if (status != SG_OK)
         return status;
     if (report.moved_aside[0] != '\0')
@@ -73,7 +73,7 @@ static enum sg_status start_sources(struct gateway *g, struct sg_error *err)
                                      .freshness = g->freshness,
                                      .metrics = g->metrics,
                                      .progress = g->progress};
-    enum sg_status status = link_library_open(err);
+    enum sg_status status = nats_library_open(err);
     g->library_open = status == SG_OK;
     for (size_t i = 0; i < g->settings->streams_count && status == SG_OK; i++)
         status = source_start(&context, i, &g->sources[i], err);
@@ -86,7 +86,7 @@ enum sg_status gateway_start(const struct settings *settings, struct gateway **o
     if (g == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
     g->settings = settings;
-    enum sg_status status = model_shared_create(settings->cache_bytes, &g->shared, err);
+    enum sg_status status = commit_clock_create(settings->cache_bytes, &g->shared, err);
     if (status == SG_OK)
         status = open_model(g, err);
     if (status == SG_OK)
@@ -101,7 +101,7 @@ enum sg_status gateway_start(const struct settings *settings, struct gateway **o
                                             .freshness = g->freshness,
                                             .metrics = g->metrics,
                                             .progress = g->progress};
-        status = projector_start(&context, link_release_message, &g->projector, err);
+        status = projector_start(&context, nats_release_message, &g->projector, err);
     }
     if (status == SG_OK)
         status = start_api(g, err);
@@ -119,9 +119,9 @@ void gateway_stop(struct gateway *g)
 {
     if (g == NULL)
         return;
-    if (model_damage(g->model) != NULL)
+    if (store_damage(g->model) != NULL)
         log_event(LOG_ERROR, "database_damaged", LOG_STR("database", g->settings->database),
-                  LOG_STR("found", model_damage(g->model)), LOG_STR("action", "the next start looks at all of it"));
+                  LOG_STR("found", store_damage(g->model)), LOG_STR("action", "the next start looks at all of it"));
     if (g->api != NULL)
         api_set_draining(g->api);
     api_stop(g->api);
@@ -131,18 +131,18 @@ void gateway_stop(struct gateway *g)
         source_stop(g->sources[i]);
     projector_stop(g->projector);
     if (g->library_open)
-        link_library_close();
+        nats_library_close();
     for (size_t i = 0; i < SETTINGS_STREAMS_MAX; i++)
         source_destroy(g->sources[i]);
     progress_destroy(g->progress);
     metrics_destroy(g->metrics);
     freshness_destroy(g->freshness);
-    model_close(g->model);
-    model_shared_destroy(g->shared);
+    store_close(g->model);
+    commit_clock_destroy(g->shared);
     free(g);
 }
 
 bool gateway_failed(const struct gateway *g)
 {
-    return projector_failed(g->projector) || model_damage(g->model) != NULL;
+    return projector_failed(g->projector) || store_damage(g->model) != NULL;
 }

@@ -15,15 +15,15 @@
 #define MEMBER_BYTES 512 /* of a position with the longest epoch, or a number; a longer one is left out */
 
 /* What is not met, and what would help. */
-struct unmet {
+struct shortfall {
     bool any;
     enum wait_kind kind;        /* of the first */
     enum stream_status worst;   /* of the streams with an unmet demand */
     size_t position;            /* the first unmet, if kind is WAIT_POSITION */
-    struct parked_wants wants;
+    struct wants wants;
 };
 
-static void unmet_add(struct unmet *u, enum wait_kind kind, enum stream_status status)
+static void shortfall_add(struct shortfall *u, enum wait_kind kind, enum stream_status status)
 {
     if (!u->any)
         u->kind = kind;
@@ -32,9 +32,9 @@ static void unmet_add(struct unmet *u, enum wait_kind kind, enum stream_status s
     u->any = true;
 }
 
-static struct turn *turn_of(const struct call *call)
+static struct snapshot *snapshot_of(const struct call *call)
 {
-    return call->worker->turn;
+    return call->worker->snapshot;
 }
 
 /* ---- positions ---- */
@@ -48,7 +48,7 @@ static int64_t trust_ns(const struct call *call)
 
 /* Met in the rows' own life; without an epoch only if a recent enough probe showed
  * that it is the stream's present one. */
-static bool position_met(const struct call *call, const struct demand_position *p, const struct turn_stream *s)
+static bool position_met(const struct call *call, const struct demand_position *p, const struct snapshot_stream *s)
 {
     if (s->row->position < p->sequence)
         return false;
@@ -62,7 +62,7 @@ static bool position_met(const struct call *call, const struct demand_position *
 }
 
 static enum position_verdict position_check(const struct call *call, const struct demand_position *p,
-                                            const struct turn_stream *s)
+                                            const struct snapshot_stream *s)
 {
     bool asked_since = s->view.probe_known && s->view.probe_ns >= call->request->arrived_ns;
     if (position_met(call, p, s))
@@ -74,8 +74,8 @@ static enum position_verdict position_check(const struct call *call, const struc
     return s->view.probe_head < p->sequence ? POSITION_BEYOND_HEAD : POSITION_UNMET;
 }
 
-static void position_want(const struct call *call, const struct demand_position *p, const struct turn_stream *s,
-                          struct parked_wants *wants)
+static void position_want(const struct call *call, const struct demand_position *p, const struct snapshot_stream *s,
+                          struct wants *wants)
 {
     bool epoch_fits = p->epoch.text[0] == '\0' || epoch_equal(&p->epoch, &s->row->epoch);
     bool asked_since = s->view.probe_known && s->view.probe_ns >= call->request->arrived_ns;
@@ -118,32 +118,32 @@ static const char *position_text(const struct call *call, const struct demand_po
 
 static int64_t waited_ns(const struct call *call)
 {
-    return call->request->parked_once ? clock_boot_ns() - call->request->arrived_ns : 0;
+    return call->request->parked_once ? time_boot_ns() - call->request->arrived_ns : 0;
 }
 
 /* The claims of the snapshot that does not do. */
-static void answer_claim(struct call *call, const struct demands_subject *subject, struct response *out)
+static void answer_claim(struct call *call, const struct basis *subject, struct response *out)
 {
-    const struct turn_claim *claim = demands_claim(call, subject->owner);
-    struct model_entity_rejections rejections = {0};
+    const struct stream_facts *claim = demands_facts(call, subject->owner);
+    struct store_entity_rejections rejections = {0};
     struct sg_error err;
-    render_claim(out, claim, clock_boot_ns());
+    headers_facts(out, claim, time_boot_ns());
     if (claim->gaps != NULL)
         response_header(out, "State-Gap", claim->gaps);
     if (subject->version > 0)
         response_header_uint(out, "State-Version", (uint64_t)subject->version);
-    if (call->id.data == NULL || model_read_entity_rejections(turn_reader(turn_of(call)), call->collection, call->id,
-                                                              subject->version, subject->sequence, &rejections,
-                                                              &err) != SG_OK)
+    if (call->id.data == NULL ||
+        store_read_entity_rejections(snapshot_reader(snapshot_of(call)), call->collection, call->id, subject->version,
+                                     subject->sequence, &rejections, &err) != SG_OK)
         return; /* it is an error already: what it says of the entity is as much as can be read */
-    render_rejections(out, &rejections);
+    headers_rejections(out, &rejections);
 }
 
-static void refuse_position(struct call *call, const struct demands_subject *subject, enum position_verdict verdict,
+static void refuse_position(struct call *call, const struct basis *subject, enum position_verdict verdict,
                             const struct demand_position *p, struct response *out)
 {
     char required[MEMBER_BYTES];
-    const struct turn_stream *s = turn_stream(turn_of(call), p->stream);
+    const struct snapshot_stream *s = snapshot_stream(snapshot_of(call), p->stream);
     struct problem_members members = {.required = position_text(call, p, required),
                                       .position = s->position,
                                       .waited_ns = waited_ns(call)};
@@ -160,13 +160,12 @@ static void refuse_position(struct call *call, const struct demands_subject *sub
 /* ---- the three demands ---- */
 
 /* False: answered, by 409. */
-static bool check_positions(struct call *call, const struct demands_subject *subject, struct unmet *u,
-                            struct response *out)
+static bool check_positions(struct call *call, const struct basis *subject, struct shortfall *u, struct response *out)
 {
     const struct demands *d = &call->request->demands;
     for (size_t i = 0; i < d->positions_count; i++) {
         const struct demand_position *p = &d->positions[i];
-        const struct turn_stream *s = turn_stream(turn_of(call), p->stream);
+        const struct snapshot_stream *s = snapshot_stream(snapshot_of(call), p->stream);
         enum position_verdict verdict = position_check(call, p, s);
         if (verdict == POSITION_MET)
             continue;
@@ -176,25 +175,24 @@ static bool check_positions(struct call *call, const struct demands_subject *sub
         }
         if (!u->any || u->kind != WAIT_POSITION)
             u->position = i;
-        unmet_add(u, WAIT_POSITION, s->view.status);
+        shortfall_add(u, WAIT_POSITION, s->view.status);
         position_want(call, p, s, &u->wants);
     }
     return true;
 }
 
 /* False: answered, by 422 or because the model cannot be read. A tombstone's version counts. */
-static bool check_version(struct call *call, const struct demands_subject *subject, struct unmet *u,
-                          struct response *out)
+static bool check_version(struct call *call, const struct basis *subject, struct shortfall *u, struct response *out)
 {
     const struct demands *d = &call->request->demands;
-    struct turn *turn = turn_of(call);
+    struct snapshot *snapshot = snapshot_of(call);
     bool rejected = false;
     struct sg_error err;
     if (d->min_version == 0 || subject->version >= d->min_version)
         return true;
-    if (model_read_version_rejected(turn_reader(turn), call->collection, call->id, d->min_version, &rejected, &err) !=
-        SG_OK) {
-        render_storage(out, turn, &err);
+    if (store_read_version_rejected(snapshot_reader(snapshot), call->collection, call->id, d->min_version, &rejected,
+                                    &err) != SG_OK) {
+        headers_storage(out, snapshot, &err);
         return false;
     }
     if (rejected) {
@@ -204,7 +202,7 @@ static bool check_version(struct call *call, const struct demands_subject *subje
         (void)snprintf(current, sizeof current, "%" PRId64, subject->version);
         struct problem_members members = {.required = required,
                                           .current = subject->version > 0 ? current : NULL,
-                                          .position = turn_claim(turn, subject->owner)->position,
+                                          .position = snapshot_facts(snapshot, subject->owner)->position,
                                           .waited_ns = waited_ns(call)};
         answer_claim(call, subject, out);
         problem_answer_with(out, PROBLEM_VERSION_REJECTED, &members, "Version %" PRId64 " of this entity was rejected.",
@@ -212,20 +210,20 @@ static bool check_version(struct call *call, const struct demands_subject *subje
         call->request->outcome = WAIT_REFUSED;
         return false;
     }
-    unmet_add(u, WAIT_VERSION, turn_stream(turn, (size_t)subject->owner)->view.status);
+    shortfall_add(u, WAIT_VERSION, snapshot_stream(snapshot, (size_t)subject->owner)->view.status);
     u->wants.entity = true;
     u->wants.entity_name =
         progress_entity(call->worker->api->context.progress, call->collection, call->id);
     return true;
 }
 
-static void check_staleness_of(const struct call *call, size_t stream, struct unmet *u)
+static void check_staleness_of(const struct call *call, size_t stream, struct shortfall *u)
 {
-    const struct turn_stream *s = turn_stream(turn_of(call), stream);
+    const struct snapshot_stream *s = snapshot_stream(snapshot_of(call), stream);
     int64_t wanted_ns = call->request->arrived_ns - call->request->demands.max_staleness_ns;
     if (s->view.staleness_known && s->view.proof_ns >= wanted_ns)
         return;
-    unmet_add(u, WAIT_STALENESS, s->view.status);
+    shortfall_add(u, WAIT_STALENESS, s->view.status);
     if (!u->wants.proof) {
         u->wants.proof = true;
         u->wants.proof_stream = stream;
@@ -233,20 +231,20 @@ static void check_staleness_of(const struct call *call, size_t stream, struct un
     }
 }
 
-static void check_staleness(const struct call *call, const struct demands_subject *subject, struct unmet *u)
+static void check_staleness(const struct call *call, const struct basis *subject, struct shortfall *u)
 {
     size_t streams_count = call->worker->api->context.settings->streams_count;
     if (!call->request->demands.has_max_staleness)
         return;
     for (size_t i = 0; i < streams_count; i++) {
-        if (subject->owner == TURN_ALL || subject->owner == (int)i)
+        if (subject->owner == OWNER_ALL || subject->owner == (int)i)
             check_staleness_of(call, i, u);
     }
 }
 
 /* ---- the end of a wait ---- */
 
-static enum problem problem_of(const struct unmet *u, bool stopping)
+static enum problem problem_of(const struct shortfall *u, bool stopping)
 {
     static const enum problem late[WAIT_KINDS_COUNT] = {
         [WAIT_VERSION] = PROBLEM_VERSION_NOT_REACHED,
@@ -268,16 +266,16 @@ static enum problem problem_of(const struct unmet *u, bool stopping)
 
 static const char *seconds_text(int64_t ns, char out[DIGITS_SECONDS_BYTES + 1])
 {
-    out[digits_seconds_up(ns, out)] = '\0';
+    out[decimal_seconds_up(ns, out)] = '\0';
     return out;
 }
 
-static void answer_unmet(struct call *call, const struct demands_subject *subject, const struct unmet *u,
+static void answer_unmet(struct call *call, const struct basis *subject, const struct shortfall *u,
                          enum problem problem, struct response *out)
 {
     static const char *const names[WAIT_KINDS_COUNT] = {"minimum version", "minimum position", "maximum staleness"};
     const struct demands *d = &call->request->demands;
-    const struct turn_claim *claim = demands_claim(call, subject->owner);
+    const struct stream_facts *claim = demands_facts(call, subject->owner);
     char required[MEMBER_BYTES];
     char current[MEMBER_BYTES];
     struct problem_members members = {.position = claim->position, .waited_ns = waited_ns(call)};
@@ -292,23 +290,23 @@ static void answer_unmet(struct call *call, const struct demands_subject *subjec
     } else {
         members.required = seconds_text(d->max_staleness_ns, required);
         if (claim->staleness_known)
-            members.current = seconds_text(clock_boot_ns() - claim->proof_ns, current);
+            members.current = seconds_text(time_boot_ns() - claim->proof_ns, current);
     }
     problem_answer_with(out, problem, &members, "The %s was not met within %.3f s.", names[u->kind],
                         (double)members.waited_ns / (double)NS_PER_S);
 }
 
 /* Wait on, if there is time and room; else the answer says what is not met. */
-static void park_or_answer(struct call *call, const struct demands_subject *subject, const struct unmet *u,
+static void park_or_answer(struct call *call, const struct basis *subject, const struct shortfall *u,
                            struct response *out)
 {
     struct request *r = call->request;
     struct api *api = call->worker->api;
     bool stopping = atomic_load(&api->draining);
-    bool over = r->demands.wait_ns == 0 || clock_boot_ns() >= r->arrived_ns + r->demands.wait_ns;
+    bool over = r->demands.wait_ns == 0 || time_boot_ns() >= r->arrived_ns + r->demands.wait_ns;
     enum problem problem = problem_of(u, stopping);
     if (!stopping && !over) {
-        if (r->waiting || waits_take(api->waits, r->client)) {
+        if (r->waiting || wait_limits_take(api->wait_limits, r->client)) {
             if (!r->waiting)
                 r->kind = u->kind;
             r->waiting = true;
@@ -345,23 +343,23 @@ static void add_wait_headers(const struct call *call, struct response *out)
     }
 }
 
-const struct turn_claim *demands_claim(const struct call *call, int owner)
+const struct stream_facts *demands_facts(const struct call *call, int owner)
 {
     const struct demands *d = &call->request->demands;
     size_t others[SETTINGS_STREAMS_MAX];
     for (size_t i = 0; i < d->positions_count; i++)
         others[i] = d->positions[i].stream;
-    return turn_claim_naming(turn_of(call), owner, others, d->positions_count);
+    return snapshot_facts_naming(snapshot_of(call), owner, others, d->positions_count);
 }
 
-bool demands_met(const struct call *call, const struct demands_subject *subject, struct response *out)
+bool demands_met(const struct call *call, const struct basis *subject, struct response *out)
 {
     const struct demands *d = &call->request->demands;
-    struct unmet u = {0};
+    struct shortfall u = {0};
     if (!demands_any(d))
         return true;
     for (size_t i = 0; i < d->positions_count; i++) {
-        if (!position_met(call, &d->positions[i], turn_stream(turn_of(call), d->positions[i].stream)))
+        if (!position_met(call, &d->positions[i], snapshot_stream(snapshot_of(call), d->positions[i].stream)))
             return false;
     }
     check_staleness(call, subject, &u);
@@ -371,28 +369,28 @@ bool demands_met(const struct call *call, const struct demands_subject *subject,
     return true;
 }
 
-bool demands_hold(struct call *call, const struct demands_subject *subject, struct response *out)
+bool demands_hold(struct call *call, const struct basis *subject, struct response *out)
 {
-    struct unmet u = {0};
+    struct shortfall u = {0};
     if (!demands_any(&call->request->demands))
         return true;
 #ifdef SG_PLANT_NO_SECOND_CHECK
     /* Who was woken before the deadline is believed to have what it waited for. */
-    if (call->request->parked_once && !call->request->parked.in_lot &&
-        clock_boot_ns() < call->request->parked.deadline_ns)
+    if (call->request->parked_once && !call->request->parked.in_heaps &&
+        time_boot_ns() < call->request->parked.deadline_ns)
         return true;
 #endif
     add_wait_headers(call, out);
     if (!check_positions(call, subject, &u, out))
         return false;
-    struct unmet positions = u;
-    u = (struct unmet){.wants = positions.wants};
+    struct shortfall positions = u;
+    u = (struct shortfall){.wants = positions.wants};
     if (!check_version(call, subject, &u, out))
         return false;
     if (positions.any) { /* the version comes first in what the answer names */
         if (!u.any)
             u.position = positions.position;
-        unmet_add(&u, WAIT_POSITION, positions.worst);
+        shortfall_add(&u, WAIT_POSITION, positions.worst);
     }
     check_staleness(call, subject, &u);
     if (!u.any)

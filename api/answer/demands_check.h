@@ -8,21 +8,21 @@
 struct call;
 
 /* What an answer from the present snapshot would rest on. */
-struct demands_subject {
-    int owner;       /* index of the stream, or TURN_ALL */
+struct basis {
+    int owner;       /* index of the stream, or OWNER_ALL */
     int64_t version; /* the entity's, a tombstone's too; 0 = never seen, or no entity is meant */
     uint64_t sequence; /* of the event that wrote it */
 };
 
 /* True if all demands of the request hold in the turn's snapshot. Says nothing of those that do not. */
-bool demands_met(const struct call *call, const struct demands_subject *subject, struct response *out);
+bool demands_met(const struct call *call, const struct basis *subject, struct response *out);
 
 /* True if all demands of the request hold in the turn's snapshot: go on and answer. False: `out` is the answer (409,
  * 422, 503, 504), or `out->park` is set and the request's wants are filled in: nothing else of `out` counts then, and
  * the handler is called again. */
-bool demands_hold(struct call *call, const struct demands_subject *subject, struct response *out);
+bool demands_hold(struct call *call, const struct basis *subject, struct response *out);
 
 /* The claim of an answer that rests on `owner`, with the streams that the request's positions name. */
-const struct turn_claim *demands_claim(const struct call *call, int owner);
+const struct stream_facts *demands_facts(const struct call *call, int owner);
 
 #endif

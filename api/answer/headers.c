@@ -9,7 +9,7 @@
 #include "api/http/problem.h"
 #include "core/base/time.h"
 
-void render_claim(struct response *r, const struct turn_claim *claim, int64_t now_ns)
+void headers_facts(struct response *r, const struct stream_facts *claim, int64_t now_ns)
 {
     char digits[DIGITS_SECONDS_BYTES];
     r->made_ns = now_ns;
@@ -17,7 +17,7 @@ void render_claim(struct response *r, const struct turn_claim *claim, int64_t no
         response_header(r, "State-Position", claim->position);
     if (claim->staleness_known) {
         int64_t staleness_ns = now_ns > claim->proof_ns ? now_ns - claim->proof_ns : 0;
-        response_header_bytes(r, "State-Staleness", digits, digits_seconds_up(staleness_ns, digits));
+        response_header_bytes(r, "State-Staleness", digits, decimal_seconds_up(staleness_ns, digits));
         response_header_uint(r, "Age", (uint64_t)((staleness_ns + NS_PER_S - 1) / NS_PER_S));
     }
     if (claim->lag != NULL)
@@ -25,27 +25,27 @@ void render_claim(struct response *r, const struct turn_claim *claim, int64_t no
     response_header(r, "State-Status", stream_status_name(claim->status));
 }
 
-void render_gaps_after(struct response *r, const struct turn_stream *stream, uint64_t sequence)
+void headers_gaps_after(struct response *r, const struct snapshot_stream *stream, uint64_t sequence)
 {
-    char text[MODEL_GAPS_MAX * (2 * DIGITS_UINT_BYTES + 2)];
+    char text[STREAM_GAPS_MAX * (2 * DIGITS_UINT_BYTES + 2)];
     size_t used = 0;
     for (size_t i = 0; i < stream->row->gaps_count; i++) {
-        const struct model_gap *gap = &stream->row->gaps[i];
+        const struct gap *gap = &stream->row->gaps[i];
         if (gap->last <= sequence)
             continue;
         if (used > 0) {
             text[used++] = ',';
             text[used++] = ' ';
         }
-        used += digits_uint(gap->first, text + used);
+        used += decimal_uint(gap->first, text + used);
         text[used++] = '-';
-        used += digits_uint(gap->last, text + used);
+        used += decimal_uint(gap->last, text + used);
     }
     if (used > 0)
         response_header_bytes(r, "State-Gap", text, used);
 }
 
-void render_rejections(struct response *r, const struct model_entity_rejections *rejections)
+void headers_rejections(struct response *r, const struct store_entity_rejections *rejections)
 {
     if (!rejections->any)
         return;
@@ -55,7 +55,7 @@ void render_rejections(struct response *r, const struct model_entity_rejections 
         response_header_uint(r, "State-Rejected", (uint64_t)rejections->version_max);
 }
 
-const char *render_etag(const struct model_stream *row, uint64_t number, char out[RENDER_ETAG_BYTES])
+const char *headers_etag(const struct stream *row, uint64_t number, char out[HEADERS_ETAG_BYTES])
 {
     size_t used = 0;
     size_t epoch_chars = strlen(row->epoch.text);
@@ -66,33 +66,33 @@ const char *render_etag(const struct model_stream *row, uint64_t number, char ou
     used += epoch_chars;
     out[used++] = '.';
     out[used++] = 'b';
-    used += digits_uint((uint64_t)row->build, out + used);
+    used += decimal_uint((uint64_t)row->build, out + used);
     out[used++] = '.';
-    used += digits_uint(number, out + used);
+    used += decimal_uint(number, out + used);
     out[used++] = '"';
     out[used] = '\0';
     return out;
 }
 
-void render_last_modified(struct response *r, struct slice occurred_at, int64_t now_s)
+void headers_last_modified(struct response *r, struct slice occurred_at, int64_t now_s)
 {
     int64_t seconds = 0;
     char date[HTTPDATE_BYTES];
-    if (!httpdate_parse_rfc3339(occurred_at, &seconds) || seconds > now_s)
+    if (!http_date_parse_rfc3339(occurred_at, &seconds) || seconds > now_s)
         return;
-    httpdate_format(seconds, date);
+    http_date_format(seconds, date);
     response_header_bytes(r, "Last-Modified", date, HTTPDATE_BYTES - 1);
 }
 
-void render_json_seconds(struct buffer *out, int64_t ns)
+void decimal_json_seconds(struct buffer *out, int64_t ns)
 {
     char digits[DIGITS_SECONDS_BYTES];
-    buffer_append(out, digits, digits_seconds_up(ns, digits));
+    buffer_append(out, digits, decimal_seconds_up(ns, digits));
 }
 
-void render_storage(struct response *r, struct turn *turn, const struct sg_error *err)
+void headers_storage(struct response *r, struct snapshot *snapshot, const struct sg_error *err)
 {
-    turn_failed(turn, err);
+    snapshot_failed(snapshot, err);
     r->headers_count = 0;
     problem_answer(r, PROBLEM_STORAGE, "The read model cannot be read at the moment (%s).",
                    sg_status_name(err->status));

@@ -7,25 +7,25 @@
 #include "store/model.h"
 
 /* State-Position, State-Staleness and Age, State-Lag, State-Status: what the answer may claim when it is made. */
-void render_claim(struct response *r, const struct turn_claim *claim, int64_t now_ns);
+void headers_facts(struct response *r, const struct stream_facts *claim, int64_t now_ns);
 
 /* State-Gap with the gaps that lie behind `sequence`; none, no header. */
-void render_gaps_after(struct response *r, const struct turn_stream *stream, uint64_t sequence);
+void headers_gaps_after(struct response *r, const struct snapshot_stream *stream, uint64_t sequence);
 
 /* State-Rejected: the highest version, or "?" where one is not known; none, no header. */
-void render_rejections(struct response *r, const struct model_entity_rejections *rejections);
+void headers_rejections(struct response *r, const struct store_entity_rejections *rejections);
 
 /* `"<epoch>.b<build>.<number>"`, with its quotes. Returns NULL while the epoch is unknown. */
-#define RENDER_ETAG_BYTES 64
-const char *render_etag(const struct model_stream *row, uint64_t number, char out[RENDER_ETAG_BYTES]);
+#define HEADERS_ETAG_BYTES 64
+const char *headers_etag(const struct stream *row, uint64_t number, char out[HEADERS_ETAG_BYTES]);
 
 /* Last-Modified from an RFC 3339 time; left out if it cannot be read or lies beyond `now_s`. */
-void render_last_modified(struct response *r, struct slice occurred_at, int64_t now_s);
+void headers_last_modified(struct response *r, struct slice occurred_at, int64_t now_s);
 
 /* Nanoseconds as a JSON number of seconds, rounded up to milliseconds. */
-void render_json_seconds(struct buffer *out, int64_t ns);
+void decimal_json_seconds(struct buffer *out, int64_t ns);
 
 /* Answer 503 `storage` and tell the turn. */
-void render_storage(struct response *r, struct turn *turn, const struct sg_error *err);
+void headers_storage(struct response *r, struct snapshot *snapshot, const struct sg_error *err);
 
 #endif

@@ -11,165 +11,165 @@
 #include "core/base/log.h"
 
 /* Of one text: far beyond a State-Position with the most streams, their names as long as can be, and escaped. */
-#define TURN_TEXT_BYTES_MAX (256u << 10)
+#define SNAPSHOT_TEXT_BYTES_MAX (256u << 10)
 /* A begin can succeed where the read behind it fails: only so long without a failure are reads taken to have recovered,
  * or each turn would be logged. */
-#define TURN_RECOVERED_NS (10 * NS_PER_S)
+#define SNAPSHOT_RECOVERED_NS (10 * NS_PER_S)
 
-struct turn_slot {
+struct snapshot_slot {
     bool ready; /* in this turn */
-    struct turn_stream stream;
-    struct turn_claim claim;
+    struct snapshot_stream stream;
+    struct stream_facts claim;
     struct buffer position;
     struct buffer lag;
     struct buffer gaps;
 };
 
-struct turn {
+struct snapshot {
     const struct settings *settings; /* borrowed */
     struct freshness *freshness;     /* borrowed */
-    struct model_reader *reader;     /* owned */
+    struct store_reader *reader;     /* owned */
     bool open;
-    uint64_t snapshot;               /* of the reader, that the slots show */
+    uint64_t number;                 /* of the reader, that the slots show */
     bool failing;                    /* a read failed, and that is logged */
     int64_t failed_ns;               /* when the last one did; boot clock */
     int64_t now_ns;
     int64_t wall_s;
-    struct turn_slot all;            /* of all streams together */
-    struct turn_slot named;          /* one stream's, with others named beside it */
-    struct turn_slot *slots;         /* owned; one per stream of the settings */
+    struct snapshot_slot all;    /* of all streams together */
+    struct snapshot_slot named;  /* one stream's, with others named beside it */
+    struct snapshot_slot *slots; /* owned; one per stream of the settings */
 };
 
 /* What a stream is that has no row yet. */
-static const struct model_stream no_row = {.id = 0};
+static const struct stream no_row = {.id = 0};
 
-static void slot_init(struct turn_slot *slot)
+static void slot_init(struct snapshot_slot *slot)
 {
-    buffer_init(&slot->position, TURN_TEXT_BYTES_MAX);
-    buffer_init(&slot->lag, TURN_TEXT_BYTES_MAX);
-    buffer_init(&slot->gaps, TURN_TEXT_BYTES_MAX);
+    buffer_init(&slot->position, SNAPSHOT_TEXT_BYTES_MAX);
+    buffer_init(&slot->lag, SNAPSHOT_TEXT_BYTES_MAX);
+    buffer_init(&slot->gaps, SNAPSHOT_TEXT_BYTES_MAX);
 }
 
-static void slot_free(struct turn_slot *slot)
+static void slot_free(struct snapshot_slot *slot)
 {
     buffer_free(&slot->position);
     buffer_free(&slot->lag);
     buffer_free(&slot->gaps);
 }
 
-enum sg_status turn_create(const struct settings *settings, struct freshness *freshness, struct model_shared *shared,
-                           struct turn **out, struct sg_error *err)
+enum sg_status snapshot_create(const struct settings *settings, struct freshness *freshness,
+                               struct commit_clock *shared, struct snapshot **out, struct sg_error *err)
 {
-    struct turn *turn = calloc(1, sizeof *turn);
-    if (turn == NULL)
+    struct snapshot *snapshot = calloc(1, sizeof *snapshot);
+    if (snapshot == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for a loop's reads");
-    turn->settings = settings;
-    turn->freshness = freshness;
-    slot_init(&turn->all);
-    slot_init(&turn->named);
-    turn->slots = calloc(settings->streams_count, sizeof *turn->slots);
-    if (turn->slots == NULL) {
-        turn_destroy(turn);
+    snapshot->settings = settings;
+    snapshot->freshness = freshness;
+    slot_init(&snapshot->all);
+    slot_init(&snapshot->named);
+    snapshot->slots = calloc(settings->streams_count, sizeof *snapshot->slots);
+    if (snapshot->slots == NULL) {
+        snapshot_destroy(snapshot);
         return sg_fail(err, SG_MEMORY, "out of memory for a loop's reads");
     }
     for (size_t i = 0; i < settings->streams_count; i++)
-        slot_init(&turn->slots[i]);
-    enum sg_status status = model_reader_open(settings->database, shared, &turn->reader, err);
+        slot_init(&snapshot->slots[i]);
+    enum sg_status status = store_reader_open(settings->database, shared, &snapshot->reader, err);
     if (status != SG_OK) {
-        turn_destroy(turn);
+        snapshot_destroy(snapshot);
         return status;
     }
-    *out = turn;
+    *out = snapshot;
     return SG_OK;
 }
 
-void turn_destroy(struct turn *turn)
+void snapshot_destroy(struct snapshot *snapshot)
 {
-    if (turn == NULL)
+    if (snapshot == NULL)
         return;
-    turn_end(turn);
-    model_reader_close(turn->reader);
-    for (size_t i = 0; turn->slots != NULL && i < turn->settings->streams_count; i++)
-        slot_free(&turn->slots[i]);
-    slot_free(&turn->all);
-    slot_free(&turn->named);
-    free(turn->slots);
-    free(turn);
+    snapshot_end(snapshot);
+    store_reader_close(snapshot->reader);
+    for (size_t i = 0; snapshot->slots != NULL && i < snapshot->settings->streams_count; i++)
+        slot_free(&snapshot->slots[i]);
+    slot_free(&snapshot->all);
+    slot_free(&snapshot->named);
+    free(snapshot->slots);
+    free(snapshot);
 }
 
-void turn_failed(struct turn *turn, const struct sg_error *err)
+void snapshot_failed(struct snapshot *snapshot, const struct sg_error *err)
 {
-    turn->failed_ns = clock_boot_ns();
-    if (turn->failing)
+    snapshot->failed_ns = time_boot_ns();
+    if (snapshot->failing)
         return;
-    turn->failing = true;
+    snapshot->failing = true;
     log_event(LOG_ERROR, "reads_failing", LOG_STR("status", sg_status_name(err->status)),
               LOG_STR("error", err->message));
 }
 
-static void slots_reset(struct turn *turn)
+static void slots_reset(struct snapshot *snapshot)
 {
-    turn->all.ready = false;
-    for (size_t i = 0; i < turn->settings->streams_count; i++)
-        turn->slots[i].ready = false;
+    snapshot->all.ready = false;
+    for (size_t i = 0; i < snapshot->settings->streams_count; i++)
+        snapshot->slots[i].ready = false;
 }
 
 /* Behind the begin of the snapshot: what is proved from here on cannot make it look fresher than it is. */
-static void snapshot_began(struct turn *turn)
+static void snapshot_began(struct snapshot *snapshot)
 {
-    uint64_t snapshot = model_read_snapshot(turn->reader);
-    if (turn->open && turn->snapshot == snapshot)
+    uint64_t number = store_read_snapshot(snapshot->reader);
+    if (snapshot->open && snapshot->number == number)
         return;
-    turn->open = true;
-    turn->snapshot = snapshot;
-    slots_reset(turn);
+    snapshot->open = true;
+    snapshot->number = number;
+    slots_reset(snapshot);
 #ifdef SG_PLANT_OLDER_SNAPSHOT
     (void)usleep(5000); /* or the window is too short to be met by chance */
 #endif
-    turn->now_ns = clock_boot_ns();
-    turn->wall_s = clock_wall_ns() / NS_PER_S;
+    snapshot->now_ns = time_boot_ns();
+    snapshot->wall_s = time_wall_ns() / NS_PER_S;
 }
 
-enum sg_status turn_begin(struct turn *turn, struct sg_error *err)
+enum sg_status snapshot_begin(struct snapshot *snapshot, struct sg_error *err)
 {
-    enum sg_status status = model_read_begin(turn->reader, err);
+    enum sg_status status = store_read_begin(snapshot->reader, err);
     if (status != SG_OK) {
-        turn_failed(turn, err);
+        snapshot_failed(snapshot, err);
         return status;
     }
-    snapshot_began(turn);
-    if (turn->failing && turn->now_ns - turn->failed_ns >= TURN_RECOVERED_NS) {
-        turn->failing = false;
-        log_event(LOG_INFO, "reads_recovered", LOG_STR("database", turn->settings->database));
+    snapshot_began(snapshot);
+    if (snapshot->failing && snapshot->now_ns - snapshot->failed_ns >= SNAPSHOT_RECOVERED_NS) {
+        snapshot->failing = false;
+        log_event(LOG_INFO, "reads_recovered", LOG_STR("database", snapshot->settings->database));
     }
     return SG_OK;
 }
 
-bool turn_peek(struct turn *turn)
+bool snapshot_peek(struct snapshot *snapshot)
 {
-    bool peeked = model_read_peek(turn->reader);
+    bool peeked = store_read_peek(snapshot->reader);
     if (peeked)
-        snapshot_began(turn);
+        snapshot_began(snapshot);
     return peeked;
 }
 
-void turn_end(struct turn *turn)
+void snapshot_end(struct snapshot *snapshot)
 {
-    if (!turn->open)
+    if (!snapshot->open)
         return;
-    model_read_end(turn->reader);
-    turn->open = false;
-    slots_reset(turn);
+    store_read_end(snapshot->reader);
+    snapshot->open = false;
+    slots_reset(snapshot);
 }
 
-struct model_reader *turn_reader(struct turn *turn)
+struct store_reader *snapshot_reader(struct snapshot *snapshot)
 {
-    return turn->reader;
+    return snapshot->reader;
 }
 
-int64_t turn_wall_s(const struct turn *turn)
+int64_t snapshot_wall_s(const struct snapshot *snapshot)
 {
-    return turn->wall_s;
+    return snapshot->wall_s;
 }
 
 /* The buffer's content as a string; "" when memory ran out, so that a header is left out and never wrong. */
@@ -179,23 +179,23 @@ static const char *slot_text(struct buffer *b)
     return b->failed ? "" : b->data;
 }
 
-static void render_gaps(struct buffer *out, const struct model_stream *row)
+static void render_gaps(struct buffer *out, const struct stream *row)
 {
     for (size_t i = 0; i < row->gaps_count; i++)
         buffer_append_format(out, "%s%" PRIu64 "-%" PRIu64, i > 0 ? ", " : "", row->gaps[i].first, row->gaps[i].last);
 }
 
-static struct turn_slot *slot_of(struct turn *turn, size_t stream)
+static struct snapshot_slot *slot_of(struct snapshot *snapshot, size_t stream)
 {
-    struct turn_slot *slot = &turn->slots[stream];
-    struct turn_stream *s = &slot->stream;
+    struct snapshot_slot *slot = &snapshot->slots[stream];
+    struct snapshot_stream *s = &slot->stream;
     if (slot->ready)
         return slot;
-    const char *name = turn->settings->streams[stream].name;
-    s->row = model_read_stream(turn->reader, name);
+    const char *name = snapshot->settings->streams[stream].name;
+    s->row = store_read_stream(snapshot->reader, name);
     if (s->row == NULL)
         s->row = &no_row;
-    freshness_view(turn->freshness, stream, s->row, turn->now_ns, &s->view);
+    freshness_view(snapshot->freshness, stream, s->row, snapshot->now_ns, &s->view);
     if (s->view.head < s->row->position)
         s->view.head = s->row->position; /* what is applied proves a head too */
     buffer_reset(&slot->position);
@@ -207,28 +207,28 @@ static struct turn_slot *slot_of(struct turn *turn, size_t stream)
     buffer_reset(&slot->gaps);
     render_gaps(&slot->gaps, s->row);
     s->gaps = s->row->gaps_count > 0 ? slot_text(&slot->gaps) : NULL;
-    slot->claim = (struct turn_claim){s->position, s->lag, s->gaps, s->view.status, s->view.staleness_known,
-                                      s->view.proof_ns};
+    slot->claim =
+        (struct stream_facts){s->position, s->lag, s->gaps, s->view.status, s->view.staleness_known, s->view.proof_ns};
     slot->ready = true;
     return slot;
 }
 
-const struct turn_stream *turn_stream(struct turn *turn, size_t stream)
+const struct snapshot_stream *snapshot_stream(struct snapshot *snapshot, size_t stream)
 {
-    return &slot_of(turn, stream)->stream;
+    return &slot_of(snapshot, stream)->stream;
 }
 
-static const struct turn_claim *claim_all(struct turn *turn)
+static const struct stream_facts *claim_all(struct snapshot *snapshot)
 {
-    struct turn_slot *all = &turn->all;
+    struct snapshot_slot *all = &snapshot->all;
     uint64_t lag = 0;
     bool lag_known = true;
     if (all->ready)
         return &all->claim;
-    all->claim = (struct turn_claim){.status = STREAM_LIVE, .staleness_known = true, .proof_ns = INT64_MAX};
+    all->claim = (struct stream_facts){.status = STREAM_LIVE, .staleness_known = true, .proof_ns = INT64_MAX};
     buffer_reset(&all->position);
-    for (size_t i = 0; i < turn->settings->streams_count; i++) {
-        const struct turn_stream *s = turn_stream(turn, i);
+    for (size_t i = 0; i < snapshot->settings->streams_count; i++) {
+        const struct snapshot_stream *s = snapshot_stream(snapshot, i);
         if (i > 0)
             buffer_append_text(&all->position, ", ");
         buffer_append_text(&all->position, s->position);
@@ -246,41 +246,42 @@ static const struct turn_claim *claim_all(struct turn *turn)
     buffer_append_uint(&all->lag, lag);
     all->claim.lag = lag_known ? slot_text(&all->lag) : NULL;
     /* Gaps of several streams say nothing without their names: /v1/status has them. */
-    if (turn->settings->streams_count == 1)
-        all->claim.gaps = turn_stream(turn, 0)->gaps;
+    if (snapshot->settings->streams_count == 1)
+        all->claim.gaps = snapshot_stream(snapshot, 0)->gaps;
     all->ready = true;
     return &all->claim;
 }
 
-const struct turn_claim *turn_claim(struct turn *turn, int stream)
+const struct stream_facts *snapshot_facts(struct snapshot *snapshot, int stream)
 {
-    return stream == TURN_ALL ? claim_all(turn) : &slot_of(turn, (size_t)stream)->claim;
+    return stream == OWNER_ALL ? claim_all(snapshot) : &slot_of(snapshot, (size_t)stream)->claim;
 }
 
-const struct turn_claim *turn_claim_naming(struct turn *turn, int stream, const size_t *others, size_t others_count)
+const struct stream_facts *snapshot_facts_naming(struct snapshot *snapshot, int stream, const size_t *others,
+                                                 size_t others_count)
 {
-    const struct turn_claim *claim = turn_claim(turn, stream);
-    if (stream == TURN_ALL || others_count == 0)
+    const struct stream_facts *claim = snapshot_facts(snapshot, stream);
+    if (stream == OWNER_ALL || others_count == 0)
         return claim;
-    turn->named.claim = *claim;
-    buffer_reset(&turn->named.position);
-    buffer_append_text(&turn->named.position, claim->position);
+    snapshot->named.claim = *claim;
+    buffer_reset(&snapshot->named.position);
+    buffer_append_text(&snapshot->named.position, claim->position);
     for (size_t i = 0; i < others_count; i++) {
         if (others[i] == (size_t)stream)
             continue;
-        buffer_append_text(&turn->named.position, ", ");
-        buffer_append_text(&turn->named.position, turn_stream(turn, others[i])->position);
+        buffer_append_text(&snapshot->named.position, ", ");
+        buffer_append_text(&snapshot->named.position, snapshot_stream(snapshot, others[i])->position);
     }
-    turn->named.claim.position = slot_text(&turn->named.position);
-    return &turn->named.claim;
+    snapshot->named.claim.position = slot_text(&snapshot->named.position);
+    return &snapshot->named.claim;
 }
 
-size_t turn_position_bytes_max(const struct settings *settings)
+size_t snapshot_position_bytes_max(const struct settings *settings)
 {
     struct buffer text;
     struct epoch longest = {"abcdefghijkl"};
     size_t bytes = 0;
-    buffer_init(&text, (size_t)TURN_TEXT_BYTES_MAX);
+    buffer_init(&text, (size_t)SNAPSHOT_TEXT_BYTES_MAX);
     for (size_t i = 0; i < settings->streams_count; i++) {
         buffer_append_text(&text, ", ");
         position_append(&text, settings->streams[i].name, UINT64_MAX, &longest);

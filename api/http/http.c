@@ -19,15 +19,15 @@ static enum sg_status loop_create(struct http *http, unsigned index, struct sg_e
     loop->http = http;
     loop->heads.duration_ns = http->options.head_timeout_ms * NS_PER_MS;
     loop->answers.duration_ns = http->options.answer_timeout_ms * NS_PER_MS;
-    loop->now_ns = clock_boot_ns();
+    loop->now_ns = time_boot_ns();
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = loop};
     if (loop->epoll_fd < 0 || loop->wake_fd < 0 ||
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) != 0)
         return sg_fail(err, SG_UNAVAILABLE, "no descriptors for an HTTP loop: %s", strerror(errno));
-    const struct http_seat seat = {.loop = index, .loops_count = http->loops_count, .wake_fd = loop->wake_fd};
-    return http->options.handler.worker_open(http->options.handler.context, &seat, &loop->worker, err);
+    const struct loop_slot slot = {.loop = index, .loops_count = http->loops_count, .wake_fd = loop->wake_fd};
+    return http->options.handler.worker_open(http->options.handler.context, &slot, &loop->worker, err);
 }
 
 static void loop_destroy(struct http *http, struct http_loop *loop)
@@ -175,7 +175,7 @@ void http_stop(struct http *http, int64_t drain_ms)
     const uint64_t one = 1;
     if (http == NULL)
         return;
-    atomic_store(&http->drain_until_ns, clock_boot_ns() + drain_ms * NS_PER_MS);
+    atomic_store(&http->drain_until_ns, time_boot_ns() + drain_ms * NS_PER_MS);
     atomic_store(&http->stopping, true);
     for (unsigned i = 0; http->loops != NULL && i < http->loops_count; i++) {
         if (http->loops[i].running)

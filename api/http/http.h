@@ -24,7 +24,7 @@
 typedef void http_resume(void *connection);
 
 /* Where a worker works. */
-struct http_seat {
+struct loop_slot {
     unsigned loop;
     unsigned loops_count;
     int wake_fd; /* an eventfd: whoever writes it wakes the loop */
@@ -34,7 +34,7 @@ struct http_seat {
 struct http_handler {
     void *context;
     /* Before the loops start, in the starting thread. */
-    enum sg_status (*worker_open)(void *context, const struct http_seat *seat, void **worker, struct sg_error *err);
+    enum sg_status (*worker_open)(void *context, const struct loop_slot *slot, void **worker, struct sg_error *err);
     /* After all loops have ended. */
     void (*worker_close)(void *context, void *worker);
     /* A request's target is there as it came, and nothing else of it yet: a hint. */
@@ -50,7 +50,7 @@ struct http_handler {
     /* The request is over: answered, or its client gone while it was parked. */
     void (*forget)(void *worker, struct request *request);
     /* Behind the last answer of a turn of the loop; then newly parked requests are checked once more. */
-    void (*turn_end)(void *worker, http_resume *resume);
+    void (*snapshot_end)(void *worker, http_resume *resume);
     /* Before a turn: resume what can be helped now or has waited long enough; `woken`: the wake descriptor was written;
      * `all`: everything, since the loop drains. */
     void (*wake)(void *worker, bool woken, bool all, http_resume *resume);

@@ -75,7 +75,7 @@ static bool parse_rest(struct slice rest, int64_t *offset_s)
     return hours >= 0 && hours <= 23 && minutes >= 0 && minutes <= 59;
 }
 
-bool httpdate_parse_rfc3339(struct slice text, int64_t *seconds)
+bool http_date_parse_rfc3339(struct slice text, int64_t *seconds)
 {
     enum { DATE_BYTES = 10, TIME_BYTES = 8, FIXED_BYTES = DATE_BYTES + 1 + TIME_BYTES };
     int64_t days = 0;
@@ -104,7 +104,7 @@ static void put_two(char *out, unsigned value)
     memcpy(out, pairs + (size_t)value * 2, 2);
 }
 
-void httpdate_format(int64_t seconds, char out[HTTPDATE_BYTES])
+void http_date_format(int64_t seconds, char out[HTTPDATE_BYTES])
 {
     static const char week_days[] = "WedThuFriSatSunMonTue"; /* 0000-03-01 was a Wednesday */
     static const char months[] = "MarAprMayJunJulAugSepOctNovDecJanFeb";

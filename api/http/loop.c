@@ -27,7 +27,7 @@ static int until(int64_t at_ns, int64_t now_ns, int timeout_ms)
 static int loop_timeout_ms(const struct http_loop *loop)
 {
     int timeout_ms = -1;
-    int64_t now_ns = clock_boot_ns();
+    int64_t now_ns = time_boot_ns();
     for (size_t i = 0; i < loop->ports_count; i++) {
         if (loop->ports[i].due)
             return 0;
@@ -91,7 +91,7 @@ static bool go_on(struct http_loop *loop)
         begin_drain(loop);
     close_idle(loop);
     return atomic_load_explicit(&loop->connections, memory_order_relaxed) > 0 &&
-           clock_boot_ns() < atomic_load(&loop->http->drain_until_ns);
+           time_boot_ns() < atomic_load(&loop->http->drain_until_ns);
 }
 
 /* Which of its ports an event belongs to; NULL = none: then it is a connection's, whose client hung up. */
@@ -151,7 +151,7 @@ void *http_loop_main(void *context)
     const struct http_handler *handler = &loop->http->options.handler;
     do {
         wait_for_events(loop);
-        loop->now_ns = clock_boot_ns();
+        loop->now_ns = time_boot_ns();
         close_overdue(loop);
         handler->wake(loop->worker, loop->woken, loop->draining, http_connection_resume);
         for (size_t i = 0; i < loop->ports_count; i++) {
@@ -161,7 +161,7 @@ void *http_loop_main(void *context)
             if (due)
                 (void)MHD_run(port->daemon);
         }
-        handler->turn_end(loop->worker, http_connection_resume);
+        handler->snapshot_end(loop->worker, http_connection_resume);
         give_memory_back(loop);
     } while (go_on(loop));
     return NULL;

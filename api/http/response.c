@@ -54,7 +54,7 @@ void response_header_bytes(struct response *r, const char *name, const char *val
 void response_header_uint(struct response *r, const char *name, uint64_t value)
 {
     char digits[DIGITS_UINT_BYTES];
-    response_header_bytes(r, name, digits, digits_uint(value, digits));
+    response_header_bytes(r, name, digits, decimal_uint(value, digits));
 }
 
 void response_body_borrow(struct response *r, const void *data, size_t bytes, void (*end)(void *owner), void *owner)

@@ -50,8 +50,8 @@ static bool list_matches(struct slice list, struct slice etag, bool *matches)
     return tags > 0;
 }
 
-enum sg_status conditional_unchanged(const struct request *request, const char *etag, bool *unchanged,
-                                     struct sg_error *err)
+enum sg_status conditions_unchanged(const struct request *request, const char *etag, bool *unchanged,
+                                    struct sg_error *err)
 {
     *unchanged = false;
     if (request->if_none_match_count > REQUEST_IF_NONE_MATCH_LINES_MAX)

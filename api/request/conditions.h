@@ -9,7 +9,7 @@
 
 /* Whether the request holds an If-None-Match that `etag` (with its quotes; NULL = none) meets: then the answer is 304.
  * SG_INVALID if it is malformed. */
-SG_MUST_CHECK enum sg_status conditional_unchanged(const struct request *request, const char *etag, bool *unchanged,
-                                                   struct sg_error *err);
+SG_MUST_CHECK enum sg_status conditions_unchanged(const struct request *request, const char *etag, bool *unchanged,
+                                                  struct sg_error *err);
 
 #endif

@@ -43,7 +43,7 @@ struct request {
     bool parked_once;
     enum wait_kind kind;  /* what it waited for first */
     enum wait_outcome outcome; /* of its wait; WAIT_MET unless an answer says otherwise */
-    struct parked parked;
+    struct parked_read parked;
 
     char *target_text;    /* the raw request target; target_parse() decodes it in place */
     size_t target_bytes;

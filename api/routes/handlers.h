@@ -12,9 +12,9 @@ void state_entity(struct call *call, struct response *out);      /* state.c */
 void page_entities(struct call *call, struct response *out);     /* page.c */
 void rejected_page(struct call *call, struct response *out);     /* rejected.c */
 void status_show(struct call *call, struct response *out);       /* status.c */
-void ops_livez(struct call *call, struct response *out);         /* ops.c */
-void ops_readyz(struct call *call, struct response *out);        /* ops.c */
-void ops_openapi(struct call *call, struct response *out);       /* ops.c */
+void probes_livez(struct call *call, struct response *out);      /* ops.c */
+void probes_readyz(struct call *call, struct response *out);     /* ops.c */
+void probes_openapi(struct call *call, struct response *out);    /* ops.c */
 void metrics_page(struct call *call, struct response *out);      /* metrics_page.c */
 
 /* Are the parameters of this route's own well-formed? SG_INVALID names the one that is not. */

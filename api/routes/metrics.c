@@ -132,36 +132,36 @@ static void render_ingest(struct scrape *s)
 }
 
 /* The value of a gauge of one stream; false = unknown. */
-typedef bool stream_gauge(const struct scrape *s, const struct turn_stream *stream, char out[32]);
+typedef bool stream_gauge(const struct scrape *s, const struct snapshot_stream *stream, char out[32]);
 
-static bool gauge_head(const struct scrape *s, const struct turn_stream *stream, char out[32])
+static bool gauge_head(const struct scrape *s, const struct snapshot_stream *stream, char out[32])
 {
     (void)s;
     (void)snprintf(out, 32, "%" PRIu64, stream->view.head);
     return stream->view.head_known;
 }
 
-static bool gauge_applied(const struct scrape *s, const struct turn_stream *stream, char out[32])
+static bool gauge_applied(const struct scrape *s, const struct snapshot_stream *stream, char out[32])
 {
     (void)s;
     (void)snprintf(out, 32, "%" PRIu64, stream->row->position);
     return stream->row->id != 0;
 }
 
-static bool gauge_lag(const struct scrape *s, const struct turn_stream *stream, char out[32])
+static bool gauge_lag(const struct scrape *s, const struct snapshot_stream *stream, char out[32])
 {
     (void)s;
     (void)snprintf(out, 32, "%" PRIu64, stream->view.lag);
     return stream->view.head_known;
 }
 
-static bool gauge_staleness(const struct scrape *s, const struct turn_stream *stream, char out[32])
+static bool gauge_staleness(const struct scrape *s, const struct snapshot_stream *stream, char out[32])
 {
     (void)snprintf(out, 32, "%.6f", (double)(s->now_ns - stream->view.proof_ns) / (double)NS_PER_S);
     return stream->view.staleness_known;
 }
 
-static bool gauge_confirmed(const struct scrape *s, const struct turn_stream *stream, char out[32])
+static bool gauge_confirmed(const struct scrape *s, const struct snapshot_stream *stream, char out[32])
 {
     int64_t confirmed_ns = s->wall_ns - (s->now_ns - stream->view.proof_ns);
     (void)snprintf(out, 32, "%.3f", (double)confirmed_ns / (double)NS_PER_S);
@@ -174,7 +174,7 @@ static void render_stream_gauge(struct scrape *s, const char *name, const char *
     char value[32];
     family(s, name, "gauge", help);
     for (size_t i = 0; s->readable && i < streams_count(s); i++) {
-        if (!gauge(s, turn_stream(s->call->worker->turn, i), value))
+        if (!gauge(s, snapshot_stream(s->call->worker->snapshot, i), value))
             continue;
         stream_label(s, i, stream);
         buffer_append_format(&s->body, "%s{%s} %s\n", name, stream, value);
@@ -195,7 +195,7 @@ static void render_freshness(struct scrape *s)
                         "When everything that was published is proved to be applied.", gauge_confirmed);
     family(s, "stategate_stream_status", "gauge", "1 for the status that the stream has.");
     for (size_t i = 0; s->readable && i < streams_count(s); i++) {
-        enum stream_status now = turn_stream(s->call->worker->turn, i)->view.status;
+        enum stream_status now = snapshot_stream(s->call->worker->snapshot, i)->view.status;
         stream_label(s, i, stream);
         for (unsigned k = 0; k < STREAM_STATUSES_COUNT; k++)
             buffer_append_format(&s->body, "stategate_stream_status{%s,status=\"%s\"} %d\n", stream,
@@ -203,7 +203,7 @@ static void render_freshness(struct scrape *s)
     }
 }
 
-static bool visit_entities(void *context, const struct model_collection *collection)
+static bool visit_entities(void *context, const struct store_collection *collection)
 {
     struct scrape *s = context;
     char name[LABEL_BYTES];
@@ -222,14 +222,15 @@ static void visit_tombstones(void *context, const char *collection, uint64_t cou
 
 static void render_model(struct scrape *s)
 {
-    struct model_sizes sizes = {0};
+    struct store_sizes sizes = {0};
     struct sg_error err;
     family(s, "stategate_entities", "gauge", "Entities, without deleted ones.");
-    if (s->readable && model_read_collections(turn_reader(s->call->worker->turn), visit_entities, s, &err) != SG_OK)
-        turn_failed(s->call->worker->turn, &err);
+    if (s->readable &&
+        store_read_collections(snapshot_reader(s->call->worker->snapshot), visit_entities, s, &err) != SG_OK)
+        snapshot_failed(s->call->worker->snapshot, &err);
     family(s, "stategate_tombstones_total", "counter", "Entities that were deleted.");
     metrics_tombstones(s->call->worker->api->context.metrics, visit_tombstones, s);
-    model_sizes(s->call->worker->api->context.settings->database, &sizes);
+    store_sizes(s->call->worker->api->context.settings->database, &sizes);
     family(s, "stategate_database_bytes", "gauge", "Size of the database file.");
     if (sizes.database_bytes >= 0)
         buffer_append_format(&s->body, "stategate_database_bytes %" PRId64 "\n", sizes.database_bytes);
@@ -275,10 +276,10 @@ static void render_seconds_of(struct scrape *s, const char *path, unsigned route
 /* Nothing where there is no cache: 0 hits would look like a cold one. */
 static void render_cache(struct scrape *s)
 {
-    struct model_cache_facts facts;
+    struct row_cache_facts facts;
     if (s->call->worker->api->context.settings->cache_bytes == 0)
         return;
-    model_shared_cache_facts(s->call->worker->api->context.shared, &facts);
+    commit_clock_cache_facts(s->call->worker->api->context.shared, &facts);
     family(s, "stategate_cache_bytes", "gauge",
            "Memory that the cache has taken: for rows, and where others lie.");
     buffer_append_format(&s->body, "stategate_cache_bytes %" PRIu64 "\n", facts.bytes);
@@ -313,16 +314,16 @@ void metrics_page(struct call *call, struct response *out)
     struct sg_error err;
     struct scrape scrape = {.call = call};
     buffer_init(&scrape.body, METRICS_BYTES_MAX);
-    scrape.readable = turn_begin(call->worker->turn, &err) == SG_OK;
-    scrape.now_ns = clock_boot_ns();
-    scrape.wall_ns = clock_wall_ns();
+    scrape.readable = snapshot_begin(call->worker->snapshot, &err) == SG_OK;
+    scrape.now_ns = time_boot_ns();
+    scrape.wall_ns = time_wall_ns();
     family(&scrape, "stategate_build_info", "gauge", "1, with the version of the program.");
     buffer_append_text(&scrape.body, "stategate_build_info{version=\"" STATEGATE_VERSION "\"} 1\n");
     render_events(&scrape);
     render_ingest(&scrape);
     render_freshness(&scrape);
     render_model(&scrape);
-    waits_render(call->worker->api->waits, &scrape.body);
+    wait_limits_render(call->worker->api->wait_limits, &scrape.body);
     render_cache(&scrape);
     render_http(&scrape);
     metrics_process_render(&scrape.body);

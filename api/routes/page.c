@@ -11,7 +11,7 @@
 #include "core/base/time.h"
 
 /* A page that is nearly full, and one more entity of the largest size. */
-#define PAGE_BUFFER_BYTES_MAX (MODEL_PAGE_BYTES_MAX + EVENT_PAYLOAD_BYTES_MAX + (64u << 10))
+#define PAGE_BUFFER_BYTES_MAX (STORE_PAGE_BYTES_MAX + EVENT_PAYLOAD_BYTES_MAX + (64u << 10))
 #define PAGE_ITEM_BYTES 256 /* what an item takes besides its id and state */
 
 struct page {
@@ -23,12 +23,12 @@ struct page {
     char last[CURSOR_PAYLOAD_BYTES_MAX]; /* id of the last item */
 };
 
-static bool visit_entity(void *context, const struct model_entity *entity)
+static bool visit_entity(void *context, const struct entity *entity)
 {
     struct page *page = context;
     size_t item_bytes = entity->state.bytes + entity->id.bytes + PAGE_ITEM_BYTES;
     if (page->items_count == page->limit ||
-        (page->items_count > 0 && page->body.bytes + item_bytes > MODEL_PAGE_BYTES_MAX)) {
+        (page->items_count > 0 && page->body.bytes + item_bytes > STORE_PAGE_BYTES_MAX)) {
         page->more = true;
         return false;
     }
@@ -84,7 +84,7 @@ static void add_next(const struct call *call, struct page *page, struct response
 }
 
 static enum sg_status render_page(const struct call *call, struct page *page, struct slice after,
-                                  const struct turn_claim *claim, struct response *out, struct sg_error *err)
+                                  const struct stream_facts *claim, struct response *out, struct sg_error *err)
 {
     buffer_init(&page->body, PAGE_BUFFER_BYTES_MAX);
     buffer_append_text(&page->body, "{\"collection\":");
@@ -93,7 +93,7 @@ static enum sg_status render_page(const struct call *call, struct page *page, st
     buffer_append_json_string(&page->body, slice_of(claim->position));
     buffer_append_text(&page->body, ",\"items\":[");
     enum sg_status status =
-        model_read_page(turn_reader(call->worker->turn), call->collection, after, visit_entity, page, err);
+        store_read_page(snapshot_reader(call->worker->snapshot), call->collection, after, visit_entity, page, err);
     if (status == SG_OK && page->body.failed)
         status = sg_fail(err, SG_MEMORY, "out of memory for a page");
     if (status != SG_OK) {
@@ -131,12 +131,12 @@ enum sg_status page_check(const struct call *call, struct sg_error *err)
 static enum sg_status answer_page(const struct call *call, struct page *page, struct slice after, int owner,
                                   uint64_t position, struct response *out, struct sg_error *err)
 {
-    char text[RENDER_ETAG_BYTES];
+    char text[HEADERS_ETAG_BYTES];
     char after_copy[CURSOR_PAYLOAD_BYTES_MAX]; /* page->last is written while the rows come */
-    struct turn *turn = call->worker->turn;
+    struct snapshot *snapshot = call->worker->snapshot;
     bool unchanged = false;
-    const char *etag = render_etag(turn_stream(turn, (size_t)owner)->row, position, text);
-    if (conditional_unchanged(call->request, etag, &unchanged, err) != SG_OK) {
+    const char *etag = headers_etag(snapshot_stream(snapshot, (size_t)owner)->row, position, text);
+    if (conditions_unchanged(call->request, etag, &unchanged, err) != SG_OK) {
         problem_bad_request(out, err);
         return SG_OK;
     }
@@ -150,31 +150,31 @@ static enum sg_status answer_page(const struct call *call, struct page *page, st
     response_header(out, "Content-Type", "application/json");
     if (after.bytes > 0)
         memcpy(after_copy, after.data, after.bytes);
-    return render_page(call, page, (struct slice){after_copy, after.bytes}, turn_claim(turn, owner), out, err);
+    return render_page(call, page, (struct slice){after_copy, after.bytes}, snapshot_facts(snapshot, owner), out, err);
 }
 
 void page_entities(struct call *call, struct response *out)
 {
-    struct turn *turn = call->worker->turn;
+    struct snapshot *snapshot = call->worker->snapshot;
     struct page page = {0};
     struct slice after;
-    struct model_collection collection = {0};
+    struct store_collection collection = {0};
     struct sg_error err;
     int owner = settings_owner(call->worker->api->context.settings, call->collection);
     if (read_params(call, &page, &after, &err) != SG_OK) {
         problem_bad_request(out, &err);
         return;
     }
-    enum sg_status status = turn_begin(turn, &err);
+    enum sg_status status = snapshot_begin(snapshot, &err);
     if (status == SG_OK)
         status = owner < 0 ? SG_NOT_FOUND
-                           : model_read_collection(turn_reader(turn), call->collection, &collection, &err);
+                           : store_read_collection(snapshot_reader(snapshot), call->collection, &collection, &err);
     if (status == SG_OK || status == SG_NOT_FOUND) {
         /* What no template can produce is not waited for. */
-        if (owner >= 0 && !demands_hold(call, &(struct demands_subject){.owner = owner}, out))
+        if (owner >= 0 && !demands_hold(call, &(struct basis){.owner = owner}, out))
             return;
-        const struct turn_claim *claim = demands_claim(call, owner < 0 ? TURN_ALL : owner);
-        render_claim(out, claim, clock_boot_ns());
+        const struct stream_facts *claim = demands_facts(call, owner < 0 ? OWNER_ALL : owner);
+        headers_facts(out, claim, time_boot_ns());
         if (claim->gaps != NULL)
             response_header(out, "State-Gap", claim->gaps);
         if (status == SG_NOT_FOUND)
@@ -183,5 +183,5 @@ void page_entities(struct call *call, struct response *out)
             status = answer_page(call, &page, after, owner, collection.position, out, &err);
     }
     if (status != SG_OK && status != SG_NOT_FOUND)
-        render_storage(out, turn, &err);
+        headers_storage(out, snapshot, &err);
 }

@@ -10,7 +10,7 @@
 
 #define READYZ_BYTES_MAX (256u << 10) /* two lines a stream */
 
-void ops_livez(struct call *call, struct response *out)
+void probes_livez(struct call *call, struct response *out)
 {
     (void)call;
     response_body_static(out, "ok\n", 3);
@@ -18,7 +18,7 @@ void ops_livez(struct call *call, struct response *out)
     response_header(out, "Cache-Control", "no-store");
 }
 
-void ops_openapi(struct call *call, struct response *out)
+void probes_openapi(struct call *call, struct response *out)
 {
     (void)call;
     response_body_static(out, sg_openapi_yaml, sg_openapi_yaml_bytes);
@@ -51,12 +51,12 @@ static bool check_staleness(struct call *call, size_t stream, int64_t staleness_
 {
     char staleness[DIGITS_SECONDS_BYTES] = "";
     char most[DIGITS_SECONDS_BYTES] = "";
-    const struct freshness_view *view = &turn_stream(call->worker->turn, stream)->view;
+    const struct freshness_view *view = &snapshot_stream(call->worker->snapshot, stream)->view;
     const char *name = call->worker->api->context.settings->streams[stream].name;
-    int64_t staleness_ns = clock_boot_ns() - view->proof_ns;
+    int64_t staleness_ns = time_boot_ns() - view->proof_ns;
     bool good = view->staleness_known && staleness_ns <= staleness_max_ns;
-    most[digits_seconds_up(staleness_max_ns, most)] = '\0';
-    staleness[digits_seconds_up(staleness_ns, staleness)] = '\0';
+    most[decimal_seconds_up(staleness_max_ns, most)] = '\0';
+    staleness[decimal_seconds_up(staleness_ns, staleness)] = '\0';
     if (view->staleness_known)
         buffer_append_format(body, "%s stream %s staleness %s %s %s\n", good ? "ok" : "no", name, staleness,
                              good ? "<=" : ">", most);
@@ -76,7 +76,7 @@ static bool check_all(struct call *call, bool staleness_asked, int64_t staleness
         good = check_position(api, i, body) && good;
     if (!staleness_asked)
         return good;
-    if (turn_begin(call->worker->turn, &err) != SG_OK) {
+    if (snapshot_begin(call->worker->snapshot, &err) != SG_OK) {
         buffer_append_format(body, "no database cannot be read (%s)\n", sg_status_name(err.status));
         return false;
     }
@@ -85,7 +85,7 @@ static bool check_all(struct call *call, bool staleness_asked, int64_t staleness
     return good;
 }
 
-void ops_readyz(struct call *call, struct response *out)
+void probes_readyz(struct call *call, struct response *out)
 {
     struct slice text;
     struct sg_error err;

@@ -75,9 +75,9 @@ static void render_start(struct buffer *out)
     uint64_t ticks = 0;
     if (!start_ticks(&ticks))
         return;
-    double age_s = (double)clock_boot_ns() / 1e9 - (double)ticks / (double)sysconf(_SC_CLK_TCK);
+    double age_s = (double)time_boot_ns() / 1e9 - (double)ticks / (double)sysconf(_SC_CLK_TCK);
     gauge(out, "process_start_time_seconds", "When the process started, in seconds since 1970.",
-          (double)(clock_wall_ns() / NS_PER_MS) / 1e3 - age_s);
+          (double)(time_wall_ns() / NS_PER_MS) / 1e3 - age_s);
 }
 
 void metrics_process_render(struct buffer *out)

@@ -12,7 +12,7 @@
 #include "core/base/time.h"
 
 /* A page that is nearly full, and one more payload of the largest size in base64. */
-#define REJECTED_BUFFER_BYTES_MAX (MODEL_PAGE_BYTES_MAX + 2u * EVENT_PAYLOAD_BYTES_MAX)
+#define REJECTED_BUFFER_BYTES_MAX (STORE_PAGE_BYTES_MAX + 2u * EVENT_PAYLOAD_BYTES_MAX)
 #define REJECTED_ITEM_BYTES 8192u /* what an item takes besides its payload */
 
 struct rejected {
@@ -51,10 +51,10 @@ static void append_text_member(struct buffer *body, const char *name, struct sli
     buffer_append_json_string(body, value);
 }
 
-static void append_item(struct buffer *body, const struct model_rejected *row)
+static void append_item(struct buffer *body, const struct store_rejected *row)
 {
     char time[CLOCK_RFC3339_BYTES];
-    clock_rfc3339(row->time_ns, time);
+    time_rfc3339(row->time_ns, time);
     buffer_append_text(body, "\n{\"stream\":");
     buffer_append_json_string(body, slice_of(row->stream));
     buffer_append_format(body, ",\"sequence\":%" PRIu64 ",\"time\":\"%s\"", row->sequence, time);
@@ -75,12 +75,12 @@ static void append_item(struct buffer *body, const struct model_rejected *row)
     buffer_append_text(body, "}");
 }
 
-static bool visit_rejected(void *context, const struct model_rejected *row)
+static bool visit_rejected(void *context, const struct store_rejected *row)
 {
     struct rejected *page = context;
     size_t item_bytes = row->payload.bytes / 3 * 4 + REJECTED_ITEM_BYTES;
     if (page->items_count == page->limit ||
-        (page->items_count > 0 && page->body.bytes + item_bytes > MODEL_PAGE_BYTES_MAX)) {
+        (page->items_count > 0 && page->body.bytes + item_bytes > STORE_PAGE_BYTES_MAX)) {
         page->more = true;
         return false;
     }
@@ -136,7 +136,7 @@ enum sg_status rejected_check(const struct call *call, struct sg_error *err)
     return read_params(&call->request->target, &ignored, err);
 }
 
-/* The stream that the filters leave, or TURN_ALL. */
+/* The stream that the filters leave, or OWNER_ALL. */
 static int stream_meant(const struct settings *settings, const struct rejected *page)
 {
     for (size_t i = 0; i < settings->streams_count; i++) {
@@ -144,7 +144,7 @@ static int stream_meant(const struct settings *settings, const struct rejected *
             return (int)i;
     }
     int owner = page->stream[0] == '\0' && page->collection.bytes > 0 ? settings_owner(settings, page->collection) : -1;
-    return owner >= 0 ? owner : TURN_ALL;
+    return owner >= 0 ? owner : OWNER_ALL;
 }
 
 /* The cursor stands in the body alone: a Link would have to repeat the filters. */
@@ -161,7 +161,7 @@ static void add_next(struct rejected *page)
 
 void rejected_page(struct call *call, struct response *out)
 {
-    struct turn *turn = call->worker->turn;
+    struct snapshot *snapshot = call->worker->snapshot;
     const struct settings *settings = call->worker->api->context.settings;
     struct rejected page = {0};
     struct sg_error err;
@@ -170,19 +170,19 @@ void rejected_page(struct call *call, struct response *out)
         return;
     }
     int owner = stream_meant(settings, &page);
-    enum sg_status status = turn_begin(turn, &err);
-    if (status == SG_OK && !demands_hold(call, &(struct demands_subject){.owner = owner}, out))
+    enum sg_status status = snapshot_begin(snapshot, &err);
+    if (status == SG_OK && !demands_hold(call, &(struct basis){.owner = owner}, out))
         return;
     buffer_init(&page.body, REJECTED_BUFFER_BYTES_MAX);
     buffer_append_text(&page.body, "{\"items\":[");
     if (status == SG_OK)
-        status = model_read_rejected(turn_reader(turn), page.stream[0] != '\0' ? page.stream : NULL, page.collection,
-                                     page.before, visit_rejected, &page, &err);
+        status = store_read_rejected(snapshot_reader(snapshot), page.stream[0] != '\0' ? page.stream : NULL,
+                                     page.collection, page.before, visit_rejected, &page, &err);
     if (status == SG_OK && page.body.failed)
         status = sg_fail(&err, SG_MEMORY, "out of memory for a page");
     if (status != SG_OK) {
         buffer_free(&page.body);
-        render_storage(out, turn, &err);
+        headers_storage(out, snapshot, &err);
         return;
     }
     buffer_append_text(&page.body, "]");
@@ -192,5 +192,5 @@ void rejected_page(struct call *call, struct response *out)
     response_body_take(out, &page.body);
     response_header(out, "Content-Type", "application/json");
     response_header(out, "Cache-Control", "no-cache");
-    render_claim(out, demands_claim(call, owner), clock_boot_ns());
+    headers_facts(out, demands_facts(call, owner), time_boot_ns());
 }

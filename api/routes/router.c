@@ -29,10 +29,10 @@ static const struct route routes[ROUTES_COUNT] = {
     [ROUTE_REJECTED] = {PATH_2("v1", "rejected"), rejected_page, .demands = true, .check = rejected_check,
                         .params = {"limit", "cursor", "stream", "collection", DEMAND_PARAMS}},
     [ROUTE_STATUS] = {PATH_2("v1", "status"), status_show, .ops = false},
-    [ROUTE_LIVEZ] = {PATH_1("livez"), ops_livez, .ops = true},
-    [ROUTE_READYZ] = {PATH_1("readyz"), ops_readyz, .ops = true, .params = {"max_staleness"}},
+    [ROUTE_LIVEZ] = {PATH_1("livez"), probes_livez, .ops = true},
+    [ROUTE_READYZ] = {PATH_1("readyz"), probes_readyz, .ops = true, .params = {"max_staleness"}},
     [ROUTE_METRICS] = {PATH_1("metrics"), metrics_page, .ops = true},
-    [ROUTE_OPENAPI] = {PATH_1("openapi.yaml"), ops_openapi, .ops = true},
+    [ROUTE_OPENAPI] = {PATH_1("openapi.yaml"), probes_openapi, .ops = true},
 };
 
 const unsigned route_codes[ROUTE_CODES_MAX] = {200, 204, 304, 400, 404, 405, 409, 410, 413,
@@ -69,7 +69,7 @@ static void count(struct worker *worker, enum route_id route, const struct reque
     atomic_uint_fast64_t *counter = &worker->counters->requests[route][request->method][code];
     /* This loop is the only writer, so a load and a store do. */
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
-    int64_t ended_ns = r->made_ns != 0 ? r->made_ns : clock_boot_ns();
+    int64_t ended_ns = r->made_ns != 0 ? r->made_ns : time_boot_ns();
     metrics_histogram_add(&worker->counters->seconds[route], (double)(ended_ns - begun_ns) / (double)NS_PER_S);
 }
 
@@ -106,7 +106,7 @@ static enum sg_status check_rest(const struct call *call, struct sg_error *err)
     bool ignored = false;
     enum sg_status status = call->route->check != NULL ? call->route->check(call, err) : SG_OK;
     if (status == SG_OK && (r->route == (int)ROUTE_ENTITY || r->route == (int)ROUTE_PAGE))
-        status = conditional_unchanged(r, NULL, &ignored, err);
+        status = conditions_unchanged(r, NULL, &ignored, err);
     return status;
 }
 
@@ -192,16 +192,16 @@ void router_expect(struct worker *worker, const struct request *request)
         return;
     const char *mark = memchr(slash, '?', (size_t)(end - slash));
     const char *id_end = mark != NULL ? mark : end;
-    model_read_expect(turn_reader(worker->turn), (struct slice){collection, (size_t)(slash - collection)},
-                      (struct slice){slash + 1, (size_t)(id_end - slash) - 1});
+    store_read_prefetch(snapshot_reader(worker->snapshot), (struct slice){collection, (size_t)(slash - collection)},
+                        (struct slice){slash + 1, (size_t)(id_end - slash) - 1});
 }
 
 bool router_admit(struct worker *worker, const struct request *request, struct response *out)
 {
-    model_read_expect_soon(turn_reader(worker->turn));
+    store_read_prefetch_row(snapshot_reader(worker->snapshot));
     if (admission_check(request, out))
         return true;
-    count(worker, ROUTE_NONE, request, out, clock_boot_ns());
+    count(worker, ROUTE_NONE, request, out, time_boot_ns());
     return false;
 }
 
@@ -254,12 +254,13 @@ static void end_wait(struct worker *worker, struct request *request, enum wait_o
     if (!request->waiting)
         return;
     request->waiting = false;
-    waits_give(worker->api->waits, request->client, request->kind, outcome, clock_boot_ns() - request->arrived_ns);
+    wait_limits_give(worker->api->wait_limits, request->client, request->kind, outcome,
+                     time_boot_ns() - request->arrived_ns);
 }
 
 void router_handle(struct worker *worker, bool ops_only, struct request *request, struct response *out)
 {
-    int64_t begun_ns = clock_boot_ns();
+    int64_t begun_ns = time_boot_ns();
     answer(worker, ops_only, request, begun_ns, out);
     if (out->park)
         return;

@@ -11,7 +11,7 @@
 
 #define COLLECTIONS_BYTES_MAX (64u << 20) /* as many collections as the settings may allow, with the longest names */
 
-static bool visit_collection(void *context, const struct model_collection *collection)
+static bool visit_collection(void *context, const struct store_collection *collection)
 {
     struct buffer *body = context;
     buffer_append_text(body, body->data[body->bytes - 1] == '[' ? "{\"name\":" : ",{\"name\":");
@@ -28,63 +28,62 @@ static bool visit_collection(void *context, const struct model_collection *colle
 
 void state_collections(struct call *call, struct response *out)
 {
-    struct turn *turn = call->worker->turn;
+    struct snapshot *snapshot = call->worker->snapshot;
     struct sg_error err;
     struct buffer body;
-    if (turn_begin(turn, &err) != SG_OK) {
-        render_storage(out, turn, &err);
+    if (snapshot_begin(snapshot, &err) != SG_OK) {
+        headers_storage(out, snapshot, &err);
         return;
     }
-    if (!demands_hold(call, &(struct demands_subject){.owner = TURN_ALL}, out))
+    if (!demands_hold(call, &(struct basis){.owner = OWNER_ALL}, out))
         return;
     buffer_init(&body, COLLECTIONS_BYTES_MAX);
     buffer_append_text(&body, "{\"collections\":[");
-    if (body.failed || model_read_collections(turn_reader(turn), visit_collection, &body, &err) != SG_OK) {
+    if (body.failed || store_read_collections(snapshot_reader(snapshot), visit_collection, &body, &err) != SG_OK) {
         if (body.failed)
             (void)sg_fail(&err, SG_MEMORY, "out of memory for the list of collections");
         buffer_free(&body);
-        render_storage(out, turn, &err);
+        headers_storage(out, snapshot, &err);
         return;
     }
     buffer_append_text(&body, "]}\n");
     response_body_take(out, &body);
     response_header(out, "Content-Type", "application/json");
     response_header(out, "Cache-Control", "no-cache");
-    render_claim(out, turn_claim(turn, TURN_ALL), clock_boot_ns());
-    const struct turn_claim *claim = turn_claim(turn, TURN_ALL);
+    headers_facts(out, snapshot_facts(snapshot, OWNER_ALL), time_boot_ns());
+    const struct stream_facts *claim = snapshot_facts(snapshot, OWNER_ALL);
     if (claim->gaps != NULL)
         response_header(out, "State-Gap", claim->gaps);
 }
 
 /* What was rejected of this entity above what is shown. Ends the life of the entity's slices. */
-static enum sg_status add_rejections(const struct call *call, struct response *out, const struct model_entity *shown,
+static enum sg_status add_rejections(const struct call *call, struct response *out, const struct entity *shown,
                                      struct sg_error *err)
 {
-    struct model_entity_rejections rejections = {0};
-    enum sg_status status =
-        model_read_entity_rejections(turn_reader(call->worker->turn), call->collection, call->id, shown->version,
-                                     shown->sequence, &rejections, err);
+    struct store_entity_rejections rejections = {0};
+    enum sg_status status = store_read_entity_rejections(snapshot_reader(call->worker->snapshot), call->collection,
+                                                         call->id, shown->version, shown->sequence, &rejections, err);
     if (status == SG_OK)
-        render_rejections(out, &rejections);
+        headers_rejections(out, &rejections);
     return status;
 }
 
-static void answer_found(const struct call *call, const struct turn_stream *stream, const struct model_entity *entity,
+static void answer_found(const struct call *call, const struct snapshot_stream *stream, const struct entity *entity,
                          struct response *out)
 {
-    char text[RENDER_ETAG_BYTES];
+    char text[HEADERS_ETAG_BYTES];
     struct sg_error err;
     bool unchanged = false;
-    struct model_cached *row = NULL;
-    const char *etag = render_etag(stream->row, (uint64_t)entity->version, text);
-    if (conditional_unchanged(call->request, etag, &unchanged, &err) != SG_OK) {
+    struct cached_row *row = NULL;
+    const char *etag = headers_etag(stream->row, (uint64_t)entity->version, text);
+    if (conditions_unchanged(call->request, etag, &unchanged, &err) != SG_OK) {
         problem_bad_request(out, &err);
         return;
     }
     if (unchanged)
         out->status = 304;
-    else if ((row = model_read_take(turn_reader(call->worker->turn))) != NULL)
-        response_body_borrow(out, entity->state.data, entity->state.bytes, model_cached_release, row);
+    else if ((row = store_read_retain(snapshot_reader(call->worker->snapshot))) != NULL)
+        response_body_borrow(out, entity->state.data, entity->state.bytes, cached_row_release, row);
     else
         response_body_copy(out, entity->state.data, entity->state.bytes);
     if (etag != NULL)
@@ -92,17 +91,17 @@ static void answer_found(const struct call *call, const struct turn_stream *stre
     if (!unchanged)
         response_header(out, "Content-Type", "application/json");
     response_header(out, "Cache-Control", "no-cache");
-    render_last_modified(out, entity->occurred_at, turn_wall_s(call->worker->turn));
+    headers_last_modified(out, entity->occurred_at, snapshot_wall_s(call->worker->snapshot));
 }
 
 /* Found, or deleted. */
-static void answer_entity(const struct call *call, int owner, const struct model_entity *entity, struct response *out)
+static void answer_entity(const struct call *call, int owner, const struct entity *entity, struct response *out)
 {
-    const struct turn_claim *claim = demands_claim(call, owner);
-    const struct turn_stream *stream = turn_stream(call->worker->turn, (size_t)owner);
-    render_claim(out, claim, clock_boot_ns());
+    const struct stream_facts *claim = demands_facts(call, owner);
+    const struct snapshot_stream *stream = snapshot_stream(call->worker->snapshot, (size_t)owner);
+    headers_facts(out, claim, time_boot_ns());
     response_header_uint(out, "State-Version", (uint64_t)entity->version);
-    render_gaps_after(out, stream, entity->sequence);
+    headers_gaps_after(out, stream, entity->sequence);
     if (entity->deleted)
         problem_answer_at(out, PROBLEM_DELETED, claim->position, entity->version,
                           "The entity was deleted at version %lld.", (long long)entity->version);
@@ -113,8 +112,8 @@ static void answer_entity(const struct call *call, int owner, const struct model
 /* `owner` < 0: what no template can produce. */
 static void answer_absent(const struct call *call, int owner, struct response *out)
 {
-    const struct turn_claim *claim = demands_claim(call, owner < 0 ? TURN_ALL : owner);
-    render_claim(out, claim, clock_boot_ns());
+    const struct stream_facts *claim = demands_facts(call, owner < 0 ? OWNER_ALL : owner);
+    headers_facts(out, claim, time_boot_ns());
     if (claim->gaps != NULL)
         response_header(out, "State-Gap", claim->gaps);
     problem_answer_at(out, PROBLEM_NOT_FOUND, claim->position, 0, "No event of this entity was applied.");
@@ -124,10 +123,11 @@ static void answer_absent(const struct call *call, int owner, struct response *o
  * Of a cached row no event was rejected. */
 static bool answer_cached(const struct call *call, int owner, struct response *out)
 {
-    struct turn *turn = call->worker->turn;
-    struct model_entity entity;
-    if (!turn_peek(turn) || !model_read_cached(turn_reader(turn), call->collection, call->id, &entity) ||
-        !demands_met(call, &(struct demands_subject){owner, entity.version, entity.sequence}, out))
+    struct snapshot *snapshot = call->worker->snapshot;
+    struct entity entity;
+    if (!snapshot_peek(snapshot) ||
+        !store_read_cached(snapshot_reader(snapshot), call->collection, call->id, &entity) ||
+        !demands_met(call, &(struct basis){owner, entity.version, entity.sequence}, out))
         return false;
     answer_entity(call, owner, &entity, out);
     return true;
@@ -135,27 +135,27 @@ static bool answer_cached(const struct call *call, int owner, struct response *o
 
 void state_entity(struct call *call, struct response *out)
 {
-    struct turn *turn = call->worker->turn;
-    struct model_entity entity = {0};
+    struct snapshot *snapshot = call->worker->snapshot;
+    struct entity entity = {0};
     struct sg_error err;
     int owner = settings_owner(call->worker->api->context.settings, call->collection);
     if (owner >= 0 && answer_cached(call, owner, out))
         return;
-    enum sg_status status = turn_begin(turn, &err);
+    enum sg_status status = snapshot_begin(snapshot, &err);
     if (status == SG_OK)
         status = owner < 0 ? SG_NOT_FOUND
-                           : model_read_entity(turn_reader(turn), call->collection, call->id, &entity, &err);
+                           : store_read_entity(snapshot_reader(snapshot), call->collection, call->id, &entity, &err);
     if (status != SG_OK && status != SG_NOT_FOUND) {
-        render_storage(out, turn, &err);
+        headers_storage(out, snapshot, &err);
         return;
     }
     /* What no template can produce is not waited for. */
-    if (owner >= 0 && !demands_hold(call, &(struct demands_subject){owner, entity.version, entity.sequence}, out))
+    if (owner >= 0 && !demands_hold(call, &(struct basis){owner, entity.version, entity.sequence}, out))
         return;
     if (status == SG_OK)
         answer_entity(call, owner, &entity, out);
     else
         answer_absent(call, owner, out);
     if (owner >= 0 && add_rejections(call, out, &entity, &err) != SG_OK)
-        render_storage(out, turn, &err);
+        headers_storage(out, snapshot, &err);
 }

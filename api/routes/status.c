@@ -14,7 +14,7 @@ struct entity_sums {
     uint64_t entities[SETTINGS_STREAMS_MAX];
 };
 
-static bool visit_collection(void *context, const struct model_collection *collection)
+static bool visit_collection(void *context, const struct store_collection *collection)
 {
     struct entity_sums *sums = context;
     for (size_t i = 0; i < sums->settings->streams_count; i++) {
@@ -24,7 +24,7 @@ static bool visit_collection(void *context, const struct model_collection *colle
     return true;
 }
 
-static void append_gaps(struct buffer *body, const struct model_stream *row)
+static void append_gaps(struct buffer *body, const struct stream *row)
 {
     buffer_append_text(body, ",\"gaps\":[");
     for (size_t i = 0; i < row->gaps_count; i++)
@@ -34,14 +34,14 @@ static void append_gaps(struct buffer *body, const struct model_stream *row)
 }
 
 /* The probe that proves the staleness. */
-static void append_probe(struct buffer *body, const struct turn_stream *s)
+static void append_probe(struct buffer *body, const struct snapshot_stream *s)
 {
     char asked_at[CLOCK_RFC3339_BYTES];
     if (!s->view.staleness_known)
         return;
-    clock_rfc3339(s->view.proof_wall_ns, asked_at);
+    time_rfc3339(s->view.proof_wall_ns, asked_at);
     buffer_append_format(body, ",\"probe\":{\"askedAt\":\"%s\",\"answeredAfter\":", asked_at);
-    render_json_seconds(body, s->view.proof_answered_ns - s->view.proof_ns);
+    decimal_json_seconds(body, s->view.proof_answered_ns - s->view.proof_ns);
     buffer_append_format(body, ",\"head\":%" PRIu64 ",\"epoch\":\"%s\"}", s->view.proof_head, s->row->epoch.text);
 }
 
@@ -57,19 +57,19 @@ static void append_ready(struct buffer *body, struct freshness *freshness, size_
 }
 
 /* The build that is on its way, while it is. */
-static void append_rebuild(struct buffer *body, const struct model_stream *row)
+static void append_rebuild(struct buffer *body, const struct stream *row)
 {
     if (!row->rebuilding)
         return;
     buffer_append_format(body, ",\"rebuild\":{\"build\":%" PRId64 ",\"epoch\":\"%s\",\"position\":%" PRIu64,
                          row->rebuild.build, row->rebuild.epoch.text, row->rebuild.position);
-    if (row->rebuild.target != MODEL_TARGET_UNKNOWN)
+    if (row->rebuild.target != TARGET_UNKNOWN)
         buffer_append_format(body, ",\"target\":%" PRIu64, row->rebuild.target);
     buffer_append_text(body, "}");
 }
 
 /* Where the stream is, as the snapshot and the proofs show it. */
-static void append_position(struct buffer *body, const struct turn_stream *s, int64_t now_ns)
+static void append_position(struct buffer *body, const struct snapshot_stream *s, int64_t now_ns)
 {
     buffer_append_format(body, ",\"status\":\"%s\",\"position\":%" PRIu64, stream_status_name(s->view.status),
                          s->row->position);
@@ -81,25 +81,25 @@ static void append_position(struct buffer *body, const struct turn_stream *s, in
         buffer_append_format(body, ",\"head\":%" PRIu64 ",\"lag\":%" PRIu64, s->view.head, s->view.lag);
     if (s->view.staleness_known) {
         buffer_append_text(body, ",\"staleness\":");
-        render_json_seconds(body, now_ns - s->view.proof_ns);
+        decimal_json_seconds(body, now_ns - s->view.proof_ns);
     }
 }
 
 static enum sg_status append_stream(struct call *call, size_t stream, const struct entity_sums *sums, int64_t now_ns,
                                     struct buffer *body, struct sg_error *err)
 {
-    struct turn *turn = call->worker->turn;
+    struct snapshot *snapshot = call->worker->snapshot;
     struct freshness *freshness = call->worker->api->context.freshness;
     const char *name = sums->settings->streams[stream].name;
     struct freshness_facts facts;
     uint64_t rejected = 0;
     uint64_t conflicts = 0;
-    enum sg_status status = model_read_rejected_count(turn_reader(turn), name, &rejected, &conflicts, err);
+    enum sg_status status = store_read_rejected_count(snapshot_reader(snapshot), name, &rejected, &conflicts, err);
     if (status == SG_NOT_FOUND) /* a stream that has no row yet */
         rejected = conflicts = 0;
     else if (status != SG_OK)
         return status;
-    const struct turn_stream *s = turn_stream(turn, stream);
+    const struct snapshot_stream *s = snapshot_stream(snapshot, stream);
     freshness_facts(freshness, stream, &facts);
     buffer_append_text(body, stream > 0 ? ",\n{\"name\":" : "\n{\"name\":");
     buffer_append_json_string(body, slice_of(name));
@@ -126,13 +126,13 @@ static bool all_ready(const struct api *api)
 
 static enum sg_status append_all(struct call *call, int64_t now_ns, struct buffer *body, struct sg_error *err)
 {
-    struct turn *turn = call->worker->turn;
+    struct snapshot *snapshot = call->worker->snapshot;
     struct entity_sums sums = {.settings = call->worker->api->context.settings};
-    enum sg_status status = model_read_collections(turn_reader(turn), visit_collection, &sums, err);
+    enum sg_status status = store_read_collections(snapshot_reader(snapshot), visit_collection, &sums, err);
     if (status != SG_OK)
         return status;
     buffer_append_format(body, "{\"version\":\"" STATEGATE_VERSION "\",\"status\":\"%s\",\"ready\":%s,\"streams\":[",
-                         stream_status_name(turn_claim(turn, TURN_ALL)->status),
+                         stream_status_name(snapshot_facts(snapshot, OWNER_ALL)->status),
                          all_ready(call->worker->api) ? "true" : "false");
     for (size_t i = 0; status == SG_OK && i < sums.settings->streams_count; i++)
         status = append_stream(call, i, &sums, now_ns, body, err);
@@ -142,21 +142,21 @@ static enum sg_status append_all(struct call *call, int64_t now_ns, struct buffe
 
 void status_show(struct call *call, struct response *out)
 {
-    struct turn *turn = call->worker->turn;
+    struct snapshot *snapshot = call->worker->snapshot;
     struct buffer body;
     struct sg_error err;
     buffer_init(&body, STATUS_BYTES_MAX);
-    enum sg_status status = turn_begin(turn, &err);
-    int64_t now_ns = clock_boot_ns();
+    enum sg_status status = snapshot_begin(snapshot, &err);
+    int64_t now_ns = time_boot_ns();
     if (status == SG_OK)
         status = append_all(call, now_ns, &body, &err);
     if (status != SG_OK) {
         buffer_free(&body);
-        render_storage(out, turn, &err);
+        headers_storage(out, snapshot, &err);
         return;
     }
     response_body_take(out, &body);
     response_header(out, "Content-Type", "application/json");
     response_header(out, "Cache-Control", "no-cache");
-    render_claim(out, turn_claim(turn, TURN_ALL), now_ns);
+    headers_facts(out, snapshot_facts(snapshot, OWNER_ALL), now_ns);
 }

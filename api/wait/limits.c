@@ -22,7 +22,7 @@ struct client {
     size_t parked;
 };
 
-struct waits {
+struct wait_limits {
     size_t parked_max;
     size_t client_max;
     atomic_size_t parked;
@@ -32,9 +32,9 @@ struct waits {
     struct client *chains[CHAINS_COUNT];
 };
 
-enum sg_status waits_create(size_t parked_max, size_t client_max, struct waits **out, struct sg_error *err)
+enum sg_status wait_limits_create(size_t parked_max, size_t client_max, struct wait_limits **out, struct sg_error *err)
 {
-    struct waits *w = calloc(1, sizeof *w);
+    struct wait_limits *w = calloc(1, sizeof *w);
     if (w == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for waiting reads");
     w->parked_max = parked_max;
@@ -48,7 +48,7 @@ enum sg_status waits_create(size_t parked_max, size_t client_max, struct waits *
     return SG_OK;
 }
 
-void waits_destroy(struct waits *w)
+void wait_limits_destroy(struct wait_limits *w)
 {
     if (w == NULL)
         return;
@@ -64,7 +64,7 @@ void waits_destroy(struct waits *w)
 }
 
 /* What points at the client, or at the end of its chain. Called with the mutex held. */
-static struct client **client_find(struct waits *w, const struct client_address *address)
+static struct client **client_find(struct wait_limits *w, const struct client_address *address)
 {
     unsigned hash = 0;
     for (size_t i = 0; i < sizeof address->bytes; i++)
@@ -75,7 +75,7 @@ static struct client **client_find(struct waits *w, const struct client_address 
     return link;
 }
 
-static bool client_take(struct waits *w, const struct client_address *address)
+static bool client_take(struct wait_limits *w, const struct client_address *address)
 {
     struct client **link = client_find(w, address);
     if (*link == NULL) {
@@ -92,7 +92,7 @@ static bool client_take(struct waits *w, const struct client_address *address)
     return true;
 }
 
-static void client_give(struct waits *w, const struct client_address *address)
+static void client_give(struct wait_limits *w, const struct client_address *address)
 {
     struct client **link = client_find(w, address);
     struct client *client = *link;
@@ -102,7 +102,7 @@ static void client_give(struct waits *w, const struct client_address *address)
     }
 }
 
-bool waits_take(struct waits *w, const struct client_address *client)
+bool wait_limits_take(struct wait_limits *w, const struct client_address *client)
 {
     if (atomic_fetch_add(&w->parked, 1) >= w->parked_max) {
         atomic_fetch_sub(&w->parked, 1);
@@ -118,8 +118,8 @@ bool waits_take(struct waits *w, const struct client_address *client)
     return taken;
 }
 
-void waits_give(struct waits *w, const struct client_address *client, enum wait_kind kind, enum wait_outcome outcome,
-                int64_t waited_ns)
+void wait_limits_give(struct wait_limits *w, const struct client_address *client, enum wait_kind kind,
+                      enum wait_outcome outcome, int64_t waited_ns)
 {
     atomic_fetch_sub(&w->parked, 1);
     metrics_histogram_add(&w->seconds[kind][outcome], (double)waited_ns / (double)NS_PER_S);
@@ -130,19 +130,19 @@ void waits_give(struct waits *w, const struct client_address *client, enum wait_
     (void)pthread_mutex_unlock(&w->mutex);
 }
 
-size_t waits_parked(const struct waits *w)
+size_t wait_limits_parked(const struct wait_limits *w)
 {
     return atomic_load_explicit(&w->parked, memory_order_relaxed);
 }
 
-void waits_render(const struct waits *w, struct buffer *out)
+void wait_limits_render(const struct wait_limits *w, struct buffer *out)
 {
     buffer_append_format(out,
                          "# HELP stategate_waits_parked Reads that wait for their demands.\n"
                          "# TYPE stategate_waits_parked gauge\nstategate_waits_parked %zu\n"
                          "# HELP stategate_wait_seconds How long reads waited, by what for and how it ended.\n"
                          "# TYPE stategate_wait_seconds histogram\n",
-                         waits_parked(w));
+                         wait_limits_parked(w));
     for (size_t k = 0; k < WAIT_KINDS_COUNT; k++) {
         for (size_t o = 0; o < WAIT_OUTCOMES_COUNT; o++) {
             char labels[64];

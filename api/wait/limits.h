@@ -21,22 +21,22 @@ enum wait_kind { WAIT_VERSION, WAIT_POSITION, WAIT_STALENESS };
 enum wait_outcome { WAIT_MET, WAIT_DEADLINE, WAIT_REFUSED, WAIT_GONE, WAIT_STOPPED };
 #define WAIT_OUTCOMES_COUNT 5
 
-struct waits;
+struct wait_limits;
 
 /* At most parked_max reads wait at once, and at most client_max of one address. */
-SG_MUST_CHECK enum sg_status waits_create(size_t parked_max, size_t client_max, struct waits **out,
-                                          struct sg_error *err);
-void waits_destroy(struct waits *w);
+SG_MUST_CHECK enum sg_status wait_limits_create(size_t parked_max, size_t client_max, struct wait_limits **out,
+                                                struct sg_error *err);
+void wait_limits_destroy(struct wait_limits *w);
 
 /* Take a place; false: there is none (or no memory to count it).
  * Any thread; one short lock where client_max is smaller. */
-bool waits_take(struct waits *w, const struct client_address *client);
+bool wait_limits_take(struct wait_limits *w, const struct client_address *client);
 /* Give it back: the wait has ended like this, after `waited_ns`. */
-void waits_give(struct waits *w, const struct client_address *client, enum wait_kind kind, enum wait_outcome outcome,
-                int64_t waited_ns);
+void wait_limits_give(struct wait_limits *w, const struct client_address *client, enum wait_kind kind,
+                      enum wait_outcome outcome, int64_t waited_ns);
 
-size_t waits_parked(const struct waits *w);
+size_t wait_limits_parked(const struct wait_limits *w);
 /* stategate_waits_parked and stategate_wait_seconds, with HELP and TYPE. */
-void waits_render(const struct waits *w, struct buffer *out);
+void wait_limits_render(const struct wait_limits *w, struct buffer *out);
 
 #endif

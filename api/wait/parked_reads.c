@@ -8,7 +8,7 @@
 #define CHAINS_MIN 1024u /* a power of two; doubled when chains get long */
 
 struct heap {
-    struct parked_place **places; /* owned; from 1 */
+    struct heap_entry **places; /* owned; from 1 */
     size_t count;
     size_t capacity;
 };
@@ -18,16 +18,16 @@ struct stream_lot {
     struct heap proofs;
     struct heap probes;
     int64_t probe_newest_ns; /* the largest time wanted since nothing was; INT64_MIN = nothing is */
-    bool changed;            /* since the last parking_publish */
+    bool changed;            /* since the last parked_reads_publish */
 };
 
-struct parking {
+struct parked_reads {
     struct progress_loop *loop; /* borrowed */
     struct heap deadlines;
-    struct parked **chains;     /* owned; by the entity's name */
+    struct parked_read **chains; /* owned; by the entity's name */
     size_t chains_count;
     size_t entities_count;
-    struct parked *unchecked;
+    struct parked_read *unchecked;
     size_t streams_count;
     struct stream_lot streams[];
 };
@@ -39,7 +39,7 @@ static bool heap_reserve(struct heap *h)
     if (h->count + 1 < h->capacity)
         return true;
     size_t capacity = h->capacity > 0 ? h->capacity * 2 : HEAP_CAPACITY_MIN;
-    struct parked_place **places = realloc(h->places, capacity * sizeof h->places[0]);
+    struct heap_entry **places = realloc(h->places, capacity * sizeof h->places[0]);
     if (places == NULL)
         return false;
     h->places = places;
@@ -47,7 +47,7 @@ static bool heap_reserve(struct heap *h)
     return true;
 }
 
-static void heap_put(struct heap *h, size_t index, struct parked_place *place)
+static void heap_put(struct heap *h, size_t index, struct heap_entry *place)
 {
     h->places[index] = place;
     place->index = index;
@@ -55,7 +55,7 @@ static void heap_put(struct heap *h, size_t index, struct parked_place *place)
 
 static void heap_up(struct heap *h, size_t index)
 {
-    struct parked_place *place = h->places[index];
+    struct heap_entry *place = h->places[index];
     for (; index > 1 && h->places[index / 2]->key > place->key; index /= 2)
         heap_put(h, index, h->places[index / 2]);
     heap_put(h, index, place);
@@ -63,7 +63,7 @@ static void heap_up(struct heap *h, size_t index)
 
 static void heap_down(struct heap *h, size_t index)
 {
-    struct parked_place *place = h->places[index];
+    struct heap_entry *place = h->places[index];
     for (;;) {
         size_t child = index * 2;
         if (child > h->count)
@@ -79,21 +79,21 @@ static void heap_down(struct heap *h, size_t index)
 }
 
 /* Room was reserved. */
-static void heap_add(struct heap *h, struct parked_place *place, struct parked *owner, uint64_t key, size_t stream)
+static void heap_add(struct heap *h, struct heap_entry *place, struct parked_read *owner, uint64_t key, size_t stream)
 {
-    *place = (struct parked_place){.owner = owner, .key = key, .stream = stream};
+    *place = (struct heap_entry){.owner = owner, .key = key, .stream = stream};
     h->places[++h->count] = place;
     place->index = h->count;
     heap_up(h, h->count);
 }
 
-static void heap_remove(struct heap *h, struct parked_place *place)
+static void heap_remove(struct heap *h, struct heap_entry *place)
 {
     size_t index = place->index;
     if (index == 0)
         return;
     place->index = 0;
-    struct parked_place *last = h->places[h->count--];
+    struct heap_entry *last = h->places[h->count--];
     if (last == place)
         return;
     heap_put(h, index, last);
@@ -114,14 +114,14 @@ static uint64_t time_key(int64_t ns)
 
 /* ---- entities ---- */
 
-static struct parked **chain_of(struct parking *lot, uint64_t entity)
+static struct parked_read **chain_of(struct parked_reads *parked, uint64_t entity)
 {
-    return &lot->chains[entity & (lot->chains_count - 1)];
+    return &parked->chains[entity & (parked->chains_count - 1)];
 }
 
-static void chain_add(struct parking *lot, struct parked *read)
+static void chain_add(struct parked_reads *parked, struct parked_read *read)
 {
-    struct parked **head = chain_of(lot, read->wants.entity_name);
+    struct parked_read **head = chain_of(parked, read->wants.entity_name);
     read->entity_next = *head;
     read->entity_link = head;
     if (*head != NULL)
@@ -129,7 +129,7 @@ static void chain_add(struct parking *lot, struct parked *read)
     *head = read;
 }
 
-static void chain_remove(struct parked *read)
+static void chain_remove(struct parked_read *read)
 {
     *read->entity_link = read->entity_next;
     if (read->entity_next != NULL)
@@ -139,20 +139,20 @@ static void chain_remove(struct parked *read)
 }
 
 /* Without memory the chains merely stay long. */
-static void chains_grow(struct parking *lot)
+static void chains_grow(struct parked_reads *parked)
 {
-    size_t old_count = lot->chains_count;
-    struct parked **old = lot->chains;
-    struct parked **chains = calloc(old_count * 2, sizeof(struct parked *));
+    size_t old_count = parked->chains_count;
+    struct parked_read **old = parked->chains;
+    struct parked_read **chains = calloc(old_count * 2, sizeof(struct parked_read *));
     if (chains == NULL)
         return;
-    lot->chains = chains;
-    lot->chains_count = old_count * 2;
+    parked->chains = chains;
+    parked->chains_count = old_count * 2;
     for (size_t i = 0; i < old_count; i++) {
         while (old[i] != NULL) {
-            struct parked *read = old[i];
+            struct parked_read *read = old[i];
             chain_remove(read);
-            chain_add(lot, read);
+            chain_add(parked, read);
         }
     }
     free(old);
@@ -160,46 +160,46 @@ static void chains_grow(struct parking *lot)
 
 /* ---- the lot ---- */
 
-enum sg_status parking_create(struct progress_loop *loop, size_t streams_count, struct parking **out,
-                              struct sg_error *err)
+enum sg_status parked_reads_create(struct progress_loop *loop, size_t streams_count, struct parked_reads **out,
+                                   struct sg_error *err)
 {
-    struct parking *lot = calloc(1, sizeof *lot + streams_count * sizeof lot->streams[0]);
-    if (lot != NULL)
-        lot->chains = calloc(CHAINS_MIN, sizeof(struct parked *));
-    if (lot == NULL || lot->chains == NULL) {
-        free(lot);
+    struct parked_reads *parked = calloc(1, sizeof *parked + streams_count * sizeof parked->streams[0]);
+    if (parked != NULL)
+        parked->chains = calloc(CHAINS_MIN, sizeof(struct parked_read *));
+    if (parked == NULL || parked->chains == NULL) {
+        free(parked);
         return sg_fail(err, SG_MEMORY, "out of memory for parked reads");
     }
-    lot->loop = loop;
-    lot->chains_count = CHAINS_MIN;
-    lot->streams_count = streams_count;
+    parked->loop = loop;
+    parked->chains_count = CHAINS_MIN;
+    parked->streams_count = streams_count;
     for (size_t i = 0; i < streams_count; i++)
-        lot->streams[i].probe_newest_ns = INT64_MIN;
-    *out = lot;
+        parked->streams[i].probe_newest_ns = INT64_MIN;
+    *out = parked;
     return SG_OK;
 }
 
-void parking_destroy(struct parking *lot)
+void parked_reads_destroy(struct parked_reads *parked)
 {
-    if (lot == NULL)
+    if (parked == NULL)
         return;
-    assert(lot->deadlines.count == 0);
-    for (size_t i = 0; i < lot->streams_count; i++) {
-        free(lot->streams[i].positions.places);
-        free(lot->streams[i].proofs.places);
-        free(lot->streams[i].probes.places);
+    assert(parked->deadlines.count == 0);
+    for (size_t i = 0; i < parked->streams_count; i++) {
+        free(parked->streams[i].positions.places);
+        free(parked->streams[i].proofs.places);
+        free(parked->streams[i].probes.places);
     }
-    free(lot->deadlines.places);
-    free(lot->chains);
-    free(lot);
+    free(parked->deadlines.places);
+    free(parked->chains);
+    free(parked);
 }
 
-static bool reserve(struct parking *lot, const struct parked_wants *w)
+static bool reserve(struct parked_reads *parked, const struct wants *w)
 {
-    return heap_reserve(&lot->deadlines) &&
-           (!w->position || heap_reserve(&lot->streams[w->position_stream].positions)) &&
-           (!w->proof || heap_reserve(&lot->streams[w->proof_stream].proofs)) &&
-           (!w->probe || heap_reserve(&lot->streams[w->probe_stream].probes));
+    return heap_reserve(&parked->deadlines) &&
+           (!w->position || heap_reserve(&parked->streams[w->position_stream].positions)) &&
+           (!w->proof || heap_reserve(&parked->streams[w->proof_stream].proofs)) &&
+           (!w->probe || heap_reserve(&parked->streams[w->probe_stream].probes));
 }
 
 static void want_probe(struct stream_lot *s, int64_t sent_ns)
@@ -209,44 +209,44 @@ static void want_probe(struct stream_lot *s, int64_t sent_ns)
     s->changed = true;
 }
 
-enum sg_status parking_add(struct parking *lot, struct parked *read, struct sg_error *err)
+enum sg_status parked_reads_add(struct parked_reads *parked, struct parked_read *read, struct sg_error *err)
 {
-    const struct parked_wants *w = &read->wants;
-    assert(!read->in_lot);
-    if (!reserve(lot, w))
+    const struct wants *w = &read->wants;
+    assert(!read->in_heaps);
+    if (!reserve(parked, w))
         return sg_fail(err, SG_MEMORY, "out of memory for parked reads");
-    heap_add(&lot->deadlines, &read->deadline, read, time_key(read->deadline_ns), 0);
+    heap_add(&parked->deadlines, &read->deadline, read, time_key(read->deadline_ns), 0);
     if (w->position) {
-        struct stream_lot *s = &lot->streams[w->position_stream];
+        struct stream_lot *s = &parked->streams[w->position_stream];
         heap_add(&s->positions, &read->position, read, w->position_sequence, w->position_stream);
         s->changed = true;
     }
     if (w->proof) {
-        struct stream_lot *s = &lot->streams[w->proof_stream];
+        struct stream_lot *s = &parked->streams[w->proof_stream];
         heap_add(&s->proofs, &read->proof, read, time_key(w->proof_ns), w->proof_stream);
         want_probe(s, w->proof_ns);
     }
     if (w->probe) {
-        struct stream_lot *s = &lot->streams[w->probe_stream];
+        struct stream_lot *s = &parked->streams[w->probe_stream];
         heap_add(&s->probes, &read->probe, read, time_key(w->probe_ns), w->probe_stream);
         want_probe(s, w->probe_ns);
     }
     if (w->entity) {
-        if (++lot->entities_count > lot->chains_count)
-            chains_grow(lot);
-        chain_add(lot, read);
-        progress_want_entity(lot->loop, w->entity_name);
+        if (++parked->entities_count > parked->chains_count)
+            chains_grow(parked);
+        chain_add(parked, read);
+        progress_want_entity(parked->loop, w->entity_name);
     }
-    read->in_lot = true;
+    read->in_heaps = true;
     read->unchecked = true;
-    read->next_unchecked = lot->unchecked;
-    lot->unchecked = read;
+    read->next_unchecked = parked->unchecked;
+    parked->unchecked = read;
     return SG_OK;
 }
 
-static void unchecked_remove(struct parking *lot, struct parked *read)
+static void unchecked_remove(struct parked_reads *parked, struct parked_read *read)
 {
-    struct parked **link = &lot->unchecked;
+    struct parked_read **link = &parked->unchecked;
     if (!read->unchecked)
         return;
     while (*link != read)
@@ -255,7 +255,7 @@ static void unchecked_remove(struct parking *lot, struct parked *read)
     read->unchecked = false;
 }
 
-static void place_remove(struct stream_lot *s, struct heap *h, struct parked_place *place)
+static void place_remove(struct stream_lot *s, struct heap *h, struct heap_entry *place)
 {
     if (place->index == 0)
         return;
@@ -265,27 +265,27 @@ static void place_remove(struct stream_lot *s, struct heap *h, struct parked_pla
         s->probe_newest_ns = INT64_MIN;
 }
 
-void parking_remove(struct parking *lot, struct parked *read)
+void parked_reads_remove(struct parked_reads *parked, struct parked_read *read)
 {
-    if (!read->in_lot)
+    if (!read->in_heaps)
         return;
-    unchecked_remove(lot, read);
-    heap_remove(&lot->deadlines, &read->deadline);
-    struct stream_lot *streams = lot->streams;
+    unchecked_remove(parked, read);
+    heap_remove(&parked->deadlines, &read->deadline);
+    struct stream_lot *streams = parked->streams;
     place_remove(&streams[read->position.stream], &streams[read->position.stream].positions, &read->position);
     place_remove(&streams[read->proof.stream], &streams[read->proof.stream].proofs, &read->proof);
     place_remove(&streams[read->probe.stream], &streams[read->probe.stream].probes, &read->probe);
     if (read->entity_link != NULL) {
         chain_remove(read);
-        lot->entities_count--;
-        progress_unwant_entity(lot->loop, read->wants.entity_name);
+        parked->entities_count--;
+        progress_unwant_entity(parked->loop, read->wants.entity_name);
     }
-    read->in_lot = false;
+    read->in_heaps = false;
 }
 
-size_t parking_count(const struct parking *lot)
+size_t parked_reads_count(const struct parked_reads *parked)
 {
-    return lot->deadlines.count;
+    return parked->deadlines.count;
 }
 
 static int64_t key_time(uint64_t key)
@@ -293,10 +293,10 @@ static int64_t key_time(uint64_t key)
     return key <= INT64_MAX ? (int64_t)key : INT64_MAX;
 }
 
-void parking_publish(struct parking *lot)
+void parked_reads_publish(struct parked_reads *parked)
 {
-    for (size_t i = 0; i < lot->streams_count; i++) {
-        struct stream_lot *s = &lot->streams[i];
+    for (size_t i = 0; i < parked->streams_count; i++) {
+        struct stream_lot *s = &parked->streams[i];
         if (!s->changed)
             continue;
         struct progress_wants wants = {
@@ -306,20 +306,20 @@ void parking_publish(struct parking *lot)
             .probe_newest_ns = s->probe_newest_ns,
         };
         s->changed = false;
-        progress_want(lot->loop, i, &wants);
+        progress_want(parked->loop, i, &wants);
     }
 }
 
-struct parked *parking_take_unchecked(struct parking *lot)
+struct parked_read *parked_reads_take_unchecked(struct parked_reads *parked)
 {
-    struct parked *list = lot->unchecked;
-    for (struct parked *read = list; read != NULL; read = read->next_unchecked)
+    struct parked_read *list = parked->unchecked;
+    for (struct parked_read *read = list; read != NULL; read = read->next_unchecked)
         read->unchecked = false;
-    lot->unchecked = NULL;
+    parked->unchecked = NULL;
     return list;
 }
 
-bool parked_wants_equal(const struct parked_wants *a, const struct parked_wants *b)
+bool parked_wants_equal(const struct wants *a, const struct wants *b)
 {
     return a->entity == b->entity && (!a->entity || a->entity_name == b->entity_name) && a->position == b->position &&
            (!a->position ||
@@ -329,15 +329,16 @@ bool parked_wants_equal(const struct parked_wants *a, const struct parked_wants 
            (!a->probe || (a->probe_stream == b->probe_stream && a->probe_ns == b->probe_ns));
 }
 
-static struct parked *first_up_to(const struct heap *h, uint64_t key)
+static struct parked_read *first_up_to(const struct heap *h, uint64_t key)
 {
     return h->count > 0 && h->places[1]->key <= key ? h->places[1]->owner : NULL;
 }
 
-struct parked *parking_helped(struct parking *lot, size_t stream, const struct parking_facts *facts)
+struct parked_read *parked_reads_helped(struct parked_reads *parked, size_t stream,
+                                        const struct parked_reads_facts *facts)
 {
-    const struct stream_lot *s = &lot->streams[stream];
-    struct parked *read = first_up_to(&s->positions, facts->position);
+    const struct stream_lot *s = &parked->streams[stream];
+    struct parked_read *read = first_up_to(&s->positions, facts->position);
     if (read == NULL && facts->proof_ns != INT64_MIN)
         read = first_up_to(&s->proofs, time_key(facts->proof_ns));
     if (read == NULL && facts->probe_ns != INT64_MIN)
@@ -345,33 +346,33 @@ struct parked *parking_helped(struct parking *lot, size_t stream, const struct p
     return read;
 }
 
-struct parked *parking_overdue(struct parking *lot, int64_t now_ns)
+struct parked_read *parked_reads_overdue(struct parked_reads *parked, int64_t now_ns)
 {
-    return first_up_to(&lot->deadlines, time_key(now_ns));
+    return first_up_to(&parked->deadlines, time_key(now_ns));
 }
 
-struct parked *parking_any(struct parking *lot)
+struct parked_read *parked_reads_any(struct parked_reads *parked)
 {
-    return first_up_to(&lot->deadlines, UINT64_MAX);
+    return first_up_to(&parked->deadlines, UINT64_MAX);
 }
 
-bool parking_wants_stream(const struct parking *lot, size_t stream)
+bool parked_reads_wants_stream(const struct parked_reads *parked, size_t stream)
 {
-    const struct stream_lot *s = &lot->streams[stream];
+    const struct stream_lot *s = &parked->streams[stream];
     return s->positions.count > 0 || s->proofs.count > 0 || s->probes.count > 0;
 }
 
-void parking_each_entity(struct parking *lot, uint64_t entity, parking_visitor *found, void *context)
+void parked_reads_each_entity(struct parked_reads *parked, uint64_t entity, parked_reads_visitor *found, void *context)
 {
-    struct parked *next = NULL;
-    for (struct parked *read = *chain_of(lot, entity); read != NULL; read = next) {
+    struct parked_read *next = NULL;
+    for (struct parked_read *read = *chain_of(parked, entity); read != NULL; read = next) {
         next = read->entity_next;
         if (read->wants.entity_name == entity)
             found(context, read);
     }
 }
 
-int64_t parking_next_deadline_ns(const struct parking *lot)
+int64_t parked_reads_next_deadline_ns(const struct parked_reads *parked)
 {
-    return lot->deadlines.count > 0 ? key_time(heap_first_key(&lot->deadlines)) : INT64_MAX;
+    return parked->deadlines.count > 0 ? key_time(heap_first_key(&parked->deadlines)) : INT64_MAX;
 }

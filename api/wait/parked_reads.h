@@ -10,18 +10,18 @@
 #include "core/progress/progress.h"
 #include "core/base/status.h"
 
-struct parked;
+struct parked_read;
 
 /* A place in a heap that is ordered by `key`, the smallest first. */
-struct parked_place {
-    struct parked *owner;
+struct heap_entry {
+    struct parked_read *owner;
     uint64_t key;
     size_t index; /* in the heap, from 1; 0 = not there */
     size_t stream;
 };
 
 /* What would help a parked read; whatever comes first wakes it, and then everything is checked again. */
-struct parked_wants {
+struct wants {
     bool entity;             /* a change of the entity `entity_name` (progress_entity) */
     uint64_t entity_name;
     bool position;           /* `position_stream` reaches `position_sequence` */
@@ -36,59 +36,61 @@ struct parked_wants {
 };
 
 /* One parked read; part of its request. Zeroed = not parked. */
-struct parked {
-    struct parked_wants wants;
+struct parked_read {
+    struct wants wants;
     int64_t deadline_ns;     /* boot clock */
     void *connection;        /* whose read it is; the HTTP side's */
-    bool in_lot;
+    bool in_heaps;
     bool unchecked;          /* made visible, and not checked since */
-    struct parked *next_unchecked;
-    struct parked_place deadline, position, proof, probe;
-    struct parked *entity_next;
-    struct parked **entity_link; /* what points at this one; NULL = in no chain */
+    struct parked_read *next_unchecked;
+    struct heap_entry deadline, position, proof, probe;
+    struct parked_read *entity_next;
+    struct parked_read **entity_link; /* what points at this one; NULL = in no chain */
 };
 
-struct parking;
+struct parked_reads;
 
 /* `loop` is borrowed and outlives the lot. */
-SG_MUST_CHECK enum sg_status parking_create(struct progress_loop *loop, size_t streams_count, struct parking **out,
-                                            struct sg_error *err);
+SG_MUST_CHECK enum sg_status parked_reads_create(struct progress_loop *loop, size_t streams_count,
+                                                 struct parked_reads **out, struct sg_error *err);
 /* Nothing is parked any more. NULL is allowed. */
-void parking_destroy(struct parking *lot);
+void parked_reads_destroy(struct parked_reads *parked);
 
 /* Park a read whose wants and deadline are set. SG_MEMORY: it is not parked. */
-SG_MUST_CHECK enum sg_status parking_add(struct parking *lot, struct parked *read, struct sg_error *err);
+SG_MUST_CHECK enum sg_status parked_reads_add(struct parked_reads *parked, struct parked_read *read,
+                                              struct sg_error *err);
 /* Take it out; nothing happens if it is not there. */
-void parking_remove(struct parking *lot, struct parked *read);
-size_t parking_count(const struct parking *lot);
+void parked_reads_remove(struct parked_reads *parked, struct parked_read *read);
+size_t parked_reads_count(const struct parked_reads *parked);
 
 /* Leave word of what is wanted now, so that the writing side wakes this loop.
  * Behind every change, before the second check. */
-void parking_publish(struct parking *lot);
+void parked_reads_publish(struct parked_reads *parked);
 /* All that were added and not checked since they became visible, linked by next_unchecked; NULL = none. */
-struct parked *parking_take_unchecked(struct parking *lot);
-bool parked_wants_equal(const struct parked_wants *a, const struct parked_wants *b);
+struct parked_read *parked_reads_take_unchecked(struct parked_reads *parked);
+bool parked_wants_equal(const struct wants *a, const struct wants *b);
 
 /* Where a stream is, as the present snapshot and its proofs show it. */
-struct parking_facts {
+struct parked_reads_facts {
     uint64_t position;
     int64_t proof_ns; /* INT64_MIN = none */
     int64_t probe_ns; /* INT64_MIN = none */
 };
 /* One read of this stream that is helped by these facts, or NULL; the caller takes it out. */
-struct parked *parking_helped(struct parking *lot, size_t stream, const struct parking_facts *facts);
+struct parked_read *parked_reads_helped(struct parked_reads *parked, size_t stream,
+                                        const struct parked_reads_facts *facts);
 /* One read whose deadline is not after now_ns, or NULL; the caller takes it out. */
-struct parked *parking_overdue(struct parking *lot, int64_t now_ns);
+struct parked_read *parked_reads_overdue(struct parked_reads *parked, int64_t now_ns);
 /* Any read, or NULL. */
-struct parked *parking_any(struct parking *lot);
+struct parked_read *parked_reads_any(struct parked_reads *parked);
 /* Does any read want something of this stream? */
-bool parking_wants_stream(const struct parking *lot, size_t stream);
+bool parked_reads_wants_stream(const struct parked_reads *parked, size_t stream);
 
 /* Call `found` for each read that wants this entity; it may take that read out, and no other. */
-typedef void parking_visitor(void *context, struct parked *read);
-void parking_each_entity(struct parking *lot, uint64_t entity, parking_visitor *found, void *context);
+typedef void parked_reads_visitor(void *context, struct parked_read *read);
+void parked_reads_each_entity(struct parked_reads *parked, uint64_t entity, parked_reads_visitor *found, void *context);
 
 /* When the first deadline ends; INT64_MAX = nothing is parked. */
-int64_t parking_next_deadline_ns(const struct parking *lot);
+int64_t parked_reads_next_deadline_ns(const struct parked_reads *parked);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "core/base/time.h"
 
-size_t digits_uint(uint64_t value, char out[DIGITS_UINT_BYTES])
+size_t decimal_uint(uint64_t value, char out[DIGITS_UINT_BYTES])
 {
     char reversed[DIGITS_UINT_BYTES];
     size_t count = 0;
@@ -18,10 +18,10 @@ size_t digits_uint(uint64_t value, char out[DIGITS_UINT_BYTES])
     return count;
 }
 
-size_t digits_seconds_up(int64_t ns, char out[DIGITS_SECONDS_BYTES])
+size_t decimal_seconds_up(int64_t ns, char out[DIGITS_SECONDS_BYTES])
 {
     uint64_t ms = ns > 0 ? ((uint64_t)ns + (uint64_t)NS_PER_MS - 1) / (uint64_t)NS_PER_MS : 0;
-    size_t used = digits_uint(ms / 1000, out);
+    size_t used = decimal_uint(ms / 1000, out);
     out[used++] = '.';
     out[used++] = (char)('0' + ms % 1000 / 100);
     out[used++] = (char)('0' + ms % 100 / 10);

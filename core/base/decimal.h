@@ -7,10 +7,10 @@
 
 #define DIGITS_UINT_BYTES 21
 /* Not terminated; returns the length. */
-size_t digits_uint(uint64_t value, char out[DIGITS_UINT_BYTES]);
+size_t decimal_uint(uint64_t value, char out[DIGITS_UINT_BYTES]);
 
 #define DIGITS_SECONDS_BYTES 26
 /* Nanoseconds (below 0 counts as 0) as seconds with 3 places, rounded up: "0.412". Returns the length. */
-size_t digits_seconds_up(int64_t ns, char out[DIGITS_SECONDS_BYTES]);
+size_t decimal_seconds_up(int64_t ns, char out[DIGITS_SECONDS_BYTES]);
 
 #endif

@@ -10,7 +10,7 @@ uint64_t hash_seed(void)
 {
     uint64_t seed = 0;
     if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
-        seed = (uint64_t)clock_boot_ns(); /* harder to guess than a constant: collisions only cost time */
+        seed = (uint64_t)time_boot_ns(); /* harder to guess than a constant: collisions only cost time */
     return seed;
 }
 

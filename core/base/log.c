@@ -154,7 +154,7 @@ static void log_build(struct log_line *line, enum log_level level, const char *e
                       size_t fields_count, const char *tail)
 {
     char now[CLOCK_RFC3339_BYTES];
-    clock_rfc3339(clock_wall_ns(), now);
+    time_rfc3339(time_wall_ns(), now);
     line->bytes = 0;
     line->limit = sizeof line->data - strlen(tail);
     line->truncated = false;

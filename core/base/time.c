@@ -12,17 +12,17 @@ static int64_t clock_read_ns(clockid_t id)
     return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
-int64_t clock_boot_ns(void)
+int64_t time_boot_ns(void)
 {
     return clock_read_ns(CLOCK_BOOTTIME);
 }
 
-int64_t clock_wall_ns(void)
+int64_t time_wall_ns(void)
 {
     return clock_read_ns(CLOCK_REALTIME);
 }
 
-void clock_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_BYTES])
+void time_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_BYTES])
 {
     struct tm parts = {0};
     time_t seconds = (time_t)(wall_ns / NS_PER_S);

@@ -9,13 +9,13 @@
 #define NS_PER_S INT64_C(1000000000)
 
 /* Nanoseconds since boot, suspend included. Any thread, never blocks, never fails. */
-int64_t clock_boot_ns(void);
+int64_t time_boot_ns(void);
 
 /* Nanoseconds since 1970 UTC. May jump: never subtract two of these to get an age. */
-int64_t clock_wall_ns(void);
+int64_t time_wall_ns(void);
 
 /* RFC 3339 with milliseconds, e.g. "2026-01-31T12:00:00.123Z", into `out`. */
 #define CLOCK_RFC3339_BYTES 32
-void clock_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_BYTES]);
+void time_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_BYTES]);
 
 #endif

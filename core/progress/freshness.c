@@ -69,7 +69,7 @@ enum sg_status freshness_create(size_t streams_count, struct freshness **out, st
     for (size_t i = 0; i < streams_count; i++) {
         /* A default mutex: initialising one cannot fail on Linux. */
         (void)pthread_mutex_init(&f->streams[i].mutex, NULL);
-        f->streams[i].answered_ns = clock_boot_ns();
+        f->streams[i].answered_ns = time_boot_ns();
     }
     *out = f;
     return SG_OK;
@@ -139,7 +139,7 @@ static void proofs_thin(struct stream_freshness *s)
 void freshness_proved(struct freshness *f, size_t stream, int64_t t0_ns, int64_t answered_ns, uint64_t head,
                       const struct epoch *epoch)
 {
-    int64_t wall_ns = clock_wall_ns() - (clock_boot_ns() - t0_ns);
+    int64_t wall_ns = time_wall_ns() - (time_boot_ns() - t0_ns);
     struct stream_freshness *s = stream_lock(f, stream);
     if (!epoch_equal(&s->proofs_epoch, epoch)) {
         s->proofs_count = 0;
@@ -240,7 +240,7 @@ void freshness_set_error(struct freshness *f, size_t stream, const char *message
 }
 
 /* The newest proof that the snapshot meets, or NULL. */
-static const struct proof *proof_for(const struct stream_freshness *s, const struct model_stream *row)
+static const struct proof *proof_for(const struct stream_freshness *s, const struct stream *row)
 {
     if (s->proofs_count == 0 || !epoch_equal(&s->proofs_epoch, &row->epoch))
         return NULL;
@@ -256,7 +256,7 @@ static const struct proof *proof_for(const struct stream_freshness *s, const str
     return NULL;
 }
 
-static enum stream_status status_of(const struct stream_freshness *s, const struct model_stream *row,
+static enum stream_status status_of(const struct stream_freshness *s, const struct stream *row,
                                     const struct freshness_view *view, int64_t now_ns)
 {
     if (s->halted[0] != '\0')
@@ -270,7 +270,7 @@ static enum stream_status status_of(const struct stream_freshness *s, const stru
     return view->staleness_ns < FRESHNESS_LIVE_NS ? STREAM_LIVE : STREAM_CATCHING_UP;
 }
 
-void freshness_view(struct freshness *f, size_t stream, const struct model_stream *row, int64_t now_ns,
+void freshness_view(struct freshness *f, size_t stream, const struct stream *row, int64_t now_ns,
                     struct freshness_view *out)
 {
     struct freshness_view view = {0};

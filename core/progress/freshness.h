@@ -95,7 +95,7 @@ struct freshness_view {
 };
 
 /* What an answer from a snapshot of `row` may claim at now_ns. */
-void freshness_view(struct freshness *f, size_t stream, const struct model_stream *row, int64_t now_ns,
+void freshness_view(struct freshness *f, size_t stream, const struct stream *row, int64_t now_ns,
                     struct freshness_view *out);
 
 /* What to tell those who wait: T for the committed position, and when the newest proof-grade probe was sent (boot

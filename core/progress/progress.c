@@ -29,11 +29,11 @@ struct progress_loop {
     pthread_mutex_t mutex;
     size_t mail_count;
     bool mail_all;
-    uint64_t mail[PROGRESS_MAIL_MAX];
+    uint64_t changed_entities[PROGRESS_CHANGED_ENTITIES_MAX];
 };
 
 struct probe_listener {
-    progress_probe_bell *bell;
+    progress_probe_wanted_fn *notify;
     void *context;
 };
 
@@ -163,18 +163,18 @@ void progress_want(struct progress_loop *l, size_t stream, const struct progress
     if (wants->probe_newest_ns == INT64_MIN)
         return;
     (void)pthread_mutex_lock(&p->mutex);
-    if (p->listeners[stream].bell != NULL)
-        p->listeners[stream].bell(p->listeners[stream].context);
+    if (p->listeners[stream].notify != NULL)
+        p->listeners[stream].notify(p->listeners[stream].context);
     (void)pthread_mutex_unlock(&p->mutex);
 }
 
-size_t progress_take(struct progress_loop *l, uint64_t entities[PROGRESS_MAIL_MAX], bool *all)
+size_t progress_take(struct progress_loop *l, uint64_t entities[PROGRESS_CHANGED_ENTITIES_MAX], bool *all)
 {
     /* First this: what comes after it wakes again. */
     atomic_store(&l->woken, false);
     (void)pthread_mutex_lock(&l->mutex);
     size_t count = l->mail_count;
-    memcpy(entities, l->mail, count * sizeof entities[0]);
+    memcpy(entities, l->changed_entities, count * sizeof entities[0]);
     *all = l->mail_all;
     l->mail_count = 0;
     l->mail_all = false;
@@ -200,8 +200,8 @@ bool progress_entities_wanted(const struct progress *p)
 static void mail_add(struct progress_loop *l, uint64_t entity)
 {
     (void)pthread_mutex_lock(&l->mutex);
-    if (l->mail_count < PROGRESS_MAIL_MAX)
-        l->mail[l->mail_count++] = entity;
+    if (l->mail_count < PROGRESS_CHANGED_ENTITIES_MAX)
+        l->changed_entities[l->mail_count++] = entity;
     else
         l->mail_all = true;
     (void)pthread_mutex_unlock(&l->mutex);
@@ -275,10 +275,10 @@ bool progress_probe_wanted(struct progress *p, size_t stream, int64_t sent_ns)
     return wanted;
 }
 
-void progress_on_probe_wanted(struct progress *p, size_t stream, progress_probe_bell *bell, void *context)
+void progress_on_probe_wanted(struct progress *p, size_t stream, progress_probe_wanted_fn *notify, void *context)
 {
     assert(stream < p->streams_count);
     (void)pthread_mutex_lock(&p->mutex);
-    p->listeners[stream] = (struct probe_listener){bell, context};
+    p->listeners[stream] = (struct probe_listener){notify, context};
     (void)pthread_mutex_unlock(&p->mutex);
 }

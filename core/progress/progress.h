@@ -20,7 +20,7 @@
 
 #define PROGRESS_LOOPS_MAX 256          /* one per processor at most */
 #define PROGRESS_ENTITY_SLOTS (1u << 18) /* of a counting filter: 10,000 parked reads hit others' events in 4 of 100 */
-#define PROGRESS_MAIL_MAX 4096          /* changed entities told to a loop between turns; beyond it: "look at all" */
+#define PROGRESS_CHANGED_ENTITIES_MAX 4096 /* changed entities told to a loop between turns; beyond it: "look at all" */
 
 struct progress;
 struct progress_loop; /* one loop's word */
@@ -60,8 +60,8 @@ struct progress_wants {
 void progress_want(struct progress_loop *l, size_t stream, const struct progress_wants *wants);
 
 /* Which entities changed since the last call; `*all` = too many to tell, or a stream began another life: look at every
- * parked read. At most PROGRESS_MAIL_MAX. */
-size_t progress_take(struct progress_loop *l, uint64_t entities[PROGRESS_MAIL_MAX], bool *all);
+ * parked read. At most PROGRESS_CHANGED_ENTITIES_MAX. */
+size_t progress_take(struct progress_loop *l, uint64_t entities[PROGRESS_CHANGED_ENTITIES_MAX], bool *all);
 
 /* ---- the writing side ---- */
 
@@ -81,7 +81,7 @@ void progress_changed(struct progress *p);
 bool progress_probe_wanted(struct progress *p, size_t stream, int64_t sent_ns);
 /* Who is told that a probe is wanted; must not block. Called under a lock: it must not call back. NULL = nobody.
  * Any thread. */
-typedef void progress_probe_bell(void *context);
-void progress_on_probe_wanted(struct progress *p, size_t stream, progress_probe_bell *bell, void *context);
+typedef void progress_probe_wanted_fn(void *context);
+void progress_on_probe_wanted(struct progress *p, size_t stream, progress_probe_wanted_fn *notify, void *context);
 
 #endif

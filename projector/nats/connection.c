@@ -1,4 +1,4 @@
-/* A stream's own connection to the broker: connect, ask, hang up. What arrives is in link_receive.c. */
+/* A stream's own connection to the broker: connect, ask, hang up. What arrives is in nats_receive.c. */
 #include "projector/nats/connection_internal.h"
 
 #include <errno.h>
@@ -11,26 +11,26 @@
 #include "core/base/time.h"
 #include "projector/nats/nkey.h"
 
-enum sg_status link_library_open(struct sg_error *err)
+enum sg_status nats_library_open(struct sg_error *err)
 {
     natsStatus s = nats_Open(-1);
     return s == NATS_OK ? SG_OK : sg_fail(err, SG_MEMORY, "nats.c cannot start: %s", natsStatus_GetText(s));
 }
 
-void link_library_close(void)
+void nats_library_close(void)
 {
     (void)nats_CloseAndWait(LIBRARY_CLOSE_TIMEOUT_MS);
 }
 
-void link_release_message(void *handle)
+void nats_release_message(void *handle)
 {
     natsMsg_Destroy(handle);
 }
 
-enum sg_status link_create(const struct nats_settings *nats, const struct stream_settings *stream, struct queue *queue,
-                           link_alarm *alarm, void *alarm_context, struct link **out, struct sg_error *err)
+enum sg_status nats_create(const struct nats_settings *nats, const struct stream_settings *stream, struct queue *queue,
+                           nats_alarm *alarm, void *alarm_context, struct nats_connection **out, struct sg_error *err)
 {
-    struct link *l = calloc(1, sizeof *l);
+    struct nats_connection *l = calloc(1, sizeof *l);
     if (l == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for a connection");
     l->nats = nats;
@@ -44,14 +44,14 @@ enum sg_status link_create(const struct nats_settings *nats, const struct stream
     return SG_OK;
 }
 
-static void servers_free(struct link *l)
+static void servers_free(struct nats_connection *l)
 {
     for (size_t i = 0; i < l->servers_count; i++)
         free(l->servers[i]);
     l->servers_count = 0;
 }
 
-void link_destroy(struct link *l)
+void nats_destroy(struct nats_connection *l)
 {
     if (l == NULL)
         return;
@@ -61,7 +61,7 @@ void link_destroy(struct link *l)
     free(l);
 }
 
-void link_raise(struct link *l, const char *reason)
+void nats_raise(struct nats_connection *l, const char *reason)
 {
     (void)pthread_mutex_lock(&l->mutex);
     if (!l->trouble) {
@@ -75,24 +75,24 @@ void link_raise(struct link *l, const char *reason)
 static void on_closed(natsConnection *nc, void *closure)
 {
     (void)nc; /* one that was hung up already at worst causes one more resync */
-    link_raise(closure, "the connection was lost");
+    nats_raise(closure, "the connection was lost");
 }
 
 /* Errors that no call returns: violations of rights, above all. */
 static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus s, void *closure)
 {
-    struct link *l = closure;
+    struct nats_connection *l = closure;
     const char *text = NULL;
     (void)sub;
     if (s == NATS_SLOW_CONSUMER) {
-        link_raise(l, "messages were dropped at a pending limit");
+        nats_raise(l, "messages were dropped at a pending limit");
         return;
     }
     if (natsConnection_GetLastError(nc, &text) == NATS_OK || text == NULL || text[0] == '\0')
         text = text != NULL && text[0] != '\0' ? text : natsStatus_GetText(s);
     (void)pthread_mutex_lock(&l->mutex);
     l->denied = s == NATS_NOT_PERMITTED || s == NATS_CONNECTION_AUTH_FAILED || strcasestr(text, "permission") != NULL;
-    l->complained_ns = clock_boot_ns();
+    l->complained_ns = time_boot_ns();
     (void)snprintf(l->broker_error, sizeof l->broker_error, "%s", text);
     (void)pthread_mutex_unlock(&l->mutex);
 }
@@ -102,11 +102,11 @@ static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus s, vo
 /* The first line of a secret's file. The caller wipes and frees it. */
 static enum sg_status secret_read(const char *path, char **out, struct sg_error *err)
 {
-    char *secret = calloc(1, LINK_SECRET_BYTES_MAX + 1);
+    char *secret = calloc(1, NATS_SECRET_BYTES_MAX + 1);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = -1;
     if (secret != NULL && fd >= 0)
-        n = read(fd, secret, LINK_SECRET_BYTES_MAX);
+        n = read(fd, secret, NATS_SECRET_BYTES_MAX);
     int error = errno;
     if (fd >= 0)
         (void)close(fd);
@@ -188,18 +188,18 @@ static enum sg_status options_set_tls(const struct nats_settings *nats, natsOpti
 }
 
 /* The configured addresses, then those that an earlier connection discovered. */
-static enum sg_status options_set_servers(struct link *l, natsOptions *o, struct sg_error *err)
+static enum sg_status options_set_servers(struct nats_connection *l, natsOptions *o, struct sg_error *err)
 {
-    const char *servers[LINK_SERVERS_MAX];
+    const char *servers[NATS_SERVERS_MAX];
     int count = 0;
     char *save = NULL;
     char *urls = strdup(l->nats->url);
     if (urls == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for the server addresses");
-    for (char *url = strtok_r(urls, ", ", &save); url != NULL && count < LINK_SERVERS_MAX;
+    for (char *url = strtok_r(urls, ", ", &save); url != NULL && count < NATS_SERVERS_MAX;
          url = strtok_r(NULL, ", ", &save))
         servers[count++] = url;
-    for (size_t i = 0; i < l->servers_count && count < LINK_SERVERS_MAX; i++)
+    for (size_t i = 0; i < l->servers_count && count < NATS_SERVERS_MAX; i++)
         servers[count++] = l->servers[i];
     enum sg_status status = translate(natsOptions_SetServers(o, servers, count), "nats.url", err);
     free(urls);
@@ -216,7 +216,7 @@ static void connection_name(const char *stream, char *out, size_t out_bytes)
     }
 }
 
-static enum sg_status options_make(struct link *l, natsOptions **out, struct sg_error *err)
+static enum sg_status options_make(struct nats_connection *l, natsOptions **out, struct sg_error *err)
 {
     natsOptions *o = NULL;
     char name[300];
@@ -226,7 +226,7 @@ static enum sg_status options_make(struct link *l, natsOptions **out, struct sg_
     connection_name(l->stream->name, name, sizeof name);
     natsStatus s = natsOptions_SetAllowReconnect(o, false);
     if (s == NATS_OK)
-        s = natsOptions_SetTimeout(o, LINK_CONNECT_TIMEOUT_MS);
+        s = natsOptions_SetTimeout(o, NATS_CONNECT_TIMEOUT_MS);
     if (s == NATS_OK)
         s = natsOptions_SetName(o, name);
     if (s == NATS_OK)
@@ -252,7 +252,7 @@ static enum sg_status options_make(struct link *l, natsOptions **out, struct sg_
 /* ---- connecting ---- */
 
 /* Remember what the cluster told about itself: the one configured server may be the one that is gone next time. */
-static void servers_remember(struct link *l)
+static void servers_remember(struct nats_connection *l)
 {
     char **servers = NULL;
     int count = 0;
@@ -260,7 +260,7 @@ static void servers_remember(struct link *l)
         return;
     servers_free(l);
     for (int i = 0; i < count; i++) {
-        if (l->servers_count < LINK_SERVERS_MAX)
+        if (l->servers_count < NATS_SERVERS_MAX)
             l->servers[l->servers_count++] = servers[i];
         else
             free(servers[i]);
@@ -268,7 +268,7 @@ static void servers_remember(struct link *l)
     free(servers);
 }
 
-enum sg_status link_connect(struct link *l, struct sg_error *err)
+enum sg_status nats_connect(struct nats_connection *l, struct sg_error *err)
 {
     natsOptions *o = NULL;
     enum sg_status status = options_make(l, &o, err);
@@ -287,7 +287,7 @@ enum sg_status link_connect(struct link *l, struct sg_error *err)
     return status;
 }
 
-void link_disconnect(struct link *l)
+void nats_disconnect(struct nats_connection *l)
 {
     if (l->connection == NULL)
         return;
@@ -309,7 +309,7 @@ void link_disconnect(struct link *l)
 /* ---- asking ---- */
 
 /* What the broker said of our rights, if it did. */
-static enum sg_status request_failed(struct link *l, natsStatus s, const char *subject, struct sg_error *err)
+static enum sg_status request_failed(struct nats_connection *l, natsStatus s, const char *subject, struct sg_error *err)
 {
     char broker_error[sizeof l->broker_error];
     (void)pthread_mutex_lock(&l->mutex);
@@ -324,13 +324,13 @@ static enum sg_status request_failed(struct link *l, natsStatus s, const char *s
     return translate(s, subject, err);
 }
 
-enum sg_status link_request(struct link *l, const char *subject, struct slice body, struct buffer *reply,
+enum sg_status nats_request(struct nats_connection *l, const char *subject, struct slice body, struct buffer *reply,
                             struct sg_error *err)
 {
     natsMsg *msg = NULL;
     buffer_reset(reply);
-    natsStatus s = natsConnection_Request(&msg, l->connection, subject, body.data, (int)body.bytes,
-                                          LINK_REQUEST_TIMEOUT_MS);
+    natsStatus s =
+        natsConnection_Request(&msg, l->connection, subject, body.data, (int)body.bytes, NATS_REQUEST_TIMEOUT_MS);
     if (s != NATS_OK)
         return request_failed(l, s, subject, err);
     buffer_append(reply, natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg));
@@ -338,7 +338,7 @@ enum sg_status link_request(struct link *l, const char *subject, struct slice bo
     return reply->failed ? sg_fail(err, SG_MEMORY, "the answer to %.200s is too large", subject) : SG_OK;
 }
 
-bool link_trouble(struct link *l, char reason[256])
+bool nats_fatal(struct nats_connection *l, char reason[256])
 {
     (void)pthread_mutex_lock(&l->mutex);
     bool trouble = l->trouble;
@@ -348,22 +348,22 @@ bool link_trouble(struct link *l, char reason[256])
     return trouble;
 }
 
-bool link_complaint(struct link *l, char complaint[256])
+bool nats_warning(struct nats_connection *l, char complaint[256])
 {
     (void)pthread_mutex_lock(&l->mutex);
-    bool lasting = l->complained_ns != 0 && clock_boot_ns() - l->complained_ns < LINK_COMPLAINT_NS;
+    bool lasting = l->complained_ns != 0 && time_boot_ns() - l->complained_ns < NATS_WARNING_NS;
     if (lasting)
         memcpy(complaint, l->broker_error, sizeof l->broker_error);
     (void)pthread_mutex_unlock(&l->mutex);
     return lasting;
 }
 
-uint64_t link_activity(struct link *l)
+uint64_t nats_activity(struct nats_connection *l)
 {
     return atomic_load_explicit(&l->activity, memory_order_relaxed);
 }
 
-uint64_t link_received(struct link *l)
+uint64_t nats_received(struct nats_connection *l)
 {
     return atomic_load(&l->received);
 }

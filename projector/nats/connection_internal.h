@@ -1,4 +1,4 @@
-/* The link's insides, shared by link.c (connecting, asking) and link_receive.c (what arrives). */
+/* The link's insides, shared by link.c (connecting, asking) and nats_receive.c (what arrives). */
 #ifndef STATEGATE_PROJECTOR_NATS_CONNECTION_INTERNAL_H
 #define STATEGATE_PROJECTOR_NATS_CONNECTION_INTERNAL_H
 
@@ -12,21 +12,21 @@
 #define IO_BUFFER_BYTES (256 * 1024) /* fewer system calls a message than the library's 32 KiB */
 #define CONSUMER_NAME_BYTES_MAX 64
 
-struct link {
-    /* Set by link_create(), then read-only. */
+struct nats_connection {
+    /* Set by nats_create(), then read-only. */
     const struct nats_settings *nats;     /* borrowed */
     const struct stream_settings *stream; /* borrowed */
     struct queue *queue;                  /* borrowed */
-    link_alarm *alarm;
+    nats_alarm *alarm;
     void *alarm_context;
 
     /* Source thread only. */
     natsConnection *connection;     /* owned; NULL = not connected */
     natsSubscription *subscription; /* owned; NULL = none */
-    char *servers[LINK_SERVERS_MAX]; /* owned; discovered */
+    char *servers[NATS_SERVERS_MAX]; /* owned; discovered */
     size_t servers_count;
 
-    /* Set by link_subscribe(), then the subscription's thread only. */
+    /* Set by nats_subscribe(), then the subscription's thread only. */
     char consumer[CONSUMER_NAME_BYTES_MAX];
     size_t consumer_bytes;
     uint64_t generation;
@@ -45,11 +45,11 @@ struct link {
     bool denied;
     char broker_error[256];
     int64_t complained_ns; /* when the broker said so; 0 = never */
-    struct link_jump jumps[LINK_JUMPS_MAX];
+    struct skipped_range jumps[NATS_SKIPPED_RANGES_MAX];
     size_t jumps_count;
 };
 
 /* Note the first reason why the link cannot be trusted, and wake the source's thread. Any thread. */
-void link_raise(struct link *l, const char *reason);
+void nats_raise(struct nats_connection *l, const char *reason);
 
 #endif

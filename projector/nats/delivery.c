@@ -4,7 +4,7 @@
  *   $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<timestamp ns>.<pending>
  *   $JS.ACK.<domain>.<account hash>.<stream>.<consumer>. ... the same ... .<pending>[.<random>]   (ADR-15)
  * The consumer's own sequence has no holes, so a hole is loss. Holes of the stream's are normal: filters, superseded
- * messages; whether they are loss only the stream's first sequence tells (link_jumps). */
+ * messages; whether they are loss only the stream's first sequence tells (nats_skipped_ranges). */
 #include "projector/nats/connection_internal.h"
 
 #include <stdio.h>
@@ -66,7 +66,7 @@ static bool ack_parse(const char *reply, struct ack_facts *out)
 /* ---- jumps ---- */
 
 /* Called with the mutex held: join the two neighbours that are closest. */
-static void jumps_merge(struct link *l)
+static void jumps_merge(struct nats_connection *l)
 {
     size_t best = 0;
     for (size_t i = 1; i + 1 < l->jumps_count; i++) {
@@ -78,16 +78,16 @@ static void jumps_merge(struct link *l)
     memmove(&l->jumps[best + 1], &l->jumps[best + 2], (l->jumps_count - best - 1) * sizeof l->jumps[0]);
 }
 
-static void jumps_add(struct link *l, uint64_t first, uint64_t last)
+static void jumps_add(struct nats_connection *l, uint64_t first, uint64_t last)
 {
     (void)pthread_mutex_lock(&l->mutex);
-    if (l->jumps_count == LINK_JUMPS_MAX)
+    if (l->jumps_count == NATS_SKIPPED_RANGES_MAX)
         jumps_merge(l);
-    l->jumps[l->jumps_count++] = (struct link_jump){first, last};
+    l->jumps[l->jumps_count++] = (struct skipped_range){first, last};
     (void)pthread_mutex_unlock(&l->mutex);
 }
 
-size_t link_jumps(struct link *l, struct link_jump jumps[LINK_JUMPS_MAX])
+size_t nats_skipped_ranges(struct nats_connection *l, struct skipped_range jumps[NATS_SKIPPED_RANGES_MAX])
 {
     (void)pthread_mutex_lock(&l->mutex);
     size_t count = l->jumps_count;
@@ -96,7 +96,7 @@ size_t link_jumps(struct link *l, struct link_jump jumps[LINK_JUMPS_MAX])
     return count;
 }
 
-void link_forget_jumps(struct link *l, uint64_t through)
+void nats_forget_skipped(struct nats_connection *l, uint64_t through)
 {
     size_t gone = 0;
     (void)pthread_mutex_lock(&l->mutex);
@@ -110,7 +110,7 @@ void link_forget_jumps(struct link *l, uint64_t through)
 }
 
 /* A consumer begins after `position`: keep what it will not see again. */
-static void jumps_keep(struct link *l, uint64_t position)
+static void jumps_keep(struct nats_connection *l, uint64_t position)
 {
     (void)pthread_mutex_lock(&l->mutex);
     while (l->jumps_count > 0 && l->jumps[l->jumps_count - 1].first > position)
@@ -130,7 +130,8 @@ static struct slice header(natsMsg *msg, const char *name)
     return slice_of(value);
 }
 
-static void item_fill(const struct link *l, natsMsg *msg, const struct ack_facts *facts, struct queue_item *item)
+static void item_fill(const struct nats_connection *l, natsMsg *msg, const struct ack_facts *facts,
+                      struct queue_item *item)
 {
     *item = (struct queue_item){
         .generation = l->generation,
@@ -149,16 +150,16 @@ static void item_fill(const struct link *l, natsMsg *msg, const struct ack_facts
 }
 
 /* True if the message was taken over. */
-static bool message_queue(struct link *l, natsMsg *msg, const struct ack_facts *facts)
+static bool message_queue(struct nats_connection *l, natsMsg *msg, const struct ack_facts *facts)
 {
     struct queue_item item;
     if (facts->consumer.bytes != l->consumer_bytes ||
         memcmp(facts->consumer.data, l->consumer, l->consumer_bytes) != 0) {
-        link_raise(l, "a message of another consumer arrived");
+        nats_raise(l, "a message of another consumer arrived");
         return false;
     }
     if (facts->consumer_seq != l->consumer_seq + 1) {
-        link_raise(l, "messages of the consumer are missing");
+        nats_raise(l, "messages of the consumer are missing");
         return false;
     }
     item_fill(l, msg, facts, &item);
@@ -176,7 +177,7 @@ static bool message_queue(struct link *l, natsMsg *msg, const struct ack_facts *
 
 /* Status 100: flow control asks for an answer, which it gets in order behind the messages that are queued; a heartbeat
  * says how far the consumer has delivered, and whether it waits for an answer that was lost. */
-static void control_handle(struct link *l, natsConnection *nc, natsMsg *msg)
+static void control_handle(struct nats_connection *l, natsConnection *nc, natsMsg *msg)
 {
     const char *reply = natsMsg_GetReply(msg);
     struct slice status = header(msg, "Status");
@@ -189,19 +190,19 @@ static void control_handle(struct link *l, natsConnection *nc, natsMsg *msg)
         else if (stalled.bytes > 0)
             (void)natsConnection_Publish(nc, stalled.data, NULL, 0);
         if (delivered.bytes > 0 && parse_uint(delivered, &consumer_seq) && consumer_seq > l->consumer_seq)
-            link_raise(l, "messages of the consumer were lost before a heartbeat");
+            nats_raise(l, "messages of the consumer were lost before a heartbeat");
     } else if (status.bytes > 0) {
         char reason[256];
         struct slice description = header(msg, "Description");
         (void)snprintf(reason, sizeof reason, "the consumer ended: %.*s %.*s", SLICE_ARGS(status),
                        SLICE_ARGS(description));
-        link_raise(l, reason);
+        nats_raise(l, reason);
     }
 }
 
 static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *closure)
 {
-    struct link *l = closure;
+    struct nats_connection *l = closure;
     const char *reply = natsMsg_GetReply(msg);
     struct ack_facts facts;
     bool kept = false;
@@ -212,28 +213,28 @@ static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, 
     else if (ack_parse(reply, &facts))
         kept = message_queue(l, msg, &facts);
     else
-        link_raise(l, "a message arrived whose reply subject is not understood");
+        nats_raise(l, "a message arrived whose reply subject is not understood");
     if (!kept)
         natsMsg_Destroy(msg);
 }
 
 static void on_complete(void *closure)
 {
-    struct link *l = closure;
+    struct nats_connection *l = closure;
     (void)pthread_mutex_lock(&l->mutex);
     l->complete = true;
     (void)pthread_cond_broadcast(&l->complete_cond);
     (void)pthread_mutex_unlock(&l->mutex);
 }
 
-enum sg_status link_subscribe(struct link *l, const char *consumer, uint64_t generation, uint64_t position,
-                              char inbox[LINK_INBOX_BYTES], struct sg_error *err)
+enum sg_status nats_subscribe(struct nats_connection *l, const char *consumer, uint64_t generation, uint64_t position,
+                              char inbox[NATS_INBOX_BYTES], struct sg_error *err)
 {
     natsInbox *made = NULL;
     natsStatus s = natsInbox_Create(&made);
     if (s != NATS_OK)
         return sg_fail(err, SG_MEMORY, "inbox: %s", natsStatus_GetText(s));
-    (void)snprintf(inbox, LINK_INBOX_BYTES, "%s", (const char *)made);
+    (void)snprintf(inbox, NATS_INBOX_BYTES, "%s", (const char *)made);
     natsInbox_Destroy(made);
     (void)snprintf(l->consumer, sizeof l->consumer, "%s", consumer);
     l->consumer_bytes = strlen(l->consumer);

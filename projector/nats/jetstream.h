@@ -36,11 +36,11 @@ struct stream_info {
     bool leader_proved;   /* true where not replicated */
 };
 
-/* All block up to LINK_REQUEST_TIMEOUT_MS; `scratch` is reused. Errors as link_request; SG_NOT_FOUND: the stream (or,
+/* All block up to NATS_REQUEST_TIMEOUT_MS; `scratch` is reused. Errors as nats_request; SG_NOT_FOUND: the stream (or,
  * for jetstream_next, a message) does not exist;
  * SG_INVALID: the answer is not understood or the request was refused. */
 struct jetstream {
-    struct link *link;     /* borrowed */
+    struct nats_connection *link; /* borrowed */
     const char *domain;    /* borrowed; "" = none */
     const char *stream;    /* borrowed */
     struct buffer scratch; /* owned by whoever made the struct */

@@ -144,7 +144,7 @@ static enum sg_status identify(struct source *s, const struct stream_info *info,
     return status == SG_OK ? reload(s, err) : status;
 }
 
-enum sg_status source_settle(struct source *s, struct sg_error *err)
+enum sg_status source_identify(struct source *s, struct sg_error *err)
 {
     struct probe probe;
     enum sg_status status = reload(s, err);

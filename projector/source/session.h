@@ -1,5 +1,5 @@
-/* The source's insides, shared by source.c (life, sessions), source_settle.c (which life of the stream is this) and
- * source_follow.c (probes, proofs, gaps, nothing more to come). All of it runs on the source's own thread. */
+/* The source's insides, shared by source.c (life, sessions), source_identify.c (which life of the stream is this) and
+ * source_watch.c (probes, proofs, gaps, nothing more to come). All of it runs on the source's own thread. */
 #ifndef STATEGATE_PROJECTOR_SOURCE_SESSION_H
 #define STATEGATE_PROJECTOR_SOURCE_SESSION_H
 
@@ -15,8 +15,8 @@ struct source {
     size_t stream;
     const struct stream_settings *settings;
     struct queue *queue; /* borrowed from the projector */
-    struct bell *bell;   /* owned; rung by the link's alarm and by source_stop */
-    struct link *link;   /* owned */
+    struct notifier *notifier;    /* owned; rung by the link's alarm and by source_stop */
+    struct nats_connection *link; /* owned */
     pthread_t thread;
     bool thread_started;
     /* Any thread. */
@@ -25,12 +25,12 @@ struct source {
     /* Source thread only. */
     struct jetstream js;
     uint64_t generation;     /* of the present consumer */
-    struct model_build row;  /* what is written, as stored when the session began */
+    struct build row;        /* what is written, as stored when the session began */
     bool target_set;         /* H0 is known */
     bool unanswered;         /* the last question to the broker: silence, which may pass */
     bool error_shown;        /* in /v1/status, by us */
     char error_logged[256];
-    struct epoch told_epoch; /* the life that waiting reads were last told of */
+    struct epoch published_epoch; /* the life that waiting reads were last told of */
     int64_t proved_ns;       /* when the newest proof-grade probe was sent; 0 = none yet */
     /* Which answers are proof-grade. */
     int64_t answered_ns;           /* the last answered probe; 0 = none yet */
@@ -38,7 +38,8 @@ struct source {
     /* Whether the consumer is alive. */
     uint64_t activity;
     int64_t heard_ns;
-    uint64_t accounted; /* what is missing up to here, in this build, is recorded as lost or proved to match nothing */
+    uint64_t
+        explained_up_to; /* what is missing up to here, in this build, is recorded as lost or proved to match nothing */
     /* A message that is in the stream and does not arrive. */
     uint64_t stalled_sequence; /* 0 = none */
     int64_t stalled_since_ns;
@@ -63,13 +64,13 @@ bool source_sleep(struct source *s, int64_t duration_ns);
 
 /* Find out whether the stream is the one that the stored row belongs to; begin a new build where it is not. On success
  * s->row is up to date, and a consumer may be made from its position. */
-SG_MUST_CHECK enum sg_status source_settle(struct source *s, struct sg_error *err);
+SG_MUST_CHECK enum sg_status source_identify(struct source *s, struct sg_error *err);
 
 /* The highest sequence that the stream had, as far as a build tells: its position, or the head when it began, which
  * rows that are served beside it may be proved by. */
-static inline uint64_t source_seen(const struct model_build *row)
+static inline uint64_t source_seen(const struct build *row)
 {
-    return row->target != MODEL_TARGET_UNKNOWN && row->target > row->position ? row->target : row->position;
+    return row->target != TARGET_UNKNOWN && row->target > row->position ? row->target : row->position;
 }
 
 /* Events before `first` may be lost to us (not only superseded by later ones of the same entity). */
@@ -84,6 +85,6 @@ SG_MUST_CHECK enum sg_status source_gap(struct source *s, uint64_t first, uint64
                                         struct sg_error *err);
 
 /* Probe and watch until the session must end; says why in `err`. */
-SG_MUST_CHECK enum sg_status source_follow(struct source *s, struct sg_error *err);
+SG_MUST_CHECK enum sg_status source_watch(struct source *s, struct sg_error *err);
 
 #endif

@@ -19,15 +19,15 @@ static uint64_t random_bits(void)
 {
     uint64_t bits = 0;
     if (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits)
-        bits = (uint64_t)clock_boot_ns(); /* only names and jitter hang on it */
+        bits = (uint64_t)time_boot_ns(); /* only names and jitter hang on it */
     return bits;
 }
 
 bool source_sleep(struct source *s, int64_t duration_ns)
 {
-    int64_t until_ns = clock_boot_ns() + duration_ns;
-    while (!atomic_load(&s->stopping) && clock_boot_ns() < until_ns)
-        bell_wait(s->bell, until_ns);
+    int64_t until_ns = time_boot_ns() + duration_ns;
+    while (!atomic_load(&s->stopping) && time_boot_ns() < until_ns)
+        notifier_wait(s->notifier, until_ns);
     return !atomic_load(&s->stopping);
 }
 
@@ -37,9 +37,9 @@ bool source_sleep(struct source *s, int64_t duration_ns)
 static enum sg_status subscribe(struct source *s, struct sg_error *err)
 {
     char consumer[CONSUMER_NAME_BYTES];
-    char inbox[LINK_INBOX_BYTES];
+    char inbox[NATS_INBOX_BYTES];
     (void)snprintf(consumer, sizeof consumer, "stategate-%016llx", (unsigned long long)random_bits());
-    enum sg_status status = link_subscribe(s->link, consumer, s->generation, s->row.position, inbox, err);
+    enum sg_status status = nats_subscribe(s->link, consumer, s->generation, s->row.position, inbox, err);
     if (status != SG_OK)
         return status;
     return jetstream_create_consumer(&s->js, consumer, s->settings->subject.filter, inbox, s->row.position + 1, err);
@@ -55,7 +55,7 @@ static enum sg_status verify(struct source *s, struct sg_error *err)
         return status;
     if (probe.info.created_ns != s->row.created_ns || probe.info.last < s->row.position)
         return sg_fail(err, SG_UNAVAILABLE, "stream %s: it changed while subscribing", s->settings->name);
-    if (s->row.target == MODEL_TARGET_UNKNOWN)
+    if (s->row.target == TARGET_UNKNOWN)
         status = projector_set_target(s->context.projector, s->stream, probe.info.last, err);
     if (status == SG_OK && s->row.position > 0 && probe.info.first > s->row.position + 1 &&
         source_may_drop(s, &probe.info))
@@ -67,10 +67,10 @@ static enum sg_status verify(struct source *s, struct sg_error *err)
 
 static enum sg_status session(struct source *s, struct sg_error *err)
 {
-    enum sg_status status = link_connect(s->link, err);
+    enum sg_status status = nats_connect(s->link, err);
     s->generation = queue_next_generation(s->queue);
     if (status == SG_OK)
-        status = source_settle(s, err);
+        status = source_identify(s, err);
     if (status == SG_OK)
         status = subscribe(s, err);
     if (status == SG_OK)
@@ -84,7 +84,7 @@ static enum sg_status session(struct source *s, struct sg_error *err)
     }
     log_event(LOG_INFO, "stream_connected", LOG_STR("stream", s->settings->name), LOG_STR("epoch", s->row.epoch.text),
               LOG_UINT("position", s->row.position));
-    return source_follow(s, err);
+    return source_watch(s, err);
 }
 
 /* ---- one after another ---- */
@@ -115,19 +115,19 @@ static void *source_run(void *argument)
     unsigned failures = 0;
     while (!atomic_load(&s->stopping)) {
         struct sg_error err = {0};
-        int64_t began_ns = clock_boot_ns();
+        int64_t began_ns = time_boot_ns();
         enum sg_status status = session(s, &err);
         /* Void the consumer first, so that a callback that waits for room in the queue can leave. */
         (void)queue_next_generation(s->queue);
-        link_disconnect(s->link);
+        nats_disconnect(s->link);
         if (status == SG_STOPPED || atomic_load(&s->stopping))
             break;
-        if (clock_boot_ns() - began_ns > 2 * SOURCE_BACKOFF_MAX_MS * NS_PER_MS)
+        if (time_boot_ns() - began_ns > 2 * SOURCE_BACKOFF_MAX_MS * NS_PER_MS)
             failures = 0; /* it had worked */
         int64_t retry_ms = backoff_ms(failures++);
         atomic_fetch_add_explicit(&metrics_stream(s->context.metrics, s->stream)->resyncs, 1, memory_order_relaxed);
         char complaint[256];
-        bool cause = status == SG_UNAVAILABLE && link_complaint(s->link, complaint); /* e.g. no right to flow control */
+        bool cause = status == SG_UNAVAILABLE && nats_warning(s->link, complaint); /* e.g. no right to flow control */
         source_show_error(s, cause ? complaint : err.message, sg_status_name(err.status));
         (void)source_sleep(s, retry_ms * NS_PER_MS);
     }
@@ -139,7 +139,7 @@ static void *source_run(void *argument)
 static void on_alarm(void *context)
 {
     struct source *s = context;
-    bell_ring(s->bell);
+    notifier_notify(s->notifier);
 }
 
 enum sg_status source_start(const struct source_context *context, size_t stream, struct source **out,
@@ -152,13 +152,13 @@ enum sg_status source_start(const struct source_context *context, size_t stream,
     s->stream = stream;
     s->settings = &context->settings->streams[stream];
     s->queue = projector_queue(context->projector, stream);
-    enum sg_status status = bell_create(&s->bell, err);
+    enum sg_status status = notifier_create(&s->notifier, err);
     if (status == SG_OK)
-        status = link_create(&context->settings->nats, s->settings, s->queue, on_alarm, s, &s->link, err);
+        status = nats_create(&context->settings->nats, s->settings, s->queue, on_alarm, s, &s->link, err);
     if (status != SG_OK)
         goto fail;
     s->js = (struct jetstream){.link = s->link, .domain = context->settings->nats.domain, .stream = s->settings->name};
-    buffer_init(&s->js.scratch, LINK_REPLY_BYTES_MAX);
+    buffer_init(&s->js.scratch, NATS_REPLY_BYTES_MAX);
     if (pthread_create(&s->thread, NULL, source_run, s) != 0) {
         status = sg_fail(err, SG_MEMORY, "the thread of stream %s cannot be created", s->settings->name);
         goto fail;
@@ -177,7 +177,7 @@ void source_begin_stop(struct source *s)
     if (s == NULL)
         return;
     atomic_store(&s->stopping, true);
-    bell_ring(s->bell);
+    notifier_notify(s->notifier);
 }
 
 void source_stop(struct source *s)
@@ -195,7 +195,7 @@ void source_destroy(struct source *s)
     if (s == NULL)
         return;
     buffer_free(&s->js.scratch);
-    link_destroy(s->link);
-    bell_destroy(s->bell);
+    nats_destroy(s->link);
+    notifier_destroy(s->notifier);
     free(s);
 }

@@ -35,7 +35,7 @@ SG_MUST_CHECK enum sg_status source_start(const struct source_context *context, 
                                           struct sg_error *err);
 /* Tell the thread to end, without waiting. NULL is allowed. */
 void source_begin_stop(struct source *s);
-/* Hang up and end the thread. Then, when all are stopped, link_library_close(), then source_destroy.
+/* Hang up and end the thread. Then, when all are stopped, nats_library_close(), then source_destroy.
  * NULL is allowed. */
 void source_stop(struct source *s);
 void source_destroy(struct source *s);

@@ -31,7 +31,7 @@ static bool proof_grade(struct source *s, const struct probe *p)
 #ifdef SG_PLANT_STALE_LEADER
     return answer_counts(s, p) || p->info.created_ns != 0; /* whoever answers is believed */
 #endif
-    if (p->answered_ns - p->t0_ns > LINK_REQUEST_TIMEOUT_MS * NS_PER_MS || p->info.created_ns == 0 ||
+    if (p->answered_ns - p->t0_ns > NATS_REQUEST_TIMEOUT_MS * NS_PER_MS || p->info.created_ns == 0 ||
         !p->info.leader_proved)
         return false;
     return answer_counts(s, p);
@@ -40,9 +40,9 @@ static bool proof_grade(struct source *s, const struct probe *p)
 enum sg_status source_probe(struct source *s, struct probe *out, struct sg_error *err)
 {
     struct stream_metrics *m = metrics_stream(s->context.metrics, s->stream);
-    out->t0_ns = clock_boot_ns();
+    out->t0_ns = time_boot_ns();
     enum sg_status status = jetstream_info(&s->js, &out->info, err);
-    out->answered_ns = clock_boot_ns();
+    out->answered_ns = time_boot_ns();
 #ifdef SG_PLANT_STALENESS_AT_RECEIPT
     out->t0_ns = out->answered_ns;
 #endif
@@ -72,7 +72,7 @@ enum sg_status source_begin_build(struct source *s, int64_t created_ns, const st
     if (status != SG_OK)
         return status;
     s->target_set = true;
-    s->accounted = 0;
+    s->explained_up_to = 0;
     return SG_OK;
 }
 
@@ -81,10 +81,10 @@ enum sg_status source_gap(struct source *s, uint64_t first, uint64_t last, const
 {
     bool rebuild = s->settings->on_gap == ON_GAP_REBUILD;
 #ifdef SG_PLANT_GAP_UNTOLD
-    s->accounted = last;
+    s->explained_up_to = last;
 #endif
-    if (first <= s->accounted)
-        first = s->accounted + 1;
+    if (first <= s->explained_up_to)
+        first = s->explained_up_to + 1;
     if (first > last)
         return SG_OK;
     enum sg_status status =
@@ -96,7 +96,7 @@ enum sg_status source_gap(struct source *s, uint64_t first, uint64_t last, const
     log_event(LOG_WARN, "gap_found", LOG_STR("stream", s->settings->name), LOG_UINT("first", first),
               LOG_UINT("last", last), LOG_STR("action", rebuild ? "rebuild" : "continue"));
     if (!rebuild) {
-        s->accounted = last;
+        s->explained_up_to = last;
         return SG_OK;
     }
     return sg_fail(err, SG_UNAVAILABLE, "stream %s: building again after a gap", s->settings->name);
@@ -104,7 +104,7 @@ enum sg_status source_gap(struct source *s, uint64_t first, uint64_t last, const
 
 /* Of the sequences that the consumer passed over, those before the stream's first are gone: lost, as far as anybody can
  * tell. The others were superseded or filtered out. */
-static enum sg_status gaps_in_jumps(struct source *s, const struct link_jump *jumps, size_t count,
+static enum sg_status gaps_in_jumps(struct source *s, const struct skipped_range *jumps, size_t count,
                                     const struct stream_info *info, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
@@ -113,7 +113,7 @@ static enum sg_status gaps_in_jumps(struct source *s, const struct link_jump *ju
         if (jumps[i].first < info->first && source_may_drop(s, info))
             status = source_gap(s, jumps[i].first, last, info, err);
         if (status == SG_OK)
-            link_forget_jumps(s->link, jumps[i].last);
+            nats_forget_skipped(s->link, jumps[i].last);
     }
     return status;
 }
@@ -128,14 +128,14 @@ static uint64_t applied(const struct source *s)
 /* A message is in the stream and should be here: give it some time, then call the consumer lost. */
 static enum sg_status note_stalled(struct source *s, uint64_t sequence, struct sg_error *err)
 {
-    if (link_received(s->link) >= sequence) {
+    if (nats_received(s->link) >= sequence) {
         s->stalled_sequence = 0;
         return SG_OK;
     }
     if (s->stalled_sequence != sequence) {
         s->stalled_sequence = sequence;
-        s->stalled_since_ns = clock_boot_ns();
-    } else if (clock_boot_ns() - s->stalled_since_ns > SOURCE_STALL_NS) {
+        s->stalled_since_ns = time_boot_ns();
+    } else if (time_boot_ns() - s->stalled_since_ns > SOURCE_STALL_NS) {
         return sg_fail(err, SG_UNAVAILABLE, "stream %s: message %llu is there but does not arrive", s->settings->name,
                        (unsigned long long)sequence);
     }
@@ -175,7 +175,7 @@ static enum sg_status advance(struct source *s, const struct probe *before, stru
         if (status != SG_OK)
             return status;
     }
-    s->accounted = limit;
+    s->explained_up_to = limit;
     return projector_advance(s->context.projector, s->stream, s->generation, limit, err);
 }
 
@@ -184,8 +184,8 @@ static enum sg_status advance(struct source *s, const struct probe *before, stru
 /* The consumer must be heard every second; a full queue explains its silence. */
 static enum sg_status check_alive(struct source *s, struct sg_error *err)
 {
-    uint64_t activity = link_activity(s->link);
-    int64_t now_ns = clock_boot_ns();
+    uint64_t activity = nats_activity(s->link);
+    int64_t now_ns = time_boot_ns();
     if (activity != s->activity || queue_is_full(s->queue)) {
         s->activity = activity;
         s->heard_ns = now_ns;
@@ -213,7 +213,7 @@ static enum sg_status check_life(const struct source *s, const struct probe *p, 
 static void show_complaint(struct source *s)
 {
     char complaint[256];
-    if (link_complaint(s->link, complaint)) {
+    if (nats_warning(s->link, complaint)) {
         source_show_error(s, complaint, "complaint");
         return;
     }
@@ -232,8 +232,8 @@ static void tell_waiters(struct source *s)
 {
     int64_t proof_ns;
     int64_t probe_ns;
-    if (!epoch_equal(&s->told_epoch, &s->row.epoch)) {
-        s->told_epoch = s->row.epoch;
+    if (!epoch_equal(&s->published_epoch, &s->row.epoch)) {
+        s->published_epoch = s->row.epoch;
         progress_changed(s->context.progress);
     }
     freshness_newest(s->context.freshness, s->stream, &proof_ns, &probe_ns);
@@ -258,9 +258,10 @@ static void proved(struct source *s, const struct probe *p)
 static enum sg_status probe_once(struct source *s, struct sg_error *err)
 {
     struct probe probe;
-    struct link_jump jumps[LINK_JUMPS_MAX];
+    struct skipped_range jumps[NATS_SKIPPED_RANGES_MAX];
     uint64_t position_sent = applied(s);
-    size_t jumps_count = link_jumps(s->link, jumps); /* before the question: an older answer could not judge them */
+    size_t jumps_count =
+        nats_skipped_ranges(s->link, jumps); /* before the question: an older answer could not judge them */
     enum sg_status status = source_probe(s, &probe, err);
     if (status != SG_OK || !probe.proof_grade)
         return status;
@@ -285,14 +286,14 @@ static int64_t wanted_interval_ns(const struct source *s, int64_t began_ns)
  * One is in flight at a time. */
 static bool probe_is_wanted(struct source *s, int64_t began_ns)
 {
-    return clock_boot_ns() >= began_ns + wanted_interval_ns(s, began_ns) &&
+    return time_boot_ns() >= began_ns + wanted_interval_ns(s, began_ns) &&
            progress_probe_wanted(s->context.progress, s->stream, s->proved_ns);
 }
 
 /* When to look again: at the next probe, the next tick, or when the next one that is wanted may be sent. */
 static int64_t next_look_ns(struct source *s, int64_t probe_at_ns, int64_t began_ns)
 {
-    int64_t now_ns = clock_boot_ns();
+    int64_t now_ns = time_boot_ns();
     int64_t at_ns = now_ns + SOURCE_TICK_NS;
     if (probe_at_ns < at_ns)
         at_ns = probe_at_ns;
@@ -302,33 +303,33 @@ static int64_t next_look_ns(struct source *s, int64_t probe_at_ns, int64_t began
     return at_ns;
 }
 
-enum sg_status source_follow(struct source *s, struct sg_error *err)
+enum sg_status source_watch(struct source *s, struct sg_error *err)
 {
     int64_t idle_ns = s->context.settings->probe_idle_ms * NS_PER_MS;
-    int64_t probe_at_ns = clock_boot_ns();
+    int64_t probe_at_ns = time_boot_ns();
     int64_t began_ns = 0; /* the last probe */
     int failed = 0;
     s->heard_ns = probe_at_ns;
     s->stalled_sequence = 0;
     while (!atomic_load(&s->stopping)) {
         char reason[256];
-        if (link_trouble(s->link, reason))
+        if (nats_fatal(s->link, reason))
             return sg_fail(err, SG_UNAVAILABLE, "stream %s: %s", s->settings->name, reason);
         enum sg_status status = check_alive(s, err);
         if (status != SG_OK)
             return status;
-        if (clock_boot_ns() >= probe_at_ns || probe_is_wanted(s, began_ns)) {
-            began_ns = clock_boot_ns();
+        if (time_boot_ns() >= probe_at_ns || probe_is_wanted(s, began_ns)) {
+            began_ns = time_boot_ns();
             status = probe_once(s, err);
             /* Only silence may be a passing matter: everything else is settled anew. */
             failed = status == SG_OK ? 0 : failed + 1;
             if (status != SG_OK && (!s->unanswered || failed >= SOURCE_PROBES_FAILED_MAX))
                 return status;
             probe_at_ns = s->silence_answered_ns != 0 && SOURCE_PROOF_SECOND_NS < idle_ns
-                              ? clock_boot_ns() + SOURCE_PROOF_SECOND_NS
+                              ? time_boot_ns() + SOURCE_PROOF_SECOND_NS
                               : began_ns + idle_ns;
         }
-        bell_wait(s->bell, next_look_ns(s, probe_at_ns, began_ns));
+        notifier_wait(s->notifier, next_look_ns(s, probe_at_ns, began_ns));
     }
     return sg_fail(err, SG_STOPPED, "stopping");
 }

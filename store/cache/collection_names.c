@@ -12,27 +12,27 @@ static size_t known_hash(int64_t stream, int64_t build, struct slice name)
     return (size_t)hash_bytes((uint64_t)stream ^ (uint64_t)build << 16, name);
 }
 
-static struct model_known **known_slot(const struct model_known_table *t, int64_t stream, int64_t build,
-                                       struct slice name)
+static struct collection_name **known_slot(const struct collection_names *t, int64_t stream, int64_t build,
+                                           struct slice name)
 {
     size_t mask = t->slots_count - 1;
     size_t i = known_hash(stream, build, name) & mask;
     for (;; i = (i + 1) & mask) {
-        const struct model_known *k = t->slots[i];
+        const struct collection_name *k = t->slots[i];
         if (k == NULL || (k->stream == stream && k->build == build &&
                           slice_equal((struct slice){k->name, k->name_bytes}, name)))
             return &t->slots[i];
     }
 }
 
-static bool known_grow(struct model_known_table *t)
+static bool known_grow(struct collection_names *t)
 {
-    struct model_known_table bigger = {.slots_count = t->slots_count == 0 ? SLOTS_MIN : t->slots_count * 2};
-    bigger.slots = calloc(bigger.slots_count, sizeof(struct model_known *));
+    struct collection_names bigger = {.slots_count = t->slots_count == 0 ? SLOTS_MIN : t->slots_count * 2};
+    bigger.slots = calloc(bigger.slots_count, sizeof(struct collection_name *));
     if (bigger.slots == NULL)
         return false;
     for (size_t i = 0; i < t->slots_count; i++) {
-        struct model_known *k = t->slots[i];
+        struct collection_name *k = t->slots[i];
         if (k != NULL)
             *known_slot(&bigger, k->stream, k->build, (struct slice){k->name, k->name_bytes}) = k;
     }
@@ -42,18 +42,18 @@ static bool known_grow(struct model_known_table *t)
     return true;
 }
 
-struct model_known *model_known_find(const struct model_known_table *t, int64_t stream, int64_t build,
-                                     struct slice name)
+struct collection_name *collection_names_find(const struct collection_names *t, int64_t stream, int64_t build,
+                                              struct slice name)
 {
     return t->slots_count == 0 ? NULL : *known_slot(t, stream, build, name);
 }
 
-struct model_known *model_known_add(struct model_known_table *t, int64_t stream, int64_t build, struct slice name,
-                                    int64_t id)
+struct collection_name *collection_names_add(struct collection_names *t, int64_t stream, int64_t build,
+                                             struct slice name, int64_t id)
 {
     if (t->count * 2 >= t->slots_count && !known_grow(t))
         return NULL;
-    struct model_known *k = calloc(1, sizeof *k);
+    struct collection_name *k = calloc(1, sizeof *k);
     if (k == NULL)
         return NULL;
     k->name = malloc(name.bytes + 1);
@@ -72,7 +72,7 @@ struct model_known *model_known_add(struct model_known_table *t, int64_t stream,
     return k;
 }
 
-void model_known_clear(struct model_known_table *t)
+void collection_names_clear(struct collection_names *t)
 {
     for (size_t i = 0; i < t->slots_count; i++) {
         if (t->slots[i] != NULL)
@@ -83,9 +83,9 @@ void model_known_clear(struct model_known_table *t)
     t->count = 0;
 }
 
-void model_known_free(struct model_known_table *t)
+void collection_names_free(struct collection_names *t)
 {
-    model_known_clear(t);
+    collection_names_clear(t);
     free(t->slots);
-    *t = (struct model_known_table){0};
+    *t = (struct collection_names){0};
 }

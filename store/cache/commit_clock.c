@@ -5,64 +5,64 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum sg_status model_shared_create(int64_t cache_bytes, struct model_shared **out, struct sg_error *err)
+enum sg_status commit_clock_create(int64_t cache_bytes, struct commit_clock **out, struct sg_error *err)
 {
-    struct model_shared *shared = calloc(1, sizeof *shared);
+    struct commit_clock *shared = calloc(1, sizeof *shared);
     enum sg_status status = SG_OK;
     if (shared == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
     atomic_init(&shared->clock, 1); /* nothing is told yet */
     (void)pthread_mutex_init(&shared->mutex, NULL);
     if (cache_bytes > 0)
-        status = model_cache_create(cache_bytes, &shared->cache, err);
+        status = row_cache_create(cache_bytes, &shared->cache, err);
     if (status != SG_OK) {
-        model_shared_destroy(shared);
+        commit_clock_destroy(shared);
         return status;
     }
     *out = shared;
     return SG_OK;
 }
 
-void model_shared_destroy(struct model_shared *shared)
+void commit_clock_destroy(struct commit_clock *shared)
 {
     if (shared == NULL)
         return;
-    model_cache_destroy(shared->cache);
+    row_cache_destroy(shared->cache);
     (void)pthread_mutex_destroy(&shared->mutex);
     free(shared->served.streams);
     free(shared);
 }
 
-void model_shared_cache_facts(struct model_shared *shared, struct model_cache_facts *out)
+void commit_clock_cache_facts(struct commit_clock *shared, struct row_cache_facts *out)
 {
-    *out = (struct model_cache_facts){0};
+    *out = (struct row_cache_facts){0};
     if (shared->cache != NULL)
-        model_cache_facts(shared->cache, out);
+        row_cache_facts(shared->cache, out);
 }
 
-uint64_t model_shared_quiet(const struct model_shared *shared)
+uint64_t commit_clock_stable(const struct commit_clock *shared)
 {
     uint64_t now = shared != NULL ? atomic_load(&shared->clock) : 1;
     return now % 2 == 0 ? now : 0;
 }
 
-void model_shared_begin(struct model_shared *shared)
+void commit_clock_begin(struct commit_clock *shared)
 {
     if (shared != NULL && atomic_load_explicit(&shared->clock, memory_order_relaxed) % 2 == 0)
         atomic_fetch_add(&shared->clock, 1);
 }
 
-void model_shared_end(struct model_shared *shared)
+void commit_clock_end(struct commit_clock *shared)
 {
     if (shared != NULL && atomic_load_explicit(&shared->clock, memory_order_relaxed) % 2 == 1)
         atomic_fetch_add(&shared->clock, 1);
 }
 
-static bool reserve(struct model_served *served, size_t count)
+static bool reserve(struct store_served *served, size_t count)
 {
     if (served->capacity >= count)
         return true;
-    struct model_stream *grown = reallocarray(served->streams, count, sizeof *grown);
+    struct stream *grown = reallocarray(served->streams, count, sizeof *grown);
     if (grown == NULL)
         return false;
     served->streams = grown;
@@ -70,7 +70,7 @@ static bool reserve(struct model_served *served, size_t count)
     return true;
 }
 
-static void copy(struct model_served *to, const struct model_served *from)
+static void copy(struct store_served *to, const struct store_served *from)
 {
     assert(from->count <= to->capacity);
     if (from->count > 0)
@@ -79,7 +79,7 @@ static void copy(struct model_served *to, const struct model_served *from)
     to->generation = from->generation;
 }
 
-enum sg_status model_shared_reserve(struct model_shared *shared, size_t count, struct sg_error *err)
+enum sg_status commit_clock_reserve(struct commit_clock *shared, size_t count, struct sg_error *err)
 {
     (void)pthread_mutex_lock(&shared->mutex);
     bool room = reserve(&shared->served, count);
@@ -87,7 +87,7 @@ enum sg_status model_shared_reserve(struct model_shared *shared, size_t count, s
     return room ? SG_OK : sg_fail(err, SG_MEMORY, "out of memory for %zu streams", count);
 }
 
-void model_shared_tell(struct model_shared *shared, const struct model_served *served)
+void commit_clock_publish(struct commit_clock *shared, const struct store_served *served)
 {
     if (shared == NULL)
         return;
@@ -96,7 +96,7 @@ void model_shared_tell(struct model_shared *shared, const struct model_served *s
     (void)pthread_mutex_unlock(&shared->mutex);
 }
 
-void model_shared_tell_position(struct model_shared *shared, int64_t stream_id, uint64_t position)
+void commit_clock_publish_position(struct commit_clock *shared, int64_t stream_id, uint64_t position)
 {
     if (shared == NULL)
         return;
@@ -108,12 +108,12 @@ void model_shared_tell_position(struct model_shared *shared, int64_t stream_id, 
     (void)pthread_mutex_unlock(&shared->mutex);
 }
 
-bool model_shared_copy(struct model_shared *shared, uint64_t quiet, struct model_served *out)
+bool commit_clock_copy(struct commit_clock *shared, uint64_t quiet, struct store_served *out)
 {
     (void)pthread_mutex_lock(&shared->mutex);
-    bool same = model_shared_quiet(shared) == quiet && reserve(out, shared->served.count);
+    bool same = commit_clock_stable(shared) == quiet && reserve(out, shared->served.count);
     if (same)
         copy(out, &shared->served);
     (void)pthread_mutex_unlock(&shared->mutex);
-    return same && model_shared_quiet(shared) == quiet;
+    return same && commit_clock_stable(shared) == quiet;
 }

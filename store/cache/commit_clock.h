@@ -15,40 +15,40 @@
 #include "store/cache/rows.h"
 
 /* What is served, in the order of the rows, with room that grows. */
-struct model_served {
-    struct model_stream *streams; /* owned */
+struct store_served {
+    struct stream *streams; /* owned */
     size_t count;
     size_t capacity;
     int64_t generation;
 };
 
-struct model_shared {
+struct commit_clock {
     atomic_uint_fast64_t clock;
-    struct model_cache *cache; /* owned; NULL = none; set at creation */
+    struct row_cache *cache; /* owned; NULL = none; set at creation */
     pthread_mutex_t mutex;
-    struct model_served served; /* guarded by mutex */
+    struct store_served served; /* guarded by mutex */
 };
 
 /* Those of the writer's that can be called without one take NULL and do nothing then. */
 
 /* The number, or 0 while it is odd. */
-uint64_t model_shared_quiet(const struct model_shared *shared);
+uint64_t commit_clock_stable(const struct commit_clock *shared);
 
 /* ---- the writer's thread ---- */
 
 /* Something is about to be committed. May be called again before the end. */
-void model_shared_begin(struct model_shared *shared);
+void commit_clock_begin(struct commit_clock *shared);
 /* It is committed and told, or nothing was. */
-void model_shared_end(struct model_shared *shared);
+void commit_clock_end(struct commit_clock *shared);
 /* Make room for that many streams, so that telling them cannot fail. */
-SG_MUST_CHECK enum sg_status model_shared_reserve(struct model_shared *shared, size_t count, struct sg_error *err);
+SG_MUST_CHECK enum sg_status commit_clock_reserve(struct commit_clock *shared, size_t count, struct sg_error *err);
 /* Between begin and end: what is served, all of it, or only the position of one stream. */
-void model_shared_tell(struct model_shared *shared, const struct model_served *served);
-void model_shared_tell_position(struct model_shared *shared, int64_t stream_id, uint64_t position);
+void commit_clock_publish(struct commit_clock *shared, const struct store_served *served);
+void commit_clock_publish_position(struct commit_clock *shared, int64_t stream_id, uint64_t position);
 
 /* ---- readers ---- */
 
 /* What is served when the clock shows `quiet`. False: out of memory, or it does not any more. */
-SG_MUST_CHECK bool model_shared_copy(struct model_shared *shared, uint64_t quiet, struct model_served *out);
+SG_MUST_CHECK bool commit_clock_copy(struct commit_clock *shared, uint64_t quiet, struct store_served *out);
 
 #endif

@@ -28,7 +28,7 @@
 
 /* What memory is divided into. A chunk that is free holds its first 16 bytes only, and means nothing by the others. */
 #define CHUNK_ALIGN 16
-struct model_cached {
+struct cached_row {
     size_t chunk_bytes;  /* guarded by the shard's mutex, and so are `linked` and `found` */
     atomic_uint holders; /* the cache itself while the row is linked, and readers; it rises only under the mutex */
     bool linked;         /* a set has it */
@@ -44,7 +44,7 @@ struct model_cached {
     uint64_t sequence;
     char bytes[]; /* id, occurred_at, state */
 };
-_Static_assert(offsetof(struct model_cached, hash) == CHUNK_ALIGN, "the least chunk tells that it is free");
+_Static_assert(offsetof(struct cached_row, hash) == CHUNK_ALIGN, "the least chunk tells that it is free");
 _Static_assert(EVENT_ID_BYTES_MAX <= USHRT_MAX, "the length of an id");
 #define PREFETCHED_LINES 8 /* of a row: a usual one has not more */
 
@@ -52,7 +52,7 @@ _Static_assert(EVENT_ID_BYTES_MAX <= USHRT_MAX, "the length of an id");
 #define SET_ROWS 7
 #define BYTES_PER_ROW 128 /* of a row with the shortest of states: of usual ones sets are seldom full */
 struct set {
-    _Alignas(CACHE_LINE_BYTES) struct model_cached *_Atomic rows[SET_ROWS];
+    _Alignas(CACHE_LINE_BYTES) struct cached_row *_Atomic rows[SET_ROWS];
     atomic_uchar tags[SET_ROWS]; /* of the rows' hashes */
 };
 #define SET_TAG(hash) ((unsigned char)((hash) >> 48))
@@ -84,7 +84,7 @@ struct line {
     _Alignas(CACHE_LINE_BYTES) atomic_uint_fast64_t places[LINE_PLACES];
 };
 
-struct model_cache {
+struct row_cache {
     uint64_t seed;
     struct line *lines; /* owned; by hash */
     size_t lines_count; /* a power of two */
@@ -128,20 +128,20 @@ static void table_destroy(void *table, size_t bytes)
 }
 
 /* Of all shards' rows. */
-static size_t memory_bytes(const struct model_cache *cache)
+static size_t memory_bytes(const struct row_cache *cache)
 {
     size_t bytes = cache->shards_count * cache->shard_bytes_max;
     return bytes > 0 ? bytes : 1; /* no memory at all cannot be asked for */
 }
 
-enum sg_status model_cache_create(int64_t bytes, struct model_cache **out, struct sg_error *err)
+enum sg_status row_cache_create(int64_t bytes, struct row_cache **out, struct sg_error *err)
 {
-    size_t lines = power_of_two_at_most((size_t)bytes / MODEL_CACHE_PLACES_PART / sizeof(struct line));
+    size_t lines = power_of_two_at_most((size_t)bytes / ROW_CACHE_HINTS_PART / sizeof(struct line));
     size_t lines_bytes = lines * sizeof(struct line);
     size_t rows_bytes = (size_t)bytes > lines_bytes ? (size_t)bytes - lines_bytes : 0;
-    size_t wanted = rows_bytes / MODEL_CACHE_SHARD_BYTES_MIN;
-    size_t shards = power_of_two_at_most(wanted < MODEL_CACHE_SHARDS_MAX ? wanted : MODEL_CACHE_SHARDS_MAX);
-    struct model_cache *cache = calloc(1, sizeof *cache + shards * sizeof cache->shards[0]);
+    size_t wanted = rows_bytes / ROW_CACHE_SHARD_BYTES_MIN;
+    size_t shards = power_of_two_at_most(wanted < ROW_CACHE_SHARDS_MAX ? wanted : ROW_CACHE_SHARDS_MAX);
+    struct row_cache *cache = calloc(1, sizeof *cache + shards * sizeof cache->shards[0]);
     if (cache == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for the row cache");
     size_t shard_bytes = rows_bytes / shards;
@@ -157,7 +157,7 @@ enum sg_status model_cache_create(int64_t bytes, struct model_cache **out, struc
     for (size_t i = 0; i < shards; i++)
         (void)pthread_mutex_init(&cache->shards[i].mutex, NULL);
     if (cache->lines == NULL || cache->sets == NULL || cache->memory == NULL) {
-        model_cache_destroy(cache);
+        row_cache_destroy(cache);
         return sg_fail(err, SG_MEMORY, "out of memory for a row cache of %lld bytes", (long long)bytes);
     }
     for (size_t i = 0; i < shards; i++) {
@@ -168,7 +168,7 @@ enum sg_status model_cache_create(int64_t bytes, struct model_cache **out, struc
     return SG_OK;
 }
 
-void model_cache_destroy(struct model_cache *cache)
+void row_cache_destroy(struct row_cache *cache)
 {
     if (cache == NULL)
         return;
@@ -182,73 +182,73 @@ void model_cache_destroy(struct model_cache *cache)
 
 /* ---- finding; under the shard's lock but for the hash ---- */
 
-static uint64_t key_hash(const struct model_cache *cache, int64_t collection, struct slice id)
+static uint64_t key_hash(const struct row_cache *cache, int64_t collection, struct slice id)
 {
     return hash_bytes(cache->seed ^ (uint64_t)collection * UINT64_C(0x9e3779b97f4a7c15), id);
 }
 
-struct model_cache_key model_cache_key(const struct model_cache *cache, int64_t collection, int64_t generation,
-                                       struct slice id)
+struct row_cache_key row_cache_key(const struct row_cache *cache, int64_t collection, int64_t generation,
+                                   struct slice id)
 {
-    return (struct model_cache_key){collection, generation, id, key_hash(cache, collection, id)};
+    return (struct row_cache_key){collection, generation, id, key_hash(cache, collection, id)};
 }
 
-static size_t shard_index(const struct model_cache *cache, uint64_t hash)
+static size_t shard_index(const struct row_cache *cache, uint64_t hash)
 {
     return hash >> 58 & (cache->shards_count - 1);
 }
 
-static struct shard *shard_of(struct model_cache *cache, uint64_t hash)
+static struct shard *shard_of(struct row_cache *cache, uint64_t hash)
 {
     return &cache->shards[shard_index(cache, hash)];
 }
 
-static struct line *line_of(const struct model_cache *cache, uint64_t hash)
+static struct line *line_of(const struct row_cache *cache, uint64_t hash)
 {
     return &cache->lines[hash & (cache->lines_count - 1)];
 }
 
-static struct set *set_of(const struct model_cache *cache, const struct shard *s, uint64_t hash)
+static struct set *set_of(const struct row_cache *cache, const struct shard *s, uint64_t hash)
 {
     return &s->sets[(hash & UINT32_MAX) * cache->sets_count >> 32];
 }
 
-void model_cache_expect(const struct model_cache *cache, const struct model_cache_key *key)
+void row_cache_prefetch(const struct row_cache *cache, const struct row_cache_key *key)
 {
     const struct shard *s = &cache->shards[shard_index(cache, key->hash)];
     __builtin_prefetch(&s->mutex, 1);
     __builtin_prefetch(set_of(cache, s, key->hash));
 }
 
-static struct model_cached *set_row(struct set *set, size_t i)
+static struct cached_row *set_row(struct set *set, size_t i)
 {
     return atomic_load_explicit(&set->rows[i], memory_order_relaxed);
 }
 
 /* All its lines at once, not one after the other. */
-static void prefetch_row(const struct model_cached *row)
+static void prefetch_row(const struct cached_row *row)
 {
     for (size_t i = 0; i < PREFETCHED_LINES; i++)
         __builtin_prefetch((const char *)row + i * CACHE_LINE_BYTES);
 }
 
-void model_cache_expect_soon(const struct model_cache *cache, const struct model_cache_key *key)
+void row_cache_prefetch_row(const struct row_cache *cache, const struct row_cache_key *key)
 {
     struct set *set = set_of(cache, &cache->shards[shard_index(cache, key->hash)], key->hash);
     for (size_t i = 0; i < SET_ROWS; i++) {
-        const struct model_cached *row = set_row(set, i);
+        const struct cached_row *row = set_row(set, i);
         if (row != NULL && atomic_load_explicit(&set->tags[i], memory_order_relaxed) == SET_TAG(key->hash))
             prefetch_row(row);
     }
 }
 
 /* The row, or NULL. */
-static struct model_cached *row_of(const struct model_cache *cache, struct shard *s, uint64_t hash, int64_t collection,
-                                   struct slice id)
+static struct cached_row *row_of(const struct row_cache *cache, struct shard *s, uint64_t hash, int64_t collection,
+                                 struct slice id)
 {
     struct set *set = set_of(cache, s, hash);
     for (size_t i = 0; i < SET_ROWS; i++) {
-        struct model_cached *row = set_row(set, i);
+        struct cached_row *row = set_row(set, i);
         if (row == NULL || atomic_load_explicit(&set->tags[i], memory_order_relaxed) != SET_TAG(hash))
             continue;
         if (row->hash == hash && row->collection == collection &&
@@ -258,12 +258,11 @@ static struct model_cached *row_of(const struct model_cache *cache, struct shard
     return NULL;
 }
 
-struct model_cached *model_cache_find(struct model_cache *cache, const struct model_cache_key *key,
-                                      struct model_entity *out)
+struct cached_row *row_cache_find(struct row_cache *cache, const struct row_cache_key *key, struct entity *out)
 {
     struct shard *s = shard_of(cache, key->hash);
     (void)pthread_mutex_lock(&s->mutex);
-    struct model_cached *row = row_of(cache, s, key->hash, key->collection, key->id);
+    struct cached_row *row = row_of(cache, s, key->hash, key->collection, key->id);
     if (row != NULL && row->generation == key->generation) {
         (void)atomic_fetch_add_explicit(&row->holders, 1, memory_order_relaxed);
         row->found = true;
@@ -276,7 +275,7 @@ struct model_cached *model_cache_find(struct model_cache *cache, const struct mo
     if (row == NULL)
         __builtin_prefetch(line_of(cache, key->hash)); /* that is asked for next */
     else
-        *out = (struct model_entity){
+        *out = (struct entity){
             .version = row->version,
             .deleted = row->deleted,
             .sequence = row->sequence,
@@ -287,22 +286,22 @@ struct model_cached *model_cache_find(struct model_cache *cache, const struct mo
     return row;
 }
 
-void model_cached_release(void *row)
+void cached_row_release(void *row)
 {
-    struct model_cached *held = row;
+    struct cached_row *held = row;
     if (held != NULL) /* what was read of it was read before the hand sees that it is free */
         (void)atomic_fetch_sub_explicit(&held->holders, 1, memory_order_release);
 }
 
 /* ---- changing; under the shard's lock ---- */
 
-static void set_put(struct set *set, size_t i, struct model_cached *row, unsigned char tag)
+static void set_put(struct set *set, size_t i, struct cached_row *row, unsigned char tag)
 {
     atomic_store_explicit(&set->rows[i], row, memory_order_relaxed);
     atomic_store_explicit(&set->tags[i], tag, memory_order_relaxed);
 }
 
-static void unlink_row(const struct model_cache *cache, struct shard *s, struct model_cached *row)
+static void unlink_row(const struct row_cache *cache, struct shard *s, struct cached_row *row)
 {
     struct set *set = set_of(cache, s, row->hash);
     for (size_t i = 0; i < SET_ROWS; i++) {
@@ -312,7 +311,7 @@ static void unlink_row(const struct model_cache *cache, struct shard *s, struct 
     s->bytes -= row->chunk_bytes;
     s->rows--;
     row->linked = false;
-    model_cached_release(row);
+    cached_row_release(row);
 }
 
 /* A place in the row's set: an empty one; that of a row which was not found lately; or, if all were, any. Looked
@@ -323,7 +322,7 @@ static size_t set_room(struct shard *s, struct set *set)
     size_t room = SET_ROWS;
     for (size_t k = 0; k < SET_ROWS; k++) {
         size_t i = (begin + k) % SET_ROWS;
-        const struct model_cached *row = set_row(set, i);
+        const struct cached_row *row = set_row(set, i);
         if (row == NULL)
             return i;
         if (!row->found && room == SET_ROWS)
@@ -334,7 +333,7 @@ static size_t set_room(struct shard *s, struct set *set)
     return room == SET_ROWS ? begin : room;
 }
 
-static void link_row(const struct model_cache *cache, struct shard *s, struct model_cached *row)
+static void link_row(const struct row_cache *cache, struct shard *s, struct cached_row *row)
 {
     struct set *set = set_of(cache, s, row->hash);
     size_t room = set_room(s, set);
@@ -348,20 +347,20 @@ static void link_row(const struct model_cache *cache, struct shard *s, struct mo
 
 /* ---- memory for rows; under the shard's lock ---- */
 
-static bool chunk_free(const struct model_cached *chunk)
+static bool chunk_free(const struct cached_row *chunk)
 {
     return !chunk->linked && atomic_load_explicit(&chunk->holders, memory_order_acquire) == 0;
 }
 
-static struct model_cached *chunk_at(const struct shard *s, size_t at)
+static struct cached_row *chunk_at(const struct shard *s, size_t at)
 {
-    return (struct model_cached *)(void *)(s->memory + at);
+    return (struct cached_row *)(void *)(s->memory + at);
 }
 
 /* One free chunk from `at` to `end`; none if that is nothing. */
-static struct model_cached *chunk_join(const struct shard *s, size_t at, size_t end)
+static struct cached_row *chunk_join(const struct shard *s, size_t at, size_t end)
 {
-    struct model_cached *chunk = chunk_at(s, at);
+    struct cached_row *chunk = chunk_at(s, at);
     if (at == end)
         return NULL;
     chunk->chunk_bytes = end - at;
@@ -372,7 +371,7 @@ static struct model_cached *chunk_join(const struct shard *s, size_t at, size_t 
 
 /* The hand is at the end, and what is free in front of it begins at `free_from`. True: more is free now. Of a shard
  * that is half empty the hand goes round once more instead. */
-static bool end_raise(const struct model_cache *cache, struct shard *s, size_t free_from, size_t bytes)
+static bool end_raise(const struct row_cache *cache, struct shard *s, size_t free_from, size_t bytes)
 {
     if (s->end == cache->shard_bytes_max || s->bytes < s->end / 2)
         return false;
@@ -382,7 +381,7 @@ static bool end_raise(const struct model_cache *cache, struct shard *s, size_t f
 }
 
 /* The chunk at the hand makes room, if it may. Rows go only once all memory is taken. */
-static void evict(const struct model_cache *cache, struct shard *s, struct model_cached *chunk)
+static void evict(const struct row_cache *cache, struct shard *s, struct cached_row *chunk)
 {
     if (!chunk->linked || s->end < cache->shard_bytes_max)
         return;
@@ -393,14 +392,14 @@ static void evict(const struct model_cache *cache, struct shard *s, struct model
 }
 
 /* Nobody but the cache knows where this row is, and nobody can get to know: its mutex is held. */
-static bool movable(const struct model_cached *chunk)
+static bool movable(const struct cached_row *chunk)
 {
     return chunk->linked && atomic_load_explicit(&chunk->holders, memory_order_acquire) == 1;
 }
 
-static void row_move(const struct model_cache *cache, struct shard *s, struct model_cached *row, size_t to)
+static void row_move(const struct row_cache *cache, struct shard *s, struct cached_row *row, size_t to)
 {
-    struct model_cached *moved = chunk_at(s, to);
+    struct cached_row *moved = chunk_at(s, to);
     struct set *set = set_of(cache, s, row->hash);
     for (size_t i = 0; i < SET_ROWS; i++) {
         if (set_row(set, i) == row)
@@ -414,9 +413,9 @@ static void row_move(const struct model_cache *cache, struct shard *s, struct mo
 #define HAND_BYTES_MAX (64 << 10) /* that are moved; a row that is larger stays where it is */
 
 /* The hand passes one chunk; what is free in front of it begins at `*free_from`. False: it may not move so much. */
-static bool hand_pass(const struct model_cache *cache, struct shard *s, size_t *free_from, size_t *moved)
+static bool hand_pass(const struct row_cache *cache, struct shard *s, size_t *free_from, size_t *moved)
 {
-    struct model_cached *chunk = chunk_at(s, s->hand);
+    struct cached_row *chunk = chunk_at(s, s->hand);
     size_t bytes = chunk->chunk_bytes;
     bool may_move = *free_from < s->hand && bytes <= HAND_BYTES_MAX;
     if (may_move && *moved + bytes > HAND_BYTES_MAX)
@@ -435,7 +434,7 @@ static bool hand_pass(const struct model_cache *cache, struct shard *s, size_t *
 }
 
 /* A chunk for a row, its first fields set; NULL = there is no room, or none was found so soon. */
-static struct model_cached *chunk_take(const struct model_cache *cache, struct shard *s, size_t bytes)
+static struct cached_row *chunk_take(const struct row_cache *cache, struct shard *s, size_t bytes)
 {
     size_t free_from = s->hand;
     size_t moved = 0;
@@ -463,21 +462,21 @@ static struct model_cached *chunk_take(const struct model_cache *cache, struct s
 
 /* Rows come in as they are read while there is room; then only some, so that reads of ever other ids do not pay for
  * rows that nobody asks for again. */
-static bool admitted(const struct model_cache *cache, struct shard *s)
+static bool admitted(const struct row_cache *cache, struct shard *s)
 {
-    bool full = s->end == cache->shard_bytes_max && s->bytes >= s->end - s->end / MODEL_CACHE_FREE_PARTS;
-    return !full || s->offered++ % MODEL_CACHE_ADMIT_ONE_OF == 0;
+    bool full = s->end == cache->shard_bytes_max && s->bytes >= s->end - s->end / ROW_CACHE_FREE_PARTS;
+    return !full || s->offered++ % ROW_CACHE_ADMIT_ONE_OF == 0;
 }
 
 /* A copy of the row, if there is room. */
-static void row_add(const struct model_cache *cache, struct shard *s, const struct model_cache_key *key,
-                    const struct model_entity *entity)
+static void row_add(const struct row_cache *cache, struct shard *s, const struct row_cache_key *key,
+                    const struct entity *entity)
 {
-    size_t bytes = sizeof(struct model_cached) + key->id.bytes + entity->occurred_at.bytes + entity->state.bytes;
-    if (bytes > cache->shard_bytes_max / MODEL_CACHE_ROW_PARTS || entity->state.bytes > UINT_MAX ||
+    size_t bytes = sizeof(struct cached_row) + key->id.bytes + entity->occurred_at.bytes + entity->state.bytes;
+    if (bytes > cache->shard_bytes_max / ROW_CACHE_ROW_PARTS || entity->state.bytes > UINT_MAX ||
         key->id.bytes > USHRT_MAX || entity->occurred_at.bytes > USHRT_MAX || !admitted(cache, s))
         return;
-    struct model_cached *row = chunk_take(cache, s, (bytes + CHUNK_ALIGN - 1) / CHUNK_ALIGN * CHUNK_ALIGN);
+    struct cached_row *row = chunk_take(cache, s, (bytes + CHUNK_ALIGN - 1) / CHUNK_ALIGN * CHUNK_ALIGN);
     if (row == NULL)
         return;
     atomic_store_explicit(&row->holders, 1, memory_order_relaxed);
@@ -502,8 +501,8 @@ static void row_add(const struct model_cache *cache, struct shard *s, const stru
     link_row(cache, s, row);
 }
 
-void model_cache_fill(struct model_cache *cache, const struct model_cache_key *key, const struct model_entity *entity,
-                      const atomic_uint_fast64_t *clock, uint64_t then)
+void row_cache_fill(struct row_cache *cache, const struct row_cache_key *key, const struct entity *entity,
+                    const atomic_uint_fast64_t *clock, uint64_t then)
 {
     struct shard *s = shard_of(cache, key->hash);
     if (!atomic_load(&cache->used))
@@ -517,7 +516,7 @@ void model_cache_fill(struct model_cache *cache, const struct model_cache_key *k
     then = atomic_load(clock);
 #endif
     if (atomic_load(clock) == then) {
-        struct model_cached *row = row_of(cache, s, key->hash, key->collection, key->id);
+        struct cached_row *row = row_of(cache, s, key->hash, key->collection, key->id);
         if (row != NULL && row->generation != key->generation) {
             unlink_row(cache, s, row);
             row = NULL;
@@ -528,7 +527,7 @@ void model_cache_fill(struct model_cache *cache, const struct model_cache_key *k
     (void)pthread_mutex_unlock(&s->mutex);
 }
 
-int64_t model_cache_place(const struct model_cache *cache, const struct model_cache_key *key)
+int64_t row_cache_hint(const struct row_cache *cache, const struct row_cache_key *key)
 {
     const struct line *line = line_of(cache, key->hash);
     for (size_t i = 0; i < LINE_PLACES; i++) {
@@ -541,7 +540,7 @@ int64_t model_cache_place(const struct model_cache *cache, const struct model_ca
 
 /* In the place of an older number of the same row, or in an empty one, or of any row. Two loops that set at once
  * may take two places, or each other's: a number is a guess, and the first of a row's counts in both functions. */
-void model_cache_place_set(struct model_cache *cache, const struct model_cache_key *key, int64_t number)
+void row_cache_hint_set(struct row_cache *cache, const struct row_cache_key *key, int64_t number)
 {
     struct line *line = line_of(cache, key->hash);
     if (number <= 0 || number > PLACE_NUMBER_MAX)
@@ -561,22 +560,22 @@ void model_cache_place_set(struct model_cache *cache, const struct model_cache_k
                           memory_order_relaxed);
 }
 
-void model_cache_forget(struct model_cache *cache, int64_t collection, struct slice id)
+void row_cache_forget(struct row_cache *cache, int64_t collection, struct slice id)
 {
     if (!atomic_load(&cache->used))
         return;
     uint64_t hash = key_hash(cache, collection, id);
     struct shard *s = shard_of(cache, hash);
     (void)pthread_mutex_lock(&s->mutex);
-    struct model_cached *row = row_of(cache, s, hash, collection, id);
+    struct cached_row *row = row_of(cache, s, hash, collection, id);
     if (row != NULL)
         unlink_row(cache, s, row);
     (void)pthread_mutex_unlock(&s->mutex);
 }
 
-void model_cache_facts(struct model_cache *cache, struct model_cache_facts *out)
+void row_cache_facts(struct row_cache *cache, struct row_cache_facts *out)
 {
-    *out = (struct model_cache_facts){.bytes = cache->lines_count * sizeof cache->lines[0]};
+    *out = (struct row_cache_facts){.bytes = cache->lines_count * sizeof cache->lines[0]};
     for (size_t i = 0; i < cache->shards_count; i++) {
         struct shard *s = &cache->shards[i];
         (void)pthread_mutex_lock(&s->mutex);

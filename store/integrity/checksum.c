@@ -49,7 +49,7 @@ static inline uint64_t mix(uint64_t all, uint64_t word)
     return all ^ all >> 32;
 }
 
-uint64_t model_checksum(const void *data, size_t bytes, uint64_t seed)
+uint64_t store_checksum(const void *data, size_t bytes, uint64_t seed)
 {
     const unsigned char *p = data;
     const unsigned char *end = p + bytes;
@@ -72,24 +72,24 @@ uint64_t model_checksum(const void *data, size_t bytes, uint64_t seed)
 
 static atomic_bool checking = true;
 
-void model_checksum_set_checking(bool on)
+void store_checksum_set_checking(bool on)
 {
     atomic_store(&checking, on);
 }
 
-bool model_checksum_checking(void)
+bool store_checksum_checking(void)
 {
     return atomic_load_explicit(&checking, memory_order_relaxed);
 }
 
-uint64_t model_page_checksum(const struct checked_database *d, int64_t number, const unsigned char *page)
+uint64_t store_page_checksum(const struct checked_database *d, int64_t number, const unsigned char *page)
 {
-    return model_checksum(page, MODEL_PAGE_BYTES - MODEL_PAGE_RESERVED, d->id ^ (uint64_t)number * FACTOR);
+    return store_checksum(page, STORE_PAGE_BYTES - STORE_PAGE_RESERVED, d->id ^ (uint64_t)number * FACTOR);
 }
 
-uint64_t model_frame_checksum(const struct checked_database *d, int64_t frame, const unsigned char *page)
+uint64_t store_frame_checksum(const struct checked_database *d, int64_t frame, const unsigned char *page)
 {
-    uint64_t checksum = model_checksum(page, MODEL_PAGE_BYTES, d->id + (uint64_t)frame * FACTOR);
+    uint64_t checksum = store_checksum(page, STORE_PAGE_BYTES, d->id + (uint64_t)frame * FACTOR);
     return checksum != 0 ? checksum : 1;
 }
 
@@ -98,7 +98,7 @@ uint64_t model_frame_checksum(const struct checked_database *d, int64_t frame, c
 static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct checked_database *registry;
 
-static struct checked_database *find_or_add(const char *path, uint64_t id, const struct model_seal *seal)
+static struct checked_database *find_or_add(const char *path, uint64_t id, const struct store_seal *seal)
 {
     struct checked_database *d = registry;
     while (d != NULL && strcmp(d->path, path) != 0)
@@ -114,14 +114,14 @@ static struct checked_database *find_or_add(const char *path, uint64_t id, const
     }
     d->path = copy;
     d->id = id;
-    d->inner = model_inner_create(); /* without it reads are only slower */
+    d->inner = interior_pages_create(); /* without it reads are only slower */
     d->seal = *seal;
     d->next = registry;
     registry = d;
     return d;
 }
 
-struct checked_database *model_checked_take(const char *path, uint64_t id, const struct model_seal *seal)
+struct checked_database *store_checked_take(const char *path, uint64_t id, const struct store_seal *seal)
 {
     (void)pthread_mutex_lock(&registry_mutex);
     struct checked_database *d = find_or_add(path, id, seal);
@@ -131,7 +131,7 @@ struct checked_database *model_checked_take(const char *path, uint64_t id, const
     return d;
 }
 
-struct checked_database *model_checked_of_wal(const char *name)
+struct checked_database *store_checked_of_wal(const char *name)
 {
     (void)pthread_mutex_lock(&registry_mutex);
     struct checked_database *d = registry;
@@ -145,12 +145,12 @@ static void destroy(struct checked_database *d)
 {
     for (size_t i = 0; i < CHECKED_PARTS_MAX; i++)
         free(atomic_load(&d->parts[i]));
-    model_inner_destroy(d->inner);
+    interior_pages_destroy(d->inner);
     free(d->path);
     free(d);
 }
 
-void model_checked_release(struct checked_database *d)
+void store_checked_release(struct checked_database *d)
 {
     struct checked_database **at = &registry;
     (void)pthread_mutex_lock(&registry_mutex);
@@ -165,7 +165,7 @@ void model_checked_release(struct checked_database *d)
         destroy(d);
 }
 
-void model_checked_damage(struct checked_database *d, const char *format, ...)
+void store_checked_damage(struct checked_database *d, const char *format, ...)
 {
     int none = 0;
     va_list arguments;
@@ -177,14 +177,14 @@ void model_checked_damage(struct checked_database *d, const char *format, ...)
     atomic_store(&d->damage, 2);
 }
 
-const char *model_checksum_damage(const struct checked_database *d)
+const char *store_checksum_damage(const struct checked_database *d)
 {
     return d != NULL && atomic_load(&d->damage) == 2 ? d->what : NULL;
 }
 
 /* ---- notes of the WAL's frames ---- */
 
-frame_note *model_frame_note(struct checked_database *d, int64_t frame, bool make)
+frame_note *store_frame_sum(struct checked_database *d, int64_t frame, bool make)
 {
     size_t part = (size_t)frame / CHECKED_PART_FRAMES;
     frame_note *none = NULL;

@@ -15,7 +15,7 @@ static uint32_t big_endian_32(const unsigned char *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-char *model_path_join(const char *path, const char *suffix)
+char *store_path_join(const char *path, const char *suffix)
 {
     size_t bytes = strlen(path) + strlen(suffix) + 1;
     char *joined = malloc(bytes);
@@ -25,64 +25,64 @@ char *model_path_join(const char *path, const char *suffix)
 }
 
 /* Returns the bytes read, or -1 with errno. */
-static ssize_t header_read(const char *path, unsigned char header[MODEL_HEADER_BYTES])
+static ssize_t header_read(const char *path, unsigned char header[STORE_HEADER_BYTES])
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    ssize_t bytes = pread(fd, header, MODEL_HEADER_BYTES, 0);
+    ssize_t bytes = pread(fd, header, STORE_HEADER_BYTES, 0);
     int reason = errno;
     (void)close(fd);
     errno = reason;
     return bytes;
 }
 
-enum sg_status model_file_inspect(const char *path, enum model_file *out, struct sg_error *err)
+enum sg_status store_file_inspect(const char *path, enum store_file *out, struct sg_error *err)
 {
-    unsigned char header[MODEL_HEADER_BYTES] = {0};
+    unsigned char header[STORE_HEADER_BYTES] = {0};
     ssize_t bytes = header_read(path, header);
     if (bytes < 0 && errno != ENOENT)
         return sg_fail(err, SG_STORAGE, "cannot read the database %s: %s", path, strerror(errno));
     if (bytes <= 0) {
-        *out = MODEL_FILE_ABSENT;
+        *out = STORE_FILE_ABSENT;
         return SG_OK;
     }
-    if (bytes < MODEL_HEADER_BYTES || memcmp(header, MODEL_HEADER_MAGIC, sizeof MODEL_HEADER_MAGIC) != 0)
+    if (bytes < STORE_HEADER_BYTES || memcmp(header, STORE_HEADER_MAGIC, sizeof STORE_HEADER_MAGIC) != 0)
         return sg_fail(err, SG_CORRUPT, "%s is damaged: it does not begin as a database does", path);
-    if (big_endian_32(header + MODEL_HEADER_APPLICATION_ID) != MODEL_APPLICATION_ID)
+    if (big_endian_32(header + STORE_HEADER_APPLICATION_ID) != STORE_APPLICATION_ID)
         return sg_fail(err, SG_INVALID, "%s is a database of another program", path);
-    uint32_t version = big_endian_32(header + MODEL_HEADER_USER_VERSION);
-    if (version > MODEL_SCHEMA_VERSION)
+    uint32_t version = big_endian_32(header + STORE_HEADER_USER_VERSION);
+    if (version > STORE_SCHEMA_VERSION)
         return sg_fail(err, SG_INVALID, "%s has schema version %u, newer than version %d of this program", path,
-                       version, MODEL_SCHEMA_VERSION);
-    if (version < MODEL_SCHEMA_VERSION_MIN)
+                       version, STORE_SCHEMA_VERSION);
+    if (version < STORE_SCHEMA_VERSION_MIN)
         return sg_fail(err, SG_CORRUPT, "%s is of an older form (schema version %u)", path, version);
-    if (!model_header_is_checked(header))
+    if (!store_header_is_checked(header))
         return sg_fail(err, SG_CORRUPT, "%s is damaged: its header is not one that this program writes", path);
-    *out = MODEL_FILE_OURS;
-    return model_seal_check(path, err);
+    *out = STORE_FILE_OURS;
+    return store_seal_check(path, err);
 }
 
-bool model_file_journal(const char *path)
+bool store_file_journal(const char *path)
 {
-    char *name = model_path_join(path, "-journal");
+    char *name = store_path_join(path, "-journal");
     bool there = name != NULL && access(name, F_OK) == 0;
     free(name);
     return there;
 }
 
 /* Every page must be in the file or in the WAL. SQLite checks this itself only while the WAL is empty. */
-static enum sg_status check_size(struct model_connection *c, int64_t *database_bytes, struct sg_error *err)
+static enum sg_status check_size(struct store_connection *c, int64_t *database_bytes, struct sg_error *err)
 {
     int64_t page_count = 0;
     int64_t page_bytes = 0;
-    struct model_sizes sizes;
-    enum sg_status status = model_query_int(c, "PRAGMA page_count", &page_count, err);
+    struct store_sizes sizes;
+    enum sg_status status = store_query_int(c, "PRAGMA page_count", &page_count, err);
     if (status == SG_OK)
-        status = model_query_int(c, "PRAGMA page_size", &page_bytes, err);
+        status = store_query_int(c, "PRAGMA page_size", &page_bytes, err);
     if (status != SG_OK)
         return status;
-    model_sizes(c->path, &sizes);
+    store_sizes(c->path, &sizes);
     if (sizes.database_bytes < 0 || sizes.wal_bytes < 0)
         return sg_fail(err, SG_STORAGE, "cannot see how large %s is: %s", c->path, strerror(errno));
     int64_t frames = sizes.wal_bytes / (page_bytes + WAL_FRAME_HEADER_BYTES);
@@ -94,7 +94,7 @@ static enum sg_status check_size(struct model_connection *c, int64_t *database_b
 }
 
 /* Down each edge of every tree: finds roots and inner pages that were overwritten. */
-static enum sg_status check_edges(struct model_connection *c, struct sg_error *err)
+static enum sg_status check_edges(struct store_connection *c, struct sg_error *err)
 {
     static const char *const queries[] = {
         "SELECT count(*) + coalesce(sum(length(name) + length(gaps)), 0) FROM streams",
@@ -111,33 +111,33 @@ static enum sg_status check_edges(struct model_connection *c, struct sg_error *e
     enum sg_status status = SG_OK;
     int64_t ignored = 0;
     for (size_t i = 0; status == SG_OK && i < sizeof queries / sizeof queries[0]; i++)
-        status = model_query_int(c, queries[i], &ignored, err);
+        status = store_query_int(c, queries[i], &ignored, err);
     return status;
 }
 
 /* The whole check tells a page that could not be read as it tells damage, sometimes with the reason. */
-static int read_failure(const struct model_connection *c, const char *answer)
+static int read_failure(const struct store_connection *c, const char *answer)
 {
     static const char told[] = "unable to get the page. error code=";
     const char *at = strstr(answer, told);
     if (at != NULL)
         return (int)strtol(at + sizeof told - 1, NULL, 10);
-    bool noted = model_checksum_damage(model_checksum_database(c->db)) != NULL;
+    bool noted = store_checksum_damage(store_checksum_database(c->db)) != NULL;
     return strstr(answer, "failed to get page") != NULL && !noted ? SQLITE_IOERR_READ : SQLITE_OK;
 }
 
-static enum sg_status check_whole(struct model_connection *c, const char *pragma, struct sg_error *err)
+static enum sg_status check_whole(struct store_connection *c, const char *pragma, struct sg_error *err)
 {
     sqlite3_stmt *s = NULL;
     int rc = sqlite3_prepare_v2(c->db, pragma, -1, &s, NULL);
     if (rc != SQLITE_OK)
-        return model_fail(c, rc, "check the database", err);
-    enum sg_status status = model_step(c, s, SQLITE_OK, "check the database", err);
+        return store_fail(c, rc, "check the database", err);
+    enum sg_status status = store_step(c, s, SQLITE_OK, "check the database", err);
     if (status == SG_OK) {
         const char *answer = (const char *)sqlite3_column_text(s, 0);
         int failure = answer != NULL ? read_failure(c, answer) : SQLITE_OK;
         if ((failure & 0xff) == SQLITE_IOERR || (failure & 0xff) == SQLITE_NOMEM)
-            status = model_fail(c, failure, "check the database", err);
+            status = store_fail(c, failure, "check the database", err);
         else if (answer == NULL || strcmp(answer, "ok") != 0)
             status = sg_fail(err, SG_CORRUPT, "%s is damaged: %s", c->path, answer != NULL ? answer : "no answer");
     }
@@ -145,7 +145,7 @@ static enum sg_status check_whole(struct model_connection *c, const char *pragma
     return status;
 }
 
-enum sg_status model_file_check(struct model_connection *c, bool clean, struct sg_error *err)
+enum sg_status store_file_check(struct store_connection *c, bool clean, struct sg_error *err)
 {
     int64_t bytes = 0;
     enum sg_status status = check_size(c, &bytes, err);
@@ -153,13 +153,13 @@ enum sg_status model_file_check(struct model_connection *c, bool clean, struct s
         status = check_edges(c, err);
     if (status != SG_OK)
         return status;
-    if (model_suspect_get(c->path)) {
+    if (store_suspect_get(c->path)) {
         status = check_whole(c, "PRAGMA integrity_check(1)", err);
         if (status == SG_OK)
-            model_suspect_clear(c->path);
+            store_suspect_clear(c->path);
         return status;
     }
-    if (bytes <= (clean ? MODEL_CHECK_BYTES_MAX : MODEL_CHECK_UNCLEAN_BYTES_MAX))
+    if (bytes <= (clean ? STORE_CHECK_BYTES_MAX : STORE_CHECK_UNCLEAN_BYTES_MAX))
         return check_whole(c, "PRAGMA quick_check(1)", err);
     return SG_OK;
 }
@@ -167,7 +167,7 @@ enum sg_status model_file_check(struct model_connection *c, bool clean, struct s
 /* A name that is free: a second database may go aside within one second. */
 static char *aside_name(const char *path)
 {
-    time_t now = (time_t)(clock_wall_ns() / NS_PER_S);
+    time_t now = (time_t)(time_wall_ns() / NS_PER_S);
     struct tm parts = {0};
     char stamp[32] = "";
     (void)gmtime_r(&now, &parts);
@@ -175,7 +175,7 @@ static char *aside_name(const char *path)
     for (int attempt = 1; attempt < 1000; attempt++) {
         char suffix[64];
         (void)snprintf(suffix, sizeof suffix, attempt == 1 ? ".corrupt-%s" : ".corrupt-%s-%d", stamp, attempt);
-        char *name = model_path_join(path, suffix);
+        char *name = store_path_join(path, suffix);
         if (name == NULL || access(name, F_OK) != 0)
             return name;
         free(name);
@@ -186,8 +186,8 @@ static char *aside_name(const char *path)
 static enum sg_status move_one(const char *path, const char *aside, const char *suffix, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
-    char *from = model_path_join(path, suffix);
-    char *to = model_path_join(aside, suffix);
+    char *from = store_path_join(path, suffix);
+    char *to = store_path_join(aside, suffix);
     if (from == NULL || to == NULL)
         status = sg_fail(err, SG_MEMORY, "out of memory");
     else if (rename(from, to) != 0 && errno != ENOENT)
@@ -197,7 +197,7 @@ static enum sg_status move_one(const char *path, const char *aside, const char *
     return status;
 }
 
-enum sg_status model_file_move_aside(const char *path, char *moved_aside, size_t moved_aside_bytes,
+enum sg_status store_file_move_aside(const char *path, char *moved_aside, size_t moved_aside_bytes,
                                      struct sg_error *err)
 {
     static const char *const suffixes[] = {"-wal", "-shm", "-journal", ""}; /* the database last: a retry finds it */
@@ -208,33 +208,33 @@ enum sg_status model_file_move_aside(const char *path, char *moved_aside, size_t
     for (size_t i = 0; status == SG_OK && i < sizeof suffixes / sizeof suffixes[0]; i++)
         status = move_one(path, aside, suffixes[i], err);
     if (status == SG_OK) {
-        model_suspect_clear(path);
+        store_suspect_clear(path);
         (void)snprintf(moved_aside, moved_aside_bytes, "%s", aside);
     }
     free(aside);
     return status;
 }
 
-void model_suspect_set(const char *path)
+void store_suspect_set(const char *path)
 {
-    char *name = model_path_join(path, ".suspect");
+    char *name = store_path_join(path, ".suspect");
     int fd = name != NULL ? open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0644) : -1;
     if (fd >= 0)
         (void)close(fd);
     free(name);
 }
 
-bool model_suspect_get(const char *path)
+bool store_suspect_get(const char *path)
 {
-    char *name = model_path_join(path, ".suspect");
+    char *name = store_path_join(path, ".suspect");
     bool there = name != NULL && access(name, F_OK) == 0;
     free(name);
     return there;
 }
 
-void model_suspect_clear(const char *path)
+void store_suspect_clear(const char *path)
 {
-    char *name = model_path_join(path, ".suspect");
+    char *name = store_path_join(path, ".suspect");
     if (name != NULL)
         (void)unlink(name);
     free(name);
@@ -248,9 +248,9 @@ static int64_t file_bytes(const char *path)
     return path != NULL && errno == ENOENT ? 0 : -1;
 }
 
-void model_sizes(const char *path, struct model_sizes *out)
+void store_sizes(const char *path, struct store_sizes *out)
 {
-    char *wal = model_path_join(path, "-wal");
+    char *wal = store_path_join(path, "-wal");
     out->database_bytes = file_bytes(path);
     out->wal_bytes = file_bytes(wal);
     free(wal);

@@ -24,45 +24,45 @@ static void put_64(unsigned char *p, uint64_t value)
     memcpy(p, &value, sizeof value);
 }
 
-static bool slot_read(const unsigned char *p, struct model_seal *out)
+static bool slot_read(const unsigned char *p, struct store_seal *out)
 {
-    if (get_64(p + 24) != model_checksum(p, 24, SEED_SLOT))
+    if (get_64(p + 24) != store_checksum(p, 24, SEED_SLOT))
         return false;
     uint64_t frames = get_64(p + 16);
-    *out = (struct model_seal){.number = get_64(p), .frames = (uint32_t)frames, .torn = frames >> 32 != 0};
+    *out = (struct store_seal){.number = get_64(p), .frames = (uint32_t)frames, .torn = frames >> 32 != 0};
     memcpy(&out->salts, p + 8, sizeof out->salts);
     return true;
 }
 
-int64_t model_seal_format(const struct model_seal *seal, unsigned char out[MODEL_SEAL_BYTES])
+int64_t store_seal_format(const struct store_seal *seal, unsigned char out[STORE_SEAL_BYTES])
 {
     put_64(out, seal->number);
     memcpy(out + 8, &seal->salts, sizeof seal->salts);
     put_64(out + 16, (uint64_t)seal->torn << 32 | seal->frames);
-    put_64(out + 24, model_checksum(out, 24, SEED_SLOT));
-    return MODEL_SEAL_OFFSET + SLOT_AT((int64_t)(seal->number % 2));
+    put_64(out + 24, store_checksum(out, 24, SEED_SLOT));
+    return STORE_SEAL_OFFSET + SLOT_AT((int64_t)(seal->number % 2));
 }
 
-void model_seal_page_init(unsigned char page[MODEL_PAGE_BYTES], uint64_t id)
+void store_seal_page_init(unsigned char page[STORE_PAGE_BYTES], uint64_t id)
 {
     for (uint64_t number = 0; number < 2; number++) {
-        struct model_seal seal = {.number = number};
-        (void)model_seal_format(&seal, page + SLOT_AT(number));
+        struct store_seal seal = {.number = number};
+        (void)store_seal_format(&seal, page + SLOT_AT(number));
     }
     put_64(page + ID_AT, id);
-    put_64(page + ID_AT + 8, model_checksum(page + ID_AT, 8, SEED_ID));
+    put_64(page + ID_AT + 8, store_checksum(page + ID_AT, 8, SEED_ID));
 }
 
-void model_seal_page_read(const unsigned char page[MODEL_PAGE_BYTES], struct model_seal_page *out)
+void store_seal_page_read(const unsigned char page[STORE_PAGE_BYTES], struct store_seal_page *out)
 {
     for (int i = 0; i < 2; i++) {
         out->good[i] = slot_read(page + SLOT_AT(i), &out->seals[i]) && out->seals[i].number % 2 == (uint64_t)i;
     }
     out->id = get_64(page + ID_AT);
-    out->id_good = get_64(page + ID_AT + 8) == model_checksum(page + ID_AT, 8, SEED_ID);
+    out->id_good = get_64(page + ID_AT + 8) == store_checksum(page + ID_AT, 8, SEED_ID);
 }
 
-const struct model_seal *model_seal_newer(const struct model_seal_page *p)
+const struct store_seal *store_seal_newer(const struct store_seal_page *p)
 {
     if (p->good[0] && p->good[1])
         return p->seals[1].number > p->seals[0].number ? &p->seals[1] : &p->seals[0];
@@ -70,7 +70,7 @@ const struct model_seal *model_seal_newer(const struct model_seal_page *p)
 }
 
 /* Is there all of the WAL that this record speaks of? */
-static bool fits(const struct model_seal *seal, const struct wal_facts *wal)
+static bool fits(const struct store_seal *seal, const struct wal_facts *wal)
 {
     return wal->salts == seal->salts && wal->frames >= seal->frames;
 }
@@ -81,10 +81,10 @@ static bool fits(const struct model_seal *seal, const struct wal_facts *wal)
  * and position together. One that is there will be recovered from its beginning, so it must be the file's own, and
  * reach as far as pages of it were written back; or be the one before, all of which is in the file, when the next one
  * was announced and not begun. Where a record is spoilt, by a power cut while it was written, it was not needed yet. */
-static const char *judge(const struct model_seal_page *p, const struct wal_facts *wal)
+static const char *judge(const struct store_seal_page *p, const struct wal_facts *wal)
 {
-    const struct model_seal *newer = model_seal_newer(p);
-    const struct model_seal *older = newer == &p->seals[0] ? &p->seals[1] : &p->seals[0];
+    const struct store_seal *newer = store_seal_newer(p);
+    const struct store_seal *older = newer == &p->seals[0] ? &p->seals[1] : &p->seals[0];
     bool both = p->good[0] && p->good[1];
     if (!p->id_good || newer == NULL)
         return "its seal is damaged";
@@ -98,30 +98,30 @@ static const char *judge(const struct model_seal_page *p, const struct wal_facts
                                       : "the write-ahead log beside it belongs to another database or another time";
 }
 
-static enum sg_status page_read(const char *path, unsigned char page[MODEL_PAGE_BYTES], struct sg_error *err)
+static enum sg_status page_read(const char *path, unsigned char page[STORE_PAGE_BYTES], struct sg_error *err)
 {
-    sqlite3_file *file = model_beneath_open(path, SQLITE_OPEN_MAIN_DB);
-    int rc = file != NULL ? file->pMethods->xRead(file, page, MODEL_PAGE_BYTES, MODEL_SEAL_OFFSET) : SQLITE_CANTOPEN;
+    sqlite3_file *file = store_beneath_open(path, SQLITE_OPEN_MAIN_DB);
+    int rc = file != NULL ? file->pMethods->xRead(file, page, STORE_PAGE_BYTES, STORE_SEAL_OFFSET) : SQLITE_CANTOPEN;
     if (file != NULL)
-        model_beneath_close(file);
+        store_beneath_close(file);
     if (rc == SQLITE_IOERR_SHORT_READ)
         return sg_fail(err, SG_CORRUPT, "%s is cut short", path);
     return rc == SQLITE_OK ? SG_OK : sg_fail(err, SG_STORAGE, "cannot read the database %s", path);
 }
 
-enum sg_status model_seal_check(const char *path, struct sg_error *err)
+enum sg_status store_seal_check(const char *path, struct sg_error *err)
 {
-    unsigned char page[MODEL_PAGE_BYTES];
-    struct model_seal_page seal;
+    unsigned char page[STORE_PAGE_BYTES];
+    struct store_seal_page seal;
     struct wal_facts wal;
-    if (!model_checksum_checking())
+    if (!store_checksum_checking())
         return SG_OK;
-    char *log = model_path_join(path, "-wal");
+    char *log = store_path_join(path, "-wal");
     enum sg_status status = page_read(path, page, err);
     if (status == SG_OK)
-        status = log != NULL ? model_wal_scan(log, &wal, err) : sg_fail(err, SG_MEMORY, "out of memory");
+        status = log != NULL ? store_wal_scan(log, &wal, err) : sg_fail(err, SG_MEMORY, "out of memory");
     if (status == SG_OK) {
-        model_seal_page_read(page, &seal);
+        store_seal_page_read(page, &seal);
         const char *why = judge(&seal, &wal);
         if (why != NULL)
             status = sg_fail(err, SG_CORRUPT, "%s is damaged: %s", path, why);

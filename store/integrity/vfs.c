@@ -16,7 +16,7 @@ struct checked_file {
     struct checked_file *owner;  /* of a WAL: its database's file, borrowed */
     bool counted;                /* this file counts among the users of `database` */
     const unsigned char *index;  /* of the file: the beginning of the shared memory, once it is mapped */
-    unsigned char page[MODEL_PAGE_BYTES]; /* scratch */
+    unsigned char page[STORE_PAGE_BYTES]; /* scratch */
 };
 #define REAL_OFFSET ((sizeof(struct checked_file) + 15) / 16 * 16)
 
@@ -32,23 +32,23 @@ static sqlite3_file *real_of(sqlite3_file *file)
 
 static bool is_page(int bytes, sqlite3_int64 offset)
 {
-    return bytes == MODEL_PAGE_BYTES && offset % MODEL_PAGE_BYTES == 0;
+    return bytes == STORE_PAGE_BYTES && offset % STORE_PAGE_BYTES == 0;
 }
 
 static uint64_t checksum_at_end(const unsigned char *page)
 {
     uint64_t checksum;
-    memcpy(&checksum, page + MODEL_PAGE_BYTES - MODEL_PAGE_RESERVED, sizeof checksum);
+    memcpy(&checksum, page + STORE_PAGE_BYTES - STORE_PAGE_RESERVED, sizeof checksum);
     return le64toh(checksum);
 }
 
-static int seal_write(sqlite3_file *file, const struct model_seal *seal)
+static int seal_write(sqlite3_file *file, const struct store_seal *seal)
 {
-    struct model_seal next = *seal;
-    unsigned char record[MODEL_SEAL_BYTES];
+    struct store_seal next = *seal;
+    unsigned char record[STORE_SEAL_BYTES];
     sqlite3_file *real = real_of(file);
     next.number = file_of(file)->database->seal.number + 1;
-    int64_t offset = model_seal_format(&next, record);
+    int64_t offset = store_seal_format(&next, record);
     int rc = real->pMethods->xWrite(real, record, sizeof record, offset);
     if (rc == SQLITE_OK)
         rc = real->pMethods->xSync(real, SQLITE_SYNC_NORMAL);
@@ -62,10 +62,10 @@ static int seal_write(sqlite3_file *file, const struct model_seal *seal)
 static int seal_tear(sqlite3_file *file)
 {
     const struct checked_file *f = file_of(file);
-    struct model_seal seal = {.torn = true};
+    struct store_seal seal = {.torn = true};
     memcpy(&seal.salts, f->index + 32, sizeof seal.salts);
     memcpy(&seal.frames, f->index + 128, sizeof seal.frames); /* nBackfillAttempted */
-    const struct model_seal *now = &f->database->seal;
+    const struct store_seal *now = &f->database->seal;
     if (now->torn && now->salts == seal.salts && now->frames == seal.frames)
         return SQLITE_OK;
     return seal_write(file, &seal);
@@ -77,23 +77,23 @@ static int database_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 
 {
     const struct checked_file *f = file_of(file);
     sqlite3_file *real = real_of(file);
-    int64_t number = offset / MODEL_PAGE_BYTES + 1;
+    int64_t number = offset / STORE_PAGE_BYTES + 1;
     uint64_t version = 0;
-    if (f->database == NULL || !is_page(bytes, offset) || offset == MODEL_SEAL_OFFSET || !model_checksum_checking())
+    if (f->database == NULL || !is_page(bytes, offset) || offset == STORE_SEAL_OFFSET || !store_checksum_checking())
         return real->pMethods->xRead(real, to, bytes, offset);
-    if (model_inner_get(f->database->inner, number, to, &version))
+    if (interior_pages_get(f->database->inner, number, to, &version))
         return SQLITE_OK;
     int rc = real->pMethods->xRead(real, to, bytes, offset);
     if (rc == SQLITE_IOERR_SHORT_READ) {
-        model_checked_damage(f->database, "page %lld is not there", (long long)number);
+        store_checked_damage(f->database, "page %lld is not there", (long long)number);
         return SQLITE_CORRUPT;
     }
-    if (rc == SQLITE_OK && model_page_checksum(f->database, number, to) != checksum_at_end(to)) {
-        model_checked_damage(f->database, "page %lld does not have its checksum", (long long)number);
+    if (rc == SQLITE_OK && store_page_checksum(f->database, number, to) != checksum_at_end(to)) {
+        store_checked_damage(f->database, "page %lld does not have its checksum", (long long)number);
         return SQLITE_CORRUPT;
     }
     if (rc == SQLITE_OK)
-        model_inner_put(f->database->inner, number, version, to);
+        interior_pages_put(f->database->inner, number, version, to);
     return rc;
 }
 
@@ -106,17 +106,17 @@ static int database_write(sqlite3_file *file, const void *from, int bytes, sqlit
     int rc = f->index != NULL ? seal_tear(file) : SQLITE_OK;
     if (rc != SQLITE_OK)
         return rc;
-    memcpy(f->page, from, MODEL_PAGE_BYTES);
-    if (offset == MODEL_SEAL_OFFSET) {
-        model_seal_page_init(f->page, f->database->id);
-        f->database->seal = (struct model_seal){.number = 1};
+    memcpy(f->page, from, STORE_PAGE_BYTES);
+    if (offset == STORE_SEAL_OFFSET) {
+        store_seal_page_init(f->page, f->database->id);
+        f->database->seal = (struct store_seal){.number = 1};
     }
-    int64_t number = offset / MODEL_PAGE_BYTES + 1;
-    uint64_t checksum = htole64(model_page_checksum(f->database, number, f->page));
-    memcpy(f->page + MODEL_PAGE_BYTES - MODEL_PAGE_RESERVED, &checksum, sizeof checksum);
-    model_inner_write_begin(f->database->inner, number);
+    int64_t number = offset / STORE_PAGE_BYTES + 1;
+    uint64_t checksum = htole64(store_page_checksum(f->database, number, f->page));
+    memcpy(f->page + STORE_PAGE_BYTES - STORE_PAGE_RESERVED, &checksum, sizeof checksum);
+    interior_pages_write_begin(f->database->inner, number);
     rc = real->pMethods->xWrite(real, f->page, bytes, offset);
-    model_inner_write_end(f->database->inner, number);
+    interior_pages_write_end(f->database->inner, number);
     return rc;
 }
 
@@ -142,7 +142,7 @@ static int database_shm_unmap(sqlite3_file *file, int delete)
 static int64_t frame_of_page(int bytes, sqlite3_int64 offset)
 {
     int64_t from = offset - WAL_HEADER_BYTES - WAL_FRAME_HEADER_BYTES;
-    return bytes == MODEL_PAGE_BYTES && from >= 0 && from % WAL_FRAME_BYTES == 0 ? from / WAL_FRAME_BYTES : -1;
+    return bytes == STORE_PAGE_BYTES && from >= 0 && from % WAL_FRAME_BYTES == 0 ? from / WAL_FRAME_BYTES : -1;
 }
 
 /* What is cut short there is damage; an error of the disk stays one. */
@@ -167,14 +167,14 @@ static int frame_check(sqlite3_file *real, int64_t frame, const unsigned char *p
         rc = wal_part_read(real, before, sizeof before, at - WAL_FRAME_BYTES);
     if (rc != SQLITE_OK)
         return rc;
-    if (!model_wal_header_read(head, &h))
+    if (!store_wal_header_read(head, &h))
         return SQLITE_CORRUPT;
     uint32_t sum[2] = {h.sum[0], h.sum[1]};
     for (int i = 0; frame > 0 && i < 2; i++) {
         memcpy(&sum[i], before + 16 + 4 * i, sizeof sum[i]);
         sum[i] = be32toh(sum[i]);
     }
-    return model_wal_frame_check(&h, header, page, sum) ? SQLITE_OK : SQLITE_CORRUPT;
+    return store_wal_frame_check(&h, header, page, sum) ? SQLITE_OK : SQLITE_CORRUPT;
 }
 
 static int wal_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offset)
@@ -184,10 +184,10 @@ static int wal_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offse
     int rc = real->pMethods->xRead(real, to, bytes, offset);
     int64_t frame = frame_of_page(bytes, offset);
     if (f->database == NULL || frame < 0 || (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ) ||
-        !model_checksum_checking())
+        !store_checksum_checking())
         return rc;
-    uint64_t checksum = model_frame_checksum(f->database, frame, to);
-    frame_note *note = model_frame_note(f->database, frame, true);
+    uint64_t checksum = store_frame_checksum(f->database, frame, to);
+    frame_note *note = store_frame_sum(f->database, frame, true);
     if (rc == SQLITE_OK && note != NULL && atomic_load_explicit(note, memory_order_acquire) == checksum)
         return rc;
     /* Not written by this process, or by another in its place. */
@@ -196,7 +196,7 @@ static int wal_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offse
         atomic_store_explicit(note, checksum, memory_order_release);
     if (rc != SQLITE_CORRUPT)
         return rc;
-    model_checked_damage(f->database, "frame %lld of the write-ahead log is not what was written",
+    store_checked_damage(f->database, "frame %lld of the write-ahead log is not what was written",
                          (long long)frame + 1);
     return SQLITE_CORRUPT;
 }
@@ -208,15 +208,15 @@ static int wal_write(sqlite3_file *file, const void *from, int bytes, sqlite3_in
     int64_t frame = frame_of_page(bytes, offset);
     if (f->database != NULL && offset == 0 && bytes == WAL_HEADER_BYTES) {
         /* It begins anew, so all that was in it is in the file, and synced. */
-        struct model_seal seal = {0};
+        struct store_seal seal = {0};
         memcpy(&seal.salts, (const unsigned char *)from + WAL_SALTS_OFFSET, sizeof seal.salts);
         int rc = seal_write(&f->owner->base, &seal);
         if (rc != SQLITE_OK)
             return rc;
     } else if (f->database != NULL && frame >= 0) {
-        frame_note *note = model_frame_note(f->database, frame, true);
+        frame_note *note = store_frame_sum(f->database, frame, true);
         if (note != NULL)
-            atomic_store_explicit(note, model_frame_checksum(f->database, frame, from), memory_order_release);
+            atomic_store_explicit(note, store_frame_checksum(f->database, frame, from), memory_order_release);
     }
     return real->pMethods->xWrite(real, from, bytes, offset);
 }
@@ -224,7 +224,7 @@ static int wal_write(sqlite3_file *file, const void *from, int bytes, sqlite3_in
 /* The WAL is emptied or deleted: likewise. */
 static int seal_mend(sqlite3_file *file)
 {
-    struct model_seal seal = file_of(file)->database->seal;
+    struct store_seal seal = file_of(file)->database->seal;
     if (!seal.torn)
         return SQLITE_OK;
     seal.torn = false;
@@ -249,7 +249,7 @@ static int on_close(sqlite3_file *file)
     if (f->counted && f->database->writer == file)
         f->database->writer = NULL;
     if (f->counted)
-        model_checked_release(f->database);
+        store_checked_release(f->database);
     return rc;
 }
 
@@ -257,7 +257,7 @@ static int on_truncate(sqlite3_file *file, sqlite3_int64 bytes)
 {
     sqlite3_file *real = real_of(file);
     if (file_of(file)->database != NULL)
-        model_inner_forget(file_of(file)->database->inner);
+        interior_pages_forget(file_of(file)->database->inner);
     return real->pMethods->xTruncate(real, bytes);
 }
 
@@ -339,20 +339,20 @@ static uint32_t big_endian_32(const unsigned char *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-bool model_header_is_checked(const unsigned char header[MODEL_HEADER_BYTES])
+bool store_header_is_checked(const unsigned char header[STORE_HEADER_BYTES])
 {
-    return memcmp(header, MODEL_HEADER_MAGIC, sizeof MODEL_HEADER_MAGIC) == 0 &&
-           header[MODEL_HEADER_PAGE_SIZE] == MODEL_PAGE_BYTES >> 8 && header[MODEL_HEADER_PAGE_SIZE + 1] == 0 &&
-           header[MODEL_HEADER_RESERVED] == MODEL_PAGE_RESERVED &&
-           big_endian_32(header + MODEL_HEADER_USER_VERSION) == MODEL_SCHEMA_VERSION &&
-           big_endian_32(header + MODEL_HEADER_APPLICATION_ID) == MODEL_APPLICATION_ID;
+    return memcmp(header, STORE_HEADER_MAGIC, sizeof STORE_HEADER_MAGIC) == 0 &&
+           header[STORE_HEADER_PAGE_SIZE] == STORE_PAGE_BYTES >> 8 && header[STORE_HEADER_PAGE_SIZE + 1] == 0 &&
+           header[STORE_HEADER_RESERVED] == STORE_PAGE_RESERVED &&
+           big_endian_32(header + STORE_HEADER_USER_VERSION) == STORE_SCHEMA_VERSION &&
+           big_endian_32(header + STORE_HEADER_APPLICATION_ID) == STORE_APPLICATION_ID;
 }
 
 /* Is the file one of ours, or going to be? Then with its number and its seal, as far as they can be read. */
-static int look(sqlite3_file *real, int flags, bool *ours, uint64_t *id, struct model_seal *seal)
+static int look(sqlite3_file *real, int flags, bool *ours, uint64_t *id, struct store_seal *seal)
 {
-    unsigned char page[MODEL_PAGE_BYTES];
-    struct model_seal_page found;
+    unsigned char page[STORE_PAGE_BYTES];
+    struct store_seal_page found;
     sqlite3_int64 bytes = 0;
     int rc = real->pMethods->xFileSize(real, &bytes);
     if (rc != SQLITE_OK)
@@ -362,15 +362,15 @@ static int look(sqlite3_file *real, int flags, bool *ours, uint64_t *id, struct 
         sqlite3_randomness(sizeof *id, id);
         return SQLITE_OK;
     }
-    rc = real->pMethods->xRead(real, page, MODEL_HEADER_BYTES, 0);
-    *ours = rc == SQLITE_OK && model_header_is_checked(page);
+    rc = real->pMethods->xRead(real, page, STORE_HEADER_BYTES, 0);
+    *ours = rc == SQLITE_OK && store_header_is_checked(page);
     if (!*ours)
         return rc == SQLITE_IOERR_SHORT_READ ? SQLITE_OK : rc;
-    rc = real->pMethods->xRead(real, page, sizeof page, MODEL_SEAL_OFFSET);
+    rc = real->pMethods->xRead(real, page, sizeof page, STORE_SEAL_OFFSET);
     if (rc == SQLITE_IOERR_SHORT_READ)
         return SQLITE_OK; /* no page will have its checksum */
-    model_seal_page_read(page, &found);
-    const struct model_seal *newer = model_seal_newer(&found);
+    store_seal_page_read(page, &found);
+    const struct store_seal *newer = store_seal_newer(&found);
     *id = found.id;
     if (newer != NULL)
         *seal = *newer;
@@ -381,10 +381,10 @@ static int open_database(struct checked_file *f, const char *name, int flags)
 {
     bool ours = false;
     uint64_t id = 0;
-    struct model_seal seal = {0};
+    struct store_seal seal = {0};
     int rc = look(real_of(&f->base), flags, &ours, &id, &seal);
     if (rc == SQLITE_OK && ours) {
-        f->database = model_checked_take(name, id, &seal);
+        f->database = store_checked_take(name, id, &seal);
         f->counted = f->database != NULL;
         rc = f->counted ? SQLITE_OK : SQLITE_NOMEM;
         if (f->counted && (flags & SQLITE_OPEN_READWRITE) != 0)
@@ -424,7 +424,7 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int f
 /* The connection that closes last writes the whole WAL back and deletes it. */
 static int on_delete(sqlite3_vfs *vfs, const char *name, int sync_directory)
 {
-    const struct checked_database *d = model_checked_of_wal(name);
+    const struct checked_database *d = store_checked_of_wal(name);
     int rc = d != NULL && d->writer != NULL ? seal_mend(d->writer) : SQLITE_OK;
     if (rc != SQLITE_OK)
         return rc;
@@ -494,7 +494,7 @@ static bool layer_make(struct layer *l, size_t number, sqlite3_vfs *real)
     return sqlite3_vfs_register(&l->vfs, 0) == SQLITE_OK;
 }
 
-const char *model_checksum_vfs(void)
+const char *store_checksum_vfs(void)
 {
     const char *name = NULL;
     sqlite3_vfs *real = sqlite3_vfs_find(NULL);
@@ -508,7 +508,7 @@ const char *model_checksum_vfs(void)
     return name;
 }
 
-sqlite3_file *model_beneath_open(const char *path, int type)
+sqlite3_file *store_beneath_open(const char *path, int type)
 {
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
     sqlite3_file *file = vfs != NULL ? calloc(1, (size_t)vfs->szOsFile) : NULL;
@@ -516,18 +516,18 @@ sqlite3_file *model_beneath_open(const char *path, int type)
         return NULL;
     if (vfs->xOpen(vfs, path, file, SQLITE_OPEN_READONLY | type, NULL) == SQLITE_OK)
         return file;
-    model_beneath_close(file);
+    store_beneath_close(file);
     return NULL;
 }
 
-void model_beneath_close(sqlite3_file *file)
+void store_beneath_close(sqlite3_file *file)
 {
     if (file->pMethods != NULL)
         (void)file->pMethods->xClose(file);
     free(file);
 }
 
-struct checked_database *model_checksum_database(sqlite3 *db)
+struct checked_database *store_checksum_database(sqlite3 *db)
 {
     sqlite3_file *file = NULL;
     if (db == NULL || sqlite3_file_control(db, NULL, SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == NULL)
@@ -535,9 +535,9 @@ struct checked_database *model_checksum_database(sqlite3 *db)
     return file->pMethods == &database_methods ? file_of(file)->database : NULL;
 }
 
-void model_checksum_note_damage(sqlite3 *db)
+void store_checksum_note_damage(sqlite3 *db)
 {
-    struct checked_database *d = model_checksum_database(db);
+    struct checked_database *d = store_checksum_database(db);
     if (d != NULL)
-        model_checked_damage(d, "SQLite found it malformed");
+        store_checked_damage(d, "SQLite found it malformed");
 }

@@ -30,24 +30,24 @@ static void sum_add(bool big_endian, const unsigned char *data, size_t bytes, ui
     sum[1] = b;
 }
 
-bool model_wal_header_read(const unsigned char bytes[WAL_HEADER_BYTES], struct wal_header *out)
+bool store_wal_header_read(const unsigned char bytes[WAL_HEADER_BYTES], struct wal_header *out)
 {
     uint32_t magic = big_endian_32(bytes);
     struct wal_header h = {.big_endian = (magic & 1) != 0};
     sum_add(h.big_endian, bytes, WAL_HEADER_BYTES - 8, h.sum);
     memcpy(&h.salts, bytes + WAL_SALTS_OFFSET, sizeof h.salts);
-    if ((magic & ~1u) != MAGIC || big_endian_32(bytes + 4) != FORMAT || big_endian_32(bytes + 8) != MODEL_PAGE_BYTES ||
+    if ((magic & ~1u) != MAGIC || big_endian_32(bytes + 4) != FORMAT || big_endian_32(bytes + 8) != STORE_PAGE_BYTES ||
         h.sum[0] != big_endian_32(bytes + 24) || h.sum[1] != big_endian_32(bytes + 28))
         return false;
     *out = h;
     return true;
 }
 
-bool model_wal_frame_check(const struct wal_header *h, const unsigned char header[WAL_FRAME_HEADER_BYTES],
-                           const unsigned char page[MODEL_PAGE_BYTES], uint32_t sum[2])
+bool store_wal_frame_check(const struct wal_header *h, const unsigned char header[WAL_FRAME_HEADER_BYTES],
+                           const unsigned char page[STORE_PAGE_BYTES], uint32_t sum[2])
 {
     sum_add(h->big_endian, header, 8, sum);
-    sum_add(h->big_endian, page, MODEL_PAGE_BYTES, sum);
+    sum_add(h->big_endian, page, STORE_PAGE_BYTES, sum);
     return big_endian_32(header) != 0 && memcmp(header + 8, &h->salts, sizeof h->salts) == 0 &&
            sum[0] == big_endian_32(header + 16) && sum[1] == big_endian_32(header + 20);
 }
@@ -59,7 +59,7 @@ static size_t scan_block(const struct wal_header *h, const unsigned char *block,
     size_t i = 0;
     for (; i < frames; i++) {
         const unsigned char *frame = block + i * WAL_FRAME_BYTES;
-        if (!model_wal_frame_check(h, frame, frame + WAL_FRAME_HEADER_BYTES, sum))
+        if (!store_wal_frame_check(h, frame, frame + WAL_FRAME_HEADER_BYTES, sum))
             break;
         if (big_endian_32(frame + 4) != 0) /* a commit */
             facts->frames = before + (uint32_t)i + 1;
@@ -76,7 +76,7 @@ static bool scan(sqlite3_file *file, int64_t bytes, unsigned char *block, struct
         return true;
     if (file->pMethods->xRead(file, block, WAL_HEADER_BYTES, 0) != SQLITE_OK)
         return false;
-    if (!model_wal_header_read(block, &h))
+    if (!store_wal_header_read(block, &h))
         return true;
     uint32_t sum[2] = {h.sum[0], h.sum[1]};
     int64_t left = (bytes - WAL_HEADER_BYTES) / WAL_FRAME_BYTES;
@@ -93,7 +93,7 @@ static bool scan(sqlite3_file *file, int64_t bytes, unsigned char *block, struct
     return true;
 }
 
-enum sg_status model_wal_scan(const char *path, struct wal_facts *out, struct sg_error *err)
+enum sg_status store_wal_scan(const char *path, struct wal_facts *out, struct sg_error *err)
 {
     int there = 0;
     sqlite3_int64 bytes = 0;
@@ -104,11 +104,11 @@ enum sg_status model_wal_scan(const char *path, struct wal_facts *out, struct sg
         return SG_OK;
     }
     unsigned char *block = malloc((size_t)SCAN_FRAMES * WAL_FRAME_BYTES);
-    sqlite3_file *file = block != NULL ? model_beneath_open(path, SQLITE_OPEN_WAL) : NULL;
+    sqlite3_file *file = block != NULL ? store_beneath_open(path, SQLITE_OPEN_WAL) : NULL;
     bool good = file != NULL && file->pMethods->xFileSize(file, &bytes) == SQLITE_OK &&
                 scan(file, bytes, block, &found);
     if (file != NULL)
-        model_beneath_close(file);
+        store_beneath_close(file);
     free(block);
     if (!good)
         return sg_fail(err, SG_STORAGE, "cannot read %s", path);

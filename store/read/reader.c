@@ -7,98 +7,98 @@
 
 #define WHAT "read the database"
 
-static enum sg_status check_schema(struct model_reader *r, struct sg_error *err)
+static enum sg_status check_schema(struct store_reader *r, struct sg_error *err)
 {
     int64_t application = 0;
     int64_t version = 0;
-    enum sg_status status = model_query_int(&r->c, "PRAGMA application_id", &application, err);
+    enum sg_status status = store_query_int(&r->c, "PRAGMA application_id", &application, err);
     if (status == SG_OK)
-        status = model_query_int(&r->c, "PRAGMA user_version", &version, err);
+        status = store_query_int(&r->c, "PRAGMA user_version", &version, err);
     if (status != SG_OK)
         return status;
-    if (application != MODEL_APPLICATION_ID || version != MODEL_SCHEMA_VERSION)
-        return sg_fail(err, SG_INVALID, "%s is no database of schema version %d", r->c.path, MODEL_SCHEMA_VERSION);
-    if (model_checksum_database(r->c.db) == NULL) /* what it says of its pages is not what was written */
-        return model_fail(&r->c, SQLITE_CORRUPT, "read the database", err);
+    if (application != STORE_APPLICATION_ID || version != STORE_SCHEMA_VERSION)
+        return sg_fail(err, SG_INVALID, "%s is no database of schema version %d", r->c.path, STORE_SCHEMA_VERSION);
+    if (store_checksum_database(r->c.db) == NULL) /* what it says of its pages is not what was written */
+        return store_fail(&r->c, SQLITE_CORRUPT, "read the database", err);
     return SG_OK;
 }
 
-static enum sg_status configure(struct model_connection *c, struct sg_error *err)
+static enum sg_status configure(struct store_connection *c, struct sg_error *err)
 {
     char pragmas[96];
     /* A negative size is in KiB. */
     (void)snprintf(pragmas, sizeof pragmas, "PRAGMA query_only = ON; PRAGMA cache_size = -%d",
-                   MODEL_READER_PAGES_BYTES / 1024);
-    return model_exec(c, pragmas, "configure the database connection", err);
+                   STORE_READER_PAGES_BYTES / 1024);
+    return store_exec(c, pragmas, "configure the database connection", err);
 }
 
-enum sg_status model_reader_open(const char *path, struct model_shared *shared, struct model_reader **out,
+enum sg_status store_reader_open(const char *path, struct commit_clock *shared, struct store_reader **out,
                                  struct sg_error *err)
 {
-    struct model_reader *r = calloc(1, sizeof *r);
+    struct store_reader *r = calloc(1, sizeof *r);
     if (r == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
     r->shared = shared;
-    enum sg_status status = model_connection_open(&r->c, path, SQLITE_OPEN_READONLY, err);
+    enum sg_status status = store_connection_open(&r->c, path, SQLITE_OPEN_READONLY, err);
     if (status == SG_OK) {
         /* Or the last reader to close would checkpoint. */
         int rc = sqlite3_db_config(r->c.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         if (rc != SQLITE_OK)
-            status = model_fail(&r->c, rc, "configure the database connection", err);
+            status = store_fail(&r->c, rc, "configure the database connection", err);
     }
     if (status == SG_OK)
         status = configure(&r->c, err);
     if (status == SG_OK)
         status = check_schema(r, err);
     if (status == SG_OK)
-        status = model_prepare(&r->c, SQL_READER_FIRST, SQL_READER_LAST, err);
+        status = store_prepare(&r->c, SQL_READER_FIRST, SQL_READER_LAST, err);
     if (status != SG_OK) {
-        model_reader_close(r);
+        store_reader_close(r);
         return status;
     }
     *out = r;
     return SG_OK;
 }
 
-void model_reader_close(struct model_reader *r)
+void store_reader_close(struct store_reader *r)
 {
     if (r == NULL)
         return;
-    model_read_end(r);
-    model_connection_close(&r->c);
-    model_known_free(&r->collections);
+    store_read_end(r);
+    store_connection_close(&r->c);
+    collection_names_free(&r->collections);
     free(r->served.streams);
     free(r);
 }
 
 /* What is known of collections is good for as long as the generation stands still. */
-static void generation_set(struct model_reader *r, int64_t generation)
+static void generation_set(struct store_reader *r, int64_t generation)
 {
     if (r->generation != generation)
-        model_known_clear(&r->collections);
+        collection_names_clear(&r->collections);
     r->generation = generation;
 }
 
 /* `told`: the streams are known already, as of the moment that the clock showed then. */
-static enum sg_status snapshot_load(struct model_reader *r, uint64_t told, struct sg_error *err)
+static enum sg_status snapshot_load(struct store_reader *r, uint64_t told, struct sg_error *err)
 {
     unsigned data_version = 0;
     int64_t generation = 0;
-    enum sg_status status = model_generation_load(&r->c, &generation, err); /* takes the snapshot: BEGIN does not */
+    enum sg_status status = store_generation_load(&r->c, &generation, err); /* takes the snapshot: BEGIN does not */
     if (status != SG_OK)
         return status;
     /* Counts the snapshots of this connection that differed from the one before: SQLite dropped its cache for it. */
     int rc = sqlite3_file_control(r->c.db, NULL, SQLITE_FCNTL_DATA_VERSION, &data_version);
     if (rc != SQLITE_OK)
-        return model_fail(&r->c, rc, WHAT, err);
-    bool same = told != 0 && model_shared_quiet(r->shared) == told;
+        return store_fail(&r->c, rc, WHAT, err);
+    bool same = told != 0 && commit_clock_stable(r->shared) == told;
     if (!same)
         r->snapshot++;
     if (r->data_version != data_version)
         r->rejected_any_known = false;
     if (!same && !(r->loaded && r->data_version == data_version)) {
         r->loaded = false;
-        status = model_served_load(&r->c, &r->served, err);
+        status = store_served_load(&r->c, &r->served, err);
     }
     if (status != SG_OK)
         return status;
@@ -108,113 +108,113 @@ static enum sg_status snapshot_load(struct model_reader *r, uint64_t told, struc
     return SG_OK;
 }
 
-enum sg_status model_read_begin(struct model_reader *r, struct sg_error *err)
+enum sg_status store_read_begin(struct store_reader *r, struct sg_error *err)
 {
-    uint64_t quiet = model_shared_quiet(r->shared);
+    uint64_t quiet = commit_clock_stable(r->shared);
     if (r->in_transaction && (r->shared == NULL || (quiet != 0 && quiet == r->quiet)))
         return SG_OK;
-    model_read_end(r);
+    store_read_end(r);
     uint64_t told = quiet == r->quiet ? quiet : 0;
     r->quiet = 0;
-    enum sg_status status = model_run_plain(&r->c, SQL_BEGIN_READ, WHAT, err);
+    enum sg_status status = store_run_plain(&r->c, SQL_BEGIN_READ, WHAT, err);
     if (status != SG_OK)
         return status;
     r->in_transaction = true;
     status = snapshot_load(r, told, err);
     if (status != SG_OK)
-        model_read_end(r);
-    else if (quiet != 0 && model_shared_quiet(r->shared) == quiet)
+        store_read_end(r);
+    else if (quiet != 0 && commit_clock_stable(r->shared) == quiet)
         r->quiet = quiet;
     return status;
 }
 
-bool model_read_peek(struct model_reader *r)
+bool store_read_peek(struct store_reader *r)
 {
-    uint64_t quiet = model_shared_quiet(r->shared);
+    uint64_t quiet = commit_clock_stable(r->shared);
     if (quiet == 0 || r->shared->cache == NULL)
         return false;
     if (quiet == r->quiet)
         return true;
-    model_read_end(r); /* of an older snapshot, if there is one */
+    store_read_end(r); /* of an older snapshot, if there is one */
     r->quiet = 0;
     r->snapshot++;
     r->loaded = false; /* the streams are not those of a transaction */
-    if (!model_shared_copy(r->shared, quiet, &r->served))
+    if (!commit_clock_copy(r->shared, quiet, &r->served))
         return false;
     generation_set(r, r->served.generation);
     r->quiet = quiet;
     return true;
 }
 
-uint64_t model_read_snapshot(const struct model_reader *r)
+uint64_t store_read_snapshot(const struct store_reader *r)
 {
     return r->snapshot;
 }
 
-bool model_read_cached(struct model_reader *r, struct slice collection, struct slice id, struct model_entity *out)
+bool store_read_cached(struct store_reader *r, struct slice collection, struct slice id, struct entity *out)
 {
-    const struct model_known *known = model_known_find(&r->collections, 0, 0, collection);
+    const struct collection_name *known = collection_names_find(&r->collections, 0, 0, collection);
     assert(r->quiet != 0);
-    model_read_release(r);
+    store_read_release(r);
     if (known == NULL)
         return false;
-    struct model_cache_key key = model_cache_key(r->shared->cache, known->id, r->generation, id);
-    r->held = model_cache_find(r->shared->cache, &key, out);
-    return r->held != NULL && model_shared_quiet(r->shared) == r->quiet;
+    struct row_cache_key key = row_cache_key(r->shared->cache, known->id, r->generation, id);
+    r->held = row_cache_find(r->shared->cache, &key, out);
+    return r->held != NULL && commit_clock_stable(r->shared) == r->quiet;
 }
 
-void model_read_expect(struct model_reader *r, struct slice collection, struct slice id)
+void store_read_prefetch(struct store_reader *r, struct slice collection, struct slice id)
 {
-    const struct model_known *known = model_known_find(&r->collections, 0, 0, collection);
+    const struct collection_name *known = collection_names_find(&r->collections, 0, 0, collection);
     r->expecting = known != NULL && r->shared != NULL && r->shared->cache != NULL;
     if (!r->expecting)
         return;
-    r->expected = model_cache_key(r->shared->cache, known->id, r->generation, id);
-    model_cache_expect(r->shared->cache, &r->expected);
+    r->expected = row_cache_key(r->shared->cache, known->id, r->generation, id);
+    row_cache_prefetch(r->shared->cache, &r->expected);
 }
 
-void model_read_expect_soon(const struct model_reader *r)
+void store_read_prefetch_row(const struct store_reader *r)
 {
     if (r->expecting)
-        model_cache_expect_soon(r->shared->cache, &r->expected);
+        row_cache_prefetch_row(r->shared->cache, &r->expected);
 }
 
-struct model_cached *model_read_take(struct model_reader *r)
+struct cached_row *store_read_retain(struct store_reader *r)
 {
-    struct model_cached *row = r->held;
+    struct cached_row *row = r->held;
     r->held = NULL;
     return row;
 }
 
-sqlite3_stmt *model_read_statement(struct model_reader *r, enum model_sql which)
+sqlite3_stmt *store_read_statement(struct store_reader *r, enum store_sql which)
 {
     assert(r->in_transaction);
-    model_read_release(r);
-    r->active = model_statement(&r->c, which);
+    store_read_release(r);
+    r->active = store_statement(&r->c, which);
     return r->active;
 }
 
-void model_read_release(struct model_reader *r)
+void store_read_release(struct store_reader *r)
 {
     if (r->active != NULL)
         (void)sqlite3_reset(r->active);
     r->active = NULL;
-    model_cached_release(r->held);
+    cached_row_release(r->held);
     r->held = NULL;
 }
 
-void model_read_end(struct model_reader *r)
+void store_read_end(struct store_reader *r)
 {
-    model_read_release(r);
+    store_read_release(r);
     if (!r->in_transaction)
         return;
     /* A read transaction has nothing to lose: if COMMIT fails, ROLLBACK ends it as well. */
-    if (model_run_plain(&r->c, SQL_COMMIT, WHAT, NULL) != SG_OK && !sqlite3_get_autocommit(r->c.db))
+    if (store_run_plain(&r->c, SQL_COMMIT, WHAT, NULL) != SG_OK && !sqlite3_get_autocommit(r->c.db))
         (void)sqlite3_exec(r->c.db, "ROLLBACK", NULL, NULL, NULL);
     r->in_transaction = false;
 }
 
-const struct model_stream *model_read_stream(struct model_reader *r, const char *name)
+const struct stream *store_read_stream(struct store_reader *r, const char *name)
 {
     assert(r->in_transaction || r->quiet != 0);
     for (size_t i = 0; i < r->served.count; i++) {

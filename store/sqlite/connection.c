@@ -18,20 +18,20 @@ static void sqlite_configure(void)
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-static enum sg_status connection_configure(struct model_connection *c, struct sg_error *err)
+static enum sg_status connection_configure(struct store_connection *c, struct sg_error *err)
 {
     int rc = sqlite3_extended_result_codes(c->db, 1);
-    rc |= sqlite3_busy_timeout(c->db, MODEL_BUSY_TIMEOUT_MS);
+    rc |= sqlite3_busy_timeout(c->db, STORE_BUSY_TIMEOUT_MS);
     rc |= sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     rc |= sqlite3_db_config(c->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     if (rc != SQLITE_OK)
-        return model_fail(c, rc, "configure the database connection", err);
+        return store_fail(c, rc, "configure the database connection", err);
     /* Only the writer checkpoints, at moments of its own. Mapping the file costs more than it gives beside a writer. */
-    return model_exec(c, "PRAGMA wal_autocheckpoint = 0; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY",
+    return store_exec(c, "PRAGMA wal_autocheckpoint = 0; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY",
                       "configure the database connection", err);
 }
 
-enum sg_status model_connection_open(struct model_connection *c, const char *path, int flags, struct sg_error *err)
+enum sg_status store_connection_open(struct store_connection *c, const char *path, int flags, struct sg_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (pthread_once(&once, sqlite_configure) != 0)
@@ -40,18 +40,18 @@ enum sg_status model_connection_open(struct model_connection *c, const char *pat
     c->path = strdup(path);
     if (c->path == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
-    const char *vfs = model_checksum_vfs();
+    const char *vfs = store_checksum_vfs();
     int rc = vfs != NULL ? sqlite3_open_v2(path, &c->db, flags | SQLITE_OPEN_NOMUTEX, vfs) : SQLITE_NOMEM;
     if (rc == SQLITE_OK)
         status = connection_configure(c, err);
     else
-        status = model_fail(c, rc, "open the database", err);
+        status = store_fail(c, rc, "open the database", err);
     if (status != SG_OK)
-        model_connection_close(c);
+        store_connection_close(c);
     return status;
 }
 
-void model_connection_close(struct model_connection *c)
+void store_connection_close(struct store_connection *c)
 {
     for (size_t i = 0; i < SQL_STATEMENTS_COUNT; i++) {
         (void)sqlite3_finalize(c->statements[i]);
@@ -80,7 +80,7 @@ static bool disk_is_full(const char *path)
     return full;
 }
 
-static enum sg_status fail_full(struct model_connection *c, const char *what, struct sg_error *err)
+static enum sg_status fail_full(struct store_connection *c, const char *what, struct sg_error *err)
 {
     if (c->bytes_max > 0 && !disk_is_full(c->path))
         return sg_fail(err, SG_FULL, "cannot %s: the database has reached its limit of %lld bytes", what,
@@ -88,9 +88,9 @@ static enum sg_status fail_full(struct model_connection *c, const char *what, st
     return sg_fail(err, SG_FULL, "cannot %s: the disk is full", what);
 }
 
-static enum sg_status fail_io(struct model_connection *c, int rc, const char *what, struct sg_error *err)
+static enum sg_status fail_io(struct store_connection *c, int rc, const char *what, struct sg_error *err)
 {
-    /* SQLite keeps no errno of a COMMIT that failed; model_step cleared ours before. */
+    /* SQLite keeps no errno of a COMMIT that failed; store_step cleared ours before. */
     int reason = errno;
     if (reason == 0 && c->db != NULL)
         reason = sqlite3_system_errno(c->db);
@@ -103,7 +103,7 @@ static enum sg_status fail_io(struct model_connection *c, int rc, const char *wh
     return sg_fail(err, SG_STORAGE, "cannot %s: %s (code %d, errno %d)", what, sqlite3_errstr(rc), rc, reason);
 }
 
-enum sg_status model_fail(struct model_connection *c, int rc, const char *what, struct sg_error *err)
+enum sg_status store_fail(struct store_connection *c, int rc, const char *what, struct sg_error *err)
 {
     if (rc == SQLITE_OK && c->db != NULL)
         rc = sqlite3_extended_errcode(c->db);
@@ -115,8 +115,8 @@ enum sg_status model_fail(struct model_connection *c, int rc, const char *what, 
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         c->damaged = true;
-        model_suspect_set(c->path);
-        model_checksum_note_damage(c->db);
+        store_suspect_set(c->path);
+        store_checksum_note_damage(c->db);
         return sg_fail(err, SG_CORRUPT, "cannot %s: %s is damaged (%s)", what, c->path, sqlite3_errstr(rc));
     case SQLITE_NOMEM:
         return sg_fail(err, SG_MEMORY, "cannot %s: out of memory", what);
@@ -133,66 +133,64 @@ enum sg_status model_fail(struct model_connection *c, int rc, const char *what, 
     }
 }
 
-enum sg_status model_prepare(struct model_connection *c, enum model_sql first, enum model_sql last,
+enum sg_status store_prepare(struct store_connection *c, enum store_sql first, enum store_sql last,
                              struct sg_error *err)
 {
-    for (enum model_sql i = first; i <= last; i++) {
-        int rc = sqlite3_prepare_v3(c->db, model_sql_texts[i], -1, SQLITE_PREPARE_PERSISTENT, &c->statements[i], NULL);
+    for (enum store_sql i = first; i <= last; i++) {
+        int rc = sqlite3_prepare_v3(c->db, store_sql_texts[i], -1, SQLITE_PREPARE_PERSISTENT, &c->statements[i], NULL);
         if (rc != SQLITE_OK)
-            return model_fail(c, rc, "prepare a statement", err);
+            return store_fail(c, rc, "prepare a statement", err);
     }
     return SG_OK;
 }
 
-sqlite3_stmt *model_statement(struct model_connection *c, enum model_sql which)
+sqlite3_stmt *store_statement(struct store_connection *c, enum store_sql which)
 {
     sqlite3_stmt *s = c->statements[which];
     assert(s != NULL && !sqlite3_stmt_busy(s));
     return s;
 }
 
-enum sg_status model_step(struct model_connection *c, sqlite3_stmt *s, int bound, const char *what,
+enum sg_status store_step(struct store_connection *c, sqlite3_stmt *s, int bound, const char *what,
                           struct sg_error *err)
 {
     if (bound != SQLITE_OK)
-        return model_fail(c, SQLITE_OK, what, err);
+        return store_fail(c, SQLITE_OK, what, err);
     errno = 0;
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW)
         return SG_OK;
     if (rc == SQLITE_DONE)
         return SG_NOT_FOUND;
-    return model_fail(c, rc, what, err);
+    return store_fail(c, rc, what, err);
 }
 
-enum sg_status model_run(struct model_connection *c, sqlite3_stmt *s, int bound, const char *what,
-                         struct sg_error *err)
+enum sg_status store_run(struct store_connection *c, sqlite3_stmt *s, int bound, const char *what, struct sg_error *err)
 {
-    enum sg_status status = model_step(c, s, bound, what, err);
+    enum sg_status status = store_step(c, s, bound, what, err);
     (void)sqlite3_reset(s);
     return status == SG_NOT_FOUND ? SG_OK : status;
 }
 
-enum sg_status model_run_plain(struct model_connection *c, enum model_sql which, const char *what,
-                               struct sg_error *err)
+enum sg_status store_run_plain(struct store_connection *c, enum store_sql which, const char *what, struct sg_error *err)
 {
-    return model_run(c, model_statement(c, which), SQLITE_OK, what, err);
+    return store_run(c, store_statement(c, which), SQLITE_OK, what, err);
 }
 
-enum sg_status model_exec(struct model_connection *c, const char *sql, const char *what, struct sg_error *err)
+enum sg_status store_exec(struct store_connection *c, const char *sql, const char *what, struct sg_error *err)
 {
     errno = 0;
     int rc = sqlite3_exec(c->db, sql, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? SG_OK : model_fail(c, rc, what, err);
+    return rc == SQLITE_OK ? SG_OK : store_fail(c, rc, what, err);
 }
 
-enum sg_status model_query_int(struct model_connection *c, const char *sql, int64_t *out, struct sg_error *err)
+enum sg_status store_query_int(struct store_connection *c, const char *sql, int64_t *out, struct sg_error *err)
 {
     sqlite3_stmt *s = NULL;
     int rc = sqlite3_prepare_v2(c->db, sql, -1, &s, NULL);
     if (rc != SQLITE_OK)
-        return model_fail(c, rc, "read the database", err);
-    enum sg_status status = model_step(c, s, SQLITE_OK, "read the database", err);
+        return store_fail(c, rc, "read the database", err);
+    enum sg_status status = store_step(c, s, SQLITE_OK, "read the database", err);
     if (status == SG_OK)
         *out = sqlite3_column_int64(s, 0);
     else if (status == SG_NOT_FOUND)
@@ -201,7 +199,7 @@ enum sg_status model_query_int(struct model_connection *c, const char *sql, int6
     return status;
 }
 
-struct slice model_slice_cut(struct slice value, size_t bytes_max)
+struct slice store_slice_cut(struct slice value, size_t bytes_max)
 {
     size_t bytes = bytes_max;
     if (value.bytes <= bytes_max)
@@ -211,20 +209,20 @@ struct slice model_slice_cut(struct slice value, size_t bytes_max)
     return (struct slice){value.data, bytes};
 }
 
-int model_bind_slice(sqlite3_stmt *s, int index, struct slice value, size_t bytes_max)
+int store_bind_slice(sqlite3_stmt *s, int index, struct slice value, size_t bytes_max)
 {
     if (value.bytes == 0)
         return sqlite3_bind_null(s, index);
-    struct slice cut = model_slice_cut(value, bytes_max);
+    struct slice cut = store_slice_cut(value, bytes_max);
     return sqlite3_bind_text64(s, index, cut.data, cut.bytes, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-int model_bind_uint(sqlite3_stmt *s, int index, uint64_t value)
+int store_bind_uint(sqlite3_stmt *s, int index, uint64_t value)
 {
     return sqlite3_bind_int64(s, index, (sqlite3_int64)value);
 }
 
-struct slice model_column_slice(sqlite3_stmt *s, int index)
+struct slice store_column_slice(sqlite3_stmt *s, int index)
 {
     const void *data = sqlite3_column_blob(s, index);
     return (struct slice){data, (size_t)sqlite3_column_bytes(s, index)};

@@ -6,7 +6,7 @@
     t "created_ns, " t "epoch, " t "position, " t "position_time_ns, " t "position_subject, " t "build, " t "target, " \
     t "gaps"
 #define BUILD_BEGIN "position = 0, position_time_ns = 0, position_subject = '', gaps = ''"
-/* A stream's served build, and the growing one, NULL where there is none: model_internal.h numbers these columns. */
+/* A stream's served build, and the growing one, NULL where there is none: store_internal.h numbers these columns. */
 #define STREAM_COLUMNS "s.id, s.name, " BUILD_COLUMNS("s.") ", " BUILD_COLUMNS("g.")
 #define STREAMS "streams s LEFT JOIN growing g ON g.stream = s.id"
 #define ENTITY_CHANGES                                                                                                 \
@@ -18,7 +18,7 @@
 #define SERVED_COLLECTIONS "collections c JOIN streams s ON s.id = c.stream AND s.build = c.build AND s.attached = 1"
 #define SERVED_REJECTED "rejected r JOIN streams s ON s.id = r.stream AND s.build = r.build AND s.attached = 1"
 
-const char *const model_sql_texts[SQL_STATEMENTS_COUNT] = {
+const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [SQL_META_CLEAN] = "SELECT clean FROM meta",
     [SQL_META_SET_CLEAN] = "UPDATE meta SET clean = ?1",
@@ -26,18 +26,19 @@ const char *const model_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_STREAMS_DETACH] = "UPDATE streams SET attached = 0",
     [SQL_STREAM_BY_ID] = "SELECT " STREAM_COLUMNS " FROM " STREAMS " WHERE s.id = ?1",
     [SQL_STREAM_BY_NAME] = "SELECT " STREAM_COLUMNS ", s.fingerprint FROM " STREAMS " WHERE s.name = ?1",
-    [SQL_STREAM_INSERT] = "INSERT INTO streams (name, attached, fingerprint, " BUILD_COLUMNS("") ") "
-                          "VALUES (?1, 1, ?2, 0, '', 0, 0, '', 1, 0, '')",
+    [SQL_STREAM_INSERT] = "INSERT INTO streams (name, attached, fingerprint, " BUILD_COLUMNS(
+        "") ") "
+            "VALUES (?1, 1, ?2, 0, '', 0, 0, '', 1, 0, '')",
     [SQL_STREAM_ATTACH] = "UPDATE streams SET attached = 1, fingerprint = ?2 WHERE id = ?1",
     [SQL_STREAM_IDENTIFY] = "UPDATE streams SET created_ns = ?2, epoch = ?3 WHERE id = ?1",
-    [SQL_STREAM_BUILD] = "UPDATE streams SET created_ns = ?2, epoch = ?3, build = ?4, target = ?5, " BUILD_BEGIN
-                         " WHERE id = ?1",
+    [SQL_STREAM_BUILD] =
+        "UPDATE streams SET created_ns = ?2, epoch = ?3, build = ?4, target = ?5, " BUILD_BEGIN " WHERE id = ?1",
     [SQL_STREAM_SET_TARGET] = "UPDATE streams SET target = ?2 WHERE id = ?1",
     [SQL_STREAM_SET_GAPS] = "UPDATE streams SET gaps = ?2 WHERE id = ?1",
     [SQL_STREAM_SET_POSITION] = "UPDATE streams SET position = ?2, position_time_ns = ?3, position_subject = ?4 "
                                 "WHERE id = ?1",
-    [SQL_STREAM_SWAP] = "UPDATE streams SET (" BUILD_COLUMNS("") ") = (SELECT " BUILD_COLUMNS("")
-                        " FROM growing WHERE stream = ?1) WHERE id = ?1",
+    [SQL_STREAM_SWAP] = "UPDATE streams SET (" BUILD_COLUMNS("") ") = (SELECT " BUILD_COLUMNS(
+        "") " FROM growing WHERE stream = ?1) WHERE id = ?1",
     [SQL_GROWING_REPLACE] = "REPLACE INTO growing (stream, created_ns, epoch, build, target, position, "
                             "position_time_ns, position_subject, gaps) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, '', '')",
     [SQL_GROWING_DELETE] = "DELETE FROM growing WHERE stream = ?1",
@@ -50,8 +51,8 @@ const char *const model_sql_texts[SQL_STATEMENTS_COUNT] = {
                               "VALUES (?1, ?2, ?3, 0, 0)",
     [SQL_COLLECTION_UPDATE] = "UPDATE collections SET entities = entities + ?2, position = ?3 WHERE id = ?1",
     [SQL_COLLECTION_DELETE] = "DELETE FROM collections WHERE id = ?1",
-    [SQL_COLLECTIONS_COUNT] = "SELECT count(*) FROM " STREAMS " JOIN collections c ON c.stream = s.id AND c.build = "
-                              WRITTEN " WHERE s.attached = 1",
+    [SQL_COLLECTIONS_COUNT] = "SELECT count(*) FROM " STREAMS
+                              " JOIN collections c ON c.stream = s.id AND c.build = " WRITTEN " WHERE s.attached = 1",
     /* Builds only rise, so that the index on (stream, build) finds the stale ones: before the served build, or between
      * it and the growing one. */
     [SQL_COLLECTION_STALE] = "SELECT c.id FROM streams s CROSS JOIN collections c "
@@ -61,16 +62,16 @@ const char *const model_sql_texts[SQL_STATEMENTS_COUNT] = {
                              "ON c.stream = s.id AND c.build > s.build AND c.build < g.build LIMIT 1",
     [SQL_ENTITY_FIND] = "SELECT number, version, deleted, sequence FROM entities WHERE collection = ?1 AND id = ?2",
     [SQL_ENTITY_STATE] = "SELECT state FROM entities WHERE number = ?1",
-    [SQL_ENTITY_INSERT] = "INSERT INTO entities (" MODEL_ENTITY_COLUMNS ") "
+    [SQL_ENTITY_INSERT] = "INSERT INTO entities (" STORE_ENTITY_COLUMNS ") "
                           "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
                           "ON CONFLICT (collection, id) DO NOTHING",
     /* OR FAIL: what fails rolls the transaction back anyway, so that no page need be kept for the statement's sake. */
-    [SQL_ENTITY_INSERT_INCOMING] = "INSERT OR FAIL INTO entities (" MODEL_ENTITY_COLUMNS ") "
-                                   "SELECT " MODEL_ENTITY_COLUMNS " FROM incoming WHERE true "
+    [SQL_ENTITY_INSERT_INCOMING] = "INSERT OR FAIL INTO entities (" STORE_ENTITY_COLUMNS ") "
+                                   "SELECT " STORE_ENTITY_COLUMNS " FROM incoming WHERE true "
                                    "ON CONFLICT (collection, id) DO NOTHING",
     [SQL_ENTITY_UPDATE] = "UPDATE entities SET " ENTITY_CHANGES " WHERE number = ?1",
-    [SQL_ENTITY_REPLACE] = "UPDATE entities SET " ENTITY_CHANGES
-                           " WHERE collection = ?1 AND id = ?2 AND version < ?3 AND deleted = 0",
+    [SQL_ENTITY_REPLACE] =
+        "UPDATE entities SET " ENTITY_CHANGES " WHERE collection = ?1 AND id = ?2 AND version < ?3 AND deleted = 0",
     [SQL_ENTITY_DELETE] = "DELETE FROM entities WHERE number = "
                           "(SELECT number FROM entities WHERE collection = ?1 LIMIT 1)",
     [SQL_REJECTED_INSERT] = "INSERT INTO rejected (stream, build, sequence, time_ns, subject, collection, id, version, "
@@ -100,8 +101,8 @@ const char *const model_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_READ_COLLECTION_ID] = "SELECT c.id FROM " SERVED_COLLECTIONS " WHERE c.name = ?1 ORDER BY s.id LIMIT 1",
     [SQL_READ_COLLECTION] = "SELECT c.name, s.name, c.entities, c.position FROM collections c "
                             "JOIN streams s ON s.id = c.stream WHERE c.id = ?1",
-    [SQL_READ_COLLECTIONS] = "SELECT c.name, s.name, c.entities, c.position FROM " SERVED_COLLECTIONS
-                             " ORDER BY c.name, s.id",
+    [SQL_READ_COLLECTIONS] =
+        "SELECT c.name, s.name, c.entities, c.position FROM " SERVED_COLLECTIONS " ORDER BY c.name, s.id",
     [SQL_READ_REJECTED_ANY] = "SELECT 1 FROM rejected LIMIT 1",
     [SQL_READ_REJECTED_VERSION] =
         "SELECT r.version FROM rejected r INDEXED BY rejected_by_entity CROSS JOIN streams s "
@@ -121,6 +122,6 @@ const char *const model_sql_texts[SQL_STATEMENTS_COUNT] = {
                           "ON s.id = r.stream AND s.build = r.build AND s.attached = 1 "
                           "WHERE r.number < ?1 AND (?2 IS NULL OR s.name = ?2) AND (?3 IS NULL OR r.collection = ?3) "
                           "ORDER BY r.number DESC",
-    [SQL_READ_REJECTED_COUNT] = "SELECT count(*), coalesce(sum(r.reason = 'conflict'), 0) FROM " SERVED_REJECTED
-                                " WHERE s.name = ?1",
+    [SQL_READ_REJECTED_COUNT] =
+        "SELECT count(*), coalesce(sum(r.reason = 'conflict'), 0) FROM " SERVED_REJECTED " WHERE s.name = ?1",
 };

@@ -10,24 +10,24 @@
 static int bind_text(sqlite3_stmt *s, int index, struct slice value)
 {
     return value.bytes == 0 ? sqlite3_bind_text(s, index, "", 0, SQLITE_STATIC)
-                            : model_bind_slice(s, index, value, EVENT_TEXT_BYTES_MAX);
+                            : store_bind_slice(s, index, value, EVENT_TEXT_BYTES_MAX);
 }
 
-enum sg_status model_reject(struct model_writer *w, int64_t stream, int64_t build, const struct event *event,
+enum sg_status store_reject(struct store_writer *w, int64_t stream, int64_t build, const struct event *event,
                             enum event_reason reason, struct slice detail, struct sg_error *err)
 {
     unsigned char digest[DIGEST_BYTES];
     enum sg_status status = digest_sha256(event->payload, digest, err);
     if (status != SG_OK)
         return status;
-    sqlite3_stmt *s = model_statement(&w->c, SQL_REJECTED_INSERT);
+    sqlite3_stmt *s = store_statement(&w->c, SQL_REJECTED_INSERT);
     int bound = sqlite3_bind_int64(s, 1, stream);
     bound |= sqlite3_bind_int64(s, 2, build);
-    bound |= model_bind_uint(s, 3, event->sequence);
+    bound |= store_bind_uint(s, 3, event->sequence);
     bound |= sqlite3_bind_int64(s, 4, event->time_ns);
     bound |= bind_text(s, 5, event->subject);
-    bound |= model_bind_slice(s, 6, event->collection, REJECTED_COLLECTION_BYTES_MAX);
-    bound |= model_bind_slice(s, 7, event->id, REJECTED_ID_BYTES_MAX);
+    bound |= store_bind_slice(s, 6, event->collection, REJECTED_COLLECTION_BYTES_MAX);
+    bound |= store_bind_slice(s, 7, event->id, REJECTED_ID_BYTES_MAX);
     bound |= event->version > 0 ? sqlite3_bind_int64(s, 8, event->version) : sqlite3_bind_null(s, 8);
     bound |= sqlite3_bind_text(s, 9, event_reason_name(reason), -1, SQLITE_STATIC);
     bound |= bind_text(s, 10, detail);
@@ -36,18 +36,18 @@ enum sg_status model_reject(struct model_writer *w, int64_t stream, int64_t buil
     bound |= w->rejected_payload && !event->payload_private && event->payload.bytes > 0
                  ? sqlite3_bind_blob64(s, 13, event->payload.data, event->payload.bytes, SQLITE_STATIC)
                  : sqlite3_bind_null(s, 13);
-    status = model_run(&w->c, s, bound, "record a rejected event", err);
+    status = store_run(&w->c, s, bound, "record a rejected event", err);
     if (status == SG_OK && w->rejected_count >= 0)
         w->rejected_count++;
     return status;
 }
 
-enum sg_status model_reject_trim(struct model_writer *w, struct sg_error *err)
+enum sg_status store_reject_trim(struct store_writer *w, struct sg_error *err)
 {
     sqlite3_stmt *s = NULL;
     if (w->rejected_count < 0) {
-        s = model_statement(&w->c, SQL_REJECTED_COUNT);
-        enum sg_status status = model_step(&w->c, s, SQLITE_OK, "count rejected events", err);
+        s = store_statement(&w->c, SQL_REJECTED_COUNT);
+        enum sg_status status = store_step(&w->c, s, SQLITE_OK, "count rejected events", err);
         if (status == SG_OK)
             w->rejected_count = sqlite3_column_int64(s, 0);
         (void)sqlite3_reset(s);
@@ -57,8 +57,8 @@ enum sg_status model_reject_trim(struct model_writer *w, struct sg_error *err)
     int64_t excess = w->rejected_count - (int64_t)w->rejected_max;
     if (excess <= 0)
         return SG_OK;
-    s = model_statement(&w->c, SQL_REJECTED_TRIM);
-    enum sg_status status = model_run(&w->c, s, sqlite3_bind_int64(s, 1, excess), "forget rejected events", err);
+    s = store_statement(&w->c, SQL_REJECTED_TRIM);
+    enum sg_status status = store_run(&w->c, s, sqlite3_bind_int64(s, 1, excess), "forget rejected events", err);
     if (status == SG_OK)
         w->rejected_count -= excess;
     return status;

@@ -16,15 +16,15 @@
 #define BULK_GROUPS_MIN 8 /* for fewer ids a statement each costs less */
 
 struct batch {
-    struct model_writer *w;
+    struct store_writer *w;
     const struct event *events;
     size_t events_count;
-    struct model_outcome *outcomes;
-    struct model_work *works;
+    struct store_outcome *outcomes;
+    struct store_work *works;
     size_t works_count;
-    struct model_group *groups;
+    struct store_group *groups;
     size_t groups_count;
-    struct model_build build;
+    struct build build;
     uint64_t position;
     const struct event *last; /* the event at the position; NULL = all were redelivered */
     bool recorded;            /* something is to be recorded as rejected */
@@ -44,17 +44,17 @@ static uint64_t id_prefix(struct slice id)
 static enum sg_status classify_row(struct batch *b, size_t index, struct sg_error *err)
 {
     const struct event *e = &b->events[index];
-    struct model_outcome *o = &b->outcomes[index];
-    struct model_known *collection = NULL;
+    struct store_outcome *o = &b->outcomes[index];
+    struct collection_name *collection = NULL;
     if (e->collection.bytes == 0 || e->id.bytes == 0 || (e->kind != EVENT_ERASE && e->version <= 0))
         return sg_fail(err, SG_INVALID, "event %" PRIu64 " was decoded without collection, id or version", e->sequence);
-    enum sg_status status = model_collection_find(b->w, &b->build, e->collection, &collection, err);
+    enum sg_status status = store_collection_find(b->w, &b->build, e->collection, &collection, err);
     if (status == SG_OK && collection == NULL && e->kind != EVENT_ERASE)
-        status = model_collection_create(b->w, &b->build, e->collection, &collection, err);
+        status = store_collection_create(b->w, &b->build, e->collection, &collection, err);
     if (status != SG_OK)
         return status;
     if (collection != NULL) {
-        b->works[b->works_count++] = (struct model_work){collection, id_prefix(e->id), index};
+        b->works[b->works_count++] = (struct store_work){collection, id_prefix(e->id), index};
     } else if (e->kind == EVENT_ERASE) {
         o->result = RESULT_IGNORED; /* nothing to erase */
     } else {
@@ -68,10 +68,10 @@ static enum sg_status classify_row(struct batch *b, size_t index, struct sg_erro
 /* So that forget_rejected finds it. */
 static enum sg_status know_collection(struct batch *b, const struct event *e, struct sg_error *err)
 {
-    struct model_known *ignored = NULL;
+    struct collection_name *ignored = NULL;
     if (e->collection.bytes == 0 || e->id.bytes == 0)
         return SG_OK;
-    return model_collection_find(b->w, &b->build, e->collection, &ignored, err);
+    return store_collection_find(b->w, &b->build, e->collection, &ignored, err);
 }
 
 static enum sg_status classify(struct batch *b, struct sg_error *err)
@@ -79,8 +79,8 @@ static enum sg_status classify(struct batch *b, struct sg_error *err)
     enum sg_status status = SG_OK;
     for (size_t i = 0; status == SG_OK && i < b->events_count; i++) {
         const struct event *e = &b->events[i];
-        struct model_outcome *o = &b->outcomes[i];
-        *o = (struct model_outcome){.result = RESULT_REDELIVERED, .reason = REASON_NONE};
+        struct store_outcome *o = &b->outcomes[i];
+        *o = (struct store_outcome){.result = RESULT_REDELIVERED, .reason = REASON_NONE};
         if (e->sequence > INT64_MAX)
             return sg_fail(err, SG_INVALID, "sequence %" PRIu64 " is beyond 2^63-1", e->sequence);
         if (e->sequence <= b->position)
@@ -120,8 +120,8 @@ static int id_compare(struct slice a, struct slice b)
 
 static int work_compare(const void *left, const void *right, void *context)
 {
-    const struct model_work *a = left;
-    const struct model_work *b = right;
+    const struct store_work *a = left;
+    const struct store_work *b = right;
     const struct event *events = context;
     if (a->collection != b->collection)
         return a->collection->id < b->collection->id ? -1 : 1;
@@ -147,27 +147,27 @@ static void works_sort(struct batch *b)
 /* ---- 3. fold and write ---- */
 
 /* Fold a group's events over its row. */
-static enum sg_status group_fold(struct batch *b, struct model_group *g, struct sg_error *err)
+static enum sg_status group_fold(struct batch *b, struct store_group *g, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
     for (size_t i = g->first; status == SG_OK && i < g->end; i++) {
-        struct model_outcome *o = &b->outcomes[b->works[i].index];
-        status = model_row_fold(&b->w->c, &g->row, &b->events[b->works[i].index], o, err);
+        struct store_outcome *o = &b->outcomes[b->works[i].index];
+        status = store_row_fold(&b->w->c, &g->row, &b->events[b->works[i].index], o, err);
         if (o->result == RESULT_CONFLICT)
             b->recorded = true;
     }
     return status;
 }
 
-static enum sg_status group_write(struct batch *b, struct model_group *g, enum model_sql which, struct sg_error *err)
+static enum sg_status group_write(struct batch *b, struct store_group *g, enum store_sql which, struct sg_error *err)
 {
     enum sg_status status = group_fold(b, g, err);
     if (status == SG_OK && g->row.winner != NULL)
-        status = model_row_write(&b->w->c, which, g->collection, &g->row, &g->written, err);
+        status = store_row_write(&b->w->c, which, g->collection, &g->row, &g->written, err);
     return status;
 }
 
-static void group_count(struct batch *b, const struct model_group *g, bool was_alive)
+static void group_count(struct batch *b, const struct store_group *g, bool was_alive)
 {
     b->rows_changed = true;
     g->collection->entities_delta += (g->row.deleted ? 0 : 1) - (was_alive ? 1 : 0);
@@ -175,10 +175,10 @@ static void group_count(struct batch *b, const struct model_group *g, bool was_a
         g->collection->position = g->row.sequence;
 }
 
-static enum sg_status group_look_up(struct batch *b, struct model_group *g, struct sg_error *err)
+static enum sg_status group_look_up(struct batch *b, struct store_group *g, struct sg_error *err)
 {
     const struct event *head = &b->events[b->works[g->first].index];
-    enum sg_status status = model_row_find(&b->w->c, g->collection, head->id, &g->row, err);
+    enum sg_status status = store_row_find(&b->w->c, g->collection, head->id, &g->row, err);
     b->w->scratch->rows_expected = g->row.number != 0;
     bool was_alive = g->row.number != 0 && !g->row.deleted;
     if (status == SG_OK)
@@ -191,7 +191,7 @@ static enum sg_status group_look_up(struct batch *b, struct model_group *g, stru
 /* First a guess, by what the id before turned out to be, that takes one statement: the id is new (while a model is
  * filled), or it is stored, alive and older (afterwards). The statement itself refuses where the guess is wrong; then
  * the row is looked up. */
-static enum sg_status group_apply(struct batch *b, struct model_group *g, struct sg_error *err)
+static enum sg_status group_apply(struct batch *b, struct store_group *g, struct sg_error *err)
 {
     bool was_alive = b->w->scratch->rows_expected;
     enum sg_status status = SG_OK;
@@ -213,7 +213,7 @@ static enum sg_status groups_insert(struct batch *b, struct sg_error *err)
     for (size_t i = 0; status == SG_OK && i < b->groups_count; i++)
         status = group_fold(b, &b->groups[i], err);
     if (status == SG_OK)
-        status = model_bulk_insert(&b->w->c, &b->w->scratch->bulk, b->groups, b->groups_count, err);
+        status = store_bulk_insert(&b->w->c, &b->w->scratch->bulk, b->groups, b->groups_count, err);
     for (size_t i = 0; status == SG_OK && i < b->groups_count; i++) {
         if (b->groups[i].written)
             group_count(b, &b->groups[i], false);
@@ -223,7 +223,7 @@ static enum sg_status groups_insert(struct batch *b, struct sg_error *err)
     return status;
 }
 
-static bool works_same_id(const struct batch *b, const struct model_work *x, const struct model_work *y)
+static bool works_same_id(const struct batch *b, const struct store_work *x, const struct store_work *y)
 {
     return x->collection == y->collection && x->prefix == y->prefix &&
            slice_equal(b->events[x->index].id, b->events[y->index].id);
@@ -235,7 +235,7 @@ static void groups_find(struct batch *b)
         for (end = first + 1; end < b->works_count && works_same_id(b, &b->works[first], &b->works[end]);)
             end++;
         b->groups[b->groups_count++] =
-            (struct model_group){.collection = b->works[first].collection, .first = first, .end = end};
+            (struct store_group){.collection = b->works[first].collection, .first = first, .end = end};
     }
 }
 
@@ -258,7 +258,7 @@ static enum sg_status record_rejected(struct batch *b, struct sg_error *err)
     enum sg_status status = SG_OK;
     for (size_t i = 0; status == SG_OK && i < b->events_count; i++) {
         const struct event *e = &b->events[i];
-        const struct model_outcome *o = &b->outcomes[i];
+        const struct store_outcome *o = &b->outcomes[i];
         char text[128];
         struct slice detail = e->detail;
         if (o->result != RESULT_REJECTED && o->result != RESULT_CONFLICT)
@@ -272,14 +272,14 @@ static enum sg_status record_rejected(struct batch *b, struct sg_error *err)
                            b->w->collections_max);
             detail = slice_of(text);
         }
-        status = model_reject(b->w, b->build.stream, b->build.build, e, o->reason, detail, err);
+        status = store_reject(b->w, b->build.stream, b->build.build, e, o->reason, detail, err);
     }
-    return status == SG_OK ? model_reject_trim(b->w, err) : status;
+    return status == SG_OK ? store_reject_trim(b->w, err) : status;
 }
 
 static enum sg_status write_position(struct batch *b, struct sg_error *err)
 {
-    bool keep_subject = b->last->subject.bytes <= MODEL_SUBJECT_KEPT_BYTES && b->last->subject.bytes > 0;
+    bool keep_subject = b->last->subject.bytes <= STREAM_SUBJECT_KEPT_BYTES && b->last->subject.bytes > 0;
     if (b->build.growing || b->build.position < b->build.target) {
         b->w->changes = SERVED_ANYTHING; /* how far it has come, and whether it is whole */
     } else if (b->w->changes == SERVED_NOTHING) {
@@ -287,14 +287,14 @@ static enum sg_status write_position(struct batch *b, struct sg_error *err)
         b->w->moved_stream = b->build.stream;
         b->w->moved_position = b->position;
     }
-    return model_build_move(b->w, &b->build, b->position, b->last->time_ns,
+    return store_build_move(b->w, &b->build, b->position, b->last->time_ns,
                             keep_subject ? b->last->subject : (struct slice){NULL, 0}, b->rows_changed, err);
 }
 
 /* Everything between BEGIN and COMMIT. */
 static enum sg_status batch_run(struct batch *b, int64_t stream_id, struct sg_error *err)
 {
-    enum sg_status status = model_build_load(b->w, stream_id, &b->build, err);
+    enum sg_status status = store_build_load(b->w, stream_id, &b->build, err);
     if (status != SG_OK)
         return status;
     b->position = b->build.position;
@@ -304,7 +304,7 @@ static enum sg_status batch_run(struct batch *b, int64_t stream_id, struct sg_er
     if (status == SG_OK && b->recorded)
         status = record_rejected(b, err);
     if (status == SG_OK)
-        status = model_collections_flush(b->w, err);
+        status = store_collections_flush(b->w, err);
     if (status == SG_OK && b->last != NULL)
         status = write_position(b, err);
     return status;
@@ -314,23 +314,23 @@ static enum sg_status batch_run(struct batch *b, int64_t stream_id, struct sg_er
 
 static void forget_rejected(const struct batch *b, const struct event *e)
 {
-    const struct model_known *collection =
-        model_known_find(&b->w->collections, b->build.stream, b->build.build, e->collection);
+    const struct collection_name *collection =
+        collection_names_find(&b->w->collections, b->build.stream, b->build.build, e->collection);
     if (collection != NULL && e->id.bytes > 0)
-        model_cache_forget(b->w->shared->cache, collection->id, e->id);
+        row_cache_forget(b->w->shared->cache, collection->id, e->id);
 }
 
 /* Rows that change, or of which an event was rejected, leave the cache; what grows unseen is not in it. */
 static void forget_changed(const struct batch *b)
 {
-    struct model_writer *w = b->w;
+    struct store_writer *w = b->w;
     if (w->shared == NULL || w->shared->cache == NULL || b->build.growing)
         return;
-    model_shared_begin(w->shared); /* first: no fill follows */
+    commit_clock_begin(w->shared); /* first: no fill follows */
     for (size_t i = 0; i < b->works_count; i++) {
-        const struct model_work *work = &b->works[i];
+        const struct store_work *work = &b->works[i];
         if (b->outcomes[work->index].result == RESULT_APPLIED)
-            model_cache_forget(w->shared->cache, work->collection->id, b->events[work->index].id);
+            row_cache_forget(w->shared->cache, work->collection->id, b->events[work->index].id);
     }
     for (size_t i = 0; b->recorded && i < b->events_count; i++) {
         if (b->outcomes[i].result == RESULT_REJECTED)
@@ -338,16 +338,16 @@ static void forget_changed(const struct batch *b)
     }
 }
 
-enum sg_status model_apply(struct model_writer *w, int64_t stream_id, const struct event *events, size_t events_count,
+enum sg_status store_apply(struct store_writer *w, int64_t stream_id, const struct event *events, size_t events_count,
                            enum event_result *results, enum event_reason *reasons, uint64_t *position,
                            struct sg_error *err)
 {
-    enum sg_status status = model_scratch_reserve(w, events_count, err);
+    enum sg_status status = store_scratch_reserve(w, events_count, err);
     if (status == SG_OK)
-        status = model_room(w, err);
-    model_pages_for(w, events_count);
+        status = store_room(w, err);
+    store_pages_for(w, events_count);
     if (status == SG_OK)
-        status = model_begin(w, err);
+        status = store_begin(w, err);
     if (status != SG_OK)
         return status;
     struct batch b = {.w = w, .events = events, .events_count = events_count,
@@ -357,7 +357,7 @@ enum sg_status model_apply(struct model_writer *w, int64_t stream_id, const stru
     status = batch_run(&b, stream_id, err);
     if (status == SG_OK)
         forget_changed(&b);
-    status = model_end(w, status, err);
+    status = store_end(w, status, err);
     if (status != SG_OK)
         return status;
     for (size_t i = 0; i < events_count; i++) {

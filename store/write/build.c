@@ -8,149 +8,148 @@
 
 #include "store/write/write.h"
 
-enum sg_status model_stream_write(struct model_writer *w, sqlite3_stmt *s, int bound, struct sg_error *err)
+enum sg_status store_stream_write(struct store_writer *w, sqlite3_stmt *s, int bound, struct sg_error *err)
 {
-    enum sg_status status = model_run(&w->c, s, bound, "write a stream", err);
+    enum sg_status status = store_run(&w->c, s, bound, "write a stream", err);
     if (status == SG_OK && sqlite3_changes(w->c.db) == 0)
         status = sg_fail(err, SG_NOT_FOUND, "the database has no such stream");
     if (status == SG_OK)
-        status = model_bump_generation(w, err);
-    model_forget(w);
+        status = store_bump_generation(w, err);
+    store_forget(w);
     return status;
 }
 
-static enum sg_status growing_delete(struct model_writer *w, int64_t stream, struct sg_error *err)
+static enum sg_status growing_delete(struct store_writer *w, int64_t stream, struct sg_error *err)
 {
-    sqlite3_stmt *s = model_statement(&w->c, SQL_GROWING_DELETE);
-    return model_run(&w->c, s, sqlite3_bind_int64(s, 1, stream), "write a stream", err);
+    sqlite3_stmt *s = store_statement(&w->c, SQL_GROWING_DELETE);
+    return store_run(&w->c, s, sqlite3_bind_int64(s, 1, stream), "write a stream", err);
 }
 
-static enum sg_status swap(struct model_writer *w, const struct model_build *build, struct sg_error *err)
+static enum sg_status swap(struct store_writer *w, const struct build *build, struct sg_error *err)
 {
-    sqlite3_stmt *s = model_statement(&w->c, SQL_STREAM_SWAP);
-    enum sg_status status = model_stream_write(w, s, sqlite3_bind_int64(s, 1, build->stream), err);
+    sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_SWAP);
+    enum sg_status status = store_stream_write(w, s, sqlite3_bind_int64(s, 1, build->stream), err);
     return status == SG_OK ? growing_delete(w, build->stream, err) : status;
 }
 
 /* Has a growing build at `position` all that there was when it began? With nothing to reach, the first row tells. */
-static bool whole(const struct model_writer *w, const struct model_build *build, uint64_t position, bool rows_changed)
+static bool whole(const struct store_writer *w, const struct build *build, uint64_t position, bool rows_changed)
 {
     if (build->target == 0)
         return rows_changed || w->rebuild_empty_swap;
-    return position >= build->target; /* never for MODEL_TARGET_UNKNOWN */
+    return position >= build->target; /* never for TARGET_UNKNOWN */
 }
 
-enum sg_status model_build_move(struct model_writer *w, struct model_build *build, uint64_t position, int64_t time_ns,
+enum sg_status store_build_move(struct store_writer *w, struct build *build, uint64_t position, int64_t time_ns,
                                 struct slice subject, bool rows_changed, struct sg_error *err)
 {
     assert(position >= build->position);
-    sqlite3_stmt *s = model_statement(&w->c, build->growing ? SQL_GROWING_SET_POSITION : SQL_STREAM_SET_POSITION);
+    sqlite3_stmt *s = store_statement(&w->c, build->growing ? SQL_GROWING_SET_POSITION : SQL_STREAM_SET_POSITION);
     int bound = sqlite3_bind_int64(s, 1, build->stream);
-    bound |= model_bind_uint(s, 2, position);
+    bound |= store_bind_uint(s, 2, position);
     bound |= sqlite3_bind_int64(s, 3, time_ns);
-    bound |= subject.bytes > 0 ? model_bind_slice(s, 4, subject, SIZE_MAX)
-                               : sqlite3_bind_text(s, 4, "", 0, SQLITE_STATIC);
-    enum sg_status status = model_run(&w->c, s, bound, "write a position", err);
+    bound |=
+        subject.bytes > 0 ? store_bind_slice(s, 4, subject, SIZE_MAX) : sqlite3_bind_text(s, 4, "", 0, SQLITE_STATIC);
+    enum sg_status status = store_run(&w->c, s, bound, "write a position", err);
     if (status == SG_OK && build->growing && whole(w, build, position, rows_changed))
         status = swap(w, build, err);
     return status;
 }
 
-enum sg_status model_build_settle(struct model_writer *w, const struct model_build *build, struct sg_error *err)
+enum sg_status store_build_settle(struct store_writer *w, const struct build *build, struct sg_error *err)
 {
     return build->growing && whole(w, build, build->position, false) ? swap(w, build, err) : SG_OK;
 }
 
 /* ---- beginning ---- */
 
-static int bind_begin(sqlite3_stmt *s, const struct model_build *before, int64_t created_ns, const struct epoch *epoch,
+static int bind_begin(sqlite3_stmt *s, const struct build *before, int64_t created_ns, const struct epoch *epoch,
                       uint64_t target)
 {
     int bound = sqlite3_bind_int64(s, 1, before->stream);
     bound |= sqlite3_bind_int64(s, 2, created_ns);
     bound |= sqlite3_bind_text(s, 3, epoch->text, -1, SQLITE_STATIC);
     bound |= sqlite3_bind_int64(s, 4, before->build + 1);
-    return bound | model_bind_uint(s, 5, target);
+    return bound | store_bind_uint(s, 5, target);
 }
 
-enum sg_status model_build_serve_new(struct model_writer *w, const struct model_build *before, int64_t created_ns,
+enum sg_status store_build_serve_new(struct store_writer *w, const struct build *before, int64_t created_ns,
                                      const struct epoch *epoch, uint64_t target, struct sg_error *err)
 {
-    sqlite3_stmt *s = model_statement(&w->c, SQL_STREAM_BUILD);
-    enum sg_status status = model_stream_write(w, s, bind_begin(s, before, created_ns, epoch, target), err);
+    sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_BUILD);
+    enum sg_status status = store_stream_write(w, s, bind_begin(s, before, created_ns, epoch, target), err);
     return status == SG_OK && before->growing ? growing_delete(w, before->stream, err) : status;
 }
 
 static enum sg_status check_target(uint64_t target, struct sg_error *err)
 {
-    if (target > INT64_MAX && target != MODEL_TARGET_UNKNOWN)
+    if (target > INT64_MAX && target != TARGET_UNKNOWN)
         return sg_fail(err, SG_INVALID, "sequence %" PRIu64 " is beyond 2^63-1", target);
     return SG_OK;
 }
 
 /* Everything between BEGIN and COMMIT. */
-static enum sg_status begin_build(struct model_writer *w, int64_t stream_id, int64_t created_ns,
+static enum sg_status begin_build(struct store_writer *w, int64_t stream_id, int64_t created_ns,
                                   const struct epoch *epoch, uint64_t target, struct sg_error *err)
 {
-    struct model_build before;
-    enum sg_status status = model_build_load(w, stream_id, &before, err);
+    struct build before;
+    enum sg_status status = store_build_load(w, stream_id, &before, err);
     if (status != SG_OK)
         return status;
     bool nothing_served = !before.growing && before.position == 0;
     if (nothing_served || (target == 0 && w->rebuild_empty_swap))
-        return model_build_serve_new(w, &before, created_ns, epoch, target, err);
-    sqlite3_stmt *s = model_statement(&w->c, SQL_GROWING_REPLACE);
-    return model_stream_write(w, s, bind_begin(s, &before, created_ns, epoch, target), err);
+        return store_build_serve_new(w, &before, created_ns, epoch, target, err);
+    sqlite3_stmt *s = store_statement(&w->c, SQL_GROWING_REPLACE);
+    return store_stream_write(w, s, bind_begin(s, &before, created_ns, epoch, target), err);
 }
 
-enum sg_status model_stream_begin_build(struct model_writer *w, int64_t stream_id, int64_t created_ns,
+enum sg_status store_stream_begin_build(struct store_writer *w, int64_t stream_id, int64_t created_ns,
                                         const struct epoch *epoch, uint64_t target, struct sg_error *err)
 {
     enum sg_status status = check_target(target, err);
     if (status == SG_OK)
-        status = model_begin(w, err);
+        status = store_begin(w, err);
     if (status != SG_OK)
         return status;
-    return model_end(w, begin_build(w, stream_id, created_ns, epoch, target, err), err);
+    return store_end(w, begin_build(w, stream_id, created_ns, epoch, target, err), err);
 }
 
 /* ---- the written build changed otherwise than by events ---- */
 
-static enum sg_status set_target(struct model_writer *w, int64_t stream_id, uint64_t target, struct sg_error *err)
+static enum sg_status set_target(struct store_writer *w, int64_t stream_id, uint64_t target, struct sg_error *err)
 {
-    struct model_build build;
-    enum sg_status status = model_build_load(w, stream_id, &build, err);
+    struct build build;
+    enum sg_status status = store_build_load(w, stream_id, &build, err);
     if (status != SG_OK)
         return status;
-    sqlite3_stmt *s = model_statement(&w->c, build.growing ? SQL_GROWING_SET_TARGET : SQL_STREAM_SET_TARGET);
+    sqlite3_stmt *s = store_statement(&w->c, build.growing ? SQL_GROWING_SET_TARGET : SQL_STREAM_SET_TARGET);
     int bound = sqlite3_bind_int64(s, 1, stream_id);
-    bound |= model_bind_uint(s, 2, target);
-    status = model_stream_write(w, s, bound, err);
+    bound |= store_bind_uint(s, 2, target);
+    status = store_stream_write(w, s, bound, err);
     build.target = target;
-    return status == SG_OK ? model_build_settle(w, &build, err) : status;
+    return status == SG_OK ? store_build_settle(w, &build, err) : status;
 }
 
-enum sg_status model_stream_set_target(struct model_writer *w, int64_t stream_id, uint64_t target,
-                                       struct sg_error *err)
+enum sg_status store_stream_set_target(struct store_writer *w, int64_t stream_id, uint64_t target, struct sg_error *err)
 {
     enum sg_status status = check_target(target, err);
     if (status == SG_OK)
-        status = model_begin(w, err);
-    return status == SG_OK ? model_end(w, set_target(w, stream_id, target, err), err) : status;
+        status = store_begin(w, err);
+    return status == SG_OK ? store_end(w, set_target(w, stream_id, target, err), err) : status;
 }
 
-enum sg_status model_stream_advance(struct model_writer *w, int64_t stream_id, uint64_t position, struct sg_error *err)
+enum sg_status store_stream_advance(struct store_writer *w, int64_t stream_id, uint64_t position, struct sg_error *err)
 {
-    struct model_build build;
+    struct build build;
     if (position > INT64_MAX)
         return sg_fail(err, SG_INVALID, "sequence %" PRIu64 " is beyond 2^63-1", position);
-    enum sg_status status = model_begin(w, err);
+    enum sg_status status = store_begin(w, err);
     if (status != SG_OK)
         return status;
-    status = model_build_load(w, stream_id, &build, err);
+    status = store_build_load(w, stream_id, &build, err);
     if (status != SG_OK || position <= build.position) {
-        model_rollback(w); /* nothing to write */
+        store_rollback(w); /* nothing to write */
         return status;
     }
-    return model_end(w, model_build_move(w, &build, position, 0, (struct slice){NULL, 0}, false, err), err);
+    return store_end(w, store_build_move(w, &build, position, 0, (struct slice){NULL, 0}, false, err), err);
 }

@@ -11,7 +11,7 @@
 
 struct bulk_cursor {
     sqlite3_vtab_cursor base;
-    struct model_bulk *bulk; /* borrowed */
+    struct store_bulk *bulk; /* borrowed */
 };
 
 /* The columns, in the order in which the statement inserts them. */
@@ -32,7 +32,7 @@ enum bulk_column {
 
 struct bulk_table {
     sqlite3_vtab base;
-    struct model_bulk *bulk; /* borrowed; outlives the connection */
+    struct store_bulk *bulk; /* borrowed; outlives the connection */
 };
 
 static int bulk_connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **out, char **error)
@@ -43,7 +43,7 @@ static int bulk_connect(sqlite3 *db, void *context, int argc, const char *const 
     struct bulk_table *table = calloc(1, sizeof *table);
     if (table == NULL)
         return SQLITE_NOMEM;
-    int rc = sqlite3_declare_vtab(db, "CREATE TABLE incoming (" MODEL_ENTITY_COLUMNS ")");
+    int rc = sqlite3_declare_vtab(db, "CREATE TABLE incoming (" STORE_ENTITY_COLUMNS ")");
     if (rc != SQLITE_OK) {
         free(table);
         return rc;
@@ -83,7 +83,7 @@ static int bulk_close(sqlite3_vtab_cursor *cursor)
 }
 
 /* Groups without a winner have nothing to insert. */
-static void bulk_skip(struct model_bulk *b)
+static void bulk_skip(struct store_bulk *b)
 {
     while (b->at < b->count && b->groups[b->at].row.winner == NULL)
         b->at++;
@@ -91,7 +91,7 @@ static void bulk_skip(struct model_bulk *b)
 
 static int bulk_filter(sqlite3_vtab_cursor *cursor, int number, const char *text, int argc, sqlite3_value **argv)
 {
-    struct model_bulk *b = ((struct bulk_cursor *)cursor)->bulk;
+    struct store_bulk *b = ((struct bulk_cursor *)cursor)->bulk;
     (void)number;
     (void)text;
     (void)argc;
@@ -104,7 +104,7 @@ static int bulk_filter(sqlite3_vtab_cursor *cursor, int number, const char *text
 /* The row before was inserted if that moved the last rowid: new rows get one each. */
 static int bulk_next(sqlite3_vtab_cursor *cursor)
 {
-    struct model_bulk *b = ((struct bulk_cursor *)cursor)->bulk;
+    struct store_bulk *b = ((struct bulk_cursor *)cursor)->bulk;
     int64_t rowid = sqlite3_last_insert_rowid(b->db);
     if (rowid != b->rowid) {
         b->rowid = rowid;
@@ -118,7 +118,7 @@ static int bulk_next(sqlite3_vtab_cursor *cursor)
 
 static int bulk_eof(sqlite3_vtab_cursor *cursor)
 {
-    const struct model_bulk *b = ((struct bulk_cursor *)cursor)->bulk;
+    const struct store_bulk *b = ((struct bulk_cursor *)cursor)->bulk;
     return b->at >= b->count;
 }
 
@@ -131,14 +131,14 @@ static void bulk_text(sqlite3_context *context, struct slice text)
 
 static void bulk_member(sqlite3_context *context, struct slice text)
 {
-    bulk_text(context, model_slice_cut(text, EVENT_TEXT_BYTES_MAX));
+    bulk_text(context, store_slice_cut(text, EVENT_TEXT_BYTES_MAX));
 }
 
 static int bulk_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column)
 {
-    const struct model_bulk *b = ((struct bulk_cursor *)cursor)->bulk;
-    const struct model_group *group = &b->groups[b->at];
-    const struct model_row *row = &group->row;
+    const struct store_bulk *b = ((struct bulk_cursor *)cursor)->bulk;
+    const struct store_group *group = &b->groups[b->at];
+    const struct store_row *row = &group->row;
     const struct event *e = row->winner;
     switch ((enum bulk_column)column) {
     case BULK_COLLECTION: sqlite3_result_int64(context, group->collection->id); break;
@@ -183,21 +183,21 @@ static const sqlite3_module bulk_module = {
     .xRowid = bulk_rowid,
 };
 
-/* The first time: the table and its statement, which model_connection_close ends. */
-static enum sg_status bulk_prepare(struct model_connection *c, struct model_bulk *b, struct sg_error *err)
+/* The first time: the table and its statement, which store_connection_close ends. */
+static enum sg_status bulk_prepare(struct store_connection *c, struct store_bulk *b, struct sg_error *err)
 {
     if (b->db != NULL)
         return SG_OK;
     int rc = sqlite3_create_module(c->db, "incoming", &bulk_module, b);
-    enum sg_status status = rc == SQLITE_OK ? SG_OK : model_fail(c, rc, "prepare a statement", err);
+    enum sg_status status = rc == SQLITE_OK ? SG_OK : store_fail(c, rc, "prepare a statement", err);
     if (status == SG_OK)
-        status = model_prepare(c, SQL_ENTITY_INSERT_INCOMING, SQL_ENTITY_INSERT_INCOMING, err);
+        status = store_prepare(c, SQL_ENTITY_INSERT_INCOMING, SQL_ENTITY_INSERT_INCOMING, err);
     if (status == SG_OK)
         b->db = c->db;
     return status;
 }
 
-enum sg_status model_bulk_insert(struct model_connection *c, struct model_bulk *b, struct model_group *groups,
+enum sg_status store_bulk_insert(struct store_connection *c, struct store_bulk *b, struct store_group *groups,
                                  size_t groups_count, struct sg_error *err)
 {
     enum sg_status status = bulk_prepare(c, b, err);
@@ -209,7 +209,7 @@ enum sg_status model_bulk_insert(struct model_connection *c, struct model_bulk *
     b->written = 0;
     b->rowid = 0;
     sqlite3_set_last_insert_rowid(c->db, 0);
-    status = model_run(c, model_statement(c, SQL_ENTITY_INSERT_INCOMING), SQLITE_OK, WHAT, err);
+    status = store_run(c, store_statement(c, SQL_ENTITY_INSERT_INCOMING), SQLITE_OK, WHAT, err);
     b->groups = NULL;
     b->count = 0;
     if (status == SG_OK && sqlite3_changes64(c->db) != b->written)

@@ -3,14 +3,14 @@
 
 #define WHAT "apply events"
 
-enum sg_status model_row_find(struct model_connection *c, const struct model_known *collection, struct slice id,
-                              struct model_row *out, struct sg_error *err)
+enum sg_status store_row_find(struct store_connection *c, const struct collection_name *collection, struct slice id,
+                              struct store_row *out, struct sg_error *err)
 {
-    sqlite3_stmt *s = model_statement(c, SQL_ENTITY_FIND);
+    sqlite3_stmt *s = store_statement(c, SQL_ENTITY_FIND);
     int bound = sqlite3_bind_int64(s, 1, collection->id);
-    bound |= model_bind_slice(s, 2, id, SIZE_MAX);
-    *out = (struct model_row){0};
-    enum sg_status status = model_step(c, s, bound, WHAT, err);
+    bound |= store_bind_slice(s, 2, id, SIZE_MAX);
+    *out = (struct store_row){0};
+    enum sg_status status = store_step(c, s, bound, WHAT, err);
     if (status == SG_OK) {
         out->number = sqlite3_column_int64(s, 0);
         out->version = sqlite3_column_int64(s, 1);
@@ -22,7 +22,7 @@ enum sg_status model_row_find(struct model_connection *c, const struct model_kno
 }
 
 /* Has the row, at this very version, the content that `e` brings? */
-static enum sg_status row_same(struct model_connection *c, const struct model_row *row, const struct event *e,
+static enum sg_status row_same(struct store_connection *c, const struct store_row *row, const struct event *e,
                                bool *out, struct sg_error *err)
 {
     *out = row->deleted && e->kind == EVENT_TOMBSTONE;
@@ -32,17 +32,17 @@ static enum sg_status row_same(struct model_connection *c, const struct model_ro
         *out = slice_equal(row->winner->state, e->state);
         return SG_OK;
     }
-    sqlite3_stmt *s = model_statement(c, SQL_ENTITY_STATE);
-    enum sg_status status = model_step(c, s, sqlite3_bind_int64(s, 1, row->number), WHAT, err);
+    sqlite3_stmt *s = store_statement(c, SQL_ENTITY_STATE);
+    enum sg_status status = store_step(c, s, sqlite3_bind_int64(s, 1, row->number), WHAT, err);
     if (status == SG_OK)
-        *out = slice_equal(model_column_slice(s, 0), e->state);
+        *out = slice_equal(store_column_slice(s, 0), e->state);
     else if (status == SG_NOT_FOUND)
-        status = model_fail(c, SQLITE_CORRUPT, WHAT, err); /* the index named a row that is not there */
+        status = store_fail(c, SQLITE_CORRUPT, WHAT, err); /* the index named a row that is not there */
     (void)sqlite3_reset(s);
     return status;
 }
 
-static void row_win(struct model_row *row, const struct event *e, struct model_outcome *o)
+static void row_win(struct store_row *row, const struct event *e, struct store_outcome *o)
 {
     if (e->kind != EVENT_ERASE)
         row->version = e->version;
@@ -52,11 +52,11 @@ static void row_win(struct model_row *row, const struct event *e, struct model_o
     o->result = RESULT_APPLIED;
 }
 
-enum sg_status model_row_fold(struct model_connection *c, struct model_row *row, const struct event *e,
-                              struct model_outcome *o, struct sg_error *err)
+enum sg_status store_row_fold(struct store_connection *c, struct store_row *row, const struct event *e,
+                              struct store_outcome *o, struct sg_error *err)
 {
     bool same = false;
-    *o = (struct model_outcome){.result = RESULT_STALE, .reason = REASON_NONE};
+    *o = (struct store_outcome){.result = RESULT_STALE, .reason = REASON_NONE};
     if (e->kind == EVENT_ERASE) {
         if (row->version == 0)
             o->result = RESULT_IGNORED;
@@ -79,25 +79,26 @@ enum sg_status model_row_fold(struct model_connection *c, struct model_row *row,
     return status;
 }
 
-enum sg_status model_row_write(struct model_connection *c, enum model_sql which, const struct model_known *collection,
-                               const struct model_row *row, bool *written, struct sg_error *err)
+enum sg_status store_row_write(struct store_connection *c, enum store_sql which,
+                               const struct collection_name *collection, const struct store_row *row, bool *written,
+                               struct sg_error *err)
 {
     const struct event *e = row->winner;
-    sqlite3_stmt *s = model_statement(c, which);
+    sqlite3_stmt *s = store_statement(c, which);
     int bound = sqlite3_bind_int64(s, 1, which == SQL_ENTITY_UPDATE ? row->number : collection->id);
     if (which != SQL_ENTITY_UPDATE)
-        bound |= model_bind_slice(s, 2, e->id, SIZE_MAX);
+        bound |= store_bind_slice(s, 2, e->id, SIZE_MAX);
     bound |= sqlite3_bind_int64(s, 3, row->version);
     bound |= sqlite3_bind_int(s, 4, row->deleted);
-    bound |= model_bind_uint(s, 5, row->sequence);
-    bound |= model_bind_slice(s, 6, e->occurred_at, EVENT_TEXT_BYTES_MAX);
-    bound |= model_bind_slice(s, 7, e->type, EVENT_TEXT_BYTES_MAX);
+    bound |= store_bind_uint(s, 5, row->sequence);
+    bound |= store_bind_slice(s, 6, e->occurred_at, EVENT_TEXT_BYTES_MAX);
+    bound |= store_bind_slice(s, 7, e->type, EVENT_TEXT_BYTES_MAX);
     bound |= e->has_schema_version ? sqlite3_bind_int64(s, 8, e->schema_version) : sqlite3_bind_null(s, 8);
-    bound |= model_bind_slice(s, 9, e->message_id, EVENT_TEXT_BYTES_MAX);
-    bound |= model_bind_slice(s, 10, e->correlation_id, EVENT_TEXT_BYTES_MAX);
-    bound |= model_bind_slice(s, 11, e->causation_id, EVENT_TEXT_BYTES_MAX);
-    bound |= model_bind_slice(s, 12, row->deleted ? (struct slice){NULL, 0} : e->state, SIZE_MAX);
-    enum sg_status status = model_run(c, s, bound, WHAT, err);
+    bound |= store_bind_slice(s, 9, e->message_id, EVENT_TEXT_BYTES_MAX);
+    bound |= store_bind_slice(s, 10, e->correlation_id, EVENT_TEXT_BYTES_MAX);
+    bound |= store_bind_slice(s, 11, e->causation_id, EVENT_TEXT_BYTES_MAX);
+    bound |= store_bind_slice(s, 12, row->deleted ? (struct slice){NULL, 0} : e->state, SIZE_MAX);
+    enum sg_status status = store_run(c, s, bound, WHAT, err);
     *written = status == SG_OK && sqlite3_changes(c->db) == 1;
     return status;
 }

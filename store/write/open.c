@@ -13,7 +13,7 @@ static const struct migration {
     int version; /* after the step */
     const char *sql;
 } migrations[] = {
-    {2, (const char *)model_schema_sql},
+    {2, (const char *)store_schema_sql},
 };
 
 static enum sg_status fail_locked(int fd, const char *path, struct sg_error *err)
@@ -27,11 +27,11 @@ static enum sg_status fail_locked(int fd, const char *path, struct sg_error *err
 }
 
 /* The file stays when the lock is released: removing it would let two processes lock different files. */
-static enum sg_status lock_take(struct model_writer *w, const char *path, struct sg_error *err)
+static enum sg_status lock_take(struct store_writer *w, const char *path, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
     char pid[24];
-    char *name = model_path_join(path, ".lock");
+    char *name = store_path_join(path, ".lock");
     if (name == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
     w->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -50,28 +50,28 @@ static enum sg_status lock_take(struct model_writer *w, const char *path, struct
     return status;
 }
 
-static enum sg_status migrate_one(struct model_connection *c, const struct migration *m, struct sg_error *err)
+static enum sg_status migrate_one(struct store_connection *c, const struct migration *m, struct sg_error *err)
 {
     char finish[128];
     (void)snprintf(finish, sizeof finish, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-                   MODEL_APPLICATION_ID, m->version);
-    enum sg_status status = model_exec(c, "BEGIN IMMEDIATE", "migrate the database", err);
+                   STORE_APPLICATION_ID, m->version);
+    enum sg_status status = store_exec(c, "BEGIN IMMEDIATE", "migrate the database", err);
     if (status == SG_OK)
-        status = model_exec(c, m->sql, "migrate the database", err);
+        status = store_exec(c, m->sql, "migrate the database", err);
     if (status == SG_OK)
-        status = model_exec(c, finish, "migrate the database", err);
+        status = store_exec(c, finish, "migrate the database", err);
     if (status != SG_OK && !sqlite3_get_autocommit(c->db))
         (void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
     return status;
 }
 
-static enum sg_status migrate(struct model_connection *c, struct sg_error *err)
+static enum sg_status migrate(struct store_connection *c, struct sg_error *err)
 {
     int64_t version = 0;
-    enum sg_status status = model_query_int(c, "PRAGMA user_version", &version, err);
-    if (status == SG_OK && version > MODEL_SCHEMA_VERSION)
+    enum sg_status status = store_query_int(c, "PRAGMA user_version", &version, err);
+    if (status == SG_OK && version > STORE_SCHEMA_VERSION)
         status = sg_fail(err, SG_INVALID, "%s has schema version %lld, newer than version %d of this program", c->path,
-                         (long long)version, MODEL_SCHEMA_VERSION);
+                         (long long)version, STORE_SCHEMA_VERSION);
     for (size_t i = 0; status == SG_OK && i < sizeof migrations / sizeof migrations[0]; i++) {
         if (migrations[i].version > version)
             status = migrate_one(c, &migrations[i], err);
@@ -80,53 +80,52 @@ static enum sg_status migrate(struct model_connection *c, struct sg_error *err)
 }
 
 /* After the migration: a new file's header then names its owner before any of it can be in a WAL. */
-static enum sg_status journal_set(struct model_connection *c, bool synchronous_full, struct sg_error *err)
+static enum sg_status journal_set(struct store_connection *c, bool synchronous_full, struct sg_error *err)
 {
     sqlite3_stmt *s = NULL;
     int rc = sqlite3_prepare_v2(c->db, "PRAGMA journal_mode = WAL", -1, &s, NULL);
     if (rc != SQLITE_OK)
-        return model_fail(c, rc, "switch to a WAL", err);
-    enum sg_status status = model_step(c, s, SQLITE_OK, "switch to a WAL", err);
+        return store_fail(c, rc, "switch to a WAL", err);
+    enum sg_status status = store_step(c, s, SQLITE_OK, "switch to a WAL", err);
     if (status == SG_NOT_FOUND ||
         (status == SG_OK && sqlite3_stricmp((const char *)sqlite3_column_text(s, 0), "wal") != 0))
         status = sg_fail(err, SG_INVALID, "%s cannot have a WAL: it must be a file on a local disk", c->path);
     (void)sqlite3_finalize(s);
     if (status != SG_OK)
         return status;
-    return model_exec(c, synchronous_full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+    return store_exec(c, synchronous_full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
                       "configure the database connection", err);
 }
 
 /* Before the first page is written: its size, and room for its checksum. */
-static enum sg_status form_set(struct model_connection *c, struct sg_error *err)
+static enum sg_status form_set(struct store_connection *c, struct sg_error *err)
 {
     char pragma[48];
-    int reserved = MODEL_PAGE_RESERVED;
-    (void)snprintf(pragma, sizeof pragma, "PRAGMA page_size = %d", MODEL_PAGE_BYTES);
-    enum sg_status status = model_exec(c, pragma, "create the database", err);
+    int reserved = STORE_PAGE_RESERVED;
+    (void)snprintf(pragma, sizeof pragma, "PRAGMA page_size = %d", STORE_PAGE_BYTES);
+    enum sg_status status = store_exec(c, pragma, "create the database", err);
     if (status != SG_OK)
         return status;
     int rc = sqlite3_file_control(c->db, NULL, SQLITE_FCNTL_RESERVE_BYTES, &reserved);
-    return rc == SQLITE_OK ? SG_OK : model_fail(c, rc, "create the database", err);
+    return rc == SQLITE_OK ? SG_OK : store_fail(c, rc, "create the database", err);
 }
 
 /* What checks the pages must be at work, and find the seal where it looks for it. */
-static enum sg_status form_check(struct model_connection *c, struct sg_error *err)
+static enum sg_status form_check(struct store_connection *c, struct sg_error *err)
 {
     int64_t seal = 0;
-    enum sg_status status = model_query_int(c, "SELECT rootpage FROM sqlite_schema WHERE name = 'seal'", &seal, err);
-    if (status == SG_OK && (seal != MODEL_SEAL_PAGE || model_checksum_database(c->db) == NULL))
-        status = model_fail(c, SQLITE_CORRUPT, "open the database", err);
+    enum sg_status status = store_query_int(c, "SELECT rootpage FROM sqlite_schema WHERE name = 'seal'", &seal, err);
+    if (status == SG_OK && (seal != STORE_SEAL_PAGE || store_checksum_database(c->db) == NULL))
+        status = store_fail(c, SQLITE_CORRUPT, "open the database", err);
     return status;
 }
 
-static enum sg_status connect_and_check(struct model_writer *w, const struct model_options *options, bool create,
+static enum sg_status connect_and_check(struct store_writer *w, const struct store_options *options, bool create,
                                         struct sg_error *err)
 {
-    struct model_connection *c = &w->c;
+    struct store_connection *c = &w->c;
     int64_t clean = 0;
-    enum sg_status status =
-        model_connection_open(c, options->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
+    enum sg_status status = store_connection_open(c, options->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
     if (status == SG_OK && create)
         status = form_set(c, err);
     if (status == SG_OK)
@@ -136,56 +135,56 @@ static enum sg_status connect_and_check(struct model_writer *w, const struct mod
     if (status == SG_OK)
         status = journal_set(c, options->synchronous_full, err);
     if (status == SG_OK)
-        status = model_query_int(c, "SELECT clean FROM meta", &clean, err);
+        status = store_query_int(c, "SELECT clean FROM meta", &clean, err);
     if (status == SG_OK)
-        status = model_file_check(c, clean != 0, err);
+        status = store_file_check(c, clean != 0, err);
     if (status == SG_OK)
-        status = model_prepare(c, SQL_WRITER_FIRST, SQL_WRITER_LAST, err);
+        status = store_prepare(c, SQL_WRITER_FIRST, SQL_WRITER_LAST, err);
     if (status != SG_OK)
-        model_connection_close(c);
+        store_connection_close(c);
     return status;
 }
 
-/* What is served is what this run attaches; and from here on a stop is not orderly until model_close. */
-static enum sg_status session_begin(struct model_writer *w, struct sg_error *err)
+/* What is served is what this run attaches; and from here on a stop is not orderly until store_close. */
+static enum sg_status session_begin(struct store_writer *w, struct sg_error *err)
 {
-    enum sg_status status = model_begin(w, err);
+    enum sg_status status = store_begin(w, err);
     if (status != SG_OK)
         return status;
-    sqlite3_stmt *s = model_statement(&w->c, SQL_META_SET_CLEAN);
-    status = model_run(&w->c, s, sqlite3_bind_int(s, 1, 0), "open the database", err);
+    sqlite3_stmt *s = store_statement(&w->c, SQL_META_SET_CLEAN);
+    status = store_run(&w->c, s, sqlite3_bind_int(s, 1, 0), "open the database", err);
     if (status == SG_OK)
-        status = model_run_plain(&w->c, SQL_STREAMS_DETACH, "open the database", err);
+        status = store_run_plain(&w->c, SQL_STREAMS_DETACH, "open the database", err);
     if (status == SG_OK)
-        status = model_bump_generation(w, err);
-    return model_end(w, status, err);
+        status = store_bump_generation(w, err);
+    return store_end(w, status, err);
 }
 
 /* A process that was killed while it created the database has left half of it: SQLite rolls it back when it is read. */
 static void creation_undo(const char *path)
 {
-    struct model_connection c = {0};
+    struct store_connection c = {0};
     int64_t ignored = 0;
-    if (model_connection_open(&c, path, SQLITE_OPEN_READWRITE, NULL) != SG_OK)
+    if (store_connection_open(&c, path, SQLITE_OPEN_READWRITE, NULL) != SG_OK)
         return; /* what is wrong is found afterwards */
-    (void)!model_query_int(&c, "SELECT count(*) FROM sqlite_schema", &ignored, NULL);
-    model_connection_close(&c);
+    (void)!store_query_int(&c, "SELECT count(*) FROM sqlite_schema", &ignored, NULL);
+    store_connection_close(&c);
 }
 
-static enum sg_status open_sound(struct model_writer *w, const struct model_options *options,
-                                 struct model_open_report *report, struct sg_error *err)
+static enum sg_status open_sound(struct store_writer *w, const struct store_options *options,
+                                 struct store_open_report *report, struct sg_error *err)
 {
-    enum model_file file = MODEL_FILE_ABSENT;
+    enum store_file file = STORE_FILE_ABSENT;
     struct sg_error found = {0};
-    if (model_file_journal(options->path))
+    if (store_file_journal(options->path))
         creation_undo(options->path);
-    enum sg_status status = model_file_inspect(options->path, &file, &found);
-    report->created = file == MODEL_FILE_ABSENT;
+    enum sg_status status = store_file_inspect(options->path, &file, &found);
+    report->created = file == STORE_FILE_ABSENT;
     if (status == SG_OK)
         status = connect_and_check(w, options, report->created, &found);
     if (status == SG_CORRUPT) {
         (void)snprintf(report->reason, sizeof report->reason, "%s", found.message);
-        status = model_file_move_aside(options->path, report->moved_aside, sizeof report->moved_aside, &found);
+        status = store_file_move_aside(options->path, report->moved_aside, sizeof report->moved_aside, &found);
         report->created = true;
         if (status == SG_OK)
             status = connect_and_check(w, options, true, &found);
@@ -195,11 +194,11 @@ static enum sg_status open_sound(struct model_writer *w, const struct model_opti
     return status;
 }
 
-enum sg_status model_open(const struct model_options *options, struct model_writer **out,
-                          struct model_open_report *report, struct sg_error *err)
+enum sg_status store_open(const struct store_options *options, struct store_writer **out,
+                          struct store_open_report *report, struct sg_error *err)
 {
-    struct model_open_report found = {0};
-    struct model_writer *w = calloc(1, sizeof *w);
+    struct store_open_report found = {0};
+    struct store_writer *w = calloc(1, sizeof *w);
     if (w == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
     w->lock_fd = -1;
@@ -208,20 +207,20 @@ enum sg_status model_open(const struct model_options *options, struct model_writ
     w->rejected_max = options->rejected_max;
     w->rejected_payload = options->rejected_payload;
     w->rebuild_empty_swap = options->rebuild_empty_swap;
-    model_forget(w);
+    store_forget(w);
     enum sg_status status = lock_take(w, options->path, err);
     if (status == SG_OK)
         status = open_sound(w, options, &found, err);
     if (status == SG_OK) {
         w->c.bytes_max = options->bytes_max;
-        w->checked = model_checksum_database(w->c.db);
-        status = model_checkpoint_setup(w, err);
+        w->checked = store_checksum_database(w->c.db);
+        status = store_checkpoint_setup(w, err);
     }
     if (status == SG_OK)
         status = session_begin(w, err);
     if (status != SG_OK) {
         w->c.damaged = true; /* do not claim that all was well */
-        model_close(w);
+        store_close(w);
         return status;
     }
     *out = w;
@@ -230,27 +229,27 @@ enum sg_status model_open(const struct model_options *options, struct model_writ
     return SG_OK;
 }
 
-const char *model_damage(const struct model_writer *w)
+const char *store_damage(const struct store_writer *w)
 {
-    return w != NULL ? model_checksum_damage(w->checked) : NULL;
+    return w != NULL ? store_checksum_damage(w->checked) : NULL;
 }
 
-void model_close(struct model_writer *w)
+void store_close(struct store_writer *w)
 {
     if (w == NULL)
         return;
     if (w->c.db != NULL) {
-        model_rollback(w);
+        store_rollback(w);
         if (!w->c.damaged) {
             /* Without room for the marker the next start only looks more closely. */
-            sqlite3_stmt *s = model_statement(&w->c, SQL_META_SET_CLEAN);
-            (void)!model_run(&w->c, s, sqlite3_bind_int(s, 1, 1), "close the database", NULL);
+            sqlite3_stmt *s = store_statement(&w->c, SQL_META_SET_CLEAN);
+            (void)!store_run(&w->c, s, sqlite3_bind_int(s, 1, 1), "close the database", NULL);
             (void)sqlite3_wal_checkpoint_v2(w->c.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         }
     }
-    model_connection_close(&w->c);
-    model_known_free(&w->collections);
-    model_scratch_free(w->scratch);
+    store_connection_close(&w->c);
+    collection_names_free(&w->collections);
+    store_scratch_free(w->scratch);
     free(w->served.streams);
     if (w->lock_fd >= 0)
         (void)close(w->lock_fd);

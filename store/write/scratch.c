@@ -3,7 +3,7 @@
 
 #include "store/write/write.h"
 
-void model_scratch_free(struct model_scratch *scratch)
+void store_scratch_free(struct store_scratch *scratch)
 {
     if (scratch == NULL)
         return;
@@ -13,18 +13,18 @@ void model_scratch_free(struct model_scratch *scratch)
     free(scratch);
 }
 
-enum sg_status model_scratch_reserve(struct model_writer *w, size_t count, struct sg_error *err)
+enum sg_status store_scratch_reserve(struct store_writer *w, size_t count, struct sg_error *err)
 {
     if (w->scratch == NULL)
         w->scratch = calloc(1, sizeof *w->scratch);
-    struct model_scratch *scratch = w->scratch;
+    struct store_scratch *scratch = w->scratch;
     if (scratch == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
     if (scratch->capacity >= count)
         return SG_OK;
-    struct model_outcome *outcomes = calloc(count, sizeof *outcomes);
-    struct model_work *works = calloc(count, sizeof *works);
-    struct model_group *groups = calloc(count, sizeof *groups);
+    struct store_outcome *outcomes = calloc(count, sizeof *outcomes);
+    struct store_work *works = calloc(count, sizeof *works);
+    struct store_group *groups = calloc(count, sizeof *groups);
     if (outcomes == NULL || works == NULL || groups == NULL) {
         free(outcomes);
         free(works);

@@ -6,17 +6,16 @@
 #include "store/write/write.h"
 
 /* "5001-7000,9000-9000". Returns false where the text is not ours. */
-static bool gaps_parse(const char *text, struct model_gap gaps[MODEL_GAPS_MAX], size_t *count)
+static bool gaps_parse(const char *text, struct gap gaps[STREAM_GAPS_MAX], size_t *count)
 {
     *count = 0;
     while (*text != '\0') {
         uint64_t first = 0;
         uint64_t last = 0;
         int used = 0;
-        if (*count == MODEL_GAPS_MAX ||
-            sscanf(text, "%20" SCNu64 "-%20" SCNu64 "%n", &first, &last, &used) != 2)
+        if (*count == STREAM_GAPS_MAX || sscanf(text, "%20" SCNu64 "-%20" SCNu64 "%n", &first, &last, &used) != 2)
             return false;
-        gaps[(*count)++] = (struct model_gap){first, last};
+        gaps[(*count)++] = (struct gap){first, last};
         text += used;
         if (*text == ',')
             text++;
@@ -26,12 +25,12 @@ static bool gaps_parse(const char *text, struct model_gap gaps[MODEL_GAPS_MAX], 
     return true;
 }
 
-void model_gaps_format(const struct model_gap *gaps, size_t count, char out[MODEL_GAPS_TEXT_BYTES])
+void store_gaps_format(const struct gap *gaps, size_t count, char out[STORE_GAPS_TEXT_BYTES])
 {
     size_t at = 0;
     out[0] = '\0';
     for (size_t i = 0; i < count; i++)
-        at += (size_t)snprintf(out + at, MODEL_GAPS_TEXT_BYTES - at, "%s%" PRIu64 "-%" PRIu64, i == 0 ? "" : ",",
+        at += (size_t)snprintf(out + at, STORE_GAPS_TEXT_BYTES - at, "%s%" PRIu64 "-%" PRIu64, i == 0 ? "" : ",",
                                gaps[i].first, gaps[i].last);
 }
 
@@ -44,12 +43,12 @@ static void column_text(sqlite3_stmt *s, int index, char *out, size_t out_bytes)
 /* Both builds have these columns in this order. */
 enum { CREATED, EPOCH, POSITION, POSITION_TIME, POSITION_SUBJECT, BUILD, TARGET, GAPS };
 
-static enum sg_status column_gaps(struct model_connection *c, sqlite3_stmt *s, int index,
-                                  struct model_gap gaps[MODEL_GAPS_MAX], size_t *count, struct sg_error *err)
+static enum sg_status column_gaps(struct store_connection *c, sqlite3_stmt *s, int index,
+                                  struct gap gaps[STREAM_GAPS_MAX], size_t *count, struct sg_error *err)
 {
     const char *text = (const char *)sqlite3_column_text(s, index);
     if (text == NULL || !gaps_parse(text, gaps, count))
-        return model_fail(c, SQLITE_CORRUPT, "read the gaps of a stream", err);
+        return store_fail(c, SQLITE_CORRUPT, "read the gaps of a stream", err);
     return SG_OK;
 }
 
@@ -58,7 +57,7 @@ static bool row_has_growing(sqlite3_stmt *s)
     return sqlite3_column_type(s, STREAM_COLUMN_GROWING + BUILD) != SQLITE_NULL;
 }
 
-static void rebuild_from_row(sqlite3_stmt *s, int base, struct model_rebuild *out)
+static void rebuild_from_row(sqlite3_stmt *s, int base, struct rebuild *out)
 {
     out->build = sqlite3_column_int64(s, base + BUILD);
     column_text(s, base + EPOCH, out->epoch.text, sizeof out->epoch.text);
@@ -66,10 +65,10 @@ static void rebuild_from_row(sqlite3_stmt *s, int base, struct model_rebuild *ou
     out->target = (uint64_t)sqlite3_column_int64(s, base + TARGET);
 }
 
-enum sg_status model_stream_from_row(struct model_connection *c, sqlite3_stmt *s, struct model_stream *out,
+enum sg_status store_stream_from_row(struct store_connection *c, sqlite3_stmt *s, struct stream *out,
                                      struct sg_error *err)
 {
-    struct model_rebuild served;
+    struct rebuild served;
     memset(out, 0, sizeof *out);
     out->id = sqlite3_column_int64(s, 0);
     column_text(s, 1, out->name, sizeof out->name);
@@ -87,7 +86,7 @@ enum sg_status model_stream_from_row(struct model_connection *c, sqlite3_stmt *s
     return column_gaps(c, s, STREAM_COLUMN_SERVED + GAPS, out->gaps, &out->gaps_count, err);
 }
 
-enum sg_status model_build_from_row(struct model_connection *c, sqlite3_stmt *s, struct model_build *out,
+enum sg_status store_build_from_row(struct store_connection *c, sqlite3_stmt *s, struct build *out,
                                     struct sg_error *err)
 {
     memset(out, 0, sizeof *out);
@@ -106,36 +105,34 @@ enum sg_status model_build_from_row(struct model_connection *c, sqlite3_stmt *s,
 }
 
 /* Step to a stream's row; the caller resets the statement. */
-static enum sg_status row_find(struct model_writer *w, sqlite3_stmt *s, int64_t stream_id, struct sg_error *err)
+static enum sg_status row_find(struct store_writer *w, sqlite3_stmt *s, int64_t stream_id, struct sg_error *err)
 {
-    enum sg_status status = model_step(&w->c, s, sqlite3_bind_int64(s, 1, stream_id), "read a stream", err);
+    enum sg_status status = store_step(&w->c, s, sqlite3_bind_int64(s, 1, stream_id), "read a stream", err);
     if (status == SG_NOT_FOUND)
         status = sg_fail(err, SG_NOT_FOUND, "the database has no stream number %lld", (long long)stream_id);
     return status;
 }
 
-enum sg_status model_stream_load(struct model_writer *w, int64_t stream_id, struct model_stream *out,
-                                 struct sg_error *err)
+enum sg_status store_stream_load(struct store_writer *w, int64_t stream_id, struct stream *out, struct sg_error *err)
 {
-    struct model_stream found;
-    sqlite3_stmt *s = model_statement(&w->c, SQL_STREAM_BY_ID);
+    struct stream found;
+    sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_BY_ID);
     enum sg_status status = row_find(w, s, stream_id, err);
     if (status == SG_OK)
-        status = model_stream_from_row(&w->c, s, &found, err);
+        status = store_stream_from_row(&w->c, s, &found, err);
     (void)sqlite3_reset(s);
     if (status == SG_OK)
         *out = found;
     return status;
 }
 
-enum sg_status model_build_load(struct model_writer *w, int64_t stream_id, struct model_build *out,
-                                struct sg_error *err)
+enum sg_status store_build_load(struct store_writer *w, int64_t stream_id, struct build *out, struct sg_error *err)
 {
-    struct model_build found;
-    sqlite3_stmt *s = model_statement(&w->c, SQL_STREAM_BY_ID);
+    struct build found;
+    sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_BY_ID);
     enum sg_status status = row_find(w, s, stream_id, err);
     if (status == SG_OK)
-        status = model_build_from_row(&w->c, s, &found, err);
+        status = store_build_from_row(&w->c, s, &found, err);
     (void)sqlite3_reset(s);
     if (status == SG_OK)
         *out = found;
@@ -144,12 +141,12 @@ enum sg_status model_build_load(struct model_writer *w, int64_t stream_id, struc
 
 /* ---- all that is served ---- */
 
-static enum sg_status served_reserve(struct model_served *served, struct sg_error *err)
+static enum sg_status served_reserve(struct store_served *served, struct sg_error *err)
 {
     if (served->count < served->capacity)
         return SG_OK;
     size_t capacity = served->capacity == 0 ? 4 : served->capacity * 2;
-    struct model_stream *grown = reallocarray(served->streams, capacity, sizeof *grown);
+    struct stream *grown = reallocarray(served->streams, capacity, sizeof *grown);
     if (grown == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for %zu streams", capacity);
     served->streams = grown;
@@ -157,83 +154,83 @@ static enum sg_status served_reserve(struct model_served *served, struct sg_erro
     return SG_OK;
 }
 
-enum sg_status model_served_load(struct model_connection *c, struct model_served *out, struct sg_error *err)
+enum sg_status store_served_load(struct store_connection *c, struct store_served *out, struct sg_error *err)
 {
-    sqlite3_stmt *s = model_statement(c, SQL_READ_STREAMS);
-    enum sg_status status = model_step(c, s, SQLITE_OK, "read the streams", err);
+    sqlite3_stmt *s = store_statement(c, SQL_READ_STREAMS);
+    enum sg_status status = store_step(c, s, SQLITE_OK, "read the streams", err);
     out->count = 0;
     while (status == SG_OK) {
         status = served_reserve(out, err);
         if (status == SG_OK)
-            status = model_stream_from_row(c, s, &out->streams[out->count], err);
+            status = store_stream_from_row(c, s, &out->streams[out->count], err);
         if (status != SG_OK)
             break;
         out->count++;
-        status = model_step(c, s, SQLITE_OK, "read the streams", err);
+        status = store_step(c, s, SQLITE_OK, "read the streams", err);
     }
     (void)sqlite3_reset(s);
     return status == SG_NOT_FOUND ? SG_OK : status;
 }
 
-enum sg_status model_generation_load(struct model_connection *c, int64_t *out, struct sg_error *err)
+enum sg_status store_generation_load(struct store_connection *c, int64_t *out, struct sg_error *err)
 {
-    sqlite3_stmt *s = model_statement(c, SQL_READ_GENERATION);
-    enum sg_status status = model_step(c, s, SQLITE_OK, "read the generation", err);
+    sqlite3_stmt *s = store_statement(c, SQL_READ_GENERATION);
+    enum sg_status status = store_step(c, s, SQLITE_OK, "read the generation", err);
     if (status == SG_OK)
         *out = sqlite3_column_int64(s, 0);
     else if (status == SG_NOT_FOUND)
-        status = model_fail(c, SQLITE_CORRUPT, "read the generation", err);
+        status = store_fail(c, SQLITE_CORRUPT, "read the generation", err);
     (void)sqlite3_reset(s);
     return status;
 }
 
 /* ---- attaching ---- */
 
-static enum sg_status attach_new(struct model_writer *w, const char *name, const char *fingerprint,
+static enum sg_status attach_new(struct store_writer *w, const char *name, const char *fingerprint,
                                  struct sg_error *err)
 {
-    sqlite3_stmt *s = model_statement(&w->c, SQL_STREAM_INSERT);
+    sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_INSERT);
     int bound = sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
     bound |= sqlite3_bind_text(s, 2, fingerprint, -1, SQLITE_STATIC);
-    return model_stream_write(w, s, bound, err);
+    return store_stream_write(w, s, bound, err);
 }
 
 /* A growing build that is thrown away knows best which life the stream is in. */
-static enum sg_status attach_known(struct model_writer *w, const struct model_build *found, const char *fingerprint,
+static enum sg_status attach_known(struct store_writer *w, const struct build *found, const char *fingerprint,
                                    bool reshaped, struct sg_error *err)
 {
-    sqlite3_stmt *s = model_statement(&w->c, SQL_STREAM_ATTACH);
+    sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_ATTACH);
     int bound = sqlite3_bind_int64(s, 1, found->stream);
     bound |= sqlite3_bind_text(s, 2, fingerprint, -1, SQLITE_STATIC);
-    enum sg_status status = model_stream_write(w, s, bound, err);
+    enum sg_status status = store_stream_write(w, s, bound, err);
     if (status == SG_OK)
-        status = reshaped ? model_build_serve_new(w, found, found->created_ns, &found->epoch, MODEL_TARGET_UNKNOWN, err)
-                          : model_build_settle(w, found, err);
+        status = reshaped ? store_build_serve_new(w, found, found->created_ns, &found->epoch, TARGET_UNKNOWN, err)
+                          : store_build_settle(w, found, err);
     return status;
 }
 
-static enum sg_status find_by_name(struct model_writer *w, const char *name, const char *fingerprint,
-                                   struct model_build *build, struct model_stream *stream, bool *same_fingerprint,
+static enum sg_status find_by_name(struct store_writer *w, const char *name, const char *fingerprint,
+                                   struct build *build, struct stream *stream, bool *same_fingerprint,
                                    struct sg_error *err)
 {
-    sqlite3_stmt *s = model_statement(&w->c, SQL_STREAM_BY_NAME);
+    sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_BY_NAME);
     int bound = sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
-    enum sg_status status = model_step(&w->c, s, bound, "read a stream", err);
+    enum sg_status status = store_step(&w->c, s, bound, "read a stream", err);
     if (status == SG_OK) {
-        *same_fingerprint = slice_equal(model_column_slice(s, STREAM_COLUMN_FINGERPRINT), slice_of(fingerprint));
-        status = model_build_from_row(&w->c, s, build, err);
+        *same_fingerprint = slice_equal(store_column_slice(s, STREAM_COLUMN_FINGERPRINT), slice_of(fingerprint));
+        status = store_build_from_row(&w->c, s, build, err);
     }
     if (status == SG_OK)
-        status = model_stream_from_row(&w->c, s, stream, err);
+        status = store_stream_from_row(&w->c, s, stream, err);
     (void)sqlite3_reset(s);
     return status;
 }
 
 /* Everything between BEGIN and COMMIT. */
-static enum sg_status attach(struct model_writer *w, const char *name, const char *fingerprint,
-                             struct model_stream *out, bool *reshaped, struct sg_error *err)
+static enum sg_status attach(struct store_writer *w, const char *name, const char *fingerprint, struct stream *out,
+                             bool *reshaped, struct sg_error *err)
 {
-    struct model_build build;
+    struct build build;
     bool same = true;
     enum sg_status status = find_by_name(w, name, fingerprint, &build, out, &same, err);
     *reshaped = false;
@@ -246,17 +243,17 @@ static enum sg_status attach(struct model_writer *w, const char *name, const cha
     return status == SG_OK ? find_by_name(w, name, fingerprint, &build, out, &same, err) : status;
 }
 
-enum sg_status model_stream_attach(struct model_writer *w, const char *name, const char *fingerprint,
-                                   struct model_stream *out, bool *reshaped, struct sg_error *err)
+enum sg_status store_stream_attach(struct store_writer *w, const char *name, const char *fingerprint,
+                                   struct stream *out, bool *reshaped, struct sg_error *err)
 {
-    struct model_stream found;
+    struct stream found;
     bool reshape = false;
     if (name[0] == '\0' || strlen(name) >= sizeof found.name)
         return sg_fail(err, SG_INVALID, "a stream's name has 1 to %zu bytes", sizeof found.name - 1);
-    enum sg_status status = model_begin(w, err);
+    enum sg_status status = store_begin(w, err);
     if (status != SG_OK)
         return status;
-    status = model_end(w, attach(w, name, fingerprint, &found, &reshape, err), err);
+    status = store_end(w, attach(w, name, fingerprint, &found, &reshape, err), err);
     if (status == SG_OK) {
         *out = found;
         *reshaped = reshape;
@@ -264,35 +261,35 @@ enum sg_status model_stream_attach(struct model_writer *w, const char *name, con
     return status;
 }
 
-enum sg_status model_stream_identify(struct model_writer *w, int64_t stream_id, int64_t created_ns,
+enum sg_status store_stream_identify(struct store_writer *w, int64_t stream_id, int64_t created_ns,
                                      const struct epoch *epoch, struct sg_error *err)
 {
-    struct model_build found;
-    enum sg_status status = model_begin(w, err);
+    struct build found;
+    enum sg_status status = store_begin(w, err);
     if (status != SG_OK)
         return status;
-    status = model_build_load(w, stream_id, &found, err);
+    status = store_build_load(w, stream_id, &found, err);
     if (status == SG_OK && (found.created_ns != 0 || found.position != 0))
         status = sg_fail(err, SG_INVALID, "stream number %lld has an identity already", (long long)stream_id);
     if (status == SG_OK) {
-        sqlite3_stmt *s = model_statement(&w->c, SQL_STREAM_IDENTIFY);
+        sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_IDENTIFY);
         int bound = sqlite3_bind_int64(s, 1, stream_id);
         bound |= sqlite3_bind_int64(s, 2, created_ns);
         bound |= sqlite3_bind_text(s, 3, epoch->text, -1, SQLITE_STATIC);
-        status = model_stream_write(w, s, bound, err);
+        status = store_stream_write(w, s, bound, err);
     }
-    return model_end(w, status, err);
+    return store_end(w, status, err);
 }
 
 /* Take out the gap at `i`, which its left neighbour has swallowed. */
-static void gaps_remove(struct model_gap *gaps, size_t *count, size_t i)
+static void gaps_remove(struct gap *gaps, size_t *count, size_t i)
 {
     memmove(&gaps[i], &gaps[i + 1], (*count - i - 1) * sizeof gaps[0]);
     (*count)--;
 }
 
 /* Insert one gap into an ascending list with room for one more, then join what touches and what is too many. */
-static void gaps_add(struct model_gap *gaps, size_t *count, struct model_gap add)
+static void gaps_add(struct gap *gaps, size_t *count, struct gap add)
 {
     size_t at = 0;
     while (at < *count && gaps[at].first < add.first)
@@ -309,7 +306,7 @@ static void gaps_add(struct model_gap *gaps, size_t *count, struct model_gap add
             gaps[i - 1].last = gaps[i].last;
         gaps_remove(gaps, count, i);
     }
-    while (*count > MODEL_GAPS_MAX) {
+    while (*count > STREAM_GAPS_MAX) {
         size_t nearest = 1;
         for (size_t i = 2; i < *count; i++) {
             if (gaps[i].first - gaps[i - 1].last < gaps[nearest].first - gaps[nearest - 1].last)
@@ -320,26 +317,26 @@ static void gaps_add(struct model_gap *gaps, size_t *count, struct model_gap add
     }
 }
 
-enum sg_status model_stream_add_gap(struct model_writer *w, int64_t stream_id, uint64_t first, uint64_t last,
+enum sg_status store_stream_add_gap(struct store_writer *w, int64_t stream_id, uint64_t first, uint64_t last,
                                     struct sg_error *err)
 {
-    struct model_build found;
-    struct model_gap gaps[MODEL_GAPS_MAX + 1];
-    char text[MODEL_GAPS_TEXT_BYTES];
+    struct build found;
+    struct gap gaps[STREAM_GAPS_MAX + 1];
+    char text[STORE_GAPS_TEXT_BYTES];
     if (first == 0 || first > last || last > INT64_MAX)
         return sg_fail(err, SG_INVALID, "%" PRIu64 "-%" PRIu64 " is no range of sequences", first, last);
-    enum sg_status status = model_begin(w, err);
+    enum sg_status status = store_begin(w, err);
     if (status != SG_OK)
         return status;
-    status = model_build_load(w, stream_id, &found, err);
+    status = store_build_load(w, stream_id, &found, err);
     if (status == SG_OK) {
         memcpy(gaps, found.gaps, sizeof found.gaps);
-        gaps_add(gaps, &found.gaps_count, (struct model_gap){first, last});
-        model_gaps_format(gaps, found.gaps_count, text);
-        sqlite3_stmt *s = model_statement(&w->c, found.growing ? SQL_GROWING_SET_GAPS : SQL_STREAM_SET_GAPS);
+        gaps_add(gaps, &found.gaps_count, (struct gap){first, last});
+        store_gaps_format(gaps, found.gaps_count, text);
+        sqlite3_stmt *s = store_statement(&w->c, found.growing ? SQL_GROWING_SET_GAPS : SQL_STREAM_SET_GAPS);
         int bound = sqlite3_bind_int64(s, 1, stream_id);
         bound |= sqlite3_bind_text(s, 2, text, -1, SQLITE_STATIC);
-        status = model_stream_write(w, s, bound, err);
+        status = store_stream_write(w, s, bound, err);
     }
-    return model_end(w, status, err);
+    return store_end(w, status, err);
 }

@@ -10,16 +10,16 @@ struct budget {
 
 static void budget_take(struct budget *budget)
 {
-    budget->rows = clock_boot_ns() < budget->until_ns ? budget->rows - 1 : 0;
+    budget->rows = time_boot_ns() < budget->until_ns ? budget->rows - 1 : 0;
 }
 
 /* Run a statement that deletes one row, until none is left or the budget is used up. */
-static enum sg_status delete_rows(struct model_writer *w, sqlite3_stmt *s, int bound, struct budget *budget,
+static enum sg_status delete_rows(struct store_writer *w, sqlite3_stmt *s, int bound, struct budget *budget,
                                   struct sg_error *err)
 {
     enum sg_status status = SG_OK;
     while (status == SG_OK && budget->rows > 0) {
-        status = model_run(&w->c, s, bound, "sweep", err);
+        status = store_run(&w->c, s, bound, "sweep", err);
         if (status != SG_OK || sqlite3_changes(w->c.db) == 0)
             return status;
         budget_take(budget);
@@ -28,10 +28,10 @@ static enum sg_status delete_rows(struct model_writer *w, sqlite3_stmt *s, int b
 }
 
 /* SG_NOT_FOUND: none is left. */
-static enum sg_status stale_collection(struct model_writer *w, int64_t *id, struct sg_error *err)
+static enum sg_status stale_collection(struct store_writer *w, int64_t *id, struct sg_error *err)
 {
-    sqlite3_stmt *s = model_statement(&w->c, SQL_COLLECTION_STALE);
-    enum sg_status status = model_step(&w->c, s, SQLITE_OK, "sweep", err);
+    sqlite3_stmt *s = store_statement(&w->c, SQL_COLLECTION_STALE);
+    enum sg_status status = store_step(&w->c, s, SQLITE_OK, "sweep", err);
     if (status == SG_OK)
         *id = sqlite3_column_int64(s, 0);
     (void)sqlite3_reset(s);
@@ -39,35 +39,35 @@ static enum sg_status stale_collection(struct model_writer *w, int64_t *id, stru
 }
 
 /* Entities of one stale collection, then its row. */
-static enum sg_status sweep_collection(struct model_writer *w, int64_t id, struct budget *budget, struct sg_error *err)
+static enum sg_status sweep_collection(struct store_writer *w, int64_t id, struct budget *budget, struct sg_error *err)
 {
-    sqlite3_stmt *s = model_statement(&w->c, SQL_ENTITY_DELETE);
+    sqlite3_stmt *s = store_statement(&w->c, SQL_ENTITY_DELETE);
     enum sg_status status = delete_rows(w, s, sqlite3_bind_int64(s, 1, id), budget, err);
     if (status != SG_OK || budget->rows == 0)
         return status;
-    s = model_statement(&w->c, SQL_COLLECTION_DELETE);
-    status = model_run(&w->c, s, sqlite3_bind_int64(s, 1, id), "sweep", err);
+    s = store_statement(&w->c, SQL_COLLECTION_DELETE);
+    status = store_run(&w->c, s, sqlite3_bind_int64(s, 1, id), "sweep", err);
     if (status == SG_OK)
-        status = model_bump_generation(w, err); /* the row's number may be given to another collection */
+        status = store_bump_generation(w, err); /* the row's number may be given to another collection */
     budget_take(budget);
     return status;
 }
 
-enum sg_status model_sweep(struct model_writer *w, size_t rows_max, bool *more, struct sg_error *err)
+enum sg_status store_sweep(struct store_writer *w, size_t rows_max, bool *more, struct sg_error *err)
 {
-    struct budget budget = {.rows = rows_max, .until_ns = clock_boot_ns() + MODEL_SWEEP_NS};
+    struct budget budget = {.rows = rows_max, .until_ns = time_boot_ns() + STORE_SWEEP_NS};
     int64_t id = 0;
     if (rows_max == 0)
         return sg_fail(err, SG_INVALID, "a sweep takes at least one row");
-    if (model_checkpoint_swept(w)) {
+    if (store_checkpoint_swept(w)) {
         *more = true; /* that was enough for one call */
         return SG_OK;
     }
-    enum sg_status status = model_begin(w, err);
+    enum sg_status status = store_begin(w, err);
     if (status != SG_OK)
         return status;
     w->changes = SERVED_NOTHING;
-    status = delete_rows(w, model_statement(&w->c, SQL_REJECTED_STALE_DELETE), SQLITE_OK, &budget, err);
+    status = delete_rows(w, store_statement(&w->c, SQL_REJECTED_STALE_DELETE), SQLITE_OK, &budget, err);
     while (status == SG_OK && budget.rows > 0) {
         status = stale_collection(w, &id, err);
         if (status == SG_OK)
@@ -75,7 +75,7 @@ enum sg_status model_sweep(struct model_writer *w, size_t rows_max, bool *more, 
     }
     if (status == SG_NOT_FOUND)
         status = SG_OK;
-    status = model_end(w, status, err);
+    status = store_end(w, status, err);
     if (status == SG_OK)
         *more = budget.rows == 0; /* else it was not for want of budget that it ended */
     return status;

@@ -1,97 +1,97 @@
 /* The writer's transactions, checkpoints and room on the disk.
  *
  * bytes_max bounds the database file, by SQLite's own max_page_count. Beside it the WAL takes up to a quarter of
- * bytes_max (but 64 to 10,000 pages) before it is written back, and MODEL_WAL_FACTOR times that while readers hold it;
+ * bytes_max (but 64 to 10,000 pages) before it is written back, and STORE_WAL_FACTOR times that while readers hold it;
  * beyond twice the latter, under a bytes_max, batches are refused until readers let go. */
 #include "store/write/write.h"
 
 /* When it is written back. */
-static int due_pages(const struct model_writer *w)
+static int due_pages(const struct store_writer *w)
 {
-    bool few = w->pages != MODEL_PAGES_MANY && w->checkpoint_pages > MODEL_CHECKPOINT_PAGES_FEW;
-    return few ? MODEL_CHECKPOINT_PAGES_FEW : w->checkpoint_pages;
+    bool few = w->pages != STORE_PAGES_MANY && w->checkpoint_pages > STORE_CHECKPOINT_PAGES_FEW;
+    return few ? STORE_CHECKPOINT_PAGES_FEW : w->checkpoint_pages;
 }
 
 static int on_wal_commit(void *context, sqlite3 *db, const char *schema, int wal_pages)
 {
-    struct model_writer *w = context;
+    struct store_writer *w = context;
     (void)db;
     (void)schema;
     if (wal_pages < w->wal_pages) { /* the WAL was begun again */
         w->checkpoint_next = 0;
-        w->swept_next = MODEL_SWEEP_WAL_PAGES;
+        w->swept_next = STORE_SWEEP_WAL_PAGES;
     }
     w->wal_pages = wal_pages;
     return SQLITE_OK;
 }
 
-enum sg_status model_checkpoint_setup(struct model_writer *w, struct sg_error *err)
+enum sg_status store_checkpoint_setup(struct store_writer *w, struct sg_error *err)
 {
     int64_t page_bytes = 0;
     char pragma[160];
-    int64_t threshold = MODEL_CHECKPOINT_PAGES;
-    enum sg_status status = model_query_int(&w->c, "PRAGMA page_size", &page_bytes, err);
+    int64_t threshold = STORE_CHECKPOINT_PAGES;
+    enum sg_status status = store_query_int(&w->c, "PRAGMA page_size", &page_bytes, err);
     if (status != SG_OK)
         return status;
     int64_t pages_max = w->c.bytes_max > 0 ? w->c.bytes_max / page_bytes : 0;
     if (pages_max > 0 && pages_max / 4 < threshold)
-        threshold = pages_max / 4 < MODEL_CHECKPOINT_PAGES_MIN ? MODEL_CHECKPOINT_PAGES_MIN : pages_max / 4;
+        threshold = pages_max / 4 < STORE_CHECKPOINT_PAGES_MIN ? STORE_CHECKPOINT_PAGES_MIN : pages_max / 4;
     w->checkpoint_pages = (int)threshold;
-    w->swept_next = MODEL_SWEEP_WAL_PAGES;
+    w->swept_next = STORE_SWEEP_WAL_PAGES;
     (void)sqlite3_wal_hook(w->c.db, on_wal_commit, w);
     /* A WAL that readers made large shrinks again when it is begun anew. */
     (void)sqlite3_snprintf(sizeof pragma, pragma, "PRAGMA journal_size_limit = %lld",
                            (sqlite3_int64)(2 * threshold * page_bytes));
-    status = model_exec(&w->c, pragma, "configure the database connection", err);
+    status = store_exec(&w->c, pragma, "configure the database connection", err);
     if (status == SG_OK && w->c.bytes_max > 0) {
         /* Never below what the file has: then only free pages are used, and everything else is refused. */
         (void)sqlite3_snprintf(sizeof pragma, pragma, "PRAGMA max_page_count = %lld",
                                (sqlite3_int64)(pages_max > 0 ? pages_max : 1));
-        status = model_exec(&w->c, pragma, "configure the database connection", err);
+        status = store_exec(&w->c, pragma, "configure the database connection", err);
     }
     return status;
 }
 
 /* Write the WAL back into the database. Waits for readers only when the WAL has grown far. */
-static void checkpoint(struct model_writer *w)
+static void checkpoint(struct store_writer *w)
 {
-    bool restart = w->wal_pages > MODEL_WAL_FACTOR * w->checkpoint_pages;
+    bool restart = w->wal_pages > STORE_WAL_FACTOR * w->checkpoint_pages;
     if (restart)
-        (void)sqlite3_busy_timeout(w->c.db, MODEL_RESTART_TIMEOUT_MS);
+        (void)sqlite3_busy_timeout(w->c.db, STORE_RESTART_TIMEOUT_MS);
     int rc = sqlite3_wal_checkpoint_v2(w->c.db, NULL,
                                        restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (restart)
-        (void)sqlite3_busy_timeout(w->c.db, MODEL_BUSY_TIMEOUT_MS);
+        (void)sqlite3_busy_timeout(w->c.db, STORE_BUSY_TIMEOUT_MS);
     if ((rc & 0xff) == SQLITE_CORRUPT)
-        (void)!model_fail(&w->c, rc, "write the log back", NULL);
+        (void)!store_fail(&w->c, rc, "write the log back", NULL);
     if (restart && rc == SQLITE_OK) {
         w->wal_pages = 0;
         w->checkpoint_next = 0;
-        w->swept_next = MODEL_SWEEP_WAL_PAGES;
+        w->swept_next = STORE_SWEEP_WAL_PAGES;
     } else {
         /* The commit before it holds, whatever came of this. If a reader is in the way, not at once again. */
         w->checkpoint_next = w->wal_pages + due_pages(w) / 8 + 1;
     }
 }
 
-void model_checkpoint_due(struct model_writer *w)
+void store_checkpoint_due(struct store_writer *w)
 {
     if (w->wal_pages >= due_pages(w) && w->wal_pages >= w->checkpoint_next)
         checkpoint(w);
 }
 
-bool model_checkpoint_swept(struct model_writer *w)
+bool store_checkpoint_swept(struct store_writer *w)
 {
     if (w->wal_pages < w->swept_next)
         return false;
     checkpoint(w);
-    w->swept_next = w->wal_pages + MODEL_SWEEP_WAL_PAGES;
+    w->swept_next = w->wal_pages + STORE_SWEEP_WAL_PAGES;
     return true;
 }
 
-enum sg_status model_room(struct model_writer *w, struct sg_error *err)
+enum sg_status store_room(struct store_writer *w, struct sg_error *err)
 {
-    int limit = 2 * MODEL_WAL_FACTOR * w->checkpoint_pages;
+    int limit = 2 * STORE_WAL_FACTOR * w->checkpoint_pages;
     if (w->c.bytes_max == 0 || w->wal_pages <= limit)
         return SG_OK;
     checkpoint(w);
@@ -101,56 +101,56 @@ enum sg_status model_room(struct model_writer *w, struct sg_error *err)
                    "and readers keep it from being written back", w->wal_pages, (long long)w->c.bytes_max);
 }
 
-enum sg_status model_begin(struct model_writer *w, struct sg_error *err)
+enum sg_status store_begin(struct store_writer *w, struct sg_error *err)
 {
     w->changes = SERVED_ANYTHING;
-    return model_run_plain(&w->c, SQL_BEGIN_WRITE, "begin a transaction", err);
+    return store_run_plain(&w->c, SQL_BEGIN_WRITE, "begin a transaction", err);
 }
 
 /* Read before the commit, so that nothing can fail behind it. */
-static enum sg_status served_prepare(struct model_writer *w, struct sg_error *err)
+static enum sg_status served_prepare(struct store_writer *w, struct sg_error *err)
 {
     if (w->shared == NULL || w->changes != SERVED_ANYTHING)
         return SG_OK;
-    enum sg_status status = model_generation_load(&w->c, &w->served.generation, err);
+    enum sg_status status = store_generation_load(&w->c, &w->served.generation, err);
     if (status == SG_OK)
-        status = model_served_load(&w->c, &w->served, err);
-    return status == SG_OK ? model_shared_reserve(w->shared, w->served.count, err) : status;
+        status = store_served_load(&w->c, &w->served, err);
+    return status == SG_OK ? commit_clock_reserve(w->shared, w->served.count, err) : status;
 }
 
-static void served_tell(struct model_writer *w)
+static void served_tell(struct store_writer *w)
 {
     if (w->changes == SERVED_ANYTHING)
-        model_shared_tell(w->shared, &w->served);
+        commit_clock_publish(w->shared, &w->served);
     else if (w->changes == SERVED_POSITION)
-        model_shared_tell_position(w->shared, w->moved_stream, w->moved_position);
+        commit_clock_publish_position(w->shared, w->moved_stream, w->moved_position);
 }
 
-enum sg_status model_commit(struct model_writer *w, struct sg_error *err)
+enum sg_status store_commit(struct store_writer *w, struct sg_error *err)
 {
     enum sg_status status = served_prepare(w, err);
-    model_shared_begin(w->shared);
+    commit_clock_begin(w->shared);
     if (status == SG_OK)
-        status = model_run_plain(&w->c, SQL_COMMIT, "commit", err);
+        status = store_run_plain(&w->c, SQL_COMMIT, "commit", err);
     if (status != SG_OK) {
-        model_rollback(w);
-        model_shared_end(w->shared);
+        store_rollback(w);
+        commit_clock_end(w->shared);
         return status;
     }
     served_tell(w);
-    model_shared_end(w->shared);
-    model_checkpoint_due(w);
+    commit_clock_end(w->shared);
+    store_checkpoint_due(w);
     return SG_OK;
 }
 
-void model_forget(struct model_writer *w)
+void store_forget(struct store_writer *w)
 {
-    model_known_clear(&w->collections);
+    collection_names_clear(&w->collections);
     w->collections_count = -1;
     w->rejected_count = -1;
 }
 
-void model_rollback(struct model_writer *w)
+void store_rollback(struct store_writer *w)
 {
     /* Half-read statements would keep the transaction open. */
     for (size_t i = 0; i < SQL_STATEMENTS_COUNT; i++) {
@@ -160,19 +160,19 @@ void model_rollback(struct model_writer *w)
     /* After some failures SQLite has rolled back by itself. */
     if (!sqlite3_get_autocommit(w->c.db))
         (void)sqlite3_exec(w->c.db, "ROLLBACK", NULL, NULL, NULL);
-    model_forget(w);
+    store_forget(w);
 }
 
-enum sg_status model_end(struct model_writer *w, enum sg_status status, struct sg_error *err)
+enum sg_status store_end(struct store_writer *w, enum sg_status status, struct sg_error *err)
 {
     if (status == SG_OK)
-        return model_commit(w, err);
-    model_rollback(w);
+        return store_commit(w, err);
+    store_rollback(w);
     return status;
 }
 
-enum sg_status model_bump_generation(struct model_writer *w, struct sg_error *err)
+enum sg_status store_bump_generation(struct store_writer *w, struct sg_error *err)
 {
     w->changes = SERVED_ANYTHING;
-    return model_run_plain(&w->c, SQL_META_BUMP, "write the database", err);
+    return store_run_plain(&w->c, SQL_META_BUMP, "write the database", err);
 }

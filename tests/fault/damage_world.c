@@ -91,21 +91,21 @@ static struct event event_at(uint64_t sequence, char id[64], char state[STATE_BY
 enum sg_status world_open(struct world *w, const char *path, struct sg_error *err)
 {
     /* A small limit, so that the WAL is written back often. */
-    struct model_options options = {.path = path, .bytes_max = 8 << 20, .collections_max = 10, .rejected_max = 1000};
+    struct store_options options = {.path = path, .bytes_max = 8 << 20, .collections_max = 10, .rejected_max = 1000};
     struct epoch epoch = {EPOCH};
     bool reshaped = false;
-    struct model_build build;
+    struct build build;
     memset(w, 0, sizeof *w);
-    enum sg_status status = model_open(&options, &w->writer, &w->report, err);
+    enum sg_status status = store_open(&options, &w->writer, &w->report, err);
     if (status != SG_OK)
         return status;
-    status = model_stream_attach(w->writer, "ORDERS", "shape", &w->stream, &reshaped, err);
+    status = store_stream_attach(w->writer, "ORDERS", "shape", &w->stream, &reshaped, err);
     if (status == SG_OK)
-        status = model_build_load(w->writer, w->stream.id, &build, err);
+        status = store_build_load(w->writer, w->stream.id, &build, err);
     if (status == SG_OK && build.created_ns == 0)
-        status = model_stream_identify(w->writer, w->stream.id, 1, &epoch, err);
+        status = store_stream_identify(w->writer, w->stream.id, 1, &epoch, err);
     if (status == SG_OK)
-        status = model_reader_open(path, NULL, &w->reader, err);
+        status = store_reader_open(path, NULL, &w->reader, err);
     if (status != SG_OK)
         world_close(w);
     return status;
@@ -113,8 +113,8 @@ enum sg_status world_open(struct world *w, const char *path, struct sg_error *er
 
 void world_close(struct world *w)
 {
-    model_reader_close(w->reader);
-    model_close(w->writer);
+    store_reader_close(w->reader);
+    store_close(w->writer);
     w->reader = NULL;
     w->writer = NULL;
 }
@@ -128,7 +128,7 @@ static enum sg_status apply_batch(struct world *w, size_t count, struct sg_error
     enum event_reason reasons[BATCH_MAX];
     for (size_t i = 0; i < count; i++)
         events[i] = event_at(w->stream.position + 1 + i, ids[i], states[i]);
-    return model_apply(w->writer, w->stream.id, events, count, results, reasons, &w->stream.position, err);
+    return store_apply(w->writer, w->stream.id, events, count, results, reasons, &w->stream.position, err);
 }
 
 enum sg_status world_apply(struct world *w, uint64_t target, uint64_t *chance, struct sg_error *err)
@@ -138,12 +138,12 @@ enum sg_status world_apply(struct world *w, uint64_t target, uint64_t *chance, s
         uint64_t left = target - w->stream.position;
         uint64_t count = 1 + world_chance(chance) % BATCH_MAX;
         if (world_chance(chance) % 8 == 0)
-            (void)!model_read_begin(w->reader, NULL);
+            (void)!store_read_begin(w->reader, NULL);
         else if (world_chance(chance) % 4 == 0)
-            model_read_end(w->reader);
+            store_read_end(w->reader);
         status = apply_batch(w, (size_t)(count < left ? count : left), err);
     }
-    model_read_end(w->reader);
+    store_read_end(w->reader);
     return status;
 }
 
@@ -184,7 +184,7 @@ static bool answered(struct world_answers *a, enum sg_status status)
     return false;
 }
 
-static bool same(const struct model_entity *e, uint64_t sequence)
+static bool same(const struct entity *e, uint64_t sequence)
 {
     static char state[STATE_BYTES_MAX];
     bool deleted = is_tombstone(sequence);
@@ -196,12 +196,11 @@ static bool same(const struct model_entity *e, uint64_t sequence)
 static void ask_entity(struct world *w, const struct fold *f, size_t number, struct world_answers *a)
 {
     char id[64];
-    struct model_entity entity;
-    struct model_entity_rejections rejections;
+    struct entity entity;
+    struct store_entity_rejections rejections;
     id_text(number, id);
     uint64_t sequence = number < WORLD_IDS ? f->rows[number] : 0;
-    enum sg_status status =
-        model_read_entity(w->reader, slice_of(collection_of(number)), slice_of(id), &entity, NULL);
+    enum sg_status status = store_read_entity(w->reader, slice_of(collection_of(number)), slice_of(id), &entity, NULL);
     if (!answered(a, status))
         return;
     if (status == SG_NOT_FOUND && sequence != 0)
@@ -211,7 +210,7 @@ static void ask_entity(struct world *w, const struct fold *f, size_t number, str
               (unsigned long long)entity.sequence, (unsigned long long)sequence);
     else
         a->equal++;
-    (void)answered(a, model_read_entity_rejections(w->reader, slice_of(collection_of(number)), slice_of(id), 0, 0,
+    (void)answered(a, store_read_entity_rejections(w->reader, slice_of(collection_of(number)), slice_of(id), 0, 0,
                                                    &rejections, NULL));
 }
 
@@ -221,7 +220,7 @@ struct page {
     uint64_t seen;
 };
 
-static bool visit(void *context, const struct model_entity *entity)
+static bool visit(void *context, const struct entity *entity)
 {
     struct page *p = context;
     char text[64] = "";
@@ -240,14 +239,14 @@ static bool visit(void *context, const struct model_entity *entity)
 static void ask_collection(struct world *w, const struct fold *f, const char *name, struct world_answers *a)
 {
     struct page p = {.fold = f, .answers = a};
-    struct model_collection collection;
+    struct store_collection collection;
     uint64_t alive = 0;
     for (size_t i = 0; i < WORLD_IDS; i++)
         alive += strcmp(collection_of(i), name) == 0 && f->rows[i] != 0 && !is_tombstone(f->rows[i]);
-    enum sg_status status = model_read_page(w->reader, slice_of(name), (struct slice){"", 0}, visit, &p, NULL);
+    enum sg_status status = store_read_page(w->reader, slice_of(name), (struct slice){"", 0}, visit, &p, NULL);
     if (answered(a, status) && p.seen != alive)
         wrong(a, "pages of %s hold %llu, wanted %llu", name, (unsigned long long)p.seen, (unsigned long long)alive);
-    status = model_read_collection(w->reader, slice_of(name), &collection, NULL);
+    status = store_read_collection(w->reader, slice_of(name), &collection, NULL);
     if (answered(a, status) && (status == SG_OK ? collection.entities : 0) != alive)
         wrong(a, "%s counts %llu, wanted %llu", name, (unsigned long long)collection.entities,
               (unsigned long long)alive);
@@ -259,9 +258,9 @@ void world_ask(struct world *w, struct world_answers *a)
     uint64_t rejected = 0;
     uint64_t conflicts = 0;
     memset(a, 0, sizeof *a);
-    if (!answered(a, model_read_begin(w->reader, NULL)))
+    if (!answered(a, store_read_begin(w->reader, NULL)))
         return;
-    const struct model_stream *stream = model_read_stream(w->reader, "ORDERS");
+    const struct stream *stream = store_read_stream(w->reader, "ORDERS");
     a->position = stream != NULL ? stream->position : 0;
     if (stream == NULL || a->position > WORLD_EVENTS || strcmp(stream->epoch.text, EPOCH) != 0)
         wrong(a, "the stream is at %llu", (unsigned long long)a->position);
@@ -270,8 +269,8 @@ void world_ask(struct world *w, struct world_answers *a)
         ask_entity(w, &f, i, a);
     ask_collection(w, &f, "customers", a);
     ask_collection(w, &f, "orders", a);
-    if (answered(a, model_read_rejected_count(w->reader, "ORDERS", &rejected, &conflicts, NULL)) &&
+    if (answered(a, store_read_rejected_count(w->reader, "ORDERS", &rejected, &conflicts, NULL)) &&
         rejected != f.rejected)
         wrong(a, "%llu rejected, wanted %llu", (unsigned long long)rejected, (unsigned long long)f.rejected);
-    model_read_end(w->reader);
+    store_read_end(w->reader);
 }

@@ -14,10 +14,10 @@ uint64_t world_chance(uint64_t *state);
 
 /* A writer with a reader beside it. */
 struct world {
-    struct model_writer *writer;
-    struct model_reader *reader;
-    struct model_stream stream;
-    struct model_open_report report;
+    struct store_writer *writer;
+    struct store_reader *reader;
+    struct stream stream;
+    struct store_open_report report;
 };
 
 /* On failure nothing is left open. */

@@ -202,7 +202,7 @@ static void flip(struct campaign *c, struct copy *f, size_t from, size_t bytes)
 
 static size_t some_page(struct campaign *c, const struct copy *f)
 {
-    return f->bytes < 2 * MODEL_PAGE_BYTES ? 0 : world_chance(&c->chance) % (f->bytes / MODEL_PAGE_BYTES);
+    return f->bytes < 2 * STORE_PAGE_BYTES ? 0 : world_chance(&c->chance) % (f->bytes / STORE_PAGE_BYTES);
 }
 
 /* Copy `unit` bytes from a place of `from` to one of `f`, both at a multiple of it. */
@@ -235,9 +235,9 @@ static void put_over(struct copy *f, const struct copy *from)
 
 static void foreign_page(struct campaign *c, struct copy *f)
 {
-    size_t page = some_page(c, f) * MODEL_PAGE_BYTES;
-    if (c->theirs.database.bytes >= page + MODEL_PAGE_BYTES && f->bytes >= page + MODEL_PAGE_BYTES)
-        memcpy(f->data + page, c->theirs.database.data + page, MODEL_PAGE_BYTES);
+    size_t page = some_page(c, f) * STORE_PAGE_BYTES;
+    if (c->theirs.database.bytes >= page + STORE_PAGE_BYTES && f->bytes >= page + STORE_PAGE_BYTES)
+        memcpy(f->data + page, c->theirs.database.data + page, STORE_PAGE_BYTES);
 }
 
 static const struct snapshot *older(struct campaign *c)
@@ -259,11 +259,17 @@ static void inflict(struct campaign *c, enum damage kind, struct snapshot *s)
 {
     switch (kind) {
     case FLIP_DATABASE: flip(c, &s->database, 0, SIZE_MAX); break;
-    case FLIP_HEADER: flip(c, &s->database, 0, MODEL_HEADER_BYTES); break;
-    case FLIP_SEAL: flip(c, &s->database, MODEL_SEAL_OFFSET + 1024, 2100); break;
+    case FLIP_HEADER:
+        flip(c, &s->database, 0, STORE_HEADER_BYTES);
+        break;
+    case FLIP_SEAL:
+        flip(c, &s->database, STORE_SEAL_OFFSET + 1024, 2100);
+        break;
     case ZERO_SECTOR: zero(c, &s->database); break;
     case COPY_SECTOR: copy_unit(c, &s->database, &s->database, 512); break;
-    case COPY_PAGE: copy_unit(c, &s->database, &s->database, MODEL_PAGE_BYTES); break;
+    case COPY_PAGE:
+        copy_unit(c, &s->database, &s->database, STORE_PAGE_BYTES);
+        break;
     case FOREIGN_PAGE: foreign_page(c, &s->database); break;
     case CUT_DATABASE: cut(c, &s->database); break;
     case FLIP_WAL: flip(c, &s->wal, 0, SIZE_MAX); break;
@@ -304,7 +310,7 @@ static bool live(struct campaign *c, struct world *w, struct world_answers *firs
     world_ask(w, first);
     enum sg_status status = world_apply(w, WORLD_EVENTS, &c->chance, &err);
     world_ask(w, last);
-    return status == SG_OK && last->errors == 0 && last->position == WORLD_EVENTS && model_damage(w->writer) == NULL;
+    return status == SG_OK && last->errors == 0 && last->position == WORLD_EVENTS && store_damage(w->writer) == NULL;
 }
 
 /* Start again and again until all is well. `position` is where the database was before the damage. */
@@ -471,10 +477,10 @@ static struct tally run(struct campaign *c, uint64_t seed, uint64_t count, bool 
     c->checks = checks;
     for (uint64_t done = 0; done < count; done++) {
         if (done % DAMAGES_PER_STATE == 0) {
-            model_checksum_set_checking(true);
+            store_checksum_set_checking(true);
             make_state(c);
             position = position_of(c, &c->ours[SESSIONS - 1]);
-            model_checksum_set_checking(checks);
+            store_checksum_set_checking(checks);
         }
         enum damage kind = (enum damage)((done + done / DAMAGES_COUNT) % DAMAGES_COUNT);
         if (can_be_open(kind) && done / DAMAGES_COUNT % 2 == 1)
@@ -484,7 +490,7 @@ static struct tally run(struct campaign *c, uint64_t seed, uint64_t count, bool 
         if (!checks && add_up(c).wrong >= 5)
             break;
     }
-    model_checksum_set_checking(true);
+    store_checksum_set_checking(true);
     for (size_t i = 0; i < SESSIONS; i++) {
         free(c->ours[i].database.data);
         free(c->ours[i].wal.data);

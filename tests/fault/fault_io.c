@@ -1,4 +1,4 @@
-/* I/O errors and a full disk: while a piece of a history is played (model_scene.h) the Nth read, write, sync, truncate
+/* I/O errors and a full disk: while a piece of a history is played (store_scene.h) the Nth read, write, sync, truncate
  * ... fails, once or until it is healed.
  *
  * A step that fails says so with the status that store/model.h names, and has changed nothing; a step that succeeds has
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #include "io_vfs.h"
-#include "model_scene.h"
+#include "store_scene.h"
 #include "run_options.h"
 
 #define SEVENTHS 7

@@ -1,5 +1,5 @@
 /* No memory: the Nth allocation fails, once or from there on until memory is there again, while a piece of a history is
- * played (model_scene.h: open, attach, apply, rebuild, sweep, read), while messages are decoded, and while requests are
+ * played (store_scene.h: open, attach, apply, rebuild, sweep, read), while messages are decoded, and while requests are
  * answered. Ours and SQLite's allocations are counted together.
  *
  * What fails says SG_MEMORY and has changed nothing, a request is answered by 503 or not at all; or it succeeds, and
@@ -19,7 +19,7 @@
 
 #include <sqlite3.h>
 
-#include "model_scene.h"
+#include "store_scene.h"
 #include "projector/decode/decode.h"
 #include "run_options.h"
 #include "tests/unit/api/router_fixture.h"
@@ -178,7 +178,7 @@ static void case_done(const char *part, uint64_t index, uint64_t refused, const 
 
 /* ---- the read model ---- */
 
-/* model_open looks at its files in ways that do not tell why they cannot be looked at. */
+/* store_open looks at its files in ways that do not tell why they cannot be looked at. */
 static bool allows(const struct sg_error *err, bool opening)
 {
     return err->status == SG_MEMORY || (opening && err->status == SG_STORAGE);
@@ -328,7 +328,7 @@ static struct answer ask(struct rig *r, const char *target)
     r->request.target_bytes = strlen(r->target);
     response_init(&r->response);
     router_handle(&r->worker, false, &r->request, &r->response);
-    turn_end(r->worker.turn);
+    snapshot_end(r->worker.snapshot);
     pause_faults();
     if (!r->response.failed) {
         a.status = r->response.status;

@@ -17,7 +17,7 @@
 #include "store/integrity/checksum.h"
 #include "disk_cut.h"
 #include "run_options.h"
-#include "model_history.h"
+#include "store_history.h"
 #include "pool_malloc.h"
 
 #define CUTS_DEFAULT 20000
@@ -49,15 +49,15 @@ struct run {
     uint64_t seed;
     enum plant plant;
     char path[96];
-    struct model_options options;
+    struct store_options options;
     struct disk_log log;
     struct history_step steps[2 * STEPS_MAX];
     struct mark marks[2 * STEPS_MAX + 1]; /* marks[i]: after i steps */
     size_t count;
     /* While it is recorded. */
     struct history fold;
-    struct model_writer *writer;
-    struct model_reader *reader; /* NULL = not open */
+    struct store_writer *writer;
+    struct store_reader *reader; /* NULL = not open */
     struct history seen;         /* the fold as it was when the reader began its transaction */
     int64_t ids[HISTORY_STREAMS];
 };
@@ -87,7 +87,7 @@ static void write_position_later(struct run *r, size_t stream, uint64_t before)
     sqlite3 *db = NULL;
     const struct history_stream *s = &r->fold.streams[stream];
     const struct history_build *b = s->grows ? &s->growing : &s->served;
-    if (sqlite3_open_v2(r->path, &db, SQLITE_OPEN_READWRITE, model_checksum_vfs()) != SQLITE_OK)
+    if (sqlite3_open_v2(r->path, &db, SQLITE_OPEN_READWRITE, store_checksum_vfs()) != SQLITE_OK)
         abort();
     for (int i = 0; i < 2; i++) {
         (void)snprintf(sql, sizeof sql, "PRAGMA wal_autocheckpoint = 0; UPDATE %s SET position = %llu WHERE %s = %lld",
@@ -119,9 +119,9 @@ static void take_step(struct run *r, const struct history_step *step)
 static void open_writer(struct run *r, uint64_t *chance)
 {
     struct sg_error err = {0};
-    struct model_open_report report;
-    if (model_open(&r->options, &r->writer, &report, &err) != SG_OK)
-        die("model_open without a fault", &err);
+    struct store_open_report report;
+    if (store_open(&r->options, &r->writer, &report, &err) != SG_OK)
+        die("store_open without a fault", &err);
     if (report.moved_aside[0] != '\0')
         die("a sound database was moved aside", &err);
     for (size_t i = 0; i < HISTORY_STREAMS; i++) {
@@ -135,30 +135,30 @@ static void open_writer(struct run *r, uint64_t *chance)
 }
 
 /* A reader that holds its snapshot for some steps keeps the WAL from being begun again, and must see what was there. */
-static void turn_reader(struct run *r, uint64_t *chance)
+static void snapshot_reader(struct run *r, uint64_t *chance)
 {
     struct sg_error err = {0};
     if (disk_chance(chance) % 4 != 0)
         return;
-    if (r->reader == NULL && model_reader_open(r->path, NULL, &r->reader, &err) != SG_OK)
-        die("model_reader_open", &err);
+    if (r->reader == NULL && store_reader_open(r->path, NULL, &r->reader, &err) != SG_OK)
+        die("store_reader_open", &err);
     if (r->seen.streams[0].there && history_compare(&r->seen, r->reader, &err) != SG_OK)
         die("a reader's snapshot is not that of the fold", &err);
-    model_read_end(r->reader);
+    store_read_end(r->reader);
     r->seen = (struct history){0};
     if (disk_chance(chance) % 2 == 0)
         return;
-    if (model_read_begin(r->reader, &err) != SG_OK)
-        die("model_read_begin", &err);
+    if (store_read_begin(r->reader, &err) != SG_OK)
+        die("store_read_begin", &err);
     r->seen = r->fold;
 }
 
 static void close_all(struct run *r)
 {
-    model_reader_close(r->reader);
+    store_reader_close(r->reader);
     r->reader = NULL;
     r->seen = (struct history){0};
-    model_close(r->writer);
+    store_close(r->writer);
     r->writer = NULL;
 }
 
@@ -175,7 +175,7 @@ static void record(struct run *r)
     while (r->count < STEPS_MAX) {
         struct history_step step = history_choose(&r->fold, &chance);
         take_step(r, &step);
-        turn_reader(r, &chance);
+        snapshot_reader(r, &chance);
         if (disk_chance(&chance) % REOPEN_EVERY == 0) {
             close_all(r);
             open_writer(r, &chance);
@@ -226,7 +226,7 @@ static bool read_mark(const char *path, struct mark *out, char *why, size_t why_
 }
 
 /* Life goes on from what was found: more transactions, and everything is as it must be. */
-static void go_on(const struct run *r, struct model_writer *w, uint64_t *chance, struct verdict *v)
+static void go_on(const struct run *r, struct store_writer *w, uint64_t *chance, struct verdict *v)
 {
     struct history fold;
     struct mark wanted;
@@ -261,11 +261,11 @@ static struct verdict judge(const struct run *r, size_t acknowledged, uint64_t *
 {
     struct verdict v = {0};
     struct sg_error err = {0};
-    struct model_open_report report = {0};
-    struct model_writer *w = NULL;
-    if (model_open(&r->options, &w, &report, &err) != SG_OK) {
+    struct store_open_report report = {0};
+    struct store_writer *w = NULL;
+    if (store_open(&r->options, &w, &report, &err) != SG_OK) {
         v.corrupt = true;
-        (void)snprintf(v.why, sizeof v.why, "model_open: %s", err.message);
+        (void)snprintf(v.why, sizeof v.why, "store_open: %s", err.message);
         return v;
     }
     if (report.moved_aside[0] != '\0') {
@@ -278,7 +278,7 @@ static struct verdict judge(const struct run *r, size_t acknowledged, uint64_t *
     }
     if (!v.corrupt && !v.torn && disk_chance(chance) % GO_ON_EVERY == 0)
         go_on(r, w, chance, &v);
-    model_close(w);
+    store_close(w);
     return v;
 }
 
@@ -312,11 +312,11 @@ static void cut_again(const struct run *r, const struct disk_image *image, uint6
     uint64_t copy_chance = same_chance;
     struct memory_disk *disk = disk_image_cut(image, &same_chance);
     struct memory_disk *copy = disk_image_cut(image, &copy_chance);
-    struct model_writer *w = NULL;
+    struct store_writer *w = NULL;
     memory_vfs_use(disk);
     memory_disk_record(disk, &log);
-    if (model_open(&r->options, &w, NULL, NULL) == SG_OK)
-        model_close(w);
+    if (store_open(&r->options, &w, NULL, NULL) == SG_OK)
+        store_close(w);
     memory_disk_record(disk, NULL);
     struct disk_image *second = disk_image_create(&log, copy);
     for (size_t at = disk_chance(chance) % (log.ops_count + 1); at > 0; at--)
@@ -362,9 +362,12 @@ static struct run *run_create(uint64_t seed, bool synchronous_full, enum plant p
     r->plant = plant;
     (void)snprintf(r->path, sizeof r->path, "%s/state.db", folder);
     /* A small limit, so that the WAL is written back often. */
-    r->options = (struct model_options){.path = r->path, .synchronous_full = synchronous_full, .bytes_max = 1 << 20,
+    r->options = (struct store_options){.path = r->path,
+                                        .synchronous_full = synchronous_full,
+                                        .bytes_max = 1 << 20,
                                         .collections_max = seed % 3 == 0 ? 7 : 9,
-                                        .rejected_max = seed % 5 < 2 ? 15 : 1000, .rebuild_empty_swap = seed % 7 < 3};
+                                        .rejected_max = seed % 5 < 2 ? 15 : 1000,
+                                        .rebuild_empty_swap = seed % 7 < 3};
     return r;
 }
 

@@ -31,10 +31,10 @@ static struct settings settings = {
 };
 
 static struct {
-    struct model_shared *shared;
-    struct model_writer *writer;
-    struct model_stream stream;
-    struct model_stream other;
+    struct commit_clock *shared;
+    struct store_writer *writer;
+    struct stream stream;
+    struct stream other;
     uint64_t sequence;
     struct freshness *freshness;
     struct metrics *metrics;
@@ -46,14 +46,14 @@ static struct {
 
 static struct sg_error err;
 
-static void attach(const char *name, struct model_stream *out)
+static void attach(const char *name, struct stream *out)
 {
     struct epoch epoch;
     bool reshaped = false;
-    REQUIRE(model_stream_attach(rig.writer, name, "fuzz", out, &reshaped, &err) == SG_OK);
+    REQUIRE(store_stream_attach(rig.writer, name, "fuzz", out, &reshaped, &err) == SG_OK);
     epoch_make(name, CREATED_NS, NULL, &epoch);
-    REQUIRE(model_stream_identify(rig.writer, out->id, CREATED_NS, &epoch, &err) == SG_OK);
-    REQUIRE(model_stream_load(rig.writer, out->id, out, &err) == SG_OK);
+    REQUIRE(store_stream_identify(rig.writer, out->id, CREATED_NS, &epoch, &err) == SG_OK);
+    REQUIRE(store_stream_load(rig.writer, out->id, out, &err) == SG_OK);
 }
 
 static void apply(const char *collection, struct slice id, enum event_kind kind, int64_t version)
@@ -81,7 +81,7 @@ static void apply(const char *collection, struct slice id, enum event_kind kind,
         .detail = kind == EVENT_REJECTED ? SLICE_LITERAL("no object") : (struct slice){0},
         .payload = {state.data, state.bytes},
     };
-    REQUIRE(model_apply(rig.writer, rig.stream.id, &event, 1, &result, &reason, &position, &err) == SG_OK);
+    REQUIRE(store_apply(rig.writer, rig.stream.id, &event, 1, &result, &reason, &position, &err) == SG_OK);
     buffer_free(&state);
 }
 
@@ -103,18 +103,18 @@ static void fill(void)
 
 static void open_model(const char *folder, char *database, size_t room)
 {
-    struct model_options options = {
+    struct store_options options = {
         .path = database, .collections_max = 100, .rejected_max = 100, .rejected_payload = true};
-    struct model_open_report report;
+    struct store_open_report report;
     (void)snprintf(database, room, "%s/x.db", folder);
     settings.database = database;
-    REQUIRE(model_shared_create(CACHE_BYTES, &rig.shared, &err) == SG_OK);
+    REQUIRE(commit_clock_create(CACHE_BYTES, &rig.shared, &err) == SG_OK);
     options.shared = rig.shared;
-    REQUIRE(model_open(&options, &rig.writer, &report, &err) == SG_OK);
+    REQUIRE(store_open(&options, &rig.writer, &report, &err) == SG_OK);
     attach(stream_name, &rig.stream);
     attach(other_name, &rig.other);
     fill();
-    REQUIRE(model_stream_load(rig.writer, rig.stream.id, &rig.stream, &err) == SG_OK);
+    REQUIRE(store_stream_load(rig.writer, rig.stream.id, &rig.stream, &err) == SG_OK);
 }
 
 static void open_worker(void)
@@ -125,9 +125,9 @@ static void open_worker(void)
     router_counters_init(rig.worker.counters);
     int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     REQUIRE(wake_fd >= 0);
-    REQUIRE(turn_create(&settings, rig.freshness, rig.shared, &rig.worker.turn, &err) == SG_OK);
-    REQUIRE(progress_join(rig.progress, wake_fd, &rig.worker.word, &err) == SG_OK);
-    REQUIRE(parking_create(rig.worker.word, settings.streams_count, &rig.worker.lot, &err) == SG_OK);
+    REQUIRE(snapshot_create(&settings, rig.freshness, rig.shared, &rig.worker.snapshot, &err) == SG_OK);
+    REQUIRE(progress_join(rig.progress, wake_fd, &rig.worker.interest, &err) == SG_OK);
+    REQUIRE(parked_reads_create(rig.worker.interest, settings.streams_count, &rig.worker.parked_reads, &err) == SG_OK);
 }
 
 static void remove_files(const char *folder, const char *database)
@@ -141,9 +141,9 @@ static void remove_files(const char *folder, const char *database)
     REQUIRE(rmdir(folder) == 0);
 }
 
-static void prove(size_t stream, const struct model_stream *row)
+static void prove(size_t stream, const struct stream *row)
 {
-    int64_t now_ns = clock_boot_ns();
+    int64_t now_ns = time_boot_ns();
     freshness_applied(rig.freshness, stream, row->position, &row->epoch);
     freshness_proved(rig.freshness, stream, now_ns, now_ns, row->position, &row->epoch);
 }
@@ -176,10 +176,10 @@ void reader_rig_open(void)
     REQUIRE(freshness_create(2, &rig.freshness, &err) == SG_OK);
     REQUIRE(metrics_create(2, &rig.metrics, &err) == SG_OK);
     REQUIRE(progress_create(2, &rig.progress, &err) == SG_OK);
-    REQUIRE(waits_create(10, 10, &rig.api.waits, &err) == SG_OK);
+    REQUIRE(wait_limits_create(10, 10, &rig.api.wait_limits, &err) == SG_OK);
     rig.api.context = (struct api_context){&settings, rig.shared, rig.freshness, rig.metrics, rig.progress};
     open_worker();
-    REQUIRE(turn_begin(rig.worker.turn, &err) == SG_OK); /* now it has opened all its files */
-    turn_end(rig.worker.turn);
+    REQUIRE(snapshot_begin(rig.worker.snapshot, &err) == SG_OK); /* now it has opened all its files */
+    snapshot_end(rig.worker.snapshot);
     remove_files(folder, database);
 }

@@ -23,14 +23,14 @@ static char stream_name[] = "STATE";
 static char other_name[] = "OTHER";
 static char other_collection[] = "settings";
 
-static void attach(struct rig *r, const char *name, struct model_stream *out)
+static void attach(struct rig *r, const char *name, struct stream *out)
 {
     struct epoch epoch;
     bool reshaped = false;
-    ASSERT_OK(model_stream_attach(r->writer, name, "test", out, &reshaped, &err));
+    ASSERT_OK(store_stream_attach(r->writer, name, "test", out, &reshaped, &err));
     epoch_make(name, RIG_CREATED_NS, NULL, &epoch);
-    ASSERT_OK(model_stream_identify(r->writer, out->id, RIG_CREATED_NS, &epoch, &err));
-    ASSERT_OK(model_stream_load(r->writer, out->id, out, &err));
+    ASSERT_OK(store_stream_identify(r->writer, out->id, RIG_CREATED_NS, &epoch, &err));
+    ASSERT_OK(store_stream_load(r->writer, out->id, out, &err));
 }
 
 static void open_worker(struct rig *r)
@@ -39,11 +39,11 @@ static void open_worker(struct rig *r)
     r->worker.counters = calloc(1, sizeof *r->worker.counters);
     assert_non_null(r->worker.counters);
     router_counters_init(r->worker.counters);
-    ASSERT_OK(turn_create(&r->settings, r->freshness, r->shared, &r->worker.turn, &err));
+    ASSERT_OK(snapshot_create(&r->settings, r->freshness, r->shared, &r->worker.snapshot, &err));
     r->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     assert_true(r->wake_fd >= 0);
-    ASSERT_OK(progress_join(r->progress, r->wake_fd, &r->worker.word, &err));
-    ASSERT_OK(parking_create(r->worker.word, r->settings.streams_count, &r->worker.lot, &err));
+    ASSERT_OK(progress_join(r->progress, r->wake_fd, &r->worker.interest, &err));
+    ASSERT_OK(parked_reads_create(r->worker.interest, r->settings.streams_count, &r->worker.parked_reads, &err));
 }
 
 int rig_setup(void **state)
@@ -62,18 +62,20 @@ int rig_setup(void **state)
                                     .wait_default_ms = 5000,
                                     .wait_max_ms = 30000,
                                     .probe_epoch_trust_ms = 2000};
-    ASSERT_OK(model_shared_create(RIG_CACHE_BYTES, &r->shared, &err));
-    struct model_options options = {
-        .path = r->database, .shared = r->shared, .collections_max = 100, .rejected_max = 100,
-        .rejected_payload = true};
-    struct model_open_report report;
-    ASSERT_OK(model_open(&options, &r->writer, &report, &err));
+    ASSERT_OK(commit_clock_create(RIG_CACHE_BYTES, &r->shared, &err));
+    struct store_options options = {.path = r->database,
+                                    .shared = r->shared,
+                                    .collections_max = 100,
+                                    .rejected_max = 100,
+                                    .rejected_payload = true};
+    struct store_open_report report;
+    ASSERT_OK(store_open(&options, &r->writer, &report, &err));
     attach(r, stream_name, &r->stream);
     attach(r, other_name, &r->other);
     ASSERT_OK(freshness_create(2, &r->freshness, &err));
     ASSERT_OK(metrics_create(2, &r->metrics, &err));
     ASSERT_OK(progress_create(2, &r->progress, &err));
-    ASSERT_OK(waits_create(RIG_WAITS_MAX, RIG_WAITS_MAX, &r->api.waits, &err));
+    ASSERT_OK(wait_limits_create(RIG_WAITS_MAX, RIG_WAITS_MAX, &r->api.wait_limits, &err));
     r->api.context = (struct api_context){&r->settings, r->shared, r->freshness, r->metrics, r->progress};
     open_worker(r);
     response_init(&r->response);
@@ -88,17 +90,17 @@ int rig_teardown(void **state)
     static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
     wakeups_forget(&r->worker, &r->request);
     response_free(&r->response);
-    parking_destroy(r->worker.lot);
-    progress_leave(r->worker.word);
+    parked_reads_destroy(r->worker.parked_reads);
+    progress_leave(r->worker.interest);
     (void)close(r->wake_fd);
-    turn_destroy(r->worker.turn);
+    snapshot_destroy(r->worker.snapshot);
     free(r->worker.counters);
-    waits_destroy(r->api.waits);
+    wait_limits_destroy(r->api.wait_limits);
     progress_destroy(r->progress);
     metrics_destroy(r->metrics);
     freshness_destroy(r->freshness);
-    model_close(r->writer);
-    model_shared_destroy(r->shared);
+    store_close(r->writer);
+    commit_clock_destroy(r->shared);
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
         (void)snprintf(path, sizeof path, "%s%s", r->database, suffixes[i]);
         (void)unlink(path);
@@ -121,7 +123,7 @@ void rig_apply(struct rig *r, struct event event)
     if (event.collection.bytes == 0)
         event.collection = SLICE_LITERAL("customers");
     event.payload = event.state;
-    ASSERT_OK(model_apply(r->writer, r->stream.id, &event, 1, &result, &reason, &position, &err));
+    ASSERT_OK(store_apply(r->writer, r->stream.id, &event, 1, &result, &reason, &position, &err));
 }
 
 void rig_apply_state(struct rig *r, const char *id, int64_t version, const char *json)
@@ -141,8 +143,8 @@ void rig_apply_rejected(struct rig *r, const char *id, int64_t version)
 
 void rig_prove(struct rig *r)
 {
-    int64_t now_ns = clock_boot_ns();
-    ASSERT_OK(model_stream_load(r->writer, r->stream.id, &r->stream, &err));
+    int64_t now_ns = time_boot_ns();
+    ASSERT_OK(store_stream_load(r->writer, r->stream.id, &r->stream, &err));
     freshness_applied(r->freshness, 0, r->stream.position, &r->stream.epoch);
     freshness_proved(r->freshness, 0, now_ns, now_ns, r->stream.position, &r->stream.epoch);
 }
@@ -157,11 +159,11 @@ static void tell_proof(struct rig *r, size_t stream)
 
 void rig_tell_commit(struct rig *r, const char *id)
 {
-    struct model_stream *const streams[] = {&r->stream, &r->other};
+    struct stream *const streams[] = {&r->stream, &r->other};
     if (id != NULL && progress_entities_wanted(r->progress))
         progress_entity_changed(r->progress, progress_entity(r->progress, SLICE_LITERAL("customers"), slice_of(id)));
     for (size_t i = 0; i < 2; i++) {
-        ASSERT_OK(model_stream_load(r->writer, streams[i]->id, streams[i], &err));
+        ASSERT_OK(store_stream_load(r->writer, streams[i]->id, streams[i], &err));
         freshness_applied(r->freshness, i, streams[i]->position, &streams[i]->epoch);
         progress_committed(r->progress, i, streams[i]->position);
         tell_proof(r, i);
@@ -170,7 +172,7 @@ void rig_tell_commit(struct rig *r, const char *id)
 
 void rig_tell_probe(struct rig *r, size_t stream, int64_t sent_ns, uint64_t head, const struct epoch *epoch)
 {
-    freshness_proved(r->freshness, stream, sent_ns, clock_boot_ns(), head, epoch);
+    freshness_proved(r->freshness, stream, sent_ns, time_boot_ns(), head, epoch);
     tell_proof(r, stream);
 }
 
@@ -187,7 +189,7 @@ unsigned rig_ask_again(struct rig *r)
     response_free(&r->response);
     response_init(&r->response);
     router_handle(&r->worker, false, &r->request, &r->response);
-    turn_end(r->worker.turn);
+    snapshot_end(r->worker.snapshot);
     assert_false(r->response.failed);
     return r->response.park ? 0 : r->response.status;
 }

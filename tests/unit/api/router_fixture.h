@@ -16,10 +16,10 @@ struct rig {
     struct settings settings;
     struct stream_settings streams[2]; /* STATE, any collection; OTHER, `settings` */
     char *owned[1];
-    struct model_shared *shared;
-    struct model_writer *writer;
-    struct model_stream stream;        /* as loaded last */
-    struct model_stream other;
+    struct commit_clock *shared;
+    struct store_writer *writer;
+    struct stream stream; /* as loaded last */
+    struct stream other;
     uint64_t sequence;                 /* of the first stream's last event */
     struct freshness *freshness;
     struct metrics *metrics;

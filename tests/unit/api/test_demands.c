@@ -130,16 +130,16 @@ static void a_bare_position_needs_a_recent_proof_of_the_epoch(void **state)
     (void)asked(r, ENTITY "?min_position=STATE:1&wait=0");
     assert_problem(r, 503, "starting");
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=%s&wait=0", r->stream.epoch.text), 200);
-    rig_tell_probe(r, 0, clock_boot_ns() - 2500 * NS_PER_MS, 1, &r->stream.epoch);
+    rig_tell_probe(r, 0, time_boot_ns() - 2500 * NS_PER_MS, 1, &r->stream.epoch);
     (void)asked(r, ENTITY "?min_position=STATE:1&wait=0");
     assert_problem(r, 504, "position-not-reached");
-    rig_tell_probe(r, 0, clock_boot_ns() - 500 * NS_PER_MS, 1, &r->stream.epoch);
+    rig_tell_probe(r, 0, time_boot_ns() - 500 * NS_PER_MS, 1, &r->stream.epoch);
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1&wait=0"), 200);
     r->settings.probe_epoch_trust_ms = 0;
     (void)asked(r, ENTITY "?min_position=STATE:1&wait=0");
     assert_problem(r, 504, "position-not-reached");
     r->settings.probe_epoch_trust_ms = 2000;
-    rig_tell_probe(r, 0, clock_boot_ns(), 1, &(struct epoch){"another"});
+    rig_tell_probe(r, 0, time_boot_ns(), 1, &(struct epoch){"another"});
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1&wait=0"), 503);
 }
 
@@ -148,13 +148,13 @@ static void staleness_is_met_by_a_proof_that_is_young_enough(void **state)
     struct rig *r = *state;
     rig_apply_state(r, "42", 7, "{}");
     rig_tell_commit(r, NULL);
-    rig_tell_probe(r, 0, clock_boot_ns() - NS_PER_S, 1, &r->stream.epoch);
+    rig_tell_probe(r, 0, time_boot_ns() - NS_PER_S, 1, &r->stream.epoch);
     assert_int_equal(asked(r, ENTITY "?max_staleness=60&wait=0"), 200);
     (void)asked(r, ENTITY "?max_staleness=0.5&wait=0");
     assert_problem(r, 504, "too-stale");
     assert_true(rig_body_has(r, "\"required\":0.5"));
     assert_int_equal(asked(r, ENTITY "?max_staleness=0&wait=0"), 504);
-    rig_tell_probe(r, 0, clock_boot_ns(), 2, &r->stream.epoch); /* newer, and not met by the rows */
+    rig_tell_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch); /* newer, and not met by the rows */
     assert_int_equal(asked(r, ENTITY "?max_staleness=0.5&wait=0"), 504);
 }
 
@@ -165,7 +165,7 @@ static void a_list_of_all_collections_is_as_fresh_as_the_oldest_stream(void **st
     rig_tell_commit(r, NULL);
     (void)asked(r, "/v1/state?max_staleness=60&wait=0");
     assert_problem(r, 503, "starting");
-    rig_tell_probe(r, 1, clock_boot_ns(), 0, &r->other.epoch);
+    rig_tell_probe(r, 1, time_boot_ns(), 0, &r->other.epoch);
     assert_int_equal(asked(r, "/v1/state?max_staleness=60&wait=0"), 200);
 }
 
@@ -187,7 +187,7 @@ static void what_the_stream_cannot_meet_now_is_503_by_its_status(void **state)
         (void)asked(r, ENTITY "?wait=0&%s", demands[i]);
         assert_problem(r, 503, "halted");
         freshness_set_halted(r->freshness, 0, NULL);
-        rig_tell_probe(r, 0, clock_boot_ns(), 1, &r->stream.epoch);
+        rig_tell_probe(r, 0, time_boot_ns(), 1, &r->stream.epoch);
         assert_int_equal(asked(r, ENTITY "?wait=0&%s", demands[i]), 504);
         freshness_reset(r->freshness, 0);
     }
@@ -256,7 +256,7 @@ static void another_epoch_is_409_when_a_later_proof_shows_it(void **state)
     assert_true(progress_probe_wanted(r->progress, 0, r->request.arrived_ns - 1));
     rig_tell_probe(r, 0, r->request.arrived_ns - 1, 1, &r->stream.epoch);
     assert_false(rig_wake(r)); /* asked for before the request arrived */
-    rig_tell_probe(r, 0, clock_boot_ns(), 1, &r->stream.epoch);
+    rig_tell_probe(r, 0, time_boot_ns(), 1, &r->stream.epoch);
     assert_true(rig_wake(r));
     (void)rig_ask_again(r);
     assert_problem(r, 409, "epoch-mismatch");
@@ -270,16 +270,16 @@ static void beyond_the_head_is_409_when_a_later_proof_shows_it(void **state)
     rig_tell_commit(r, NULL);
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:3&wait=5"), 0);
     assert_true(rig_park(r));
-    rig_tell_probe(r, 0, clock_boot_ns(), 3, &r->stream.epoch); /* there is such a message: it is on its way */
+    rig_tell_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch); /* there is such a message: it is on its way */
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 0);
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:4&wait=5"), 0);
     assert_true(rig_park(r));
-    rig_tell_probe(r, 0, clock_boot_ns(), 3, &r->stream.epoch);
+    rig_tell_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch);
     assert_true(rig_wake(r));
     (void)rig_ask_again(r);
     assert_problem(r, 409, "position-beyond-head");
-    assert_int_equal(waits_parked(r->api.waits), 0);
+    assert_int_equal(wait_limits_parked(r->api.wait_limits), 0);
 }
 
 static void a_rejected_version_is_422_until_a_higher_one_is_there(void **state)
@@ -318,7 +318,7 @@ static void the_commit_of_the_version_ends_the_wait(void **state)
     begin(r);
     assert_int_equal(asked(r, ENTITY "?min_version=8&wait=2.5"), 0);
     assert_true(rig_park(r));
-    assert_int_equal(waits_parked(r->api.waits), 1);
+    assert_int_equal(wait_limits_parked(r->api.wait_limits), 1);
     rig_apply_state(r, "43", 8, "{}");
     rig_tell_commit(r, "43");
     assert_false(rig_wake(r)); /* another entity */
@@ -329,7 +329,7 @@ static void the_commit_of_the_version_ends_the_wait(void **state)
     assert_true(rig_body_has(r, "{\"n\":8}"));
     assert_string_equal(rig_header(r, "Preference-Applied"), "wait=2.5");
     assert_int_equal(strncmp(rig_header(r, "Server-Timing"), "wait;dur=", 9), 0);
-    assert_int_equal(waits_parked(r->api.waits), 0);
+    assert_int_equal(wait_limits_parked(r->api.wait_limits), 0);
 }
 
 static void the_commit_of_the_position_ends_the_wait(void **state)
@@ -357,7 +357,7 @@ static void a_probe_sent_after_the_request_ends_the_wait_for_freshness(void **st
     assert_true(rig_park(r));
     rig_tell_probe(r, 0, r->request.arrived_ns - 1, 1, &r->stream.epoch);
     assert_false(rig_wake(r));
-    rig_tell_probe(r, 0, clock_boot_ns(), 2, &r->stream.epoch);
+    rig_tell_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch);
     assert_false(rig_wake(r)); /* the rows lag behind what it shows */
     rig_apply_state(r, "43", 1, "{}");
     rig_tell_commit(r, "43");
@@ -377,8 +377,8 @@ static void what_is_half_helped_waits_on_for_the_rest(void **state)
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 0);
     assert_true(rig_park(r));
-    assert_int_equal(waits_parked(r->api.waits), 1); /* one place for the whole wait */
-    rig_tell_probe(r, 0, clock_boot_ns(), 2, &r->stream.epoch);
+    assert_int_equal(wait_limits_parked(r->api.wait_limits), 1); /* one place for the whole wait */
+    rig_tell_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch);
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 200);
 }
@@ -398,7 +398,7 @@ static void a_commit_between_the_check_and_the_parking_is_seen(void **state)
     assert_false(rig_park(r));
     assert_int_equal(rig_ask_again(r), 200);
     assert_int_equal(asked(r, ENTITY "?max_staleness=0&wait=5"), 0);
-    rig_tell_probe(r, 0, clock_boot_ns(), 3, &r->stream.epoch);
+    rig_tell_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch);
     assert_false(rig_park(r));
     assert_int_equal(rig_ask_again(r), 200);
 }
@@ -410,17 +410,17 @@ static void at_its_deadline_and_no_sooner_it_is_told_what_is_unmet(void **state)
     assert_int_equal(asked(r, ENTITY "?min_version=8&wait=0.05"), 0);
     assert_true(rig_park(r));
     int64_t deadline_ns = r->request.arrived_ns + 50 * NS_PER_MS;
-    assert_int_equal(parking_next_deadline_ns(r->worker.lot), deadline_ns);
+    assert_int_equal(parked_reads_next_deadline_ns(r->worker.parked_reads), deadline_ns);
     while (!rig_wake(r)) {
-        assert_true(clock_boot_ns() < deadline_ns + 10 * NS_PER_S);
+        assert_true(time_boot_ns() < deadline_ns + 10 * NS_PER_S);
         (void)sched_yield();
     }
-    assert_true(clock_boot_ns() >= deadline_ns);
+    assert_true(time_boot_ns() >= deadline_ns);
     (void)rig_ask_again(r);
     assert_problem(r, 504, "version-not-reached");
     assert_true(rig_body_has(r, "\"waited\":0."));
     assert_false(rig_body_has(r, "\"waited\":0.000"));
-    assert_int_equal(waits_parked(r->api.waits), 0);
+    assert_int_equal(wait_limits_parked(r->api.wait_limits), 0);
 }
 
 static void without_a_preference_the_default_wait_is_used(void **state)
@@ -441,8 +441,8 @@ static void a_hang_up_gives_the_place_back(void **state)
     assert_int_equal(asked(r, ENTITY "?min_version=8&wait=5"), 0);
     assert_true(rig_park(r));
     assert_int_equal(asked(r, ENTITY), 200); /* the rig forgets the one before */
-    assert_int_equal(waits_parked(r->api.waits), 0);
-    assert_int_equal(parking_count(r->worker.lot), 0);
+    assert_int_equal(wait_limits_parked(r->api.wait_limits), 0);
+    assert_int_equal(parked_reads_count(r->worker.parked_reads), 0);
     assert_false(progress_entities_wanted(r->progress));
 }
 
@@ -451,17 +451,17 @@ static void beyond_the_limit_a_read_is_refused_and_not_parked(void **state)
     struct rig *r = *state;
     begin(r);
     for (size_t i = 0; i < RIG_WAITS_MAX - 1; i++)
-        assert_true(waits_take(r->api.waits, &r->client));
+        assert_true(wait_limits_take(r->api.wait_limits, &r->client));
     assert_int_equal(asked(r, ENTITY "?min_version=8&wait=5"), 0);
     (void)asked(r, ENTITY); /* gives the last place back */
-    assert_true(waits_take(r->api.waits, &r->client));
+    assert_true(wait_limits_take(r->api.wait_limits, &r->client));
     (void)asked(r, ENTITY "?min_version=8&wait=5");
     assert_problem(r, 503, "too-many-waits");
     assert_int_equal(asked(r, ENTITY "?min_version=7&wait=5"), 200); /* what is met needs no place */
     assert_int_equal(asked(r, ENTITY "?min_version=8&wait=0"), 504); /* nor what does not wait */
-    assert_int_equal(waits_parked(r->api.waits), RIG_WAITS_MAX);
+    assert_int_equal(wait_limits_parked(r->api.wait_limits), RIG_WAITS_MAX);
     for (size_t i = 0; i < RIG_WAITS_MAX; i++)
-        waits_give(r->api.waits, &r->client, WAIT_VERSION, WAIT_GONE, 0);
+        wait_limits_give(r->api.wait_limits, &r->client, WAIT_VERSION, WAIT_GONE, 0);
 }
 
 static void a_gateway_that_stops_answers_who_waits(void **state)
@@ -483,7 +483,7 @@ static void begin_another_life(struct rig *r, struct epoch *epoch)
 {
     epoch_make("STATE", RIG_CREATED_NS + 1, NULL, epoch);
     freshness_reset(r->freshness, 0);
-    ASSERT_OK(model_stream_begin_build(r->writer, r->stream.id, RIG_CREATED_NS + 1, epoch, 2, &err));
+    ASSERT_OK(store_stream_begin_build(r->writer, r->stream.id, RIG_CREATED_NS + 1, epoch, 2, &err));
     r->sequence = 0;
     rig_tell_commit(r, NULL);
     progress_changed(r->progress);
@@ -497,7 +497,7 @@ static void until_the_swap_old_rows_meet_demands_of_their_epoch(void **state)
     begin(r);
     old = r->stream.epoch;
     begin_another_life(r, &new);
-    rig_tell_probe(r, 0, clock_boot_ns(), 2, &new);
+    rig_tell_probe(r, 0, time_boot_ns(), 2, &new);
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=%s&wait=0", old.text), 200);
     assert_string_equal(rig_header(r, "State-Status"), "rebuilding");
     (void)asked(r, ENTITY "?min_position=STATE:1&wait=0");
@@ -530,7 +530,7 @@ static void the_swap_ends_waits_for_the_new_life_and_refuses_the_old(void **stat
     assert_true(rig_body_has(r, "{\"life\":2}"));
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=%s&wait=5", old.text), 0);
     (void)rig_park(r);
-    rig_tell_probe(r, 0, clock_boot_ns(), 2, &new);
+    rig_tell_probe(r, 0, time_boot_ns(), 2, &new);
     assert_true(rig_wake(r));
     (void)rig_ask_again(r);
     assert_problem(r, 409, "epoch-mismatch");

@@ -120,7 +120,7 @@ static void gaps_concern_what_was_written_before_them(void **state)
 {
     struct rig *f = *state;
     rig_apply_state(f, "before", 1, "{}");
-    ASSERT_OK(model_stream_add_gap(f->writer, f->stream.id, 2, 5, &err));
+    ASSERT_OK(store_stream_add_gap(f->writer, f->stream.id, 2, 5, &err));
     f->sequence = 5;
     rig_apply_state(f, "behind", 1, "{}");
     assert_int_equal(rig_ask(f, "/v1/state/customers/before"), 200);
@@ -187,7 +187,7 @@ static void a_page_that_ends_exactly_has_no_next(void **state)
 static void a_page_ends_early_when_it_grows_too_large(void **state)
 {
     struct rig *f = *state;
-    size_t bytes = MODEL_PAGE_BYTES_MAX / 2;
+    size_t bytes = STORE_PAGE_BYTES_MAX / 2;
     char *json = malloc(bytes + 1);
     char target[1200];
     assert_non_null(json);
@@ -198,7 +198,7 @@ static void a_page_ends_early_when_it_grows_too_large(void **state)
         rig_apply_state(f, id, 1, json);
     free(json);
     assert_int_equal(rig_ask(f, "/v1/state/customers"), 200);
-    assert_true(f->response.body_bytes <= MODEL_PAGE_BYTES_MAX);
+    assert_true(f->response.body_bytes <= STORE_PAGE_BYTES_MAX);
     assert_true(rig_body_has(f, "{\"id\":\"a\""));
     assert_false(rig_body_has(f, "{\"id\":\"b\""));
     (void)snprintf(target, sizeof target, "/v1/state/customers?cursor=%s", next_of(f));
@@ -372,7 +372,7 @@ static void readiness_tells_every_check(void **state)
     assert_int_equal(rig_ask(f, "/readyz"), 200);
     assert_int_equal(rig_ask(f, "/readyz?max_staleness=60"), 503);
     assert_true(rig_body_has(f, "no stream OTHER staleness not known\n"));
-    freshness_proved(f->freshness, 1, clock_boot_ns(), clock_boot_ns(), 0, &f->other.epoch);
+    freshness_proved(f->freshness, 1, time_boot_ns(), time_boot_ns(), 0, &f->other.epoch);
     assert_int_equal(rig_ask(f, "/readyz?max_staleness=60"), 200);
     assert_int_equal(rig_ask(f, "/readyz?max_staleness=0"), 503);
     atomic_store(&f->api.draining, true);
@@ -430,7 +430,7 @@ static void the_probe_of_a_status_is_the_one_that_proves(void **state)
     struct rig *f = *state;
     rig_apply_state(f, "a", 1, "{}");
     rig_prove(f);
-    int64_t now_ns = clock_boot_ns();
+    int64_t now_ns = time_boot_ns();
     freshness_proved(f->freshness, 0, now_ns, now_ns, 9, &f->stream.epoch); /* not met yet */
     assert_int_equal(rig_ask(f, "/v1/status"), 200);
     assert_true(rig_body_has(f, ",\"head\":9,\"lag\":8,\"staleness\":"));
@@ -439,17 +439,17 @@ static void the_probe_of_a_status_is_the_one_that_proves(void **state)
 }
 
 /* Turns whose begin succeeds and whose read fails; what was logged of them. */
-static void log_failing_turns(struct turn *turn, unsigned turns, char *out, size_t room)
+static void log_failing_turns(struct snapshot *snapshot, unsigned turns, char *out, size_t room)
 {
     FILE *file = tmpfile();
     int kept = dup(STDERR_FILENO);
     assert_non_null(file);
     assert_true(kept >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
     for (unsigned i = 0; i < turns; i++) {
-        enum sg_status begun = turn_begin(turn, &err);
+        enum sg_status begun = snapshot_begin(snapshot, &err);
         (void)sg_fail(&err, SG_CORRUPT, "a page is damaged");
-        turn_failed(turn, &err);
-        turn_end(turn);
+        snapshot_failed(snapshot, &err);
+        snapshot_end(snapshot);
         if (begun != SG_OK)
             break;
     }
@@ -464,7 +464,7 @@ static void reads_that_go_on_failing_are_logged_once(void **state)
 {
     struct rig *f = *state;
     char text[16384];
-    log_failing_turns(f->worker.turn, 5, text, sizeof text);
+    log_failing_turns(f->worker.snapshot, 5, text, sizeof text);
     const char *first = strstr(text, "reads_failing");
     assert_non_null(first);
     assert_null(strstr(first + 1, "reads_failing"));

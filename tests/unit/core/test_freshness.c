@@ -22,16 +22,16 @@ static struct freshness *make(void)
     return f;
 }
 
-static struct model_stream row_at(uint64_t position, const struct epoch *epoch)
+static struct stream row_at(uint64_t position, const struct epoch *epoch)
 {
-    struct model_stream row = {.position = position, .epoch = *epoch, .build = 1};
+    struct stream row = {.position = position, .epoch = *epoch, .build = 1};
     return row;
 }
 
 static struct freshness_view view_at(struct freshness *f, uint64_t position, int64_t now_ns)
 {
     struct freshness_view view;
-    struct model_stream row = row_at(position, &first_life);
+    struct stream row = row_at(position, &first_life);
     freshness_view(f, 0, &row, now_ns, &view);
     return view;
 }
@@ -39,7 +39,7 @@ static struct freshness_view view_at(struct freshness *f, uint64_t position, int
 /* A time base after creation, so that "no proof for 3 s" counts from here. */
 static int64_t base(void)
 {
-    return clock_boot_ns();
+    return time_boot_ns();
 }
 
 static void without_a_proof_nothing_is_claimed(void **state)
@@ -103,7 +103,7 @@ static void another_epoch_is_not_proved(void **state)
     (void)state;
     struct freshness *f = make();
     struct freshness_view view;
-    struct model_stream row = row_at(100, &second_life);
+    struct stream row = row_at(100, &second_life);
     int64_t t = base();
     freshness_applied(f, 0, 100, &first_life);
     freshness_proved(f, 0, t, t, 100, &first_life);
@@ -176,7 +176,7 @@ static void the_worst_condition_is_shown(void **state)
     (void)state;
     struct freshness *f = make();
     struct freshness_view view;
-    struct model_stream row = row_at(5, &first_life);
+    struct stream row = row_at(5, &first_life);
     int64_t t = base();
     row.rebuilding = true;
     freshness_applied(f, 0, 5, &first_life);
@@ -299,10 +299,10 @@ static void served_rows_of_the_same_life_stay_proved_during_a_rebuild(void **sta
     (void)state;
     struct freshness *f = make();
     struct freshness_view view;
-    struct model_stream row = row_at(100, &first_life);
+    struct stream row = row_at(100, &first_life);
     int64_t t = base();
     row.rebuilding = true;
-    row.rebuild = (struct model_rebuild){.build = 2, .epoch = first_life, .position = 3, .target = 100};
+    row.rebuild = (struct rebuild){.build = 2, .epoch = first_life, .position = 3, .target = 100};
     freshness_applied(f, 0, 100, &first_life);
     freshness_proved(f, 0, t, t, 100, &first_life);
     freshness_view(f, 0, &row, t, &view);
@@ -368,7 +368,7 @@ static void the_probe_that_proves_and_the_last_error_are_shown(void **state)
     assert_int_equal(view.proof_ns, t);
     assert_int_equal(view.proof_answered_ns, t + 5);
     assert_int_equal(view.proof_head, 7);
-    int64_t wall_error_ns = clock_wall_ns() - (clock_boot_ns() - t) - view.proof_wall_ns;
+    int64_t wall_error_ns = time_wall_ns() - (time_boot_ns() - t) - view.proof_wall_ns;
     assert_true(wall_error_ns < S && wall_error_ns > -S);
     freshness_facts(f, 0, &facts);
     assert_string_equal(facts.error, "no rights");

@@ -27,7 +27,7 @@ struct world {
     struct progress_loop *loops[2];
 };
 
-static uint64_t mail[PROGRESS_MAIL_MAX];
+static uint64_t changed_entities[PROGRESS_CHANGED_ENTITIES_MAX];
 
 static int setup(void **state)
 {
@@ -68,7 +68,7 @@ static uint64_t wakes(struct world *w, size_t loop)
 static uint64_t looked(struct world *w, size_t loop, size_t *mail_count, bool *all)
 {
     uint64_t count = wakes(w, loop);
-    *mail_count = progress_take(w->loops[loop], mail, all);
+    *mail_count = progress_take(w->loops[loop], changed_entities, all);
     return count;
 }
 
@@ -171,7 +171,7 @@ static void an_entity_wakes_those_who_want_it_and_no_others(void **state)
     assert_int_equal(wakes(w, 1), 0);
     assert_int_equal(looked(w, 0, &count, &all), 1);
     assert_int_equal(count, 1);
-    assert_int_equal(mail[0], 7);
+    assert_int_equal(changed_entities[0], 7);
     assert_false(all);
     assert_int_equal(looked(w, 0, &count, &all), 0);
     assert_int_equal(count, 0);
@@ -209,7 +209,7 @@ static void entities_that_share_a_slot_wake_rather_than_miss(void **state)
     progress_unwant_entity(w->loops[0], 7);
     commit(w, 7 + PROGRESS_ENTITY_SLOTS);
     assert_int_equal(looked(w, 0, &count, &all), 1);
-    assert_int_equal(mail[0], 7 + PROGRESS_ENTITY_SLOTS);
+    assert_int_equal(changed_entities[0], 7 + PROGRESS_ENTITY_SLOTS);
     progress_unwant_entity(w->loops[0], 7 + PROGRESS_ENTITY_SLOTS);
 }
 
@@ -231,11 +231,11 @@ static void mail_that_overflows_says_look_at_all(void **state)
     bool all = true;
     for (size_t beyond = 0; beyond <= 1; beyond++) {
         progress_want_entity(w->loops[0], 7);
-        for (size_t i = 0; i < PROGRESS_MAIL_MAX + beyond; i++)
+        for (size_t i = 0; i < PROGRESS_CHANGED_ENTITIES_MAX + beyond; i++)
             progress_entity_changed(w->progress, 7);
         progress_committed(w->progress, 0, 1);
         assert_int_equal(looked(w, 0, &count, &all), 1);
-        assert_int_equal(count, PROGRESS_MAIL_MAX);
+        assert_int_equal(count, PROGRESS_CHANGED_ENTITIES_MAX);
         assert_int_equal(all, beyond == 1);
         (void)looked(w, 0, &count, &all);
         assert_int_equal(count, 0);

@@ -26,7 +26,7 @@ static void release(void *handle)
 }
 
 struct fixture {
-    struct bell *bell;
+    struct notifier *notifier;
     struct queue *queue;
 };
 
@@ -36,8 +36,8 @@ static int setup(void **state)
     struct sg_error err;
     assert_non_null(f);
     atomic_store(&released, 0);
-    assert_int_equal(bell_create(&f->bell, &err), SG_OK);
-    assert_int_equal(queue_create(f->bell, release, &f->queue, &err), SG_OK);
+    assert_int_equal(notifier_create(&f->notifier, &err), SG_OK);
+    assert_int_equal(queue_create(f->notifier, release, &f->queue, &err), SG_OK);
     *state = f;
     return 0;
 }
@@ -46,7 +46,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     queue_destroy(f->queue);
-    bell_destroy(f->bell);
+    notifier_destroy(f->notifier);
     free(f);
     return 0;
 }
@@ -159,9 +159,9 @@ static void *pusher_run(void *argument)
 
 static void wait_until_full(struct queue *q)
 {
-    int64_t deadline_ns = clock_boot_ns() + DEADLINE_NS;
+    int64_t deadline_ns = time_boot_ns() + DEADLINE_NS;
     while (!queue_is_full(q)) {
-        assert_true(clock_boot_ns() < deadline_ns);
+        assert_true(time_boot_ns() < deadline_ns);
         (void)usleep(1000);
     }
 }
@@ -215,14 +215,14 @@ static void a_push_rings_the_bell_and_a_wait_ends_at_its_deadline(void **state)
     struct fixture *f = *state;
     uint64_t generation = queue_next_generation(f->queue);
     queue_verify(f->queue, generation);
-    bell_wait(f->bell, 0); /* forget that */
-    int64_t before_ns = clock_boot_ns();
-    bell_wait(f->bell, before_ns + 20 * NS_PER_MS);
-    assert_true(clock_boot_ns() >= before_ns + 20 * NS_PER_MS);
+    notifier_wait(f->notifier, 0); /* forget that */
+    int64_t before_ns = time_boot_ns();
+    notifier_wait(f->notifier, before_ns + 20 * NS_PER_MS);
+    assert_true(time_boot_ns() >= before_ns + 20 * NS_PER_MS);
     assert_true(push(f->queue, generation, 1, 1));
-    before_ns = clock_boot_ns();
-    bell_wait(f->bell, before_ns + DEADLINE_NS);
-    assert_true(clock_boot_ns() < before_ns + DEADLINE_NS);
+    before_ns = time_boot_ns();
+    notifier_wait(f->notifier, before_ns + DEADLINE_NS);
+    assert_true(time_boot_ns() < before_ns + DEADLINE_NS);
 }
 
 int main(void)

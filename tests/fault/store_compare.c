@@ -1,9 +1,9 @@
 /* What readers see of a history, compared with its fold. */
-#include "model_history.h"
+#include "store_history.h"
 
 /* `found` NULL = never seen. */
-static enum sg_status compare_row(const struct history_row *row, const struct model_entity *found,
-                                  struct slice collection, struct slice id, struct sg_error *err)
+static enum sg_status compare_row(const struct history_row *row, const struct entity *found, struct slice collection,
+                                  struct slice id, struct sg_error *err)
 {
     if (found == NULL ? row->version == 0
                       : found->version == row->version && found->deleted == row->deleted &&
@@ -13,20 +13,20 @@ static enum sg_status compare_row(const struct history_row *row, const struct mo
                    SLICE_ARGS(id), found != NULL ? (long long)found->version : -1LL, (long long)row->version);
 }
 
-static enum sg_status compare_entity(const struct history_row *row, struct model_reader *r, struct slice collection,
+static enum sg_status compare_entity(const struct history_row *row, struct store_reader *r, struct slice collection,
                                      struct slice id, struct sg_error *err)
 {
-    struct model_entity found;
-    enum sg_status status = model_read_entity(r, collection, id, &found, err);
+    struct entity found;
+    enum sg_status status = store_read_entity(r, collection, id, &found, err);
     if (status != SG_OK && status != SG_NOT_FOUND)
         return status;
     return compare_row(row, status == SG_OK ? &found : NULL, collection, id, err);
 }
 
-static enum sg_status compare_collection(const struct history_build *b, size_t stream, size_t c, struct model_reader *r,
+static enum sg_status compare_collection(const struct history_build *b, size_t stream, size_t c, struct store_reader *r,
                                          struct sg_error *err)
 {
-    struct model_collection found;
+    struct store_collection found;
     struct slice name = history_collection_name(stream, c);
     uint64_t alive = 0;
     enum sg_status status = SG_OK;
@@ -36,7 +36,7 @@ static enum sg_status compare_collection(const struct history_build *b, size_t s
     }
     if (status != SG_OK)
         return status;
-    status = model_read_collection(r, name, &found, err);
+    status = store_read_collection(r, name, &found, err);
     if (status == SG_NOT_FOUND && !b->known[c])
         return SG_OK;
     if (status == SG_OK && (!b->known[c] || found.entities != alive || found.position != b->changed[c]))
@@ -45,10 +45,10 @@ static enum sg_status compare_collection(const struct history_build *b, size_t s
     return status == SG_NOT_FOUND ? SG_INVALID : status;
 }
 
-static enum sg_status compare_stream(const struct history_build *b, size_t stream, struct model_reader *r,
+static enum sg_status compare_stream(const struct history_build *b, size_t stream, struct store_reader *r,
                                      struct sg_error *err)
 {
-    const struct model_stream *found = model_read_stream(r, history_stream_name(stream));
+    const struct stream *found = store_read_stream(r, history_stream_name(stream));
     if (found != NULL && found->position == b->position && found->build == b->build)
         return SG_OK;
     return sg_fail(err, SG_INVALID, "%s: build %lld position %llu, fold %lld and %llu", history_stream_name(stream),
@@ -58,7 +58,7 @@ static enum sg_status compare_stream(const struct history_build *b, size_t strea
 }
 
 /* What is in the cache of rows, without a transaction. The writer is in the same thread: nothing is committed now. */
-static enum sg_status compare_cached(const struct history *h, struct model_reader *r, struct sg_error *err)
+static enum sg_status compare_cached(const struct history *h, struct store_reader *r, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
     for (size_t i = 0; status == SG_OK && i < HISTORY_STREAMS * HISTORY_COLLECTIONS * HISTORY_IDS; i++) {
@@ -67,15 +67,15 @@ static enum sg_status compare_cached(const struct history *h, struct model_reade
         const struct history_build *b = &h->streams[stream].served;
         struct slice name = history_collection_name(stream, c);
         struct slice id = history_id(i % HISTORY_IDS);
-        struct model_entity found;
+        struct entity found;
         status = compare_stream(b, stream, r, err);
-        if (status == SG_OK && model_read_cached(r, name, id, &found))
+        if (status == SG_OK && store_read_cached(r, name, id, &found))
             status = compare_row(&b->rows[c][i % HISTORY_IDS], found.version != 0 ? &found : NULL, name, id, err);
     }
     return status;
 }
 
-enum sg_status history_compare(const struct history *h, struct model_reader *r, struct sg_error *err)
+enum sg_status history_compare(const struct history *h, struct store_reader *r, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
     for (size_t i = 0; status == SG_OK && i < HISTORY_STREAMS; i++) {
@@ -87,15 +87,15 @@ enum sg_status history_compare(const struct history *h, struct model_reader *r, 
     return status;
 }
 
-enum sg_status history_read(const struct history *h, struct model_reader *r, struct sg_error *err)
+enum sg_status history_read(const struct history *h, struct store_reader *r, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
-    if (model_read_peek(r))
+    if (store_read_peek(r))
         status = compare_cached(h, r, err);
     if (status == SG_OK)
-        status = model_read_begin(r, err);
+        status = store_read_begin(r, err);
     if (status == SG_OK)
         status = history_compare(h, r, err);
-    model_read_end(r);
+    store_read_end(r);
     return status;
 }

@@ -49,7 +49,7 @@ static void seconds_are_rounded_up(void **state)
     char text[DIGITS_SECONDS_BYTES];
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        size_t bytes = digits_seconds_up(rows[i].ns, text);
+        size_t bytes = decimal_seconds_up(rows[i].ns, text);
         assert_int_equal(bytes, strlen(rows[i].text));
         assert_memory_equal(text, rows[i].text, bytes);
     }
@@ -59,19 +59,19 @@ static void numbers_are_exact_at_their_ends(void **state)
 {
     char text[DIGITS_UINT_BYTES];
     (void)state;
-    assert_int_equal(digits_uint(0, text), 1);
+    assert_int_equal(decimal_uint(0, text), 1);
     assert_int_equal(text[0], '0');
-    assert_int_equal(digits_uint(UINT64_MAX, text), 20);
+    assert_int_equal(decimal_uint(UINT64_MAX, text), 20);
     assert_memory_equal(text, "18446744073709551615", 20);
 }
 
 static void claims_tell_only_what_is_known(void **state)
 {
     struct response r;
-    struct turn_claim claim = {.position = "A:1", .status = STREAM_STARTING};
+    struct stream_facts claim = {.position = "A:1", .status = STREAM_STARTING};
     (void)state;
     response_init(&r);
-    render_claim(&r, &claim, 100 * NS_PER_S);
+    headers_facts(&r, &claim, 100 * NS_PER_S);
     assert_header(&r, "State-Position", "A:1");
     assert_header(&r, "State-Status", "starting");
     assert_header(&r, "State-Staleness", NULL);
@@ -82,62 +82,62 @@ static void claims_tell_only_what_is_known(void **state)
 static void staleness_grows_until_the_answer_is_made(void **state)
 {
     struct response r;
-    struct turn_claim claim = {
+    struct stream_facts claim = {
         .position = "A:1", .lag = "7", .status = STREAM_LIVE, .staleness_known = true, .proof_ns = 100 * NS_PER_S};
     (void)state;
     response_init(&r);
-    render_claim(&r, &claim, 101 * NS_PER_S + 1);
+    headers_facts(&r, &claim, 101 * NS_PER_S + 1);
     assert_header(&r, "State-Staleness", "1.001");
     assert_header(&r, "Age", "2");
     assert_header(&r, "State-Lag", "7");
     response_init(&r);
-    render_claim(&r, &claim, 99 * NS_PER_S);
+    headers_facts(&r, &claim, 99 * NS_PER_S);
     assert_header(&r, "State-Staleness", "0.000");
     assert_header(&r, "Age", "0");
 }
 
 static void gaps_are_told_where_they_lie_behind_the_entity(void **state)
 {
-    struct model_stream row = {.gaps_count = 2, .gaps = {{10, 20}, {30, 30}}};
-    struct turn_stream stream = {.row = &row};
+    struct stream row = {.gaps_count = 2, .gaps = {{10, 20}, {30, 30}}};
+    struct snapshot_stream stream = {.row = &row};
     struct response r;
     (void)state;
     response_init(&r);
-    render_gaps_after(&r, &stream, 9);
+    headers_gaps_after(&r, &stream, 9);
     assert_header(&r, "State-Gap", "10-20, 30-30");
     response_init(&r);
-    render_gaps_after(&r, &stream, 21);
+    headers_gaps_after(&r, &stream, 21);
     assert_header(&r, "State-Gap", "30-30");
     response_init(&r);
-    render_gaps_after(&r, &stream, 31);
+    headers_gaps_after(&r, &stream, 31);
     assert_header(&r, "State-Gap", NULL);
 }
 
 static void the_most_and_longest_gaps_have_room(void **state)
 {
-    struct model_stream row = {.gaps_count = MODEL_GAPS_MAX};
-    struct turn_stream stream = {.row = &row};
+    struct stream row = {.gaps_count = STREAM_GAPS_MAX};
+    struct snapshot_stream stream = {.row = &row};
     struct response r;
     (void)state;
-    for (size_t i = 0; i < MODEL_GAPS_MAX; i++)
-        row.gaps[i] = (struct model_gap){UINT64_MAX, UINT64_MAX};
+    for (size_t i = 0; i < STREAM_GAPS_MAX; i++)
+        row.gaps[i] = (struct gap){UINT64_MAX, UINT64_MAX};
     response_init(&r);
-    render_gaps_after(&r, &stream, 0);
+    headers_gaps_after(&r, &stream, 0);
     assert_false(r.failed);
-    assert_int_equal(strlen(header(&r, "State-Gap")), MODEL_GAPS_MAX * 43 - 2);
+    assert_int_equal(strlen(header(&r, "State-Gap")), STREAM_GAPS_MAX * 43 - 2);
 }
 
 static void etag_names_epoch_build_and_version(void **state)
 {
-    struct model_stream row = {.epoch = {"k3fq1z"}, .build = 2};
-    struct model_stream longest = {.epoch = {"abcdefghijkl"}, .build = INT64_MAX};
-    char text[RENDER_ETAG_BYTES];
+    struct stream row = {.epoch = {"k3fq1z"}, .build = 2};
+    struct stream longest = {.epoch = {"abcdefghijkl"}, .build = INT64_MAX};
+    char text[HEADERS_ETAG_BYTES];
     (void)state;
-    assert_string_equal(render_etag(&row, 42, text), "\"k3fq1z.b2.42\"");
-    assert_non_null(render_etag(&longest, UINT64_MAX, text));
+    assert_string_equal(headers_etag(&row, 42, text), "\"k3fq1z.b2.42\"");
+    assert_non_null(headers_etag(&longest, UINT64_MAX, text));
     assert_true(strlen(text) < sizeof text);
     row.epoch.text[0] = '\0';
-    assert_null(render_etag(&row, 42, text));
+    assert_null(headers_etag(&row, 42, text));
 }
 
 static void dates_become_imf_fixdates(void **state)
@@ -162,8 +162,8 @@ static void dates_become_imf_fixdates(void **state)
     int64_t seconds = 0;
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_true(httpdate_parse_rfc3339(slice_of(rows[i].rfc3339), &seconds));
-        httpdate_format(seconds, text);
+        assert_true(http_date_parse_rfc3339(slice_of(rows[i].rfc3339), &seconds));
+        http_date_format(seconds, text);
         assert_string_equal(text, rows[i].imf);
     }
 }
@@ -180,7 +180,7 @@ static void what_is_no_date_is_none(void **state)
     int64_t seconds = 0;
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        if (httpdate_parse_rfc3339(slice_of(bad[i]), &seconds))
+        if (http_date_parse_rfc3339(slice_of(bad[i]), &seconds))
             fail_msg("accepted: %s", bad[i]);
     }
 }
@@ -195,7 +195,7 @@ static void every_day_of_four_centuries_has_its_date(void **state)
         char expected[64];
         (void)gmtime_r(&seconds, &parts);
         (void)strftime(expected, sizeof expected, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-        httpdate_format(seconds, text);
+        http_date_format(seconds, text);
         assert_string_equal(text, expected);
     }
 }
@@ -205,12 +205,12 @@ static void last_modified_does_not_lie_in_the_future(void **state)
     struct response r;
     (void)state;
     response_init(&r);
-    render_last_modified(&r, slice_of("1970-01-01T00:01:40Z"), 100);
+    headers_last_modified(&r, slice_of("1970-01-01T00:01:40Z"), 100);
     assert_header(&r, "Last-Modified", "Thu, 01 Jan 1970 00:01:40 GMT");
     response_init(&r);
-    render_last_modified(&r, slice_of("1970-01-01T00:01:41Z"), 100);
-    render_last_modified(&r, slice_of("yesterday"), 100);
-    render_last_modified(&r, (struct slice){0}, 100);
+    headers_last_modified(&r, slice_of("1970-01-01T00:01:41Z"), 100);
+    headers_last_modified(&r, slice_of("yesterday"), 100);
+    headers_last_modified(&r, (struct slice){0}, 100);
     assert_int_equal(r.headers_count, 0);
 }
 
@@ -284,7 +284,7 @@ static enum sg_status unchanged_by(const char *list, const char *etag, bool *unc
     struct request request = {.if_none_match_count = 1};
     struct sg_error err;
     request.if_none_match[0] = slice_of(list);
-    return conditional_unchanged(&request, etag, unchanged, &err);
+    return conditions_unchanged(&request, etag, unchanged, &err);
 }
 
 static void if_none_match_compares_weakly_over_a_list(void **state)
@@ -327,12 +327,12 @@ static void conditions_may_stand_on_several_lines(void **state)
     (void)state;
     request.if_none_match[0] = SLICE_LITERAL("\"x\"");
     request.if_none_match[1] = SLICE_LITERAL("\"a\"");
-    assert_int_equal(conditional_unchanged(&request, "\"a\"", &unchanged, &err), SG_OK);
+    assert_int_equal(conditions_unchanged(&request, "\"a\"", &unchanged, &err), SG_OK);
     assert_true(unchanged);
     request.if_none_match_count = REQUEST_IF_NONE_MATCH_LINES_MAX + 1;
-    assert_int_equal(conditional_unchanged(&request, "\"a\"", &unchanged, &err), SG_INVALID);
+    assert_int_equal(conditions_unchanged(&request, "\"a\"", &unchanged, &err), SG_INVALID);
     request.if_none_match_count = 0;
-    assert_int_equal(conditional_unchanged(&request, "\"a\"", &unchanged, &err), SG_OK);
+    assert_int_equal(conditions_unchanged(&request, "\"a\"", &unchanged, &err), SG_OK);
     assert_false(unchanged);
 }
 

@@ -14,10 +14,10 @@
 
 static struct sg_error err;
 
-static struct waits *made(size_t parked_max, size_t client_max)
+static struct wait_limits *made(size_t parked_max, size_t client_max)
 {
-    struct waits *w = NULL;
-    assert_int_equal(waits_create(parked_max, client_max, &w, &err), SG_OK);
+    struct wait_limits *w = NULL;
+    assert_int_equal(wait_limits_create(parked_max, client_max, &w, &err), SG_OK);
     return w;
 }
 
@@ -28,9 +28,9 @@ static struct client_address client_of(unsigned number)
     return client;
 }
 
-static void give(struct waits *w, const struct client_address *client)
+static void give(struct wait_limits *w, const struct client_address *client)
 {
-    waits_give(w, client, WAIT_VERSION, WAIT_MET, NS_PER_MS);
+    wait_limits_give(w, client, WAIT_VERSION, WAIT_MET, NS_PER_MS);
 }
 
 static void as_many_may_wait_as_the_limit_says(void **state)
@@ -39,16 +39,16 @@ static void as_many_may_wait_as_the_limit_says(void **state)
     struct client_address client = client_of(1);
     (void)state;
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        struct waits *w = made(limits[i], limits[i]);
+        struct wait_limits *w = made(limits[i], limits[i]);
         for (size_t k = 0; k < limits[i]; k++)
-            assert_true(waits_take(w, &client));
-        assert_false(waits_take(w, &client));
-        assert_int_equal(waits_parked(w), limits[i]);
+            assert_true(wait_limits_take(w, &client));
+        assert_false(wait_limits_take(w, &client));
+        assert_int_equal(wait_limits_parked(w), limits[i]);
         give(w, &client);
-        assert_int_equal(waits_parked(w), limits[i] - 1);
-        assert_true(waits_take(w, &client));
-        assert_false(waits_take(w, &client));
-        waits_destroy(w);
+        assert_int_equal(wait_limits_parked(w), limits[i] - 1);
+        assert_true(wait_limits_take(w, &client));
+        assert_false(wait_limits_take(w, &client));
+        wait_limits_destroy(w);
     }
 }
 
@@ -57,36 +57,36 @@ static void no_client_takes_more_than_its_share(void **state)
     struct client_address greedy = client_of(1);
     struct client_address other = client_of(2);
     struct client_address third = client_of(3);
-    struct waits *w = made(5, 3);
+    struct wait_limits *w = made(5, 3);
     (void)state;
     for (int k = 0; k < 3; k++)
-        assert_true(waits_take(w, &greedy));
-    assert_false(waits_take(w, &greedy));
-    assert_int_equal(waits_parked(w), 3); /* what was refused takes no place */
-    assert_true(waits_take(w, &other));
-    assert_true(waits_take(w, &third));
-    assert_false(waits_take(w, &other)); /* all places are taken */
+        assert_true(wait_limits_take(w, &greedy));
+    assert_false(wait_limits_take(w, &greedy));
+    assert_int_equal(wait_limits_parked(w), 3); /* what was refused takes no place */
+    assert_true(wait_limits_take(w, &other));
+    assert_true(wait_limits_take(w, &third));
+    assert_false(wait_limits_take(w, &other)); /* all places are taken */
     give(w, &greedy);
-    assert_true(waits_take(w, &other));
+    assert_true(wait_limits_take(w, &other));
     give(w, &other);
-    assert_true(waits_take(w, &greedy));
-    assert_false(waits_take(w, &greedy));
-    waits_destroy(w);
+    assert_true(wait_limits_take(w, &greedy));
+    assert_false(wait_limits_take(w, &greedy));
+    wait_limits_destroy(w);
 }
 
 static void the_whole_limit_holds_for_clients_too(void **state)
 {
     struct client_address client = client_of(1);
     struct client_address other = client_of(2);
-    struct waits *w = made(3, 2);
+    struct wait_limits *w = made(3, 2);
     (void)state;
-    assert_true(waits_take(w, &client));
-    assert_true(waits_take(w, &client));
-    assert_true(waits_take(w, &other));
-    assert_false(waits_take(w, &other)); /* refused by the whole limit: the client's own count is untouched */
+    assert_true(wait_limits_take(w, &client));
+    assert_true(wait_limits_take(w, &client));
+    assert_true(wait_limits_take(w, &other));
+    assert_false(wait_limits_take(w, &other)); /* refused by the whole limit: the client's own count is untouched */
     give(w, &client);
-    assert_true(waits_take(w, &other));
-    waits_destroy(w);
+    assert_true(wait_limits_take(w, &other));
+    wait_limits_destroy(w);
 }
 
 static void with_a_limit_of_nothing_nobody_waits(void **state)
@@ -95,43 +95,43 @@ static void with_a_limit_of_nothing_nobody_waits(void **state)
     struct client_address client = client_of(1);
     (void)state;
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        struct waits *w = made(limits[i][0], limits[i][1]);
-        assert_false(waits_take(w, &client));
-        assert_int_equal(waits_parked(w), 0);
-        waits_destroy(w);
+        struct wait_limits *w = made(limits[i][0], limits[i][1]);
+        assert_false(wait_limits_take(w, &client));
+        assert_int_equal(wait_limits_parked(w), 0);
+        wait_limits_destroy(w);
     }
 }
 
 static void many_clients_are_told_apart_and_forgotten(void **state)
 {
     const unsigned clients = 5000; /* more than there are chains */
-    struct waits *w = made(clients + 1, 1);
+    struct wait_limits *w = made(clients + 1, 1);
     (void)state;
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < clients; i++) {
             struct client_address client = client_of(i);
-            assert_true(waits_take(w, &client));
+            assert_true(wait_limits_take(w, &client));
         }
         for (unsigned i = 0; i < clients; i++) {
             struct client_address client = client_of(i);
-            assert_false(waits_take(w, &client));
+            assert_false(wait_limits_take(w, &client));
         }
-        assert_int_equal(waits_parked(w), clients);
+        assert_int_equal(wait_limits_parked(w), clients);
         for (unsigned i = 0; i < clients; i++) {
             struct client_address client = client_of(i);
             give(w, &client);
         }
-        assert_int_equal(waits_parked(w), 0);
+        assert_int_equal(wait_limits_parked(w), 0);
     }
-    waits_destroy(w);
+    wait_limits_destroy(w);
 }
 
-static const char *rendered(const struct waits *w)
+static const char *rendered(const struct wait_limits *w)
 {
     static char text[65536];
     struct buffer out;
     buffer_init(&out, sizeof text);
-    waits_render(w, &out);
+    wait_limits_render(w, &out);
     assert_false(out.failed);
     (void)snprintf(text, sizeof text, "%.*s", (int)out.bytes, out.data);
     buffer_free(&out);
@@ -141,11 +141,11 @@ static const char *rendered(const struct waits *w)
 static void the_series_say_what_was_waited_for_and_how_it_ended(void **state)
 {
     struct client_address client = client_of(1);
-    struct waits *w = made(10, 10);
+    struct wait_limits *w = made(10, 10);
     (void)state;
     for (int k = 0; k < 3; k++)
-        assert_true(waits_take(w, &client));
-    waits_give(w, &client, WAIT_STALENESS, WAIT_DEADLINE, 2 * NS_PER_S);
+        assert_true(wait_limits_take(w, &client));
+    wait_limits_give(w, &client, WAIT_STALENESS, WAIT_DEADLINE, 2 * NS_PER_S);
     const char *text = rendered(w);
     assert_non_null(strstr(text, "# TYPE stategate_waits_parked gauge\nstategate_waits_parked 2\n"));
     assert_non_null(strstr(text, "# TYPE stategate_wait_seconds histogram\n"));
@@ -154,7 +154,7 @@ static void the_series_say_what_was_waited_for_and_how_it_ended(void **state)
     assert_non_null(strstr(text, sum));
     assert_true(strtod(strstr(text, sum) + sizeof sum - 1, NULL) == 2.0);
     assert_non_null(strstr(text, "stategate_wait_seconds_count{kind=\"staleness\",outcome=\"met\"} 0\n"));
-    waits_destroy(w);
+    wait_limits_destroy(w);
 }
 
 static void every_kind_and_outcome_has_its_series(void **state)
@@ -162,14 +162,14 @@ static void every_kind_and_outcome_has_its_series(void **state)
     static const char *const kinds[WAIT_KINDS_COUNT] = {"version", "position", "staleness"};
     static const char *const outcomes[WAIT_OUTCOMES_COUNT] = {"met", "deadline", "refused", "gone", "stopped"};
     struct client_address client = client_of(1);
-    struct waits *w = made(1, 1);
+    struct wait_limits *w = made(1, 1);
     char line[128];
     (void)state;
     for (size_t k = 0; k < WAIT_KINDS_COUNT; k++) {
         for (size_t o = 0; o < WAIT_OUTCOMES_COUNT; o++) {
             for (size_t times = 0; times < 1 + k * WAIT_OUTCOMES_COUNT + o; times++) {
-                assert_true(waits_take(w, &client));
-                waits_give(w, &client, (enum wait_kind)k, (enum wait_outcome)o, NS_PER_MS);
+                assert_true(wait_limits_take(w, &client));
+                wait_limits_give(w, &client, (enum wait_kind)k, (enum wait_outcome)o, NS_PER_MS);
             }
         }
     }
@@ -181,7 +181,7 @@ static void every_kind_and_outcome_has_its_series(void **state)
             assert_non_null(strstr(text, line));
         }
     }
-    waits_destroy(w);
+    wait_limits_destroy(w);
 }
 
 int main(void)

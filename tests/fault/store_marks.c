@@ -1,5 +1,5 @@
 /* Marks: the content of a database in short, read by plain SQL, beside the code under test. */
-#include "model_history.h"
+#include "store_history.h"
 
 #include <stdio.h>
 #include <stdlib.h>

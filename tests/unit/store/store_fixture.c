@@ -1,5 +1,5 @@
 /* A read model in a folder of its own. */
-#include "model_fixture.h"
+#include "store_fixture.h"
 
 #define CACHE_BYTES (1 << 20)
 
@@ -15,22 +15,22 @@
 
 #define BATCH_MAX 4096
 
-int model_fixture_setup(void **state)
+int store_fixture_setup(void **state)
 {
-    struct model_fixture *f = calloc(1, sizeof *f);
+    struct store_fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
     (void)snprintf(f->directory, sizeof f->directory, "/tmp/stategate-model-XXXXXX");
     assert_non_null(mkdtemp(f->directory));
     (void)snprintf(f->path, sizeof f->path, "%s/state.db", f->directory);
-    f->options = (struct model_options){.path = f->path, .collections_max = 10, .rejected_max = 100};
+    f->options = (struct store_options){.path = f->path, .collections_max = 10, .rejected_max = 100};
     fixture_open(f);
     *state = f;
     return 0;
 }
 
-int model_fixture_teardown(void **state)
+int store_fixture_teardown(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     char name[512];
     fixture_close(f);
     DIR *directory = opendir(f->directory);
@@ -47,41 +47,41 @@ int model_fixture_teardown(void **state)
     return 0;
 }
 
-void fixture_close(struct model_fixture *f)
+void fixture_close(struct store_fixture *f)
 {
-    model_reader_close(f->reader);
-    model_close(f->writer);
-    model_shared_destroy(f->shared);
+    store_reader_close(f->reader);
+    store_close(f->writer);
+    commit_clock_destroy(f->shared);
     f->reader = NULL;
     f->writer = NULL;
     f->shared = NULL;
     f->options.shared = NULL;
 }
 
-void fixture_open(struct model_fixture *f)
+void fixture_open(struct store_fixture *f)
 {
     struct sg_error err = {0};
     bool reshaped = false;
-    if (model_shared_create(CACHE_BYTES, &f->shared, &err) != SG_OK)
-        fail_msg("model_shared_create: %s", err.message);
+    if (commit_clock_create(CACHE_BYTES, &f->shared, &err) != SG_OK)
+        fail_msg("commit_clock_create: %s", err.message);
     f->options.shared = f->shared;
-    if (model_open(&f->options, &f->writer, &f->report, &err) != SG_OK)
-        fail_msg("model_open: %s", err.message);
-    if (model_stream_attach(f->writer, "ORDERS", "shape", &f->stream, &reshaped, &err) != SG_OK)
-        fail_msg("model_stream_attach: %s", err.message);
+    if (store_open(&f->options, &f->writer, &f->report, &err) != SG_OK)
+        fail_msg("store_open: %s", err.message);
+    if (store_stream_attach(f->writer, "ORDERS", "shape", &f->stream, &reshaped, &err) != SG_OK)
+        fail_msg("store_stream_attach: %s", err.message);
     fixture_reload(f);
 }
 
-void fixture_reopen(struct model_fixture *f)
+void fixture_reopen(struct store_fixture *f)
 {
     fixture_close(f);
     fixture_open(f);
 }
 
-void fixture_reload(struct model_fixture *f)
+void fixture_reload(struct store_fixture *f)
 {
-    assert_int_equal(model_stream_load(f->writer, f->stream.id, &f->stream, NULL), SG_OK);
-    assert_int_equal(model_build_load(f->writer, f->stream.id, &f->build, NULL), SG_OK);
+    assert_int_equal(store_stream_load(f->writer, f->stream.id, &f->stream, NULL), SG_OK);
+    assert_int_equal(store_build_load(f->writer, f->stream.id, &f->build, NULL), SG_OK);
 }
 
 static struct event event_base(enum event_kind kind, uint64_t sequence, const char *id, int64_t version)
@@ -128,55 +128,55 @@ struct event event_rejected(uint64_t sequence, const char *id, int64_t version, 
     return e;
 }
 
-void fixture_apply(struct model_fixture *f, const struct event *events, size_t count, enum event_result *results,
+void fixture_apply(struct store_fixture *f, const struct event *events, size_t count, enum event_result *results,
                    enum event_reason *reasons)
 {
     static enum event_reason unwanted[BATCH_MAX];
     struct sg_error err = {0};
     uint64_t position = 0;
     assert_true(count <= BATCH_MAX);
-    if (model_apply(f->writer, f->stream.id, events, count, results, reasons != NULL ? reasons : unwanted, &position,
+    if (store_apply(f->writer, f->stream.id, events, count, results, reasons != NULL ? reasons : unwanted, &position,
                     &err) != SG_OK)
-        fail_msg("model_apply: %s", err.message);
+        fail_msg("store_apply: %s", err.message);
     fixture_reload(f);
     assert_true(position == f->build.position);
 }
 
-enum event_result fixture_apply_one(struct model_fixture *f, struct event event)
+enum event_result fixture_apply_one(struct store_fixture *f, struct event event)
 {
     enum event_result result = EVENT_RESULTS_COUNT;
     fixture_apply(f, &event, 1, &result, NULL);
     return result;
 }
 
-struct model_reader *fixture_begin(struct model_fixture *f)
+struct store_reader *fixture_begin(struct store_fixture *f)
 {
     struct sg_error err = {0};
-    if (f->reader == NULL && model_reader_open(f->path, f->shared, &f->reader, &err) != SG_OK)
-        fail_msg("model_reader_open: %s", err.message);
-    model_read_end(f->reader);
-    if (model_read_begin(f->reader, &err) != SG_OK)
-        fail_msg("model_read_begin: %s", err.message);
+    if (f->reader == NULL && store_reader_open(f->path, f->shared, &f->reader, &err) != SG_OK)
+        fail_msg("store_reader_open: %s", err.message);
+    store_read_end(f->reader);
+    if (store_read_begin(f->reader, &err) != SG_OK)
+        fail_msg("store_read_begin: %s", err.message);
     return f->reader;
 }
 
-enum sg_status fixture_entity(struct model_fixture *f, const char *id, struct model_entity *out)
+enum sg_status fixture_entity(struct store_fixture *f, const char *id, struct entity *out)
 {
-    return model_read_entity(fixture_begin(f), SLICE_LITERAL("customers"), slice_of(id), out, NULL);
+    return store_read_entity(fixture_begin(f), SLICE_LITERAL("customers"), slice_of(id), out, NULL);
 }
 
-uint64_t fixture_entities(struct model_fixture *f)
+uint64_t fixture_entities(struct store_fixture *f)
 {
-    struct model_collection collection;
-    enum sg_status status = model_read_collection(fixture_begin(f), SLICE_LITERAL("customers"), &collection, NULL);
+    struct store_collection collection;
+    enum sg_status status = store_read_collection(fixture_begin(f), SLICE_LITERAL("customers"), &collection, NULL);
     return status == SG_OK ? collection.entities : UINT64_MAX;
 }
 
-uint64_t fixture_rejected(struct model_fixture *f)
+uint64_t fixture_rejected(struct store_fixture *f)
 {
     uint64_t rejected = 0;
     uint64_t conflicts = 0;
-    assert_int_equal(model_read_rejected_count(fixture_begin(f), "ORDERS", &rejected, &conflicts, NULL), SG_OK);
+    assert_int_equal(store_read_rejected_count(fixture_begin(f), "ORDERS", &rejected, &conflicts, NULL), SG_OK);
     return rejected;
 }
 
@@ -188,7 +188,7 @@ void fixture_file_write(const char *path, long offset, const void *data, size_t 
     assert_int_equal(close(fd), 0);
 }
 
-size_t fixture_files_like(const struct model_fixture *f, const char *part)
+size_t fixture_files_like(const struct store_fixture *f, const char *part)
 {
     size_t count = 0;
     DIR *directory = opendir(f->directory);

@@ -1,6 +1,6 @@
 /* The events of histories: states small and large, tombstones, erasures, what is rejected or ignored, duplicates and
  * conflicts, versions out of order. */
-#include "model_history.h"
+#include "store_history.h"
 
 #include <stdio.h>
 

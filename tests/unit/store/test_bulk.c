@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "model_fixture.h"
+#include "store_fixture.h"
 
 #define EVENTS 4000
 #define BATCH_MAX 200
@@ -45,10 +45,10 @@ static void make_events(uint64_t random)
     }
 }
 
-static void assert_same_entity(struct model_fixture *a, struct model_fixture *b, const char *id)
+static void assert_same_entity(struct store_fixture *a, struct store_fixture *b, const char *id)
 {
-    struct model_entity left = {0};
-    struct model_entity right = {0};
+    struct entity left = {0};
+    struct entity right = {0};
     enum sg_status status = fixture_entity(a, id, &left);
     assert_int_equal(fixture_entity(b, id, &right), status);
     if (status != SG_OK)
@@ -61,7 +61,7 @@ static void assert_same_entity(struct model_fixture *a, struct model_fixture *b,
         assert_memory_equal(left.state.data, right.state.data, left.state.bytes);
 }
 
-static void apply_both(struct model_fixture *batches, struct model_fixture *single, uint64_t random)
+static void apply_both(struct store_fixture *batches, struct store_fixture *single, uint64_t random)
 {
     static enum event_result results[BATCH_MAX];
     static enum event_reason reasons[BATCH_MAX];
@@ -87,26 +87,26 @@ static void batches_come_to_what_single_events_come_to(void **state)
     for (uint64_t seed = 1; seed <= 3; seed++) {
         void *batches = NULL;
         void *single = NULL;
-        assert_int_equal(model_fixture_setup(&batches), 0);
-        assert_int_equal(model_fixture_setup(&single), 0);
+        assert_int_equal(store_fixture_setup(&batches), 0);
+        assert_int_equal(store_fixture_setup(&single), 0);
         make_events(seed);
         apply_both(batches, single, seed);
         for (size_t i = 0; i < EVENTS; i++)
             assert_same_entity(batches, single, ids[i]);
         assert_int_equal(fixture_rejected(batches), fixture_rejected(single));
-        assert_int_equal(model_fixture_teardown(&single), 0);
-        assert_int_equal(model_fixture_teardown(&batches), 0);
+        assert_int_equal(store_fixture_teardown(&single), 0);
+        assert_int_equal(store_fixture_teardown(&batches), 0);
     }
 }
 
 /* A text that is longer than what is kept of it, and members that are absent, through the statement for many rows. */
 static void a_row_of_a_large_batch_has_all_its_members(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     static enum event_result results[BATCH_MAX];
     static enum event_reason reasons[BATCH_MAX];
     char text[EVENT_TEXT_BYTES_MAX + 2];
-    struct model_entity entity = {0};
+    struct entity entity = {0};
     memset(text, 'x', sizeof text);
     memcpy(text + EVENT_TEXT_BYTES_MAX - 1, "\xc3\xbc", 2); /* the limit falls into this character */
     for (size_t i = 0; i < BATCH_MAX; i++) {
@@ -129,17 +129,17 @@ static void a_row_of_a_large_batch_has_all_its_members(void **state)
 /* What is given back at rest is taken again by the next large batch. */
 static void after_a_rest_everything_is_as_before(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     static enum event_result results[EVENTS];
     static enum event_reason reasons[EVENTS];
-    struct model_entity entity = {0};
+    struct entity entity = {0};
     for (size_t i = 0; i < EVENTS; i++) {
         (void)snprintf(ids[i], sizeof ids[i], "%zu", i);
         events[i] = event_state(i + 1, ids[i], 1, "{}");
     }
     fixture_apply(f, events, EVENTS, results, reasons);
-    model_rest(f->writer);
-    model_rest(f->writer);
+    store_trim(f->writer);
+    store_trim(f->writer);
     assert_int_equal(fixture_apply_one(f, event_state(EVENTS + 1, "7", 2, "{\"n\":1}")), RESULT_APPLIED);
     assert_int_equal(fixture_apply_one(f, event_state(EVENTS + 2, "new", 1, "{}")), RESULT_APPLIED);
     assert_int_equal(fixture_entity(f, "7", &entity), SG_OK);
@@ -151,10 +151,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_come_to_what_single_events_come_to),
-        cmocka_unit_test_setup_teardown(a_row_of_a_large_batch_has_all_its_members, model_fixture_setup,
-                                        model_fixture_teardown),
-        cmocka_unit_test_setup_teardown(after_a_rest_everything_is_as_before, model_fixture_setup,
-                                        model_fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_row_of_a_large_batch_has_all_its_members, store_fixture_setup,
+                                        store_fixture_teardown),
+        cmocka_unit_test_setup_teardown(after_a_rest_everything_is_as_before, store_fixture_setup,
+                                        store_fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

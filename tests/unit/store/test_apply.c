@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "core/base/digest.h"
-#include "model_fixture.h"
+#include "store_fixture.h"
 
 static void assert_slice(struct slice found, const char *expected)
 {
@@ -16,9 +16,9 @@ static void assert_slice(struct slice found, const char *expected)
         assert_memory_equal(found.data, expected, found.bytes);
 }
 
-static void assert_entity(struct model_fixture *f, const char *id, int64_t version, const char *state)
+static void assert_entity(struct store_fixture *f, const char *id, int64_t version, const char *state)
 {
-    struct model_entity entity;
+    struct entity entity;
     assert_int_equal(fixture_entity(f, id, &entity), SG_OK);
     assert_int_equal(entity.version, version);
     assert_int_equal(entity.deleted, state == NULL);
@@ -27,7 +27,7 @@ static void assert_entity(struct model_fixture *f, const char *id, int64_t versi
 
 static void higher_version_is_applied(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{\"n\":1}")), RESULT_APPLIED);
     assert_int_equal(fixture_apply_one(f, event_state(2, "a", 7, "{\"n\":7}")), RESULT_APPLIED);
     assert_entity(f, "a", 7, "{\"n\":7}");
@@ -39,7 +39,7 @@ static void higher_version_is_applied(void **state)
 
 static void redelivered_event_changes_nothing(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     assert_int_equal(fixture_apply_one(f, event_state(5, "a", 1, "{\"n\":1}")), RESULT_APPLIED);
     assert_int_equal(fixture_apply_one(f, event_state(5, "a", 9, "{\"n\":9}")), RESULT_REDELIVERED);
     assert_int_equal(fixture_apply_one(f, event_state(4, "b", 1, "{}")), RESULT_REDELIVERED);
@@ -52,7 +52,7 @@ static void redelivered_event_changes_nothing(void **state)
 
 static void lower_version_is_stale_also_below_a_tombstone(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 5, "{\"n\":5}")), RESULT_APPLIED);
     assert_int_equal(fixture_apply_one(f, event_state(2, "a", 4, "{\"n\":4}")), RESULT_STALE);
     assert_int_equal(fixture_apply_one(f, event_tombstone(3, "a", 3)), RESULT_STALE);
@@ -65,7 +65,7 @@ static void lower_version_is_stale_also_below_a_tombstone(void **state)
 
 static void tombstone_keeps_its_version_and_a_higher_one_revives(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     assert_int_equal(fixture_apply_one(f, event_tombstone(1, "a", 3)), RESULT_APPLIED);
     assert_int_equal(fixture_entities(f), 0);
     assert_entity(f, "a", 3, NULL);
@@ -77,7 +77,7 @@ static void tombstone_keeps_its_version_and_a_higher_one_revives(void **state)
 
 struct seen_rejected {
     size_t count;
-    struct model_rejected last; /* plain values only */
+    struct store_rejected last; /* plain values only */
     char detail[256];
     char reason[32];
     char sha256[80];
@@ -85,7 +85,7 @@ struct seen_rejected {
     uint64_t sequences[128];
 };
 
-static bool see_rejected(void *context, const struct model_rejected *rejected)
+static bool see_rejected(void *context, const struct store_rejected *rejected)
 {
     struct seen_rejected *seen = context;
     if (seen->count < 128)
@@ -99,17 +99,17 @@ static bool see_rejected(void *context, const struct model_rejected *rejected)
     return true;
 }
 
-static struct seen_rejected read_rejected(struct model_fixture *f)
+static struct seen_rejected read_rejected(struct store_fixture *f)
 {
     struct seen_rejected seen = {0};
-    assert_int_equal(model_read_rejected(fixture_begin(f), NULL, (struct slice){NULL, 0}, 0, see_rejected, &seen, NULL),
+    assert_int_equal(store_read_rejected(fixture_begin(f), NULL, (struct slice){NULL, 0}, 0, see_rejected, &seen, NULL),
                      SG_OK);
     return seen;
 }
 
 static void same_version_is_a_duplicate_or_a_recorded_conflict(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     enum event_result result;
     enum event_reason reason;
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 2, "{\"n\":2}")), RESULT_APPLIED);
@@ -129,14 +129,14 @@ static void same_version_is_a_duplicate_or_a_recorded_conflict(void **state)
     assert_non_null(strstr(seen.detail, "version 2 stored from sequence 1"));
     uint64_t rejected = 0;
     uint64_t conflicts = 0;
-    assert_int_equal(model_read_rejected_count(fixture_begin(f), "ORDERS", &rejected, &conflicts, NULL), SG_OK);
+    assert_int_equal(store_read_rejected_count(fixture_begin(f), "ORDERS", &rejected, &conflicts, NULL), SG_OK);
     assert_int_equal(rejected, 2);
     assert_int_equal(conflicts, 2);
 }
 
 static void state_against_a_tombstone_of_its_version_is_a_conflict(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     assert_int_equal(fixture_apply_one(f, event_tombstone(1, "a", 2)), RESULT_APPLIED);
     assert_int_equal(fixture_apply_one(f, event_state(2, "a", 2, "{}")), RESULT_CONFLICT);
     assert_entity(f, "a", 2, NULL);
@@ -144,7 +144,7 @@ static void state_against_a_tombstone_of_its_version_is_a_conflict(void **state)
 
 static void erase_keeps_the_stored_version(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     assert_int_equal(fixture_apply_one(f, event_erase(1, "a")), RESULT_IGNORED);
     assert_int_equal(fixture_entities(f), UINT64_MAX); /* nor does it make a collection */
     assert_int_equal(fixture_apply_one(f, event_state(2, "a", 4, "{}")), RESULT_APPLIED);
@@ -160,7 +160,7 @@ static void erase_keeps_the_stored_version(void **state)
 
 static void ignored_event_only_moves_the_position(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     assert_int_equal(fixture_apply_one(f, event_ignored(9)), RESULT_IGNORED);
     assert_int_equal(f->stream.position, 9);
     assert_int_equal(f->build.position_time_ns, 9000);
@@ -169,7 +169,7 @@ static void ignored_event_only_moves_the_position(void **state)
 
 static void rejected_event_is_recorded_without_its_payload(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     assert_int_equal(fixture_apply_one(f, event_rejected(3, "a", 8, REASON_BAD_TYPE)), RESULT_REJECTED);
     struct seen_rejected seen = read_rejected(f);
     assert_int_equal(seen.count, 1);
@@ -187,7 +187,7 @@ static void rejected_event_is_recorded_without_its_payload(void **state)
 
 static void payload_of_a_rejected_event_is_kept_where_asked_for(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     f->options.rejected_payload = true;
     fixture_reopen(f);
     assert_int_equal(fixture_apply_one(f, event_rejected(1, "a", 0, REASON_BAD_TYPE)), RESULT_REJECTED);
@@ -196,7 +196,7 @@ static void payload_of_a_rejected_event_is_kept_where_asked_for(void **state)
 
 static void rejected_rows_are_bounded_and_the_oldest_go(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     struct event events[6];
     enum event_result results[6];
     f->options.rejected_max = 4;
@@ -224,7 +224,7 @@ static struct event in_collection(struct event event, const char *collection)
 
 static void collection_beyond_the_limit_is_rejected(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     f->options.collections_max = 2;
     fixture_reopen(f);
     struct event events[] = {
@@ -250,7 +250,7 @@ static void collection_beyond_the_limit_is_rejected(void **state)
 
 static void one_id_many_times_in_a_batch_is_folded_in_order(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     struct event events[] = {
         event_state(1, "b", 1, "{\"n\":1}"), event_erase(2, "a"),
         event_state(3, "a", 5, "{\"n\":5}"), event_state(4, "a", 4, "{\"n\":4}"),
@@ -326,7 +326,7 @@ static struct event random_event(unsigned *seed, uint64_t sequence, char ids[][2
 
 static void random_batches_give_what_a_plain_fold_gives(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     static struct oracle oracles[RANDOM_IDS];
     char ids[RANDOM_IDS][24];
     char states[2][16] = {"{\"n\":1}", "{\"n\":2}"};
@@ -349,7 +349,7 @@ static void random_batches_give_what_a_plain_fold_gives(void **state)
     }
     uint64_t alive = 0;
     for (size_t i = 0; i < RANDOM_IDS; i++) {
-        struct model_entity entity;
+        struct entity entity;
         enum sg_status status = fixture_entity(f, ids[i], &entity);
         assert_int_equal(status, oracles[i].version == 0 ? SG_NOT_FOUND : SG_OK);
         if (status != SG_OK)
@@ -365,7 +365,7 @@ static void random_batches_give_what_a_plain_fold_gives(void **state)
 
 static void failed_batch_changes_nothing(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
     struct event events[] = {
         event_state(2, "a", 2, "{}"), in_collection(event_state(3, "a", 1, "{}"), "new"),
@@ -374,7 +374,7 @@ static void failed_batch_changes_nothing(void **state)
     enum event_result results[4] = {RESULT_STALE, RESULT_STALE, RESULT_STALE, RESULT_STALE};
     enum event_reason reasons[4];
     uint64_t position = 77;
-    assert_int_equal(model_apply(f->writer, f->stream.id, events, 4, results, reasons, &position, NULL), SG_INVALID);
+    assert_int_equal(store_apply(f->writer, f->stream.id, events, 4, results, reasons, &position, NULL), SG_INVALID);
     assert_int_equal(results[0], RESULT_STALE);
     assert_int_equal(position, 77);
     fixture_reload(f);
@@ -384,19 +384,19 @@ static void failed_batch_changes_nothing(void **state)
     fixture_apply(f, events, 3, results, reasons); /* and what it had in memory is gone as well */
     assert_int_equal(results[1], RESULT_APPLIED);
     assert_int_equal(fixture_rejected(f), 1);
-    struct model_entity entity;
-    assert_int_equal(model_read_entity(fixture_begin(f), SLICE_LITERAL("new"), SLICE_LITERAL("a"), &entity, NULL),
+    struct entity entity;
+    assert_int_equal(store_read_entity(fixture_begin(f), SLICE_LITERAL("new"), SLICE_LITERAL("a"), &entity, NULL),
                      SG_OK);
 }
 
 static void sequence_beyond_the_limit_is_refused(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     struct event event = event_state((uint64_t)INT64_MAX + 1, "a", 1, "{}");
     enum event_result result;
     enum event_reason reason;
     uint64_t position = 0;
-    assert_int_equal(model_apply(f->writer, f->stream.id, &event, 1, &result, &reason, &position, NULL), SG_INVALID);
+    assert_int_equal(store_apply(f->writer, f->stream.id, &event, 1, &result, &reason, &position, NULL), SG_INVALID);
     event.sequence = INT64_MAX;
     fixture_apply(f, &event, 1, &result, &reason);
     assert_true(f->stream.position == INT64_MAX);
@@ -404,13 +404,13 @@ static void sequence_beyond_the_limit_is_refused(void **state)
 
 static void long_subject_is_not_kept_for_comparison(void **state)
 {
-    struct model_fixture *f = *state;
-    char subject[MODEL_SUBJECT_KEPT_BYTES + 2];
+    struct store_fixture *f = *state;
+    char subject[STREAM_SUBJECT_KEPT_BYTES + 2];
     memset(subject, 's', sizeof subject);
     struct event event = event_state(1, "a", 1, "{}");
-    event.subject = (struct slice){subject, MODEL_SUBJECT_KEPT_BYTES};
+    event.subject = (struct slice){subject, STREAM_SUBJECT_KEPT_BYTES};
     assert_int_equal(fixture_apply_one(f, event), RESULT_APPLIED);
-    assert_int_equal(strlen(f->build.position_subject), MODEL_SUBJECT_KEPT_BYTES);
+    assert_int_equal(strlen(f->build.position_subject), STREAM_SUBJECT_KEPT_BYTES);
     event.sequence = 2;
     event.subject.bytes++;
     assert_int_equal(fixture_apply_one(f, event), RESULT_DUPLICATE);
@@ -426,28 +426,28 @@ static void sha256_of_nothing_is_known(void **state)
     assert_memory_equal(digest, expected, sizeof expected);
 }
 
-#define MODEL_TEST(name) cmocka_unit_test_setup_teardown(name, model_fixture_setup, model_fixture_teardown)
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        MODEL_TEST(higher_version_is_applied),
-        MODEL_TEST(redelivered_event_changes_nothing),
-        MODEL_TEST(lower_version_is_stale_also_below_a_tombstone),
-        MODEL_TEST(tombstone_keeps_its_version_and_a_higher_one_revives),
-        MODEL_TEST(same_version_is_a_duplicate_or_a_recorded_conflict),
-        MODEL_TEST(state_against_a_tombstone_of_its_version_is_a_conflict),
-        MODEL_TEST(erase_keeps_the_stored_version),
-        MODEL_TEST(ignored_event_only_moves_the_position),
-        MODEL_TEST(rejected_event_is_recorded_without_its_payload),
-        MODEL_TEST(payload_of_a_rejected_event_is_kept_where_asked_for),
-        MODEL_TEST(rejected_rows_are_bounded_and_the_oldest_go),
-        MODEL_TEST(collection_beyond_the_limit_is_rejected),
-        MODEL_TEST(one_id_many_times_in_a_batch_is_folded_in_order),
-        MODEL_TEST(random_batches_give_what_a_plain_fold_gives),
-        MODEL_TEST(failed_batch_changes_nothing),
-        MODEL_TEST(sequence_beyond_the_limit_is_refused),
-        MODEL_TEST(long_subject_is_not_kept_for_comparison),
+        STORE_TEST(higher_version_is_applied),
+        STORE_TEST(redelivered_event_changes_nothing),
+        STORE_TEST(lower_version_is_stale_also_below_a_tombstone),
+        STORE_TEST(tombstone_keeps_its_version_and_a_higher_one_revives),
+        STORE_TEST(same_version_is_a_duplicate_or_a_recorded_conflict),
+        STORE_TEST(state_against_a_tombstone_of_its_version_is_a_conflict),
+        STORE_TEST(erase_keeps_the_stored_version),
+        STORE_TEST(ignored_event_only_moves_the_position),
+        STORE_TEST(rejected_event_is_recorded_without_its_payload),
+        STORE_TEST(payload_of_a_rejected_event_is_kept_where_asked_for),
+        STORE_TEST(rejected_rows_are_bounded_and_the_oldest_go),
+        STORE_TEST(collection_beyond_the_limit_is_rejected),
+        STORE_TEST(one_id_many_times_in_a_batch_is_folded_in_order),
+        STORE_TEST(random_batches_give_what_a_plain_fold_gives),
+        STORE_TEST(failed_batch_changes_nothing),
+        STORE_TEST(sequence_beyond_the_limit_is_refused),
+        STORE_TEST(long_subject_is_not_kept_for_comparison),
         cmocka_unit_test(sha256_of_nothing_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,12 +24,12 @@ struct yard {
     struct progress *progress;
     int wake_fd;
     struct progress_loop *loop;
-    struct parking *lot;
+    struct parked_reads *parked_reads;
     uint64_t random;
-    struct parked reads[READS];
+    struct parked_read reads[READS];
 };
 
-static uint64_t mail[PROGRESS_MAIL_MAX];
+static uint64_t changed_entities[PROGRESS_CHANGED_ENTITIES_MAX];
 
 static int setup(void **state)
 {
@@ -40,7 +40,7 @@ static int setup(void **state)
     assert_true(y->wake_fd >= 0);
     ASSERT_OK(progress_create(STREAMS, &y->progress, &err));
     ASSERT_OK(progress_join(y->progress, y->wake_fd, &y->loop, &err));
-    ASSERT_OK(parking_create(y->loop, STREAMS, &y->lot, &err));
+    ASSERT_OK(parked_reads_create(y->loop, STREAMS, &y->parked_reads, &err));
     *state = y;
     return 0;
 }
@@ -48,14 +48,14 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct yard *y = *state;
-    assert_int_equal(parking_count(y->lot), 0);
-    assert_int_equal(parking_next_deadline_ns(y->lot), INT64_MAX);
-    assert_null(parking_any(y->lot));
-    assert_null(parking_take_unchecked(y->lot));
+    assert_int_equal(parked_reads_count(y->parked_reads), 0);
+    assert_int_equal(parked_reads_next_deadline_ns(y->parked_reads), INT64_MAX);
+    assert_null(parked_reads_any(y->parked_reads));
+    assert_null(parked_reads_take_unchecked(y->parked_reads));
     assert_false(progress_entities_wanted(y->progress));
     for (size_t i = 0; i < STREAMS; i++)
-        assert_false(parking_wants_stream(y->lot, i));
-    parking_destroy(y->lot);
+        assert_false(parked_reads_wants_stream(y->parked_reads, i));
+    parked_reads_destroy(y->parked_reads);
     progress_leave(y->loop);
     progress_destroy(y->progress);
     (void)close(y->wake_fd);
@@ -71,12 +71,12 @@ static uint64_t below(struct yard *y, uint64_t limit)
     return y->random % limit;
 }
 
-static struct parked *add(struct yard *y, size_t i, struct parked_wants wants, int64_t deadline_ns)
+static struct parked_read *add(struct yard *y, size_t i, struct wants wants, int64_t deadline_ns)
 {
-    struct parked *read = &y->reads[i];
+    struct parked_read *read = &y->reads[i];
     read->wants = wants;
     read->deadline_ns = deadline_ns;
-    ASSERT_OK(parking_add(y->lot, read, &err));
+    ASSERT_OK(parked_reads_add(y->parked_reads, read, &err));
     return read;
 }
 
@@ -87,15 +87,15 @@ static bool woken(struct yard *y)
     bool all = false;
     bool written = read(y->wake_fd, &count, sizeof count) == (ssize_t)sizeof count;
     assert_true(!written || count == 1);
-    (void)progress_take(y->loop, mail, &all);
+    (void)progress_take(y->loop, changed_entities, &all);
     return written;
 }
 
 /* ---- against a naive model ---- */
 
-static struct parked_wants random_wants(struct yard *y)
+static struct wants random_wants(struct yard *y)
 {
-    return (struct parked_wants){
+    return (struct wants){
         .entity = below(y, 2) == 0,
         .entity_name = below(y, 50),
         .position = below(y, 2) == 0,
@@ -116,37 +116,37 @@ static bool time_met(int64_t wanted_ns, int64_t ns)
     return ns != INT64_MIN && wanted_ns <= (ns > 0 ? ns : 0);
 }
 
-static bool is_helped(const struct parked *r, size_t stream, const struct parking_facts *f)
+static bool is_helped(const struct parked_read *r, size_t stream, const struct parked_reads_facts *f)
 {
-    const struct parked_wants *w = &r->wants;
+    const struct wants *w = &r->wants;
     return (w->position && w->position_stream == stream && w->position_sequence <= f->position) ||
            (w->proof && w->proof_stream == stream && time_met(w->proof_ns, f->proof_ns)) ||
            (w->probe && w->probe_stream == stream && time_met(w->probe_ns, f->probe_ns));
 }
 
-static size_t helped_count(const struct yard *y, size_t stream, const struct parking_facts *facts)
+static size_t helped_count(const struct yard *y, size_t stream, const struct parked_reads_facts *facts)
 {
     size_t count = 0;
     for (size_t i = 0; i < READS; i++)
-        count += y->reads[i].in_lot && is_helped(&y->reads[i], stream, facts);
+        count += y->reads[i].in_heaps && is_helped(&y->reads[i], stream, facts);
     return count;
 }
 
 static void take_all_helped(struct yard *y)
 {
     size_t stream = below(y, STREAMS);
-    struct parking_facts facts = {
+    struct parked_reads_facts facts = {
         .position = below(y, 30),
         .proof_ns = below(y, 2) == 0 ? INT64_MIN : (int64_t)below(y, 10),
         .probe_ns = below(y, 2) == 0 ? INT64_MIN : (int64_t)below(y, 10),
     };
-    struct parked *read = NULL;
+    struct parked_read *read = NULL;
     size_t expected = helped_count(y, stream, &facts);
-    while ((read = parking_helped(y->lot, stream, &facts)) != NULL) {
+    while ((read = parked_reads_helped(y->parked_reads, stream, &facts)) != NULL) {
         assert_true(expected > 0);
-        assert_true(read->in_lot);
+        assert_true(read->in_heaps);
         assert_true(is_helped(read, stream, &facts));
-        parking_remove(y->lot, read);
+        parked_reads_remove(y->parked_reads, read);
         expected--;
     }
     assert_int_equal(expected, 0);
@@ -156,21 +156,21 @@ static void take_all_overdue(struct yard *y)
 {
     int64_t now_ns = (int64_t)below(y, 100);
     int64_t last_ns = 0;
-    struct parked *read = NULL;
-    while ((read = parking_overdue(y->lot, now_ns)) != NULL) {
+    struct parked_read *read = NULL;
+    while ((read = parked_reads_overdue(y->parked_reads, now_ns)) != NULL) {
         assert_true(read->deadline_ns <= now_ns);
         assert_true(read->deadline_ns >= last_ns); /* the longest overdue comes first */
         last_ns = read->deadline_ns;
-        parking_remove(y->lot, read);
+        parked_reads_remove(y->parked_reads, read);
     }
     for (size_t i = 0; i < READS; i++)
-        assert_true(!y->reads[i].in_lot || y->reads[i].deadline_ns > now_ns);
+        assert_true(!y->reads[i].in_heaps || y->reads[i].deadline_ns > now_ns);
 }
 
-static void remove_found(void *context, struct parked *read)
+static void remove_found(void *context, struct parked_read *read)
 {
     struct yard *y = context;
-    parking_remove(y->lot, read);
+    parked_reads_remove(y->parked_reads, read);
 }
 
 static void take_all_of_an_entity(struct yard *y)
@@ -178,11 +178,11 @@ static void take_all_of_an_entity(struct yard *y)
     uint64_t entity = below(y, 60);
     size_t others = 0;
     for (size_t i = 0; i < READS; i++)
-        others += y->reads[i].in_lot && !(y->reads[i].wants.entity && y->reads[i].wants.entity_name == entity);
-    parking_each_entity(y->lot, entity, remove_found, y);
-    assert_int_equal(parking_count(y->lot), others);
+        others += y->reads[i].in_heaps && !(y->reads[i].wants.entity && y->reads[i].wants.entity_name == entity);
+    parked_reads_each_entity(y->parked_reads, entity, remove_found, y);
+    assert_int_equal(parked_reads_count(y->parked_reads), others);
     for (size_t i = 0; i < READS; i++)
-        assert_true(!y->reads[i].in_lot || !y->reads[i].wants.entity || y->reads[i].wants.entity_name != entity);
+        assert_true(!y->reads[i].in_heaps || !y->reads[i].wants.entity || y->reads[i].wants.entity_name != entity);
 }
 
 static void assert_same(struct yard *y)
@@ -191,8 +191,8 @@ static void assert_same(struct yard *y)
     int64_t deadline_ns = INT64_MAX;
     bool wants_stream[STREAMS] = {false};
     for (size_t i = 0; i < READS; i++) {
-        const struct parked *r = &y->reads[i];
-        if (!r->in_lot)
+        const struct parked_read *r = &y->reads[i];
+        if (!r->in_heaps)
             continue;
         count++;
         if (r->deadline_ns < deadline_ns)
@@ -201,21 +201,21 @@ static void assert_same(struct yard *y)
         wants_stream[r->wants.proof_stream] |= r->wants.proof;
         wants_stream[r->wants.probe_stream] |= r->wants.probe;
     }
-    assert_int_equal(parking_count(y->lot), count);
-    assert_int_equal(parking_next_deadline_ns(y->lot), deadline_ns);
+    assert_int_equal(parked_reads_count(y->parked_reads), count);
+    assert_int_equal(parked_reads_next_deadline_ns(y->parked_reads), deadline_ns);
     for (size_t i = 0; i < STREAMS; i++)
-        assert_int_equal(parking_wants_stream(y->lot, i), wants_stream[i]);
+        assert_int_equal(parked_reads_wants_stream(y->parked_reads, i), wants_stream[i]);
 }
 
 /* The smallest that is parked is what word is left of: just below it nobody is woken, there the loop is. */
 static void assert_published(struct yard *y)
 {
-    parking_publish(y->lot);
+    parked_reads_publish(y->parked_reads);
     for (size_t stream = 0; stream < STREAMS; stream++) {
         uint64_t first = UINT64_MAX;
         for (size_t i = 0; i < READS; i++) {
-            const struct parked *r = &y->reads[i];
-            if (r->in_lot && r->wants.position && r->wants.position_stream == stream &&
+            const struct parked_read *r = &y->reads[i];
+            if (r->in_heaps && r->wants.position && r->wants.position_stream == stream &&
                 r->wants.position_sequence < first)
                 first = r->wants.position_sequence;
         }
@@ -233,7 +233,7 @@ static void helped_and_overdue_agree_with_a_naive_model(void **state)
 {
     struct yard *y = *state;
     for (size_t step = 0; step < STEPS; step++) {
-        struct parked *read = &y->reads[below(y, READS)];
+        struct parked_read *read = &y->reads[below(y, READS)];
         switch (below(y, 64)) {
         case 0: take_all_helped(y); break;
         case 1: take_all_overdue(y); break;
@@ -241,14 +241,14 @@ static void helped_and_overdue_agree_with_a_naive_model(void **state)
         case 3: assert_same(y); break;
         case 4: assert_published(y); break;
         default:
-            if (read->in_lot)
-                parking_remove(y->lot, read);
+            if (read->in_heaps)
+                parked_reads_remove(y->parked_reads, read);
             else
                 (void)add(y, (size_t)(read - y->reads), random_wants(y), (int64_t)below(y, 1000));
         }
     }
     for (size_t i = 0; i < READS; i++)
-        parking_remove(y->lot, &y->reads[i]);
+        parked_reads_remove(y->parked_reads, &y->reads[i]);
     assert_published(y);
 }
 
@@ -256,22 +256,22 @@ static void deadlines_come_in_order(void **state)
 {
     struct yard *y = *state;
     int64_t last_ns = 0;
-    struct parked *read = NULL;
+    struct parked_read *read = NULL;
     for (size_t i = 0; i < READS; i++)
-        (void)add(y, i, (struct parked_wants){0}, (int64_t)below(y, 10000) + 1);
-    while ((read = parking_any(y->lot)) != NULL) {
-        assert_int_equal(parking_next_deadline_ns(y->lot), read->deadline_ns);
-        assert_null(parking_overdue(y->lot, read->deadline_ns - 1));
-        assert_ptr_equal(parking_overdue(y->lot, read->deadline_ns), read);
+        (void)add(y, i, (struct wants){0}, (int64_t)below(y, 10000) + 1);
+    while ((read = parked_reads_any(y->parked_reads)) != NULL) {
+        assert_int_equal(parked_reads_next_deadline_ns(y->parked_reads), read->deadline_ns);
+        assert_null(parked_reads_overdue(y->parked_reads, read->deadline_ns - 1));
+        assert_ptr_equal(parked_reads_overdue(y->parked_reads, read->deadline_ns), read);
         assert_true(read->deadline_ns >= last_ns);
         last_ns = read->deadline_ns;
-        parking_remove(y->lot, read);
+        parked_reads_remove(y->parked_reads, read);
     }
 }
 
 /* ---- chains ---- */
 
-static void count_found(void *context, struct parked *read)
+static void count_found(void *context, struct parked_read *read)
 {
     (void)read;
     ++*(size_t *)context;
@@ -281,25 +281,25 @@ static void entities_are_found_however_many_are_parked(void **state)
 {
     const size_t reads_count = 20000; /* the chains are doubled several times */
     struct yard *y = *state;
-    struct parked *reads = calloc(reads_count, sizeof *reads);
+    struct parked_read *reads = calloc(reads_count, sizeof *reads);
     size_t found = 0;
     assert_non_null(reads);
     for (size_t i = 0; i < reads_count; i++) {
         /* All in one chain, until it has been doubled. */
-        reads[i].wants = (struct parked_wants){.entity = true, .entity_name = i / 2 * 1024};
-        ASSERT_OK(parking_add(y->lot, &reads[i], &err));
+        reads[i].wants = (struct wants){.entity = true, .entity_name = i / 2 * 1024};
+        ASSERT_OK(parked_reads_add(y->parked_reads, &reads[i], &err));
     }
     for (size_t i = 0; i < reads_count; i += 1001) {
         found = 0;
-        parking_each_entity(y->lot, reads[i].wants.entity_name, count_found, &found);
+        parked_reads_each_entity(y->parked_reads, reads[i].wants.entity_name, count_found, &found);
         assert_int_equal(found, 2);
     }
     found = 0;
-    parking_each_entity(y->lot, 1, count_found, &found);
+    parked_reads_each_entity(y->parked_reads, 1, count_found, &found);
     assert_int_equal(found, 0);
-    assert_int_equal(parking_count(y->lot), reads_count);
+    assert_int_equal(parked_reads_count(y->parked_reads), reads_count);
     for (size_t i = 0; i < reads_count; i++)
-        parking_remove(y->lot, &reads[i]);
+        parked_reads_remove(y->parked_reads, &reads[i]);
     free(reads);
 }
 
@@ -308,18 +308,18 @@ static void entities_are_found_however_many_are_parked(void **state)
 static void a_commit_wakes_once_word_is_left(void **state)
 {
     struct yard *y = *state;
-    struct parked_wants wants = {.position = true, .position_stream = 1, .position_sequence = 10};
-    struct parked *read = add(y, 0, wants, 1);
+    struct wants wants = {.position = true, .position_stream = 1, .position_sequence = 10};
+    struct parked_read *read = add(y, 0, wants, 1);
     progress_committed(y->progress, 1, 10);
     assert_false(woken(y));
-    parking_publish(y->lot);
+    parked_reads_publish(y->parked_reads);
     progress_committed(y->progress, 1, 9);
     progress_committed(y->progress, 0, 10);
     assert_false(woken(y));
     progress_committed(y->progress, 1, 10);
     assert_true(woken(y));
-    parking_remove(y->lot, read);
-    parking_publish(y->lot);
+    parked_reads_remove(y->parked_reads, read);
+    parked_reads_publish(y->parked_reads);
     progress_committed(y->progress, 1, 10);
     assert_false(woken(y));
 }
@@ -327,9 +327,9 @@ static void a_commit_wakes_once_word_is_left(void **state)
 static void a_proof_or_a_probe_wakes_who_wants_it(void **state)
 {
     struct yard *y = *state;
-    struct parked *proof = add(y, 0, (struct parked_wants){.proof = true, .proof_stream = 0, .proof_ns = 100}, 1);
-    struct parked *probe = add(y, 1, (struct parked_wants){.probe = true, .probe_stream = 2, .probe_ns = 100}, 1);
-    parking_publish(y->lot);
+    struct parked_read *proof = add(y, 0, (struct wants){.proof = true, .proof_stream = 0, .proof_ns = 100}, 1);
+    struct parked_read *probe = add(y, 1, (struct wants){.probe = true, .probe_stream = 2, .probe_ns = 100}, 1);
+    parked_reads_publish(y->parked_reads);
     progress_proved(y->progress, 0, 99, 100);
     progress_proved(y->progress, 2, 100, 99);
     assert_false(woken(y));
@@ -337,9 +337,9 @@ static void a_proof_or_a_probe_wakes_who_wants_it(void **state)
     assert_true(woken(y));
     progress_proved(y->progress, 2, 99, 100);
     assert_true(woken(y));
-    parking_remove(y->lot, proof);
-    parking_remove(y->lot, probe);
-    parking_publish(y->lot);
+    parked_reads_remove(y->parked_reads, proof);
+    parked_reads_remove(y->parked_reads, probe);
+    parked_reads_publish(y->parked_reads);
     progress_proved(y->progress, 0, 100, 100);
     progress_proved(y->progress, 2, 100, 100);
     assert_false(woken(y));
@@ -348,7 +348,7 @@ static void a_proof_or_a_probe_wakes_who_wants_it(void **state)
 static void an_entity_needs_no_publishing(void **state)
 {
     struct yard *y = *state;
-    struct parked *read = add(y, 0, (struct parked_wants){.entity = true, .entity_name = 7}, 1);
+    struct parked_read *read = add(y, 0, (struct wants){.entity = true, .entity_name = 7}, 1);
     assert_true(progress_entities_wanted(y->progress));
     progress_entity_changed(y->progress, 8);
     progress_committed(y->progress, 0, 1);
@@ -356,21 +356,21 @@ static void an_entity_needs_no_publishing(void **state)
     progress_entity_changed(y->progress, 7);
     progress_committed(y->progress, 0, 1);
     assert_true(woken(y));
-    parking_remove(y->lot, read);
+    parked_reads_remove(y->parked_reads, read);
 }
 
 static void probes_are_wanted_as_young_as_the_youngest_read(void **state)
 {
     struct yard *y = *state;
-    struct parked *older = add(y, 0, (struct parked_wants){.proof = true, .proof_stream = 1, .proof_ns = 100}, 1);
-    struct parked *younger = add(y, 1, (struct parked_wants){.probe = true, .probe_stream = 1, .probe_ns = 200}, 1);
-    parking_publish(y->lot);
+    struct parked_read *older = add(y, 0, (struct wants){.proof = true, .proof_stream = 1, .proof_ns = 100}, 1);
+    struct parked_read *younger = add(y, 1, (struct wants){.probe = true, .probe_stream = 1, .probe_ns = 200}, 1);
+    parked_reads_publish(y->parked_reads);
     assert_true(progress_probe_wanted(y->progress, 1, 199));
     assert_false(progress_probe_wanted(y->progress, 1, 200));
     assert_false(progress_probe_wanted(y->progress, 0, 0));
-    parking_remove(y->lot, younger);
-    parking_remove(y->lot, older);
-    parking_publish(y->lot);
+    parked_reads_remove(y->parked_reads, younger);
+    parked_reads_remove(y->parked_reads, older);
+    parked_reads_publish(y->parked_reads);
     assert_false(progress_probe_wanted(y->progress, 1, 0));
 }
 
@@ -381,27 +381,36 @@ static void each_read_is_checked_once_more_and_only_once(void **state)
     struct yard *y = *state;
     size_t count = 0;
     for (size_t i = 0; i < 5; i++)
-        (void)add(y, i, (struct parked_wants){0}, 1);
-    parking_remove(y->lot, &y->reads[4]); /* the first, one between, the last of the list */
-    parking_remove(y->lot, &y->reads[2]);
-    parking_remove(y->lot, &y->reads[0]);
-    for (struct parked *read = parking_take_unchecked(y->lot); read != NULL; read = read->next_unchecked) {
+        (void)add(y, i, (struct wants){0}, 1);
+    parked_reads_remove(y->parked_reads, &y->reads[4]); /* the first, one between, the last of the list */
+    parked_reads_remove(y->parked_reads, &y->reads[2]);
+    parked_reads_remove(y->parked_reads, &y->reads[0]);
+    for (struct parked_read *read = parked_reads_take_unchecked(y->parked_reads); read != NULL;
+         read = read->next_unchecked) {
         assert_true(read == &y->reads[1] || read == &y->reads[3]);
         count++;
     }
     assert_int_equal(count, 2);
-    assert_null(parking_take_unchecked(y->lot));
-    parking_remove(y->lot, &y->reads[1]);
-    parking_remove(y->lot, &y->reads[3]);
-    parking_remove(y->lot, &y->reads[3]); /* once more does nothing */
+    assert_null(parked_reads_take_unchecked(y->parked_reads));
+    parked_reads_remove(y->parked_reads, &y->reads[1]);
+    parked_reads_remove(y->parked_reads, &y->reads[3]);
+    parked_reads_remove(y->parked_reads, &y->reads[3]); /* once more does nothing */
 }
 
 static void wants_are_equal_only_in_all_that_matters(void **state)
 {
-    const struct parked_wants base = {.entity = true, .entity_name = 1, .position = true, .position_stream = 1,
-                                      .position_sequence = 1, .proof = true, .proof_stream = 1, .proof_ns = 1,
-                                      .probe = true, .probe_stream = 1, .probe_ns = 1};
-    struct parked_wants others[11];
+    const struct wants base = {.entity = true,
+                               .entity_name = 1,
+                               .position = true,
+                               .position_stream = 1,
+                               .position_sequence = 1,
+                               .proof = true,
+                               .proof_stream = 1,
+                               .proof_ns = 1,
+                               .probe = true,
+                               .probe_stream = 1,
+                               .probe_ns = 1};
+    struct wants others[11];
     (void)state;
     for (size_t i = 0; i < 11; i++)
         others[i] = base;
@@ -421,8 +430,8 @@ static void wants_are_equal_only_in_all_that_matters(void **state)
         assert_false(parked_wants_equal(&base, &others[i]));
         assert_false(parked_wants_equal(&others[i], &base));
     }
-    struct parked_wants none = {0};
-    struct parked_wants unset = {.entity_name = 5, .position_sequence = 5, .proof_ns = 5, .probe_ns = 5};
+    struct wants none = {0};
+    struct wants unset = {.entity_name = 5, .position_sequence = 5, .proof_ns = 5, .probe_ns = 5};
     assert_true(parked_wants_equal(&none, &unset)); /* what is not wanted does not matter */
 }
 

@@ -4,7 +4,7 @@
 #ifndef STATEGATE_TESTS_MODEL_SCENE_H
 #define STATEGATE_TESTS_MODEL_SCENE_H
 
-#include "model_history.h"
+#include "store_history.h"
 
 /* How the scene deals with what is failing. */
 struct scene_faults {
@@ -15,7 +15,7 @@ struct scene_faults {
     void (*resume)(void);
     /* How often it has failed so far. */
     uint64_t (*struck)(void);
-    /* May the model call the fault so? `opening`: by model_open and model_stream_attach. */
+    /* May the model call the fault so? `opening`: by store_open and store_stream_attach. */
     bool (*allows)(const struct sg_error *err, bool opening);
     /* May the database be taken for damaged when it is opened? */
     bool takes_for_damage;

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "core/base/time.h"
-#include "model_fixture.h"
+#include "store_fixture.h"
 
 static const struct epoch FIRST = {"k3fq1z"};
 static const struct epoch SECOND = {"z9y8x7"};
@@ -17,29 +17,29 @@ static const struct epoch THIRD = {"m5n6o7"};
 #define OLD_ROWS 20
 
 /* Rows 00..18 at version 5, one rejected event, a gap; the position is 20. */
-static void serve_first_build(struct model_fixture *f)
+static void serve_first_build(struct store_fixture *f)
 {
     struct event events[OLD_ROWS];
     enum event_result results[OLD_ROWS];
     char ids[OLD_ROWS][8];
-    assert_int_equal(model_stream_identify(f->writer, f->stream.id, 12345, &FIRST, NULL), SG_OK);
+    assert_int_equal(store_stream_identify(f->writer, f->stream.id, 12345, &FIRST, NULL), SG_OK);
     for (uint64_t i = 0; i < OLD_ROWS; i++) {
         (void)snprintf(ids[i], sizeof ids[i], "%02d", (int)i);
         events[i] = event_state(i + 1, ids[i], 5, "{\"old\":1}");
     }
     events[OLD_ROWS - 1] = event_rejected(OLD_ROWS, "00", 9, REASON_BAD_JSON);
     fixture_apply(f, events, OLD_ROWS, results, NULL);
-    assert_int_equal(model_stream_add_gap(f->writer, f->stream.id, 3, 4, NULL), SG_OK);
+    assert_int_equal(store_stream_add_gap(f->writer, f->stream.id, 3, 4, NULL), SG_OK);
     fixture_reload(f);
 }
 
-static void begin(struct model_fixture *f, int64_t created_ns, const struct epoch *epoch, uint64_t target)
+static void begin(struct store_fixture *f, int64_t created_ns, const struct epoch *epoch, uint64_t target)
 {
-    assert_int_equal(model_stream_begin_build(f->writer, f->stream.id, created_ns, epoch, target, NULL), SG_OK);
+    assert_int_equal(store_stream_begin_build(f->writer, f->stream.id, created_ns, epoch, target, NULL), SG_OK);
     fixture_reload(f);
 }
 
-static bool count_collection(void *context, const struct model_collection *collection)
+static bool count_collection(void *context, const struct store_collection *collection)
 {
     (void)collection;
     (*(size_t *)context)++;
@@ -47,11 +47,11 @@ static bool count_collection(void *context, const struct model_collection *colle
 }
 
 /* Everything a reader sees is that of the first build. */
-static void assert_first_build_served(struct model_fixture *f)
+static void assert_first_build_served(struct store_fixture *f)
 {
-    struct model_entity entity;
-    struct model_reader *r = fixture_begin(f);
-    const struct model_stream *stream = model_read_stream(r, "ORDERS");
+    struct entity entity;
+    struct store_reader *r = fixture_begin(f);
+    const struct stream *stream = store_read_stream(r, "ORDERS");
     assert_non_null(stream);
     assert_int_equal(stream->build, 1);
     assert_string_equal(stream->epoch.text, FIRST.text);
@@ -64,24 +64,24 @@ static void assert_first_build_served(struct model_fixture *f)
     assert_int_equal(fixture_entities(f), OLD_ROWS - 1);
     assert_int_equal(fixture_rejected(f), 1);
     size_t collections = 0;
-    assert_int_equal(model_read_collections(fixture_begin(f), count_collection, &collections, NULL), SG_OK);
+    assert_int_equal(store_read_collections(fixture_begin(f), count_collection, &collections, NULL), SG_OK);
     assert_int_equal(collections, 1);
 }
 
 /* The number of sweeps until nothing is left. */
-static size_t sweep_all(struct model_fixture *f, size_t rows)
+static size_t sweep_all(struct store_fixture *f, size_t rows)
 {
     size_t sweeps = 0;
     bool more = true;
     for (; more && sweeps < 1000; sweeps++)
-        assert_int_equal(model_sweep(f->writer, rows, &more, NULL), SG_OK);
+        assert_int_equal(store_sweep(f->writer, rows, &more, NULL), SG_OK);
     return sweeps;
 }
 
 static void growing_build_is_not_seen_before_its_target(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_entity entity;
+    struct store_fixture *f = *state;
+    struct entity entity;
     serve_first_build(f);
     begin(f, 999, &SECOND, 3);
     assert_true(f->build.growing);
@@ -114,29 +114,29 @@ static void growing_build_is_not_seen_before_its_target(void **state)
 
 static void reader_of_an_older_snapshot_sees_the_old_rows_whole_after_swap_and_sweep(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_entity entity;
-    struct model_collection collection;
+    struct store_fixture *f = *state;
+    struct entity entity;
+    struct store_collection collection;
     serve_first_build(f);
     begin(f, 999, &SECOND, 1);
-    struct model_reader *r = fixture_begin(f);
-    assert_int_equal(model_read_stream(r, "ORDERS")->build, 1);
+    struct store_reader *r = fixture_begin(f);
+    assert_int_equal(store_read_stream(r, "ORDERS")->build, 1);
     assert_int_equal(fixture_apply_one(f, event_state(1, "new", 1, "{}")), RESULT_APPLIED);
     assert_true(sweep_all(f, 5) > 1);
-    assert_int_equal(model_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("18"), &entity, NULL), SG_OK);
-    assert_int_equal(model_read_collection(r, SLICE_LITERAL("customers"), &collection, NULL), SG_OK);
+    assert_int_equal(store_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("18"), &entity, NULL), SG_OK);
+    assert_int_equal(store_read_collection(r, SLICE_LITERAL("customers"), &collection, NULL), SG_OK);
     assert_int_equal(collection.entities, OLD_ROWS - 1);
 }
 
 static void advance_to_the_target_swaps_although_nothing_matched(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_entity entity;
+    struct store_fixture *f = *state;
+    struct entity entity;
     serve_first_build(f);
     begin(f, 999, &SECOND, 50);
-    assert_int_equal(model_stream_advance(f->writer, f->stream.id, 49, NULL), SG_OK);
+    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 49, NULL), SG_OK);
     assert_first_build_served(f);
-    assert_int_equal(model_stream_advance(f->writer, f->stream.id, 50, NULL), SG_OK);
+    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 50, NULL), SG_OK);
     fixture_reload(f);
     assert_int_equal(f->stream.build, 2);
     assert_int_equal(f->stream.position, 50);
@@ -145,11 +145,11 @@ static void advance_to_the_target_swaps_although_nothing_matched(void **state)
 
 static void empty_stream_is_not_swapped_to_before_its_first_event_is_applied(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     serve_first_build(f);
     begin(f, 999, &SECOND, 0);
     assert_first_build_served(f);
-    assert_int_equal(model_stream_advance(f->writer, f->stream.id, 4, NULL), SG_OK); /* nothing that matches */
+    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 4, NULL), SG_OK); /* nothing that matches */
     assert_int_equal(fixture_apply_one(f, event_rejected(5, "x", 1, REASON_BAD_JSON)), RESULT_REJECTED);
     fixture_reopen(f);
     assert_first_build_served(f);
@@ -161,7 +161,7 @@ static void empty_stream_is_not_swapped_to_before_its_first_event_is_applied(voi
 
 static void empty_stream_is_swapped_to_at_once_where_the_settings_ask_for_it(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     serve_first_build(f);
     f->options.rebuild_empty_swap = true;
     fixture_reopen(f);
@@ -173,7 +173,7 @@ static void empty_stream_is_swapped_to_at_once_where_the_settings_ask_for_it(voi
 
 static void build_that_waits_for_its_first_event_is_swapped_to_when_the_settings_change(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     serve_first_build(f);
     begin(f, 999, &SECOND, 0);
     f->options.rebuild_empty_swap = true;
@@ -184,8 +184,8 @@ static void build_that_waits_for_its_first_event_is_swapped_to_when_the_settings
 
 static void first_build_is_served_while_it_grows(void **state)
 {
-    struct model_fixture *f = *state;
-    assert_int_equal(model_stream_identify(f->writer, f->stream.id, 12345, &FIRST, NULL), SG_OK);
+    struct store_fixture *f = *state;
+    assert_int_equal(store_stream_identify(f->writer, f->stream.id, 12345, &FIRST, NULL), SG_OK);
     begin(f, 999, &SECOND, 10); /* recreated before anything was applied */
     assert_false(f->build.growing);
     assert_int_equal(f->stream.build, 2);
@@ -200,11 +200,11 @@ static void first_build_is_served_while_it_grows(void **state)
 
 static void restart_continues_the_growing_build(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     serve_first_build(f);
     begin(f, 999, &SECOND, 3);
     assert_int_equal(fixture_apply_one(f, event_state(2, "new", 1, "{}")), RESULT_APPLIED);
-    assert_int_equal(model_stream_add_gap(f->writer, f->stream.id, 1, 1, NULL), SG_OK);
+    assert_int_equal(store_stream_add_gap(f->writer, f->stream.id, 1, 1, NULL), SG_OK);
     fixture_reopen(f);
     assert_first_build_served(f);
     assert_int_equal(f->build.position, 2);
@@ -219,8 +219,8 @@ static void restart_continues_the_growing_build(void **state)
 
 static void another_life_throws_the_growing_build_away_and_keeps_the_served_one(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_entity entity;
+    struct store_fixture *f = *state;
+    struct entity entity;
     serve_first_build(f);
     begin(f, 999, &SECOND, 10);
     assert_int_equal(fixture_apply_one(f, event_state(1, "second", 1, "{}")), RESULT_APPLIED);
@@ -240,14 +240,14 @@ static void another_life_throws_the_growing_build_away_and_keeps_the_served_one(
 
 static void other_settings_end_the_old_rows_and_the_growing_build_at_once(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_stream stream;
-    struct model_entity entity;
+    struct store_fixture *f = *state;
+    struct stream stream;
+    struct entity entity;
     bool reshaped = false;
     serve_first_build(f);
     begin(f, 999, &SECOND, 10);
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{\"secret\":1}")), RESULT_APPLIED);
-    assert_int_equal(model_stream_attach(f->writer, "ORDERS", "drops the secret", &stream, &reshaped, NULL), SG_OK);
+    assert_int_equal(store_stream_attach(f->writer, "ORDERS", "drops the secret", &stream, &reshaped, NULL), SG_OK);
     assert_true(reshaped);
     assert_int_equal(stream.build, 3);
     assert_string_equal(stream.epoch.text, SECOND.text); /* the life that the broker showed last */
@@ -260,19 +260,19 @@ static void other_settings_end_the_old_rows_and_the_growing_build_at_once(void *
 
 static void unknown_target_is_not_reached_until_it_is_known(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     serve_first_build(f);
-    begin(f, 999, &SECOND, MODEL_TARGET_UNKNOWN);
+    begin(f, 999, &SECOND, TARGET_UNKNOWN);
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
     assert_true(f->build.growing);
-    assert_int_equal(model_stream_set_target(f->writer, f->stream.id, 1, NULL), SG_OK);
+    assert_int_equal(store_stream_set_target(f->writer, f->stream.id, 1, NULL), SG_OK);
     fixture_reload(f);
     assert_int_equal(f->stream.build, 2);
 }
 
 static void served_build_and_growing_build_have_each_their_own_limits(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     enum event_result result = EVENT_RESULTS_COUNT;
     enum event_reason reason = REASON_NONE;
     char name[16];
@@ -299,8 +299,8 @@ static void served_build_and_growing_build_have_each_their_own_limits(void **sta
 
 static void sweep_removes_what_is_not_served_and_nothing_else(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_entity entity;
+    struct store_fixture *f = *state;
+    struct entity entity;
     bool more = false;
     serve_first_build(f);
     assert_int_equal(sweep_all(f, 10), 1);
@@ -310,7 +310,7 @@ static void sweep_removes_what_is_not_served_and_nothing_else(void **state)
     assert_first_build_served(f);
     assert_int_equal(fixture_apply_one(f, event_state(2, "00", 1, "{\"new\":1}")), RESULT_DUPLICATE);
     /* A crash (a reopen) between the sweeps. */
-    assert_int_equal(model_sweep(f->writer, 10, &more, NULL), SG_OK);
+    assert_int_equal(store_sweep(f->writer, 10, &more, NULL), SG_OK);
     assert_true(more);
     fixture_reopen(f);
     assert_int_equal(sweep_all(f, 10), 2); /* of 19 entities, one collection, one rejected event, 10 are gone */
@@ -321,8 +321,8 @@ static void sweep_removes_what_is_not_served_and_nothing_else(void **state)
 
 static void reader_that_knew_a_collection_follows_it_to_the_next_build(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_entity entity;
+    struct store_fixture *f = *state;
+    struct entity entity;
     serve_first_build(f);
     assert_int_equal(fixture_entity(f, "00", &entity), SG_OK);
     begin(f, 999, &SECOND, 1);
@@ -346,7 +346,7 @@ static void reader_that_knew_a_collection_follows_it_to_the_next_build(void **st
  * compared, since a machine with other work may hold up any one of them. */
 static void sweep_of_large_rows_is_bounded_in_time(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     static int64_t taken_ns[LARGE_ROWS * 2];
     char id[16];
     char *body = malloc(LARGE_BYTES + 1);
@@ -365,9 +365,9 @@ static void sweep_of_large_rows_is_bounded_in_time(void **state)
     begin(f, 999, &SECOND, 1);
     assert_int_equal(fixture_apply_one(f, event_state(1, "new", 1, "{}")), RESULT_APPLIED);
     while (more && sweeps < LARGE_ROWS * 2) {
-        int64_t began_ns = clock_boot_ns();
-        assert_int_equal(model_sweep(f->writer, 1000, &more, NULL), SG_OK);
-        taken_ns[sweeps++] = clock_boot_ns() - began_ns;
+        int64_t began_ns = time_boot_ns();
+        assert_int_equal(store_sweep(f->writer, 1000, &more, NULL), SG_OK);
+        taken_ns[sweeps++] = time_boot_ns() - began_ns;
     }
     assert_false(more);
     for (size_t i = 0; i < sweeps; i++)
@@ -377,26 +377,26 @@ static void sweep_of_large_rows_is_bounded_in_time(void **state)
     assert_int_equal(fixture_entities(f), 1);
 }
 
-#define MODEL_TEST(name) cmocka_unit_test_setup_teardown(name, model_fixture_setup, model_fixture_teardown)
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        MODEL_TEST(growing_build_is_not_seen_before_its_target),
-        MODEL_TEST(reader_of_an_older_snapshot_sees_the_old_rows_whole_after_swap_and_sweep),
-        MODEL_TEST(advance_to_the_target_swaps_although_nothing_matched),
-        MODEL_TEST(empty_stream_is_not_swapped_to_before_its_first_event_is_applied),
-        MODEL_TEST(empty_stream_is_swapped_to_at_once_where_the_settings_ask_for_it),
-        MODEL_TEST(build_that_waits_for_its_first_event_is_swapped_to_when_the_settings_change),
-        MODEL_TEST(first_build_is_served_while_it_grows),
-        MODEL_TEST(restart_continues_the_growing_build),
-        MODEL_TEST(another_life_throws_the_growing_build_away_and_keeps_the_served_one),
-        MODEL_TEST(other_settings_end_the_old_rows_and_the_growing_build_at_once),
-        MODEL_TEST(unknown_target_is_not_reached_until_it_is_known),
-        MODEL_TEST(served_build_and_growing_build_have_each_their_own_limits),
-        MODEL_TEST(sweep_removes_what_is_not_served_and_nothing_else),
-        MODEL_TEST(reader_that_knew_a_collection_follows_it_to_the_next_build),
-        MODEL_TEST(sweep_of_large_rows_is_bounded_in_time),
+        STORE_TEST(growing_build_is_not_seen_before_its_target),
+        STORE_TEST(reader_of_an_older_snapshot_sees_the_old_rows_whole_after_swap_and_sweep),
+        STORE_TEST(advance_to_the_target_swaps_although_nothing_matched),
+        STORE_TEST(empty_stream_is_not_swapped_to_before_its_first_event_is_applied),
+        STORE_TEST(empty_stream_is_swapped_to_at_once_where_the_settings_ask_for_it),
+        STORE_TEST(build_that_waits_for_its_first_event_is_swapped_to_when_the_settings_change),
+        STORE_TEST(first_build_is_served_while_it_grows),
+        STORE_TEST(restart_continues_the_growing_build),
+        STORE_TEST(another_life_throws_the_growing_build_away_and_keeps_the_served_one),
+        STORE_TEST(other_settings_end_the_old_rows_and_the_growing_build_at_once),
+        STORE_TEST(unknown_target_is_not_reached_until_it_is_known),
+        STORE_TEST(served_build_and_growing_build_have_each_their_own_limits),
+        STORE_TEST(sweep_removes_what_is_not_served_and_nothing_else),
+        STORE_TEST(reader_that_knew_a_collection_follows_it_to_the_next_build),
+        STORE_TEST(sweep_of_large_rows_is_bounded_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* The steps of a history: chosen by chance, and done to the read model. */
-#include "model_history.h"
+#include "store_history.h"
 
 #include <stdio.h>
 
@@ -24,7 +24,7 @@ static void choose_events(const struct history_build *b, uint64_t *chance, struc
 
 struct history_step history_choose(const struct history *h, uint64_t *chance)
 {
-    static const uint64_t targets[] = {0, MODEL_TARGET_UNKNOWN, 30, 60, 100, 150};
+    static const uint64_t targets[] = {0, TARGET_UNKNOWN, 30, 60, 100, 150};
     struct history_step step = {.stream = disk_chance(chance) % HISTORY_STREAMS};
     const struct history_build *b = written(&h->streams[step.stream]);
     uint64_t dice = disk_chance(chance) % 100;
@@ -92,7 +92,7 @@ static struct event event_make(const struct history *h, size_t stream, uint64_t 
     return e;
 }
 
-static enum sg_status do_apply(const struct history *h, struct model_writer *w, const struct history_step *step,
+static enum sg_status do_apply(const struct history *h, struct store_writer *w, const struct history_step *step,
                                int64_t id, struct sg_error *err)
 {
     static char states[HISTORY_BATCH_MAX][HISTORY_STATE_BYTES_MAX];
@@ -104,24 +104,24 @@ static enum sg_status do_apply(const struct history *h, struct model_writer *w, 
     uint64_t life = written(&h->streams[step->stream])->life;
     for (uint64_t sequence = step->first; sequence <= step->last; sequence++, count++)
         events[count] = event_make(h, step->stream, life, sequence, states[count]);
-    return model_apply(w, id, events, count, results, reasons, &position, err);
+    return store_apply(w, id, events, count, results, reasons, &position, err);
 }
 
-static enum sg_status do_attach(struct model_writer *w, const struct history_step *step, int64_t *id,
+static enum sg_status do_attach(struct store_writer *w, const struct history_step *step, int64_t *id,
                                 struct sg_error *err)
 {
-    struct model_stream stream;
+    struct stream stream;
     bool reshaped = false;
     char fingerprint[16];
     (void)snprintf(fingerprint, sizeof fingerprint, "shape-%d", step->fingerprint);
     enum sg_status status =
-        model_stream_attach(w, history_stream_name(step->stream), fingerprint, &stream, &reshaped, err);
+        store_stream_attach(w, history_stream_name(step->stream), fingerprint, &stream, &reshaped, err);
     if (status == SG_OK)
         *id = stream.id;
     return status;
 }
 
-static enum sg_status do_step(const struct history *h, struct model_writer *w, const struct history_step *step,
+static enum sg_status do_step(const struct history *h, struct store_writer *w, const struct history_step *step,
                               int64_t *id, struct sg_error *err)
 {
     uint64_t next_life = h->streams[step->stream].lives + 1;
@@ -131,24 +131,24 @@ static enum sg_status do_step(const struct history *h, struct model_writer *w, c
     case STEP_ATTACH:
         return do_attach(w, step, id, err);
     case STEP_IDENTIFY:
-        return model_stream_identify(w, *id, 1, &epoch, err);
+        return store_stream_identify(w, *id, 1, &epoch, err);
     case STEP_APPLY:
         return do_apply(h, w, step, *id, err);
     case STEP_BEGIN_BUILD:
-        return model_stream_begin_build(w, *id, (int64_t)next_life, &epoch, step->target, err);
+        return store_stream_begin_build(w, *id, (int64_t)next_life, &epoch, step->target, err);
     case STEP_SET_TARGET:
-        return model_stream_set_target(w, *id, step->target, err);
+        return store_stream_set_target(w, *id, step->target, err);
     case STEP_ADVANCE:
-        return model_stream_advance(w, *id, step->last, err);
+        return store_stream_advance(w, *id, step->last, err);
     case STEP_ADD_GAP:
-        return model_stream_add_gap(w, *id, step->first, step->last, err);
+        return store_stream_add_gap(w, *id, step->first, step->last, err);
     case STEP_SWEEP:
-        return model_sweep(w, SWEEP_ROWS, &more, err);
+        return store_sweep(w, SWEEP_ROWS, &more, err);
     }
     return SG_INVALID;
 }
 
-enum sg_status history_do(struct history *h, struct model_writer *w, const struct history_step *step,
+enum sg_status history_do(struct history *h, struct store_writer *w, const struct history_step *step,
                           int64_t ids[HISTORY_STREAMS], struct sg_error *err)
 {
     enum sg_status status = do_step(h, w, step, &ids[step->stream], err);
@@ -157,7 +157,7 @@ enum sg_status history_do(struct history *h, struct model_writer *w, const struc
     return status;
 }
 
-enum sg_status history_attach_all(struct history *h, struct model_writer *w, int64_t ids[HISTORY_STREAMS],
+enum sg_status history_attach_all(struct history *h, struct store_writer *w, int64_t ids[HISTORY_STREAMS],
                                   struct sg_error *err)
 {
     enum sg_status status = SG_OK;

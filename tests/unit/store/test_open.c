@@ -11,17 +11,17 @@
 
 #include <cmocka.h>
 
-#include "model_fixture.h"
+#include "store_fixture.h"
 
 static void rows_outlive_an_orderly_stop(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_entity entity;
-    struct model_sizes sizes;
+    struct store_fixture *f = *state;
+    struct entity entity;
+    struct store_sizes sizes;
     assert_true(f->report.created);
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
     fixture_close(f);
-    model_sizes(f->path, &sizes);
+    store_sizes(f->path, &sizes);
     assert_true(sizes.database_bytes > 0);
     assert_int_equal(sizes.wal_bytes, 0);
     fixture_open(f);
@@ -33,48 +33,48 @@ static void rows_outlive_an_orderly_stop(void **state)
 
 static void second_writer_is_refused_and_told_who_holds_it(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_writer *second = NULL;
+    struct store_fixture *f = *state;
+    struct store_writer *second = NULL;
     struct sg_error err = {0};
     char pid[32];
     (void)snprintf(pid, sizeof pid, "pid %ld", (long)getpid());
-    assert_int_equal(model_open(&f->options, &second, NULL, &err), SG_LOCKED);
+    assert_int_equal(store_open(&f->options, &second, NULL, &err), SG_LOCKED);
     assert_null(second);
     assert_non_null(strstr(err.message, pid));
     fixture_close(f);
-    assert_int_equal(model_open(&f->options, &f->writer, NULL, &err), SG_OK);
+    assert_int_equal(store_open(&f->options, &f->writer, NULL, &err), SG_OK);
 }
 
 static void relative_path_is_as_good(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     char before[512];
     assert_non_null(getcwd(before, sizeof before));
     assert_int_equal(chdir(f->directory), 0);
-    struct model_options options = f->options;
-    struct model_writer *writer = NULL;
+    struct store_options options = f->options;
+    struct store_writer *writer = NULL;
     options.path = "other.db";
-    assert_int_equal(model_open(&options, &writer, NULL, NULL), SG_OK);
+    assert_int_equal(store_open(&options, &writer, NULL, NULL), SG_OK);
     assert_int_equal(access("other.db.lock", F_OK), 0);
-    model_close(writer);
+    store_close(writer);
     assert_int_equal(chdir(before), 0);
 }
 
 static void folder_that_is_not_there_is_an_error_of_storage(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_options options = f->options;
-    struct model_writer *writer = NULL;
+    struct store_fixture *f = *state;
+    struct store_options options = f->options;
+    struct store_writer *writer = NULL;
     options.path = "/nonexistent/state.db";
-    assert_int_equal(model_open(&options, &writer, NULL, NULL), SG_STORAGE);
+    assert_int_equal(store_open(&options, &writer, NULL, NULL), SG_STORAGE);
     assert_null(writer);
 }
 
-static void expect_refusal(struct model_fixture *f, const char *words)
+static void expect_refusal(struct store_fixture *f, const char *words)
 {
     struct sg_error err = {0};
-    struct model_writer *writer = NULL;
-    assert_int_equal(model_open(&f->options, &writer, NULL, &err), SG_INVALID);
+    struct store_writer *writer = NULL;
+    assert_int_equal(store_open(&f->options, &writer, NULL, &err), SG_INVALID);
     assert_null(writer);
     if (strstr(err.message, words) == NULL)
         fail_msg("\"%s\" does not say \"%s\"", err.message, words);
@@ -83,15 +83,15 @@ static void expect_refusal(struct model_fixture *f, const char *words)
 
 static void newer_schema_is_refused_with_both_versions(void **state)
 {
-    struct model_fixture *f = *state;
-    static const unsigned char newer[4] = {0, 0, 0, MODEL_SCHEMA_VERSION + 1};
-    static const unsigned char ours[4] = {0, 0, 0, MODEL_SCHEMA_VERSION};
+    struct store_fixture *f = *state;
+    static const unsigned char newer[4] = {0, 0, 0, STORE_SCHEMA_VERSION + 1};
+    static const unsigned char ours[4] = {0, 0, 0, STORE_SCHEMA_VERSION};
     struct sg_error err = {0};
-    struct model_reader *reader = NULL;
+    struct store_reader *reader = NULL;
     fixture_close(f);
     fixture_file_write(f->path, 60, newer, sizeof newer);
     expect_refusal(f, "schema version 3, newer than version 2");
-    assert_int_equal(model_reader_open(f->path, NULL, &reader, &err), SG_INVALID);
+    assert_int_equal(store_reader_open(f->path, NULL, &reader, &err), SG_INVALID);
     assert_null(reader);
     fixture_file_write(f->path, 60, ours, sizeof ours);
     fixture_open(f);
@@ -99,7 +99,7 @@ static void newer_schema_is_refused_with_both_versions(void **state)
 
 static void foreign_database_is_refused_and_untouched(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     static const unsigned char nobody[4] = {0, 0, 0, 0};
     struct stat before;
     struct stat after;
@@ -114,7 +114,7 @@ static void foreign_database_is_refused_and_untouched(void **state)
     assert_int_equal(fixture_files_like(f, "-wal") + fixture_files_like(f, "-journal"), 0);
 }
 
-static void fill(struct model_fixture *f, uint64_t first, size_t count, int64_t version, size_t state_bytes)
+static void fill(struct store_fixture *f, uint64_t first, size_t count, int64_t version, size_t state_bytes)
 {
     static char states[8192];
     static char ids[1024][24];
@@ -131,7 +131,7 @@ static void fill(struct model_fixture *f, uint64_t first, size_t count, int64_t 
 }
 
 /* The fixture's database was damaged while it was closed: it must go aside, and an empty one must work. */
-static void expect_moved_aside(struct model_fixture *f)
+static void expect_moved_aside(struct store_fixture *f)
 {
     fixture_open(f);
     assert_true(f->report.created);
@@ -144,7 +144,7 @@ static void expect_moved_aside(struct model_fixture *f)
 
 static void garbage_is_moved_aside(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     fixture_close(f);
     assert_int_equal(truncate(f->path, 0), 0);
     fixture_file_write(f->path, 0, "this is no database at all", 26);
@@ -154,7 +154,7 @@ static void garbage_is_moved_aside(void **state)
 
 static void overwritten_header_is_moved_aside(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     static const unsigned char zeros[100] = {0};
     fill(f, 1, 500, 1, 200);
     fixture_close(f);
@@ -164,12 +164,12 @@ static void overwritten_header_is_moved_aside(void **state)
 
 static void truncated_database_is_moved_aside_each_under_its_own_name(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_sizes sizes;
+    struct store_fixture *f = *state;
+    struct store_sizes sizes;
     for (size_t round = 1; round <= 2; round++) {
         fill(f, 100, 1000, 2, 200);
         fixture_close(f);
-        model_sizes(f->path, &sizes);
+        store_sizes(f->path, &sizes);
         assert_int_equal(truncate(f->path, sizes.database_bytes / 2), 0);
         expect_moved_aside(f);
         assert_int_equal(fixture_files_like(f, ".corrupt-"), round);
@@ -178,29 +178,29 @@ static void truncated_database_is_moved_aside_each_under_its_own_name(void **sta
 
 static void overwritten_page_is_found(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     static unsigned char noise[4096];
-    struct model_sizes sizes;
+    struct store_sizes sizes;
     memset(noise, 0xa5, sizeof noise);
     fill(f, 1, 1000, 1, 200);
     fixture_close(f);
-    model_sizes(f->path, &sizes);
+    store_sizes(f->path, &sizes);
     fixture_file_write(f->path, sizes.database_bytes / 4096 / 2 * 4096, noise, sizeof noise);
     expect_moved_aside(f);
 }
 
 static void damage_met_while_running_is_looked_into_at_the_next_start(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     static unsigned char noise[4096];
-    struct model_sizes sizes;
-    struct model_entity entity;
+    struct store_sizes sizes;
+    struct entity entity;
     char id[24];
     bool damaged = false;
     memset(noise, 0xa5, sizeof noise);
     fill(f, 1, 1000, 1, 200);
     fixture_reopen(f); /* writes the WAL back */
-    model_sizes(f->path, &sizes);
+    store_sizes(f->path, &sizes);
     for (int64_t page = 8; page < sizes.database_bytes / 4096; page++)
         fixture_file_write(f->path, page * 4096, noise, sizeof noise);
     for (size_t i = 0; i < 1000 && !damaged; i++) {
@@ -215,7 +215,7 @@ static void damage_met_while_running_is_looked_into_at_the_next_start(void **sta
 
 static void suspicion_without_damage_is_dropped(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     char name[160];
     (void)snprintf(name, sizeof name, "%s.suspect", f->path);
     fixture_file_write(name, 0, "", 0);
@@ -229,7 +229,7 @@ static void suspicion_without_damage_is_dropped(void **state)
 #define GROW_MAX 1000
 
 /* Apply `count` rows of 1 kB from `*sequence` on; the status of it. */
-static enum sg_status grow_by(struct model_fixture *f, size_t count, uint64_t *sequence, struct sg_error *err)
+static enum sg_status grow_by(struct store_fixture *f, size_t count, uint64_t *sequence, struct sg_error *err)
 {
     static char state[1025];
     static char ids[GROW_MAX][24];
@@ -242,13 +242,13 @@ static enum sg_status grow_by(struct model_fixture *f, size_t count, uint64_t *s
         (void)snprintf(ids[i], sizeof ids[i], "row-%llu", (unsigned long long)(*sequence + i));
         events[i] = event_state(*sequence + i, ids[i], 1, state);
     }
-    enum sg_status status = model_apply(f->writer, f->stream.id, events, count, results, reasons, &position, err);
+    enum sg_status status = store_apply(f->writer, f->stream.id, events, count, results, reasons, &position, err);
     if (status == SG_OK)
         *sequence += count;
     return status;
 }
 
-static enum sg_status grow(struct model_fixture *f, uint64_t *sequence, struct sg_error *err)
+static enum sg_status grow(struct store_fixture *f, uint64_t *sequence, struct sg_error *err)
 {
     return grow_by(f, 100, sequence, err);
 }
@@ -256,13 +256,13 @@ static enum sg_status grow(struct model_fixture *f, uint64_t *sequence, struct s
 #define WAL_BYTES(pages) ((pages) * (4096 + 24))
 
 /* The largest that the WAL's file was while `rows` came in batches of `count`. */
-static int64_t largest_wal(struct model_fixture *f, uint64_t rows, size_t count, uint64_t *sequence)
+static int64_t largest_wal(struct store_fixture *f, uint64_t rows, size_t count, uint64_t *sequence)
 {
     int64_t largest = 0;
     for (uint64_t end = *sequence + rows; *sequence < end;) {
-        struct model_sizes sizes;
+        struct store_sizes sizes;
         assert_int_equal(grow_by(f, count, sequence, NULL), SG_OK);
-        model_sizes(f->path, &sizes);
+        store_sizes(f->path, &sizes);
         if (sizes.wal_bytes > largest)
             largest = sizes.wal_bytes;
     }
@@ -271,33 +271,33 @@ static int64_t largest_wal(struct model_fixture *f, uint64_t rows, size_t count,
 
 static void wal_is_short_at_rest_and_longer_while_much_is_applied(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_sizes before;
-    struct model_sizes after;
+    struct store_fixture *f = *state;
+    struct store_sizes before;
+    struct store_sizes after;
     uint64_t sequence = 1;
-    assert_in_range(largest_wal(f, 30000, 100, &sequence), WAL_BYTES(MODEL_CHECKPOINT_PAGES_FEW * 9 / 10),
-                    WAL_BYTES(MODEL_CHECKPOINT_PAGES_FEW * 11 / 10));
-    assert_in_range(largest_wal(f, 60000, 1000, &sequence), WAL_BYTES(MODEL_CHECKPOINT_PAGES * 9 / 10),
-                    WAL_BYTES(MODEL_CHECKPOINT_PAGES * 11 / 10));
+    assert_in_range(largest_wal(f, 30000, 100, &sequence), WAL_BYTES(STORE_CHECKPOINT_PAGES_FEW * 9 / 10),
+                    WAL_BYTES(STORE_CHECKPOINT_PAGES_FEW * 11 / 10));
+    assert_in_range(largest_wal(f, 60000, 1000, &sequence), WAL_BYTES(STORE_CHECKPOINT_PAGES * 9 / 10),
+                    WAL_BYTES(STORE_CHECKPOINT_PAGES * 11 / 10));
     /* What it holds when the load ends is written back without another commit. */
     for (int batches = 0; batches < 15; batches++) {
-        model_sizes(f->path, &before);
+        store_sizes(f->path, &before);
         assert_int_equal(grow_by(f, GROW_MAX, &sequence, NULL), SG_OK);
-        model_sizes(f->path, &after);
+        store_sizes(f->path, &after);
         if (after.database_bytes > before.database_bytes)
             batches = 0;
     }
-    model_rest(f->writer);
-    model_sizes(f->path, &after);
-    assert_true(after.database_bytes > before.database_bytes + WAL_BYTES(MODEL_CHECKPOINT_PAGES_FEW) / 2);
+    store_trim(f->writer);
+    store_sizes(f->path, &after);
+    assert_true(after.database_bytes > before.database_bytes + WAL_BYTES(STORE_CHECKPOINT_PAGES_FEW) / 2);
 }
 
 static void full_database_refuses_changes_nothing_and_goes_on_when_there_is_room(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     struct sg_error err = {0};
-    struct model_sizes sizes;
-    struct model_entity entity;
+    struct store_sizes sizes;
+    struct entity entity;
     uint64_t sequence = 1;
     bool more = true;
     enum sg_status status = SG_OK;
@@ -308,7 +308,7 @@ static void full_database_refuses_changes_nothing_and_goes_on_when_there_is_room
     assert_int_equal(status, SG_FULL);
     assert_non_null(strstr(err.message, "limit of 2097152 bytes"));
     assert_true(sequence > 1000);
-    model_sizes(f->path, &sizes);
+    store_sizes(f->path, &sizes);
     assert_true(sizes.database_bytes <= f->options.bytes_max);
     fixture_reload(f);
     assert_int_equal(f->stream.position, sequence - 1);
@@ -325,15 +325,15 @@ static void full_database_refuses_changes_nothing_and_goes_on_when_there_is_room
     /* Room by rows that went: on the same connection. (A rebuild that serves the old rows on needs room for both.) */
     f->options.rebuild_empty_swap = true;
     fixture_reopen(f);
-    assert_int_equal(model_stream_begin_build(f->writer, f->stream.id, 1, &(struct epoch){"abcdef"}, 0, NULL), SG_OK);
+    assert_int_equal(store_stream_begin_build(f->writer, f->stream.id, 1, &(struct epoch){"abcdef"}, 0, NULL), SG_OK);
     while (more)
-        assert_int_equal(model_sweep(f->writer, 1000, &more, NULL), SG_OK);
+        assert_int_equal(store_sweep(f->writer, 1000, &more, NULL), SG_OK);
     assert_int_equal(grow(f, &sequence, &err), SG_OK);
 }
 
 static void limit_below_the_present_size_refuses_growth_only(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     struct sg_error err = {0};
     uint64_t sequence = 1;
     while (sequence < 1000)
@@ -345,7 +345,7 @@ static void limit_below_the_present_size_refuses_growth_only(void **state)
 }
 
 /* A file that must not grow beyond RLIMIT_FSIZE stands in for a full disk; in a process of its own. */
-static int full_disk_child(struct model_fixture *f)
+static int full_disk_child(struct store_fixture *f)
 {
     struct sg_error err = {0};
     uint64_t sequence = 1;
@@ -359,7 +359,7 @@ static int full_disk_child(struct model_fixture *f)
 
 static void full_disk_is_told_from_other_errors(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     fixture_close(f);
     pid_t child = fork();
     assert_true(child >= 0);
@@ -367,8 +367,8 @@ static void full_disk_is_told_from_other_errors(void **state)
         struct rlimit limit = {1 << 20, 1 << 20};
         (void)signal(SIGXFSZ, SIG_IGN);
         bool reshaped = false;
-        if (model_open(&f->options, &f->writer, NULL, NULL) != SG_OK ||
-            model_stream_attach(f->writer, "ORDERS", "shape", &f->stream, &reshaped, NULL) != SG_OK ||
+        if (store_open(&f->options, &f->writer, NULL, NULL) != SG_OK ||
+            store_stream_attach(f->writer, "ORDERS", "shape", &f->stream, &reshaped, NULL) != SG_OK ||
             setrlimit(RLIMIT_FSIZE, &limit) != 0)
             _exit(2);
         _exit(full_disk_child(f));
@@ -386,22 +386,22 @@ static void full_disk_is_told_from_other_errors(void **state)
 
 static void wal_is_written_back_and_begun_again(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_sizes sizes;
+    struct store_fixture *f = *state;
+    struct store_sizes sizes;
     f->options.bytes_max = 8 << 20; /* the threshold is a quarter: 512 pages */
     fixture_reopen(f);
     for (int64_t version = 1; version <= 100; version++)
         fill(f, (uint64_t)version * 1000, 200, version, 1000);
-    model_sizes(f->path, &sizes);
+    store_sizes(f->path, &sizes);
     assert_true(sizes.database_bytes > 200 * 1000);
     assert_true(sizes.wal_bytes < 4 << 20);
 }
 
 static void reader_that_holds_the_wal_stops_the_writer_only_at_a_bound(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     struct sg_error err = {0};
-    struct model_sizes sizes;
+    struct store_sizes sizes;
     char id[] = "a";
     static char state_text[4097];
     enum sg_status status = SG_OK;
@@ -416,39 +416,39 @@ static void reader_that_holds_the_wal_stops_the_writer_only_at_a_bound(void **st
         enum event_result result;
         enum event_reason reason;
         uint64_t position = 0;
-        status = model_apply(f->writer, f->stream.id, &event, 1, &result, &reason, &position, &err);
+        status = store_apply(f->writer, f->stream.id, &event, 1, &result, &reason, &position, &err);
     }
     assert_int_equal(status, SG_FULL);
     assert_non_null(strstr(err.message, "readers"));
-    model_sizes(f->path, &sizes);
+    store_sizes(f->path, &sizes);
     assert_true(sizes.wal_bytes < 4 << 20);
-    model_read_end(f->reader);
+    store_read_end(f->reader);
     assert_int_equal(fixture_apply_one(f, event_state(sequence, id, 100000, "{}")), RESULT_APPLIED);
 }
 
-#define MODEL_TEST(name) cmocka_unit_test_setup_teardown(name, model_fixture_setup, model_fixture_teardown)
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        MODEL_TEST(rows_outlive_an_orderly_stop),
-        MODEL_TEST(second_writer_is_refused_and_told_who_holds_it),
-        MODEL_TEST(relative_path_is_as_good),
-        MODEL_TEST(folder_that_is_not_there_is_an_error_of_storage),
-        MODEL_TEST(newer_schema_is_refused_with_both_versions),
-        MODEL_TEST(foreign_database_is_refused_and_untouched),
-        MODEL_TEST(garbage_is_moved_aside),
-        MODEL_TEST(overwritten_header_is_moved_aside),
-        MODEL_TEST(truncated_database_is_moved_aside_each_under_its_own_name),
-        MODEL_TEST(overwritten_page_is_found),
-        MODEL_TEST(damage_met_while_running_is_looked_into_at_the_next_start),
-        MODEL_TEST(suspicion_without_damage_is_dropped),
-        MODEL_TEST(wal_is_short_at_rest_and_longer_while_much_is_applied),
-        MODEL_TEST(full_database_refuses_changes_nothing_and_goes_on_when_there_is_room),
-        MODEL_TEST(limit_below_the_present_size_refuses_growth_only),
-        MODEL_TEST(full_disk_is_told_from_other_errors),
-        MODEL_TEST(wal_is_written_back_and_begun_again),
-        MODEL_TEST(reader_that_holds_the_wal_stops_the_writer_only_at_a_bound),
+        STORE_TEST(rows_outlive_an_orderly_stop),
+        STORE_TEST(second_writer_is_refused_and_told_who_holds_it),
+        STORE_TEST(relative_path_is_as_good),
+        STORE_TEST(folder_that_is_not_there_is_an_error_of_storage),
+        STORE_TEST(newer_schema_is_refused_with_both_versions),
+        STORE_TEST(foreign_database_is_refused_and_untouched),
+        STORE_TEST(garbage_is_moved_aside),
+        STORE_TEST(overwritten_header_is_moved_aside),
+        STORE_TEST(truncated_database_is_moved_aside_each_under_its_own_name),
+        STORE_TEST(overwritten_page_is_found),
+        STORE_TEST(damage_met_while_running_is_looked_into_at_the_next_start),
+        STORE_TEST(suspicion_without_damage_is_dropped),
+        STORE_TEST(wal_is_short_at_rest_and_longer_while_much_is_applied),
+        STORE_TEST(full_database_refuses_changes_nothing_and_goes_on_when_there_is_room),
+        STORE_TEST(limit_below_the_present_size_refuses_growth_only),
+        STORE_TEST(full_disk_is_told_from_other_errors),
+        STORE_TEST(wal_is_written_back_and_begun_again),
+        STORE_TEST(reader_that_holds_the_wal_stops_the_writer_only_at_a_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

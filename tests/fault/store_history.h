@@ -110,7 +110,7 @@ struct history {
 };
 
 /* Nothing is stored yet. The limits are those that the model is opened with. */
-void history_init(struct history *h, uint64_t seed, const struct model_options *options);
+void history_init(struct history *h, uint64_t seed, const struct store_options *options);
 void history_free(struct history *h);
 /* Both are to be freed. */
 void history_copy(const struct history *from, struct history *to);
@@ -145,14 +145,14 @@ struct history_step history_identify(size_t stream);
 
 /* Do a step: on SG_OK the fold has taken it too, on failure it has not. `ids` are the streams' ids, which STEP_ATTACH
  * fills. */
-SG_MUST_CHECK enum sg_status history_do(struct history *h, struct model_writer *w, const struct history_step *step,
+SG_MUST_CHECK enum sg_status history_do(struct history *h, struct store_writer *w, const struct history_step *step,
                                         int64_t ids[HISTORY_STREAMS], struct sg_error *err);
 /* Only the fold. */
 void history_fold(struct history *h, const struct history_step *step);
 
 /* Attach all streams, and identify those that are new. */
-SG_MUST_CHECK enum sg_status history_attach_all(struct history *h, struct model_writer *w,
-                                                int64_t ids[HISTORY_STREAMS], struct sg_error *err);
+SG_MUST_CHECK enum sg_status history_attach_all(struct history *h, struct store_writer *w, int64_t ids[HISTORY_STREAMS],
+                                                struct sg_error *err);
 
 /* ---- events ---- */
 
@@ -181,8 +181,8 @@ struct slice history_id(size_t id);
 
 /* Compare what a reader sees of one snapshot with the fold: streams, collections and all entities. Returns SG_OK,
  * SG_INVALID with what differs, or the status of a read that failed. */
-SG_MUST_CHECK enum sg_status history_compare(const struct history *h, struct model_reader *r, struct sg_error *err);
+SG_MUST_CHECK enum sg_status history_compare(const struct history *h, struct store_reader *r, struct sg_error *err);
 /* The same of the present moment: first what is cached, then a transaction of its own. */
-SG_MUST_CHECK enum sg_status history_read(const struct history *h, struct model_reader *r, struct sg_error *err);
+SG_MUST_CHECK enum sg_status history_read(const struct history *h, struct store_reader *r, struct sg_error *err);
 
 #endif

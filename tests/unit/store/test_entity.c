@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "model_fixture.h"
+#include "store_fixture.h"
 
 #define IDS_MAX 16
 
@@ -15,7 +15,7 @@ struct page {
     char ids[IDS_MAX][32];
 };
 
-static bool see_entity(void *context, const struct model_entity *entity)
+static bool see_entity(void *context, const struct entity *entity)
 {
     struct page *page = context;
     assert_true(page->count < IDS_MAX);
@@ -24,17 +24,17 @@ static bool see_entity(void *context, const struct model_entity *entity)
     return page->count < page->take;
 }
 
-static struct page read_page(struct model_fixture *f, const char *after, size_t take)
+static struct page read_page(struct store_fixture *f, const char *after, size_t take)
 {
     struct page page = {.take = take};
-    assert_int_equal(model_read_page(fixture_begin(f), SLICE_LITERAL("customers"), slice_of(after), see_entity, &page,
-                                     NULL), SG_OK);
+    assert_int_equal(
+        store_read_page(fixture_begin(f), SLICE_LITERAL("customers"), slice_of(after), see_entity, &page, NULL), SG_OK);
     return page;
 }
 
 static void page_is_in_byte_order_after_an_id(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     static const char *const ids[] = {"b", "\xc3\xa9", "a", "B", "a%b", "gone", "a b", "10", "9", "aa"};
     static const char *const sorted[] = {"10", "9", "B", "a", "a b", "a%b", "aa", "b", "\xc3\xa9"};
     for (uint64_t i = 0; i < 10; i++)
@@ -57,51 +57,52 @@ static void page_is_in_byte_order_after_an_id(void **state)
 
 static void unknown_collection_is_not_found(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     struct page page = {.take = 1};
-    struct model_entity entity;
+    struct entity entity;
     assert_int_equal(fixture_entity(f, "a", &entity), SG_NOT_FOUND);
-    assert_int_equal(model_read_page(fixture_begin(f), SLICE_LITERAL("customers"), (struct slice){NULL, 0}, see_entity,
-                                     &page, NULL), SG_NOT_FOUND);
+    assert_int_equal(
+        store_read_page(fixture_begin(f), SLICE_LITERAL("customers"), (struct slice){NULL, 0}, see_entity, &page, NULL),
+        SG_NOT_FOUND);
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
     assert_int_equal(fixture_entity(f, "a", &entity), SG_OK); /* it was not remembered as absent */
 }
 
 static void reader_sees_nothing_of_later_commits(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_entity entity;
-    struct model_collection collection;
+    struct store_fixture *f = *state;
+    struct entity entity;
+    struct store_collection collection;
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
-    struct model_reader *r = fixture_begin(f);
+    struct store_reader *r = fixture_begin(f);
     assert_int_equal(fixture_apply_one(f, event_state(2, "a", 2, "{}")), RESULT_APPLIED);
     assert_int_equal(fixture_apply_one(f, event_state(3, "b", 1, "{}")), RESULT_APPLIED);
-    assert_int_equal(model_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("a"), &entity, NULL), SG_OK);
+    assert_int_equal(store_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("a"), &entity, NULL), SG_OK);
     assert_int_equal(entity.version, 1);
-    assert_int_equal(model_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("b"), &entity, NULL), SG_NOT_FOUND);
-    assert_int_equal(model_read_stream(r, "ORDERS")->position, 1);
-    assert_int_equal(model_read_collection(r, SLICE_LITERAL("customers"), &collection, NULL), SG_OK);
+    assert_int_equal(store_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("b"), &entity, NULL), SG_NOT_FOUND);
+    assert_int_equal(store_read_stream(r, "ORDERS")->position, 1);
+    assert_int_equal(store_read_collection(r, SLICE_LITERAL("customers"), &collection, NULL), SG_OK);
     assert_int_equal(collection.position, 1);
     assert_int_equal(collection.entities, 1);
-    uint64_t snapshot = model_read_snapshot(r);
-    assert_int_equal(model_read_begin(r, NULL), SG_OK); /* another one: something was committed */
-    assert_int_not_equal(model_read_snapshot(r), snapshot);
-    assert_int_equal(model_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("a"), &entity, NULL), SG_OK);
+    uint64_t snapshot = store_read_snapshot(r);
+    assert_int_equal(store_read_begin(r, NULL), SG_OK); /* another one: something was committed */
+    assert_int_not_equal(store_read_snapshot(r), snapshot);
+    assert_int_equal(store_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("a"), &entity, NULL), SG_OK);
     assert_int_equal(entity.version, 2);
     assert_int_equal(entity.sequence, 2);
-    snapshot = model_read_snapshot(r);
-    assert_int_equal(model_read_begin(r, NULL), SG_OK); /* the same: nothing was */
-    assert_int_equal(model_read_snapshot(r), snapshot);
-    assert_int_equal(model_read_stream(r, "ORDERS")->position, 3);
-    assert_null(model_read_stream(r, "NONE"));
-    assert_int_equal(model_read_collection(r, SLICE_LITERAL("customers"), &collection, NULL), SG_OK);
+    snapshot = store_read_snapshot(r);
+    assert_int_equal(store_read_begin(r, NULL), SG_OK); /* the same: nothing was */
+    assert_int_equal(store_read_snapshot(r), snapshot);
+    assert_int_equal(store_read_stream(r, "ORDERS")->position, 3);
+    assert_null(store_read_stream(r, "NONE"));
+    assert_int_equal(store_read_collection(r, SLICE_LITERAL("customers"), &collection, NULL), SG_OK);
     assert_int_equal(collection.position, 3);
 }
 
 static void every_column_is_stored_and_absent_ones_are_empty(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_entity entity;
+    struct store_fixture *f = *state;
+    struct entity entity;
     struct event event = event_state(1, "a", 1, "[1e400,0.10]");
     event.occurred_at = SLICE_LITERAL("2026-01-31T12:00:00Z");
     assert_int_equal(fixture_apply_one(f, event), RESULT_APPLIED);
@@ -119,7 +120,7 @@ struct names {
     char names[4][16];
 };
 
-static bool see_collection(void *context, const struct model_collection *collection)
+static bool see_collection(void *context, const struct store_collection *collection)
 {
     struct names *names = context;
     assert_string_equal(collection->stream, "ORDERS");
@@ -130,7 +131,7 @@ static bool see_collection(void *context, const struct model_collection *collect
 
 static void collections_are_listed_by_name(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     static const char *const collections[] = {"zebras", "ants", "Bees"};
     struct names names = {0};
     for (uint64_t i = 0; i < 3; i++) {
@@ -138,25 +139,26 @@ static void collections_are_listed_by_name(void **state)
         event.collection = slice_of(collections[i]);
         assert_int_equal(fixture_apply_one(f, event), RESULT_APPLIED);
     }
-    assert_int_equal(model_read_collections(fixture_begin(f), see_collection, &names, NULL), SG_OK);
+    assert_int_equal(store_read_collections(fixture_begin(f), see_collection, &names, NULL), SG_OK);
     assert_int_equal(names.count, 3);
     assert_string_equal(names.names[0], "Bees");
     assert_string_equal(names.names[1], "ants");
     assert_string_equal(names.names[2], "zebras");
 }
 
-static struct model_entity_rejections rejections(struct model_fixture *f, const char *id, int64_t version,
+static struct store_entity_rejections rejections(struct store_fixture *f, const char *id, int64_t version,
                                                  uint64_t sequence)
 {
-    struct model_entity_rejections out;
-    assert_int_equal(model_read_entity_rejections(fixture_begin(f), SLICE_LITERAL("customers"), slice_of(id), version,
-                                                  sequence, &out, NULL), SG_OK);
+    struct store_entity_rejections out;
+    assert_int_equal(store_read_entity_rejections(fixture_begin(f), SLICE_LITERAL("customers"), slice_of(id), version,
+                                                  sequence, &out, NULL),
+                     SG_OK);
     return out;
 }
 
 static void rejections_of_an_entity_are_those_above_what_is_shown(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     assert_false(rejections(f, "a", 0, 0).any);
     assert_int_equal(fixture_apply_one(f, event_rejected(1, "a", 7, REASON_BAD_TYPE)), RESULT_REJECTED);
     assert_int_equal(fixture_apply_one(f, event_rejected(2, "a", 9, REASON_BAD_TYPE)), RESULT_REJECTED);
@@ -174,7 +176,7 @@ static void rejections_of_an_entity_are_those_above_what_is_shown(void **state)
 
 static void conflicts_are_no_rejections_of_the_entity(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 2, "{}")), RESULT_APPLIED);
     assert_int_equal(fixture_apply_one(f, event_state(2, "a", 2, "{\"n\":1}")), RESULT_CONFLICT);
     assert_int_equal(fixture_rejected(f), 1);
@@ -183,7 +185,7 @@ static void conflicts_are_no_rejections_of_the_entity(void **state)
 
 static void id_that_was_cut_equals_no_valid_one(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     char id[EVENT_ID_BYTES_MAX + 101];
     memset(id, 'x', sizeof id - 1);
     id[sizeof id - 1] = '\0';
@@ -198,7 +200,7 @@ struct numbers {
     int64_t numbers[8];
 };
 
-static bool see_rejected(void *context, const struct model_rejected *rejected)
+static bool see_rejected(void *context, const struct store_rejected *rejected)
 {
     struct numbers *numbers = context;
     numbers->numbers[numbers->count++] = rejected->number;
@@ -207,7 +209,7 @@ static bool see_rejected(void *context, const struct model_rejected *rejected)
 
 static void rejected_events_are_paged_newest_first_and_filtered(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     struct numbers numbers = {.take = 2};
     for (uint64_t i = 1; i <= 4; i++) {
         struct event event = event_rejected(i, "a", 1, REASON_BAD_JSON);
@@ -215,38 +217,38 @@ static void rejected_events_are_paged_newest_first_and_filtered(void **state)
             event.collection = SLICE_LITERAL("others");
         assert_int_equal(fixture_apply_one(f, event), RESULT_REJECTED);
     }
-    struct model_reader *r = fixture_begin(f);
+    struct store_reader *r = fixture_begin(f);
     struct slice all = {NULL, 0};
-    assert_int_equal(model_read_rejected(r, NULL, all, 0, see_rejected, &numbers, NULL), SG_OK);
+    assert_int_equal(store_read_rejected(r, NULL, all, 0, see_rejected, &numbers, NULL), SG_OK);
     assert_int_equal(numbers.count, 2);
     assert_true(numbers.numbers[0] > numbers.numbers[1]);
     int64_t before = numbers.numbers[1];
     numbers = (struct numbers){.take = 8};
-    assert_int_equal(model_read_rejected(r, "ORDERS", all, before, see_rejected, &numbers, NULL), SG_OK);
+    assert_int_equal(store_read_rejected(r, "ORDERS", all, before, see_rejected, &numbers, NULL), SG_OK);
     assert_int_equal(numbers.count, 2);
     assert_true(numbers.numbers[0] < before);
     numbers = (struct numbers){.take = 8};
-    assert_int_equal(model_read_rejected(r, NULL, SLICE_LITERAL("others"), 0, see_rejected, &numbers, NULL), SG_OK);
+    assert_int_equal(store_read_rejected(r, NULL, SLICE_LITERAL("others"), 0, see_rejected, &numbers, NULL), SG_OK);
     assert_int_equal(numbers.count, 1);
     numbers = (struct numbers){.take = 8};
-    assert_int_equal(model_read_rejected(r, "NONE", all, 0, see_rejected, &numbers, NULL), SG_OK);
+    assert_int_equal(store_read_rejected(r, "NONE", all, 0, see_rejected, &numbers, NULL), SG_OK);
     assert_int_equal(numbers.count, 0);
 }
 
-#define MODEL_TEST(name) cmocka_unit_test_setup_teardown(name, model_fixture_setup, model_fixture_teardown)
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        MODEL_TEST(page_is_in_byte_order_after_an_id),
-        MODEL_TEST(unknown_collection_is_not_found),
-        MODEL_TEST(reader_sees_nothing_of_later_commits),
-        MODEL_TEST(every_column_is_stored_and_absent_ones_are_empty),
-        MODEL_TEST(collections_are_listed_by_name),
-        MODEL_TEST(rejections_of_an_entity_are_those_above_what_is_shown),
-        MODEL_TEST(conflicts_are_no_rejections_of_the_entity),
-        MODEL_TEST(id_that_was_cut_equals_no_valid_one),
-        MODEL_TEST(rejected_events_are_paged_newest_first_and_filtered),
+        STORE_TEST(page_is_in_byte_order_after_an_id),
+        STORE_TEST(unknown_collection_is_not_found),
+        STORE_TEST(reader_sees_nothing_of_later_commits),
+        STORE_TEST(every_column_is_stored_and_absent_ones_are_empty),
+        STORE_TEST(collections_are_listed_by_name),
+        STORE_TEST(rejections_of_an_entity_are_those_above_what_is_shown),
+        STORE_TEST(conflicts_are_no_rejections_of_the_entity),
+        STORE_TEST(id_that_was_cut_equals_no_valid_one),
+        STORE_TEST(rejected_events_are_paged_newest_first_and_filtered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,11 +14,11 @@
 #include <cmocka.h>
 
 #include "store/integrity/checksum.h"
-#include "model_fixture.h"
+#include "store_fixture.h"
 
 #define ROWS 1000
 
-static void fill(struct model_fixture *f, uint64_t first, int64_t version)
+static void fill(struct store_fixture *f, uint64_t first, int64_t version)
 {
     static char ids[ROWS][24];
     static struct event events[ROWS];
@@ -54,7 +54,7 @@ static void file_copy(const char *from, const char *to)
     free(data);
 }
 
-static const char *beside(const struct model_fixture *f, const char *suffix)
+static const char *beside(const struct store_fixture *f, const char *suffix)
 {
     static char names[4][192];
     static size_t next;
@@ -76,18 +76,18 @@ static bool flip_in_row(const char *path, size_t from)
     return found != NULL;
 }
 
-static bool is_torn(const struct model_fixture *f)
+static bool is_torn(const struct store_fixture *f)
 {
-    struct model_seal_page seal;
+    struct store_seal_page seal;
     size_t bytes = 0;
     unsigned char *data = file_read(f->path, &bytes);
-    model_seal_page_read(data + MODEL_SEAL_OFFSET, &seal);
+    store_seal_page_read(data + STORE_SEAL_OFFSET, &seal);
     free(data);
-    return model_seal_newer(&seal)->torn;
+    return store_seal_newer(&seal)->torn;
 }
 
 /* Apply in a process of its own that is killed: with everything in the WAL, or behind a checkpoint. */
-static void live_and_be_killed(struct model_fixture *f, uint64_t first, int64_t version, bool checkpoint)
+static void live_and_be_killed(struct store_fixture *f, uint64_t first, int64_t version, bool checkpoint)
 {
     fixture_close(f);
     pid_t child = fork();
@@ -106,7 +106,7 @@ static void live_and_be_killed(struct model_fixture *f, uint64_t first, int64_t 
     assert_true(WIFSIGNALED(status));
 }
 
-static void expect_moved_aside(struct model_fixture *f, const char *words)
+static void expect_moved_aside(struct store_fixture *f, const char *words)
 {
     fixture_open(f);
     assert_non_null(strstr(f->report.moved_aside, "state.db.corrupt-20"));
@@ -116,16 +116,16 @@ static void expect_moved_aside(struct model_fixture *f, const char *words)
 }
 
 /* As entity reads see it: how many rows are errors, and how many show other bytes than were written. */
-static void ask_all(struct model_fixture *f, size_t *errors, size_t *wrong)
+static void ask_all(struct store_fixture *f, size_t *errors, size_t *wrong)
 {
-    struct model_entity entity;
-    struct model_reader *r = fixture_begin(f);
+    struct entity entity;
+    struct store_reader *r = fixture_begin(f);
     char id[24];
     *errors = 0;
     *wrong = 0;
     for (size_t i = 0; i < ROWS; i++) {
         (void)snprintf(id, sizeof id, "id-%zu", i);
-        enum sg_status status = model_read_entity(r, SLICE_LITERAL("customers"), slice_of(id), &entity, NULL);
+        enum sg_status status = store_read_entity(r, SLICE_LITERAL("customers"), slice_of(id), &entity, NULL);
         *errors += status == SG_CORRUPT;
         *wrong += status == SG_NOT_FOUND ||
                   (status == SG_OK && memmem(entity.state.data, entity.state.bytes, "quick", 5) == NULL);
@@ -134,17 +134,17 @@ static void ask_all(struct model_fixture *f, size_t *errors, size_t *wrong)
 
 static void changed_bit_in_a_row_is_an_error_and_never_an_answer(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     size_t errors = 0;
     size_t wrong = 0;
     fill(f, 1, 1);
     fixture_reopen(f); /* writes the WAL back */
-    assert_null(model_damage(f->writer));
-    assert_true(flip_in_row(f->path, 3 * MODEL_PAGE_BYTES));
+    assert_null(store_damage(f->writer));
+    assert_true(flip_in_row(f->path, 3 * STORE_PAGE_BYTES));
     ask_all(f, &errors, &wrong);
     assert_true(errors > 0);
     assert_int_equal(wrong, 0);
-    assert_non_null(strstr(model_damage(f->writer), "checksum"));
+    assert_non_null(strstr(store_damage(f->writer), "checksum"));
     assert_int_equal(fixture_files_like(f, ".suspect"), 1);
     fixture_close(f);
     expect_moved_aside(f, "damaged");
@@ -152,22 +152,22 @@ static void changed_bit_in_a_row_is_an_error_and_never_an_answer(void **state)
 
 static void without_the_checks_it_would_be_an_answer(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     size_t errors = 0;
     size_t wrong = 0;
     fill(f, 1, 1);
     fixture_reopen(f);
-    assert_true(flip_in_row(f->path, 3 * MODEL_PAGE_BYTES));
-    model_checksum_set_checking(false);
+    assert_true(flip_in_row(f->path, 3 * STORE_PAGE_BYTES));
+    store_checksum_set_checking(false);
     ask_all(f, &errors, &wrong);
-    model_checksum_set_checking(true);
+    store_checksum_set_checking(true);
     assert_int_equal(errors, 0);
     assert_true(wrong > 0);
 }
 
 static void changed_bit_in_the_wal_is_an_error_while_it_is_open(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     size_t errors = 0;
     size_t wrong = 0;
     size_t bytes = 0;
@@ -178,12 +178,12 @@ static void changed_bit_in_the_wal_is_an_error_while_it_is_open(void **state)
     ask_all(f, &errors, &wrong);
     assert_true(errors > 0);
     assert_int_equal(wrong, 0);
-    assert_non_null(strstr(model_damage(f->writer), "write-ahead log"));
+    assert_non_null(strstr(store_damage(f->writer), "write-ahead log"));
 }
 
 static void wal_of_another_process_is_checked_as_well(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     size_t errors = 0;
     size_t wrong = 0;
     live_and_be_killed(f, 1, 1, false);
@@ -203,20 +203,20 @@ static void wal_of_another_process_is_checked_as_well(void **state)
 
 static void page_in_the_place_of_another_is_found(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     size_t bytes = 0;
     fill(f, 1, 1);
     fixture_close(f);
     unsigned char *data = file_read(f->path, &bytes);
-    size_t from = bytes / MODEL_PAGE_BYTES / 2 * MODEL_PAGE_BYTES;
-    fixture_file_write(f->path, (long)from + MODEL_PAGE_BYTES, data + from, MODEL_PAGE_BYTES);
+    size_t from = bytes / STORE_PAGE_BYTES / 2 * STORE_PAGE_BYTES;
+    fixture_file_write(f->path, (long)from + STORE_PAGE_BYTES, data + from, STORE_PAGE_BYTES);
     free(data);
     expect_moved_aside(f, "damaged");
 }
 
 static void page_of_another_database_is_found(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     size_t bytes = 0;
     fill(f, 1, 1);
     fixture_close(f);
@@ -226,15 +226,15 @@ static void page_of_another_database_is_found(void **state)
     fill(f, 1, 1);
     fixture_close(f);
     unsigned char *data = file_read(beside(f, ".theirs"), &bytes);
-    long at = (long)(bytes / MODEL_PAGE_BYTES / 2 * MODEL_PAGE_BYTES);
-    fixture_file_write(f->path, at, data + at, MODEL_PAGE_BYTES);
+    long at = (long)(bytes / STORE_PAGE_BYTES / 2 * STORE_PAGE_BYTES);
+    fixture_file_write(f->path, at, data + at, STORE_PAGE_BYTES);
     free(data);
     expect_moved_aside(f, "damaged");
 }
 
 static void deleted_wal_loses_commits_and_nothing_else(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     size_t errors = 0;
     size_t wrong = 0;
     fill(f, 1, 1);
@@ -249,7 +249,7 @@ static void deleted_wal_loses_commits_and_nothing_else(void **state)
 
 static void deleted_wal_that_was_being_written_back_is_found(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     live_and_be_killed(f, 1, 1, true);
     assert_int_equal(unlink(beside(f, "-wal")), 0);
     expect_moved_aside(f, "missing");
@@ -257,7 +257,7 @@ static void deleted_wal_that_was_being_written_back_is_found(void **state)
 
 static void wal_that_is_cut_short_of_what_was_written_back_is_found(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     live_and_be_killed(f, 1, 1, true);
     assert_int_equal(truncate(beside(f, "-wal"), WAL_HEADER_BYTES + 9 * WAL_FRAME_BYTES + 100), 0);
     fixture_open(f);
@@ -266,7 +266,7 @@ static void wal_that_is_cut_short_of_what_was_written_back_is_found(void **state
 
 static void wal_of_another_time_is_found(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     live_and_be_killed(f, 1, 1, false);
     file_copy(beside(f, "-wal"), beside(f, ".older"));
     fixture_reopen(f);
@@ -278,7 +278,7 @@ static void wal_of_another_time_is_found(void **state)
 
 static void older_file_with_the_newer_wal_is_found(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     fill(f, 1, 1);
     fixture_close(f);
     file_copy(f->path, beside(f, ".older"));
@@ -292,7 +292,7 @@ static void older_file_with_the_newer_wal_is_found(void **state)
 
 static void older_file_alone_is_behind_and_goes_on(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     fill(f, 1, 1);
     fixture_close(f);
     file_copy(f->path, beside(f, ".older"));
@@ -309,7 +309,7 @@ static void older_file_alone_is_behind_and_goes_on(void **state)
 }
 
 /* Another byte than was there, whatever that was. */
-static void spoil_byte(const struct model_fixture *f, long offset)
+static void spoil_byte(const struct store_fixture *f, long offset)
 {
     size_t bytes = 0;
     unsigned char *data = file_read(f->path, &bytes);
@@ -321,34 +321,34 @@ static void spoil_byte(const struct model_fixture *f, long offset)
 
 static void spoilt_record_of_the_seal_is_survived_or_found(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     for (long slot = 1024; slot <= 2048; slot += 1024) {
         fixture_reopen(f);
         fill(f, (uint64_t)slot * 10, slot);
         fixture_close(f);
-        spoil_byte(f, MODEL_SEAL_OFFSET + slot + 9);
+        spoil_byte(f, STORE_SEAL_OFFSET + slot + 9);
         fixture_open(f); /* the file is whole, or its older record says that a WAL is missing */
         bool kept = f->stream.position > 0;
         assert_int_equal(kept, f->report.moved_aside[0] == '\0');
     }
     fixture_close(f);
-    spoil_byte(f, MODEL_SEAL_OFFSET + 1024 + 9);
-    spoil_byte(f, MODEL_SEAL_OFFSET + 2048 + 9);
+    spoil_byte(f, STORE_SEAL_OFFSET + 1024 + 9);
+    spoil_byte(f, STORE_SEAL_OFFSET + 2048 + 9);
     expect_moved_aside(f, "seal");
 }
 
 static void database_of_the_older_form_is_moved_aside_and_said_to_be_older(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     static const unsigned char first[4] = {0, 0, 0, 1};
     fixture_close(f);
-    fixture_file_write(f->path, MODEL_HEADER_USER_VERSION, first, sizeof first);
+    fixture_file_write(f->path, STORE_HEADER_USER_VERSION, first, sizeof first);
     expect_moved_aside(f, "older form");
 }
 
 static void plain_sqlite_reads_the_file_and_finds_it_sound(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     sqlite3 *db = NULL;
     sqlite3_stmt *s = NULL;
     fill(f, 1, 1);
@@ -363,52 +363,52 @@ static void plain_sqlite_reads_the_file_and_finds_it_sound(void **state)
 
 static void checksum_differs_for_every_bit_and_every_place(void **state)
 {
-    unsigned char page[MODEL_PAGE_BYTES];
+    unsigned char page[STORE_PAGE_BYTES];
     uint64_t before = 0;
     (void)state;
     memset(page, 0, sizeof page);
-    before = model_checksum(page, sizeof page, 7);
-    assert_int_not_equal(before, model_checksum(page, sizeof page, 8));
-    assert_int_not_equal(before, model_checksum(page, sizeof page - 128, 7));
+    before = store_checksum(page, sizeof page, 7);
+    assert_int_not_equal(before, store_checksum(page, sizeof page, 8));
+    assert_int_not_equal(before, store_checksum(page, sizeof page - 128, 7));
     for (size_t bit = 0; bit < 8 * sizeof page; bit++) {
         page[bit / 8] ^= (unsigned char)(1u << bit % 8);
-        assert_int_not_equal(before, model_checksum(page, sizeof page, 7));
+        assert_int_not_equal(before, store_checksum(page, sizeof page, 7));
         page[bit / 8] ^= (unsigned char)(1u << bit % 8);
     }
     for (size_t i = 0; i < sizeof page; i++)
         page[i] = (unsigned char)(i / 8 * 37);
-    before = model_checksum(page, sizeof page, 7);
+    before = store_checksum(page, sizeof page, 7);
     for (size_t at = 0; at + 16 <= sizeof page; at += 8) { /* two words that changed places */
         unsigned char word[8];
         memcpy(word, page + at, 8);
         memcpy(page + at, page + at + 8, 8);
         memcpy(page + at + 8, word, 8);
-        assert_int_not_equal(before, model_checksum(page, sizeof page, 7));
+        assert_int_not_equal(before, store_checksum(page, sizeof page, 7));
         memcpy(page + at + 8, page + at, 8);
         memcpy(page + at, word, 8);
     }
 }
 
-#define MODEL_TEST(name) cmocka_unit_test_setup_teardown(name, model_fixture_setup, model_fixture_teardown)
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        MODEL_TEST(changed_bit_in_a_row_is_an_error_and_never_an_answer),
-        MODEL_TEST(without_the_checks_it_would_be_an_answer),
-        MODEL_TEST(changed_bit_in_the_wal_is_an_error_while_it_is_open),
-        MODEL_TEST(wal_of_another_process_is_checked_as_well),
-        MODEL_TEST(page_in_the_place_of_another_is_found),
-        MODEL_TEST(page_of_another_database_is_found),
-        MODEL_TEST(deleted_wal_loses_commits_and_nothing_else),
-        MODEL_TEST(deleted_wal_that_was_being_written_back_is_found),
-        MODEL_TEST(wal_that_is_cut_short_of_what_was_written_back_is_found),
-        MODEL_TEST(wal_of_another_time_is_found),
-        MODEL_TEST(older_file_with_the_newer_wal_is_found),
-        MODEL_TEST(older_file_alone_is_behind_and_goes_on),
-        MODEL_TEST(spoilt_record_of_the_seal_is_survived_or_found),
-        MODEL_TEST(database_of_the_older_form_is_moved_aside_and_said_to_be_older),
-        MODEL_TEST(plain_sqlite_reads_the_file_and_finds_it_sound),
+        STORE_TEST(changed_bit_in_a_row_is_an_error_and_never_an_answer),
+        STORE_TEST(without_the_checks_it_would_be_an_answer),
+        STORE_TEST(changed_bit_in_the_wal_is_an_error_while_it_is_open),
+        STORE_TEST(wal_of_another_process_is_checked_as_well),
+        STORE_TEST(page_in_the_place_of_another_is_found),
+        STORE_TEST(page_of_another_database_is_found),
+        STORE_TEST(deleted_wal_loses_commits_and_nothing_else),
+        STORE_TEST(deleted_wal_that_was_being_written_back_is_found),
+        STORE_TEST(wal_that_is_cut_short_of_what_was_written_back_is_found),
+        STORE_TEST(wal_of_another_time_is_found),
+        STORE_TEST(older_file_with_the_newer_wal_is_found),
+        STORE_TEST(older_file_alone_is_behind_and_goes_on),
+        STORE_TEST(spoilt_record_of_the_seal_is_survived_or_found),
+        STORE_TEST(database_of_the_older_form_is_moved_aside_and_said_to_be_older),
+        STORE_TEST(plain_sqlite_reads_the_file_and_finds_it_sound),
         cmocka_unit_test(checksum_differs_for_every_bit_and_every_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

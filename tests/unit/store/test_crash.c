@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "model_fixture.h"
+#include "store_fixture.h"
 
 #define KILLS 60
 #define IDS 64
@@ -95,16 +95,16 @@ static void fold(uint64_t life, uint64_t position, struct row rows[IDS], uint64_
         *rejected = REJECTED_MAX;
 }
 
-static void child_open(struct model_fixture *f)
+static void child_open(struct store_fixture *f)
 {
     bool reshaped = false;
-    if (model_open(&f->options, &f->writer, NULL, NULL) != SG_OK ||
-        model_stream_attach(f->writer, "ORDERS", "shape", &f->stream, &reshaped, NULL) != SG_OK)
+    if (store_open(&f->options, &f->writer, NULL, NULL) != SG_OK ||
+        store_stream_attach(f->writer, "ORDERS", "shape", &f->stream, &reshaped, NULL) != SG_OK)
         _exit(2);
 }
 
 /* Apply some events of a life behind its position. */
-static void child_apply(struct model_fixture *f, struct place *at)
+static void child_apply(struct store_fixture *f, struct place *at)
 {
     static char ids[IDS][16];
     struct event events[BATCH_MAX];
@@ -119,12 +119,12 @@ static void child_apply(struct model_fixture *f, struct place *at)
                     : is_tombstone(next) ? event_tombstone(next.sequence, id, version_of(next))
                                          : event_state(next.sequence, id, version_of(next), "{\"n\":1}");
     }
-    if (model_apply(f->writer, f->stream.id, events, count, results, reasons, &at->sequence, NULL) != SG_OK)
+    if (store_apply(f->writer, f->stream.id, events, count, results, reasons, &at->sequence, NULL) != SG_OK)
         _exit(3);
 }
 
 /* A child: applies until it is killed. */
-static void run_applying(struct model_fixture *f)
+static void run_applying(struct store_fixture *f)
 {
     child_open(f);
     struct place at = {0, f->stream.position};
@@ -132,22 +132,23 @@ static void run_applying(struct model_fixture *f)
         child_apply(f, &at);
 }
 
-static void child_begin_life(struct model_fixture *f, struct place *at)
+static void child_begin_life(struct store_fixture *f, struct place *at)
 {
     struct epoch epoch;
     at->life++;
     at->sequence = 0;
     (void)snprintf(epoch.text, sizeof epoch.text, "l%llu", (unsigned long long)at->life);
-    if (model_stream_begin_build(f->writer, f->stream.id, (int64_t)at->life, &epoch, target_of(at->life), NULL) != SG_OK)
+    if (store_stream_begin_build(f->writer, f->stream.id, (int64_t)at->life, &epoch, target_of(at->life), NULL) !=
+        SG_OK)
         _exit(4);
 }
 
 /* Another: lives follow one another, some while the build of the one before is growing; old rows are swept meanwhile. */
-static void run_rebuilding(struct model_fixture *f)
+static void run_rebuilding(struct store_fixture *f)
 {
-    struct model_build build;
+    struct build build;
     child_open(f);
-    if (model_build_load(f->writer, f->stream.id, &build, NULL) != SG_OK)
+    if (store_build_load(f->writer, f->stream.id, &build, NULL) != SG_OK)
         _exit(2);
     struct place at = {(uint64_t)build.created_ns, build.position};
     for (;;) {
@@ -156,19 +157,19 @@ static void run_rebuilding(struct model_fixture *f)
         if (at.sequence > (cut_short ? target_of(at.life) / 2 : target_of(at.life) + 100))
             child_begin_life(f, &at);
         child_apply(f, &at);
-        if (model_sweep(f->writer, 8, &more, NULL) != SG_OK)
+        if (store_sweep(f->writer, 8, &more, NULL) != SG_OK)
             _exit(5);
     }
 }
 
 /* Compare one snapshot with the fold of its own life up to its own position. */
-static uint64_t check_snapshot(struct model_fixture *f)
+static uint64_t check_snapshot(struct store_fixture *f)
 {
     struct row rows[IDS];
     uint64_t rejected = 0;
     uint64_t alive = 0;
-    struct model_reader *r = fixture_begin(f);
-    const struct model_stream *stream = model_read_stream(r, "ORDERS");
+    struct store_reader *r = fixture_begin(f);
+    const struct stream *stream = store_read_stream(r, "ORDERS");
     if (stream == NULL)
         return 0; /* between the child's open and its attach */
     uint64_t position = stream->position;
@@ -177,9 +178,9 @@ static uint64_t check_snapshot(struct model_fixture *f)
     fold(life, position, rows, &rejected);
     for (size_t i = 0; i < IDS; i++) {
         char id[16];
-        struct model_entity entity;
+        struct entity entity;
         id_text(i, id);
-        enum sg_status status = model_read_entity(r, SLICE_LITERAL("customers"), slice_of(id), &entity, NULL);
+        enum sg_status status = store_read_entity(r, SLICE_LITERAL("customers"), slice_of(id), &entity, NULL);
         assert_int_equal(status, rows[i].version == 0 ? SG_NOT_FOUND : SG_OK);
         if (status != SG_OK)
             continue;
@@ -188,16 +189,16 @@ static uint64_t check_snapshot(struct model_fixture *f)
         assert_int_equal(entity.sequence, rows[i].sequence);
         alive += !rows[i].deleted;
     }
-    struct model_collection collection;
-    if (model_read_collection(r, SLICE_LITERAL("customers"), &collection, NULL) == SG_OK)
+    struct store_collection collection;
+    if (store_read_collection(r, SLICE_LITERAL("customers"), &collection, NULL) == SG_OK)
         assert_int_equal(collection.entities, alive);
     else
         assert_int_equal(alive, 0);
     uint64_t stored = 0;
     uint64_t conflicts = 0;
-    assert_int_equal(model_read_rejected_count(r, "ORDERS", &stored, &conflicts, NULL), SG_OK);
+    assert_int_equal(store_read_rejected_count(r, "ORDERS", &stored, &conflicts, NULL), SG_OK);
     assert_int_equal(stored, rejected);
-    model_read_end(r);
+    store_read_end(r);
     return position;
 }
 
@@ -213,7 +214,7 @@ static int teardown(void **state)
     int status = 0;
     if (running != 0)
         end_child(&status);
-    return model_fixture_teardown(state);
+    return store_fixture_teardown(state);
 }
 
 static void wait_us(long us)
@@ -223,7 +224,7 @@ static void wait_us(long us)
 }
 
 /* Kill a child again and again; the position that was reached last. */
-static uint64_t kill_again_and_again(struct model_fixture *f, void (*run_child)(struct model_fixture *), bool one_life)
+static uint64_t kill_again_and_again(struct store_fixture *f, void (*run_child)(struct store_fixture *), bool one_life)
 {
     unsigned seed = 42;
     uint64_t before = 0;
@@ -237,7 +238,7 @@ static uint64_t kill_again_and_again(struct model_fixture *f, void (*run_child)(
             run_child(f);
         wait_us(rand_r(&seed) % 20000);
         uint64_t seen = check_snapshot(f); /* in mid-run */
-        model_reader_close(f->reader);
+        store_reader_close(f->reader);
         f->reader = NULL;
         wait_us(rand_r(&seed) % 20000);
         int status = 0;
@@ -257,13 +258,13 @@ static uint64_t kill_again_and_again(struct model_fixture *f, void (*run_child)(
 
 static void killed_writer_leaves_rows_and_position_that_agree(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     assert_true(kill_again_and_again(f, run_applying, true) > 1000);
 }
 
 static void killed_rebuild_serves_one_build_or_the_other(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     assert_true(kill_again_and_again(f, run_rebuilding, false) > 0);
     fixture_open(f);
     assert_true(f->stream.build > KILLS / 10); /* lives did follow one another: some in each run, on a busy machine too */
@@ -272,9 +273,9 @@ static void killed_rebuild_serves_one_build_or_the_other(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(killed_writer_leaves_rows_and_position_that_agree, model_fixture_setup,
+        cmocka_unit_test_setup_teardown(killed_writer_leaves_rows_and_position_that_agree, store_fixture_setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(killed_rebuild_serves_one_build_or_the_other, model_fixture_setup, teardown),
+        cmocka_unit_test_setup_teardown(killed_rebuild_serves_one_build_or_the_other, store_fixture_setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

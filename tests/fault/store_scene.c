@@ -1,5 +1,5 @@
 /* The piece of a history, and what is looked at while it is played. */
-#include "model_scene.h"
+#include "store_scene.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ static struct {
     char base_path[96];
     char path[96];
     struct history fold; /* of the base */
-    struct model_options options;
+    struct store_options options;
 } base;
 
 struct scene {
@@ -33,9 +33,9 @@ struct scene {
     bool over; /* nothing more is to be looked at */
     bool opening;
     struct history fold;
-    struct model_shared *shared;
-    struct model_writer *writer;
-    struct model_reader *reader;
+    struct commit_clock *shared;
+    struct store_writer *writer;
+    struct store_reader *reader;
     int64_t ids[HISTORY_STREAMS];
     uint64_t chance;
 };
@@ -138,22 +138,22 @@ static void plant_change(const struct scene *s)
 
 static void writer_close(struct scene *s)
 {
-    model_reader_close(s->reader);
-    model_close(s->writer);
-    model_shared_destroy(s->shared);
+    store_reader_close(s->reader);
+    store_close(s->writer);
+    commit_clock_destroy(s->shared);
     s->reader = NULL;
     s->writer = NULL;
     s->shared = NULL;
 }
 
-static enum sg_status try_open(struct scene *s, struct model_open_report *report, struct sg_error *err)
+static enum sg_status try_open(struct scene *s, struct store_open_report *report, struct sg_error *err)
 {
-    struct model_options options = base.options;
-    *report = (struct model_open_report){0};
-    enum sg_status status = model_shared_create(CACHE_BYTES, &s->shared, err);
+    struct store_options options = base.options;
+    *report = (struct store_open_report){0};
+    enum sg_status status = commit_clock_create(CACHE_BYTES, &s->shared, err);
     options.shared = s->shared;
     if (status == SG_OK)
-        status = model_open(&options, &s->writer, report, err);
+        status = store_open(&options, &s->writer, report, err);
     if (status == SG_OK && report->moved_aside[0] == '\0')
         status = history_attach_all(&s->fold, s->writer, s->ids, err);
     return status;
@@ -162,7 +162,7 @@ static enum sg_status try_open(struct scene *s, struct model_open_report *report
 static void writer_open(struct scene *s)
 {
     struct sg_error err = {0};
-    struct model_open_report report;
+    struct store_open_report report;
     for (int attempt = 0; attempt < ATTEMPTS_MAX && !s->over; attempt++) {
         enum sg_status status = try_open(s, &report, &err);
         if (report.moved_aside[0] != '\0' && s->faults->takes_for_damage)
@@ -189,7 +189,7 @@ static void check_reader(struct scene *s)
     if (s->over)
         return;
     if (s->reader == NULL)
-        status = model_reader_open(base.path, s->shared, &s->reader, &err);
+        status = store_reader_open(base.path, s->shared, &s->reader, &err);
     if (status == SG_OK)
         status = history_read(&s->fold, s->reader, &err);
     if (status == SG_INVALID)
@@ -264,7 +264,7 @@ struct scene_result scene_play(const struct scene_faults *faults, enum scene_pla
 
 void scene_make(const char *folder, uint64_t seed, int steps)
 {
-    struct model_writer *w = NULL;
+    struct store_writer *w = NULL;
     struct sg_error err = {0};
     int64_t ids[HISTORY_STREAMS];
     uint64_t chance = seed;
@@ -272,10 +272,13 @@ void scene_make(const char *folder, uint64_t seed, int steps)
     base.steps = steps;
     (void)snprintf(base.path, sizeof base.path, "%s/state.db", folder);
     (void)snprintf(base.base_path, sizeof base.base_path, "%s/base.db", folder);
-    base.options = (struct model_options){.path = base.path, .synchronous_full = seed % 2 == 1, .bytes_max = 1 << 20,
-                                          .collections_max = 8, .rejected_max = 40};
+    base.options = (struct store_options){.path = base.path,
+                                          .synchronous_full = seed % 2 == 1,
+                                          .bytes_max = 1 << 20,
+                                          .collections_max = 8,
+                                          .rejected_max = 40};
     history_init(&base.fold, seed, &base.options);
-    enum sg_status status = model_open(&base.options, &w, NULL, &err);
+    enum sg_status status = store_open(&base.options, &w, NULL, &err);
     if (status == SG_OK)
         status = history_attach_all(&base.fold, w, ids, &err);
     for (int i = 0; status == SG_OK && i < BASE_STEPS; i++) {
@@ -288,7 +291,7 @@ void scene_make(const char *folder, uint64_t seed, int steps)
     }
     copy_file(base.path, base.base_path, "");
     copy_file(base.path, base.base_path, "-wal");
-    model_close(w);
+    store_close(w);
 }
 
 void scene_free(void)

@@ -5,14 +5,14 @@
 
 #include <cmocka.h>
 
-#include "model_fixture.h"
+#include "store_fixture.h"
 
 static const struct epoch FIRST = {"k3fq1z"};
 static const struct epoch SECOND = {"z9y8x7"};
 
 static void new_stream_begins_at_nothing(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     assert_string_equal(f->stream.name, "ORDERS");
     assert_int_equal(f->stream.position, 0);
     assert_int_equal(f->build.created_ns, 0);
@@ -23,25 +23,25 @@ static void new_stream_begins_at_nothing(void **state)
 
 static void stream_name_has_a_limit(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_stream stream;
+    struct store_fixture *f = *state;
+    struct stream stream;
     bool reshaped = false;
     char name[257];
     memset(name, 'n', sizeof name);
     name[256] = '\0';
-    assert_int_equal(model_stream_attach(f->writer, name, "shape", &stream, &reshaped, NULL), SG_INVALID);
-    assert_int_equal(model_stream_attach(f->writer, "", "shape", &stream, &reshaped, NULL), SG_INVALID);
+    assert_int_equal(store_stream_attach(f->writer, name, "shape", &stream, &reshaped, NULL), SG_INVALID);
+    assert_int_equal(store_stream_attach(f->writer, "", "shape", &stream, &reshaped, NULL), SG_INVALID);
     name[255] = '\0';
-    assert_int_equal(model_stream_attach(f->writer, name, "shape", &stream, &reshaped, NULL), SG_OK);
+    assert_int_equal(store_stream_attach(f->writer, name, "shape", &stream, &reshaped, NULL), SG_OK);
     assert_string_equal(stream.name, name);
 }
 
 static void identity_is_given_once(void **state)
 {
-    struct model_fixture *f = *state;
-    assert_int_equal(model_stream_identify(f->writer, f->stream.id, 12345, &FIRST, NULL), SG_OK);
-    assert_int_equal(model_stream_identify(f->writer, f->stream.id, 999, &SECOND, NULL), SG_INVALID);
-    assert_int_equal(model_stream_identify(f->writer, 77, 12345, &FIRST, NULL), SG_NOT_FOUND);
+    struct store_fixture *f = *state;
+    assert_int_equal(store_stream_identify(f->writer, f->stream.id, 12345, &FIRST, NULL), SG_OK);
+    assert_int_equal(store_stream_identify(f->writer, f->stream.id, 999, &SECOND, NULL), SG_INVALID);
+    assert_int_equal(store_stream_identify(f->writer, 77, 12345, &FIRST, NULL), SG_NOT_FOUND);
     fixture_reopen(f);
     assert_int_equal(f->build.created_ns, 12345);
     assert_string_equal(f->stream.epoch.text, "k3fq1z");
@@ -49,37 +49,37 @@ static void identity_is_given_once(void **state)
 
 static void other_fingerprint_begins_a_build_once_something_was_applied(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_stream stream;
+    struct store_fixture *f = *state;
+    struct stream stream;
     bool reshaped = true;
-    assert_int_equal(model_stream_identify(f->writer, f->stream.id, 12345, &FIRST, NULL), SG_OK);
-    assert_int_equal(model_stream_attach(f->writer, "ORDERS", "other", &stream, &reshaped, NULL), SG_OK);
+    assert_int_equal(store_stream_identify(f->writer, f->stream.id, 12345, &FIRST, NULL), SG_OK);
+    assert_int_equal(store_stream_attach(f->writer, "ORDERS", "other", &stream, &reshaped, NULL), SG_OK);
     assert_false(reshaped);
     assert_int_equal(stream.build, 1);
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
-    assert_int_equal(model_stream_attach(f->writer, "ORDERS", "other", &stream, &reshaped, NULL), SG_OK);
+    assert_int_equal(store_stream_attach(f->writer, "ORDERS", "other", &stream, &reshaped, NULL), SG_OK);
     assert_false(reshaped);
     assert_int_equal(stream.position, 1);
-    assert_int_equal(model_stream_attach(f->writer, "ORDERS", "third", &stream, &reshaped, NULL), SG_OK);
+    assert_int_equal(store_stream_attach(f->writer, "ORDERS", "third", &stream, &reshaped, NULL), SG_OK);
     assert_true(reshaped);
     assert_int_equal(stream.build, 2);
     assert_int_equal(stream.position, 0);
     assert_true(stream.rebuilding);
-    assert_true(stream.rebuild.target == MODEL_TARGET_UNKNOWN);
+    assert_true(stream.rebuild.target == TARGET_UNKNOWN);
     assert_string_equal(stream.epoch.text, "k3fq1z"); /* it is the same life */
     fixture_reload(f);
     assert_int_equal(f->build.created_ns, 12345);
     assert_false(f->build.growing);
-    struct model_entity entity;
+    struct entity entity;
     assert_int_equal(fixture_entity(f, "a", &entity), SG_NOT_FOUND);
-    assert_int_equal(model_stream_set_target(f->writer, stream.id, 10, NULL), SG_OK);
+    assert_int_equal(store_stream_set_target(f->writer, stream.id, 10, NULL), SG_OK);
     fixture_reload(f);
     assert_int_equal(f->stream.rebuild.target, 10);
     assert_int_equal(fixture_apply_one(f, event_state(10, "a", 1, "{}")), RESULT_APPLIED);
     assert_false(f->stream.rebuilding);
 }
 
-static void assert_gaps(struct model_fixture *f, size_t count, const uint64_t *expected)
+static void assert_gaps(struct store_fixture *f, size_t count, const uint64_t *expected)
 {
     fixture_reload(f);
     assert_int_equal(f->stream.gaps_count, count);
@@ -89,14 +89,14 @@ static void assert_gaps(struct model_fixture *f, size_t count, const uint64_t *e
     }
 }
 
-static void add_gap(struct model_fixture *f, uint64_t first, uint64_t last)
+static void add_gap(struct store_fixture *f, uint64_t first, uint64_t last)
 {
-    assert_int_equal(model_stream_add_gap(f->writer, f->stream.id, first, last, NULL), SG_OK);
+    assert_int_equal(store_stream_add_gap(f->writer, f->stream.id, first, last, NULL), SG_OK);
 }
 
 static void gaps_that_touch_are_joined(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     add_gap(f, 10, 20);
     add_gap(f, 40, 50);
     assert_gaps(f, 2, (const uint64_t[]){10, 20, 40, 50});
@@ -110,22 +110,22 @@ static void gaps_that_touch_are_joined(void **state)
     assert_gaps(f, 1, (const uint64_t[]){1, 100});
     add_gap(f, 200, INT64_MAX);
     assert_gaps(f, 2, (const uint64_t[]){1, 100, 200, INT64_MAX});
-    assert_int_equal(model_stream_add_gap(f->writer, f->stream.id, 5, 4, NULL), SG_INVALID);
-    assert_int_equal(model_stream_add_gap(f->writer, f->stream.id, 0, 4, NULL), SG_INVALID);
+    assert_int_equal(store_stream_add_gap(f->writer, f->stream.id, 5, 4, NULL), SG_INVALID);
+    assert_int_equal(store_stream_add_gap(f->writer, f->stream.id, 0, 4, NULL), SG_INVALID);
     fixture_reopen(f);
     assert_gaps(f, 2, (const uint64_t[]){1, 100, 200, INT64_MAX});
 }
 
 static void beyond_the_limit_the_nearest_gaps_are_joined(void **state)
 {
-    struct model_fixture *f = *state;
-    for (uint64_t i = 0; i < MODEL_GAPS_MAX; i++)
+    struct store_fixture *f = *state;
+    for (uint64_t i = 0; i < STREAM_GAPS_MAX; i++)
         add_gap(f, 100 * (i + 1), 100 * (i + 1) + 10);
     fixture_reload(f);
-    assert_int_equal(f->stream.gaps_count, MODEL_GAPS_MAX);
+    assert_int_equal(f->stream.gaps_count, STREAM_GAPS_MAX);
     add_gap(f, 330, 340); /* nearest to 300-310 */
     fixture_reload(f);
-    assert_int_equal(f->stream.gaps_count, MODEL_GAPS_MAX);
+    assert_int_equal(f->stream.gaps_count, STREAM_GAPS_MAX);
     assert_int_equal(f->stream.gaps[2].first, 300);
     assert_int_equal(f->stream.gaps[2].last, 340);
     assert_int_equal(f->stream.gaps[3].first, 400);
@@ -133,40 +133,40 @@ static void beyond_the_limit_the_nearest_gaps_are_joined(void **state)
 
 static void advance_moves_forward_only(void **state)
 {
-    struct model_fixture *f = *state;
+    struct store_fixture *f = *state;
     assert_int_equal(fixture_apply_one(f, event_state(5, "a", 1, "{}")), RESULT_APPLIED);
-    assert_int_equal(model_stream_advance(f->writer, f->stream.id, 4, NULL), SG_OK);
+    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 4, NULL), SG_OK);
     fixture_reload(f);
     assert_int_equal(f->stream.position, 5);
     assert_string_equal(f->build.position_subject, "state.customers.x"); /* still known */
-    assert_int_equal(model_stream_advance(f->writer, f->stream.id, 9, NULL), SG_OK);
+    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 9, NULL), SG_OK);
     fixture_reload(f);
     assert_int_equal(f->stream.position, 9);
     assert_int_equal(f->build.position_time_ns, 0);
     assert_string_equal(f->build.position_subject, "");
     assert_int_equal(fixture_apply_one(f, event_state(9, "b", 1, "{}")), RESULT_REDELIVERED);
-    assert_int_equal(model_stream_advance(f->writer, f->stream.id, (uint64_t)INT64_MAX + 1, NULL), SG_INVALID);
+    assert_int_equal(store_stream_advance(f->writer, f->stream.id, (uint64_t)INT64_MAX + 1, NULL), SG_INVALID);
 }
 
 static void stream_that_is_not_attached_is_not_served(void **state)
 {
-    struct model_fixture *f = *state;
-    struct model_stream other;
-    struct model_entity entity;
+    struct store_fixture *f = *state;
+    struct stream other;
+    struct entity entity;
     bool reshaped = false;
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{\"mine\":1}")), RESULT_APPLIED);
     fixture_close(f);
-    assert_int_equal(model_open(&f->options, &f->writer, NULL, NULL), SG_OK);
-    assert_int_equal(model_stream_attach(f->writer, "BILLING", "shape", &other, &reshaped, NULL), SG_OK);
+    assert_int_equal(store_open(&f->options, &f->writer, NULL, NULL), SG_OK);
+    assert_int_equal(store_stream_attach(f->writer, "BILLING", "shape", &other, &reshaped, NULL), SG_OK);
     assert_int_equal(fixture_entity(f, "a", &entity), SG_NOT_FOUND);
-    assert_null(model_read_stream(f->reader, "ORDERS"));
-    assert_non_null(model_read_stream(f->reader, "BILLING"));
+    assert_null(store_read_stream(f->reader, "ORDERS"));
+    assert_non_null(store_read_stream(f->reader, "BILLING"));
     /* The same collection comes from another stream now. */
     struct event event = event_state(1, "a", 1, "{\"theirs\":1}");
     enum event_result result;
     enum event_reason reason;
     uint64_t position = 0;
-    assert_int_equal(model_apply(f->writer, other.id, &event, 1, &result, &reason, &position, NULL), SG_OK);
+    assert_int_equal(store_apply(f->writer, other.id, &event, 1, &result, &reason, &position, NULL), SG_OK);
     assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
     assert_memory_equal(entity.state.data, "{\"theirs\":1}", entity.state.bytes);
     fixture_reopen(f);
@@ -174,19 +174,19 @@ static void stream_that_is_not_attached_is_not_served(void **state)
     assert_memory_equal(entity.state.data, "{\"mine\":1}", entity.state.bytes);
 }
 
-#define MODEL_TEST(name) cmocka_unit_test_setup_teardown(name, model_fixture_setup, model_fixture_teardown)
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        MODEL_TEST(new_stream_begins_at_nothing),
-        MODEL_TEST(stream_name_has_a_limit),
-        MODEL_TEST(identity_is_given_once),
-        MODEL_TEST(other_fingerprint_begins_a_build_once_something_was_applied),
-        MODEL_TEST(gaps_that_touch_are_joined),
-        MODEL_TEST(beyond_the_limit_the_nearest_gaps_are_joined),
-        MODEL_TEST(advance_moves_forward_only),
-        MODEL_TEST(stream_that_is_not_attached_is_not_served),
+        STORE_TEST(new_stream_begins_at_nothing),
+        STORE_TEST(stream_name_has_a_limit),
+        STORE_TEST(identity_is_given_once),
+        STORE_TEST(other_fingerprint_begins_a_build_once_something_was_applied),
+        STORE_TEST(gaps_that_touch_are_joined),
+        STORE_TEST(beyond_the_limit_the_nearest_gaps_are_joined),
+        STORE_TEST(advance_moves_forward_only),
+        STORE_TEST(stream_that_is_not_attached_is_not_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

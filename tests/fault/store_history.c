@@ -1,12 +1,12 @@
 /* The fold of a history: what each step makes of the rows. Written from what store/model.h promises. */
-#include "model_history.h"
+#include "store_history.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define REJECTED_AHEAD 1000 /* room of a copy: no allocation while those of the model are made to fail */
 
-void history_init(struct history *h, uint64_t seed, const struct model_options *options)
+void history_init(struct history *h, uint64_t seed, const struct store_options *options)
 {
     *h = (struct history){.seed = seed, .collections_max = options->collections_max,
                           .rejected_max = options->rejected_max, .rebuild_empty_swap = options->rebuild_empty_swap};
@@ -132,7 +132,7 @@ static void fold_attach(struct history_stream *s, int fingerprint)
         build_begin(&s->served, 1, 0, 0);
     } else if (!same && (s->grows || s->served.position > 0)) {
         const struct history_build *b = written_const(s);
-        build_begin(&s->served, b->build + 1, b->life, MODEL_TARGET_UNKNOWN);
+        build_begin(&s->served, b->build + 1, b->life, TARGET_UNKNOWN);
         s->grows = false;
     }
 }
