@@ -15,7 +15,7 @@
  *   whole  WAL `salts` has just begun, or is written back up to `frames`: the file alone is one state of the database
  *   torn   pages are being written back from the WAL `salts`: without its first `frames` frames the file is none
  *
- *   created ──> whole ──first page is written back──> torn ──the WAL begins anew, or is emptied──> whole
+ *   created ──> whole ──first page is written back──> torn ──WAL begins anew, or is emptied──> whole
  *
  * Each record is synced before what it announces happens. There are two places, in sectors of their own, written in
  * turn: a power cut can spoil only the one that is not needed yet. */

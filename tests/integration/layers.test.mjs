@@ -81,7 +81,7 @@ const EXCEPTIONS = new Set([
   'api/routes/state.c: api/worker.h stands above it',
   'api/routes/status.c: api/worker.h stands above it',
   'core/progress/freshness.h: core does not know store/model.h',
-  'projector/projector.c: 648 lines, and 600 is the most',
+  'projector/projector.c: more than 600 lines',
   'projector/queue.h: projector/decode/decode.h stands beside it, not below',
   'projector/source/source.h: projector/projector.h stands beside it, not below',
   'store/cache/collection_names.c: store/write/write.h stands above it',
@@ -196,7 +196,7 @@ function faultsOf(root) {
     if (file.endsWith('.h') && ours.length > INCLUDES_MAX) say(`${ours.length} headers of ours, and ${INCLUDES_MAX} is the most`);
     const lines = text.split('\n').length - 1;
     const most = LINES_MAX_OF[file] ?? LINES_MAX;
-    if (file.endsWith('.c') && lines > most) say(`${lines} lines, and ${most} is the most`);
+    if (file.endsWith('.c') && lines > most) say(`more than ${most} lines`);
     if (/\bpthread_create\s*\(/.test(text) && !THREADS.includes(file)) say('it starts a thread');
   }
   for (const part of circles(graph)) found.push(`a circle: ${part.join(', ')}`);
