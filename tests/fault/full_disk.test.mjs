@@ -13,7 +13,7 @@ import { describe, it } from 'node:test';
 import { differences, query, snapshot } from '../support/db.mjs';
 import { Fold } from '../support/fold.mjs';
 import { cleanEnvironment, startGateway, STATEGATE } from '../support/gateway.mjs';
-import { bulky, growDisk, haltedAndReadable, NO_SMALL_DISK, smallDisk } from '../support/halted.mjs';
+import { bulky, bulkyScene, growDisk, haltedAndReadable, NO_SMALL_DISK, smallDisk } from '../support/halted.mjs';
 import { signal, tempFolder } from '../support/process.mjs';
 import { event, scene, STATE } from '../support/scene.mjs';
 import { until } from '../support/until.mjs';
@@ -136,8 +136,11 @@ describe(`a full disk (SEED=${SEED}, ${COUNT} times)`, () => {
   it('does not keep it from ending in order, nor from starting', async (t) => {
     const disk = smallDisk(t, 4);
     if (disk === null) return t.skip(NO_SMALL_DISK);
-    const s = await scene(t, { publish: bulky(5000), gateway: null });
+    const small = bulky(10);
+    const s = await scene(t, { nats: { config: 'max_payload: 8MB' }, publish: small, gateway: null });
     s.gateway = await startGateway({ t, nats: s.nats, database: join(disk, 'state.db') });
+    await s.gateway.untilPosition(small.length);
+    await s.publish([event('b-11', 1, { text: 'x'.repeat(5 * MIB) })]); // more than the disk
     await haltedAndReadable(s.gateway);
     assert.equal((await s.gateway.stop()).code, 0);
     await s.gateway.start();
@@ -153,8 +156,7 @@ describe('files that may not grow (RLIMIT_FSIZE)', () => {
     const limited = join(folder, 'stategate');
     writeFileSync(limited, `#!/bin/sh\nexec prlimit --fsize=${2 * MIB}:unlimited -- '${STATEGATE}' "$@"\n`);
     chmodSync(limited, 0o755);
-    const s = await scene(t, { publish: bulky(5000), gateway: null });
-    s.gateway = await startGateway({ t, nats: s.nats, bin: limited });
+    const s = await bulkyScene(t, 5000, { bin: limited });
     await haltedAndReadable(s.gateway);
     await refusedAsHalted(s.gateway, 'min_position=STATE:5000');
     const { pid } = s.gateway;

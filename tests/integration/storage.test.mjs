@@ -17,7 +17,7 @@ import { describe, it } from 'node:test';
 
 import { query } from '../support/db.mjs';
 import { startGateway } from '../support/gateway.mjs';
-import { bulky, haltedAndReadable } from '../support/halted.mjs';
+import { bulky, bulkyScene, haltedAndReadable } from '../support/halted.mjs';
 import { publishAll } from '../support/nats.mjs';
 import { tempFolder } from '../support/process.mjs';
 import { event, events, scene } from '../support/scene.mjs';
@@ -28,7 +28,7 @@ const MIB = 1024 * 1024;
 describe('a database that reaches its limit', () => {
   it('halts ingest, reads go on, and a higher limit lets it resume', async (t) => {
     const limit = (size) => ({ database_max_bytes: size });
-    const s = await scene(t, { publish: bulky(20_000), gateway: { config: limit('8MiB') } });
+    const s = await bulkyScene(t, 20_000, { config: limit('8MiB') });
     await haltedAndReadable(s.gateway);
     const files = ['', '-wal'].map((suffix) => s.gateway.database + suffix).filter((file) => existsSync(file));
     const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0);

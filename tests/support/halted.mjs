@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 
+import { startGateway } from './gateway.mjs';
 import { tempFolder } from './process.mjs';
 import { scrape } from './prometheus.mjs';
-import { event } from './scene.mjs';
+import { event, scene } from './scene.mjs';
 import { throughout } from './until.mjs';
 
 // A file system of a few MiB, or null where only root may mount one.
@@ -26,6 +27,18 @@ export function growDisk(disk, megabytes) {
 
 export const bulky = (count, from = 1) =>
   Array.from({ length: count }, (_, i) => event(`b-${from + i}`, 1, { text: 'x'.repeat(1000) }));
+
+// A scene whose gateway has applied ten bulky events when `count` in all are in the stream. A batch is stored whole or not
+// at all: with everything there at the start, the first one may already be more than there is room for, and the gateway
+// would be halted without a row.
+export async function bulkyScene(t, count, gateway) {
+  const first = 10;
+  const s = await scene(t, { publish: bulky(first), gateway: null });
+  s.gateway = await startGateway({ t, nats: s.nats, ...gateway });
+  await s.gateway.untilPosition(first, { deadlineMs: 20_000 });
+  await s.publish(bulky(count - first, first + 1));
+  return s;
+}
 
 // Waits until it is halted; then it must say so everywhere, answer reads (of this entity, among others), stand still.
 export async function haltedAndReadable(gateway, { path = '/v1/state/customers/b-1' } = {}) {
