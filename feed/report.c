@@ -67,7 +67,7 @@ void report_progress(struct report *report, const struct publisher_totals *total
 
 static void report_text(const struct publisher_totals *totals, uint64_t failed, bool interrupted)
 {
-    (void)printf("published %" PRIu64 " events", totals->acknowledged);
+    (void)printf("published %" PRIu64 " event%s", totals->acknowledged, totals->acknowledged == 1 ? "" : "s");
     if (totals->stream[0] != '\0')
         (void)printf(", last sequence %" PRIu64, totals->last_sequence);
     if (totals->duplicates > 0)
