@@ -3,7 +3,7 @@
 // usage: node scripts/demo-events.mjs reference|changes [FOLDER]
 //   reference   version 1 of every country, subdivision, language and currency, and of one made-up country
 //   changes     version 2 of every country, with the number of its subdivisions; the end of the made-up country; and
-//               one event that nothing can be made of
+//               one event that cannot be applied
 //
 // Running it twice gives the same events with the same messageIds, so that publishing them twice is harmless.
 
