@@ -1,9 +1,10 @@
-// Puts the parts of a run together: bench/results.json, bench/RESULTS.md, and the table in README.md.
+// Puts the parts of a run together: bench/results.json, bench/RESULTS.md, the table of goals in docs/measured.md, and the
+// sentence in README.md that sums it up.
 //
 // usage: node bench/report.mjs [FOLDER]
 //
-// FOLDER holds PART.json and PART.md of the parts that ran, as bench/run makes them. Without it README.md is written
-// anew from bench/results.json.
+// FOLDER holds PART.json and PART.md of the parts that ran, as bench/run makes them. Without it the two documents are
+// written anew from bench/results.json.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +15,6 @@ import { atLeast, atMost, goalsTable } from './tables.mjs';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const RESULTS_JSON = join(ROOT, 'bench/results.json');
 const RESULTS_MD = join(ROOT, 'bench/RESULTS.md');
-const README = join(ROOT, 'README.md');
 
 const BEGIN = '<!-- bench: begin (made by bench/report.mjs) -->';
 const END = '<!-- bench: end -->';
@@ -71,27 +71,53 @@ function where({ processors, model, system, memoryGb }) {
   return `${processors} processors (${model}), ${memoryGb} GB, ${system}`;
 }
 
-// What stands between the markers of README.md.
-function readmeTable(results) {
+// What stands between the markers of docs/measured.md.
+function goalsText(results) {
   const head = [
     `On ${where(results.machine)}, load generator and nats-server on the same`,
-    `machine, ${results.made}; median (least - most) of the rounds. All tables: [bench/RESULTS.md](bench/RESULTS.md).`,
+    `machine, ${results.made}; median (least - most) of the rounds. All tables: [bench/RESULTS.md](../bench/RESULTS.md).`,
   ].join('\n');
-  return `${head}\n\n${goalsTable(goalsOf(results))}`;
+  return `\n${head}\n\n${goalsTable(goalsOf(results))}\n`;
 }
 
-// README with the table of these results.
-export function withTable(readme, results) {
-  const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`README.md has not both of ${BEGIN} and ${END}`);
-  return `${readme.slice(0, begin + BEGIN.length)}\n\n${readmeTable(results)}\n\n${readme.slice(end)}`;
+const README_COLUMNS = 108;
+
+function wrapped(text) {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.pop();
+    if (last !== '' && `${last} ${word}`.length > README_COLUMNS) lines.push(last, word);
+    else lines.push(last === '' ? word : `${last} ${word}`);
+  }
+  return lines.join('\n');
+}
+
+// What stands between the markers of README.md: the machine, how many goals were reached, and each that was not.
+function summaryText(results) {
+  const goals = goalsOf(results);
+  const missed = goals.filter(({ reached }) => !reached);
+  const no = missed.map(({ what, wanted, measured }) => `${what}: ${measured}, wanted: ${wanted}`).join('; ');
+  return wrapped(
+    `Measured on ${where(results.machine)}, ${results.made}: ${goals.length - missed.length} of ${goals.length} goals ` +
+      `reached ([docs/measured.md](docs/measured.md)).${no ? ` Not reached: ${no}.` : ''}`,
+  );
+}
+
+// The documents that show results, each between its markers.
+export const DOCUMENTS = { 'README.md': summaryText, 'docs/measured.md': goalsText };
+
+// The text of one of them, with these results.
+export function withResults(file, text, results) {
+  const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`${file} has not both of ${BEGIN} and ${END}`);
+  return `${text.slice(0, begin + BEGIN.length)}\n${DOCUMENTS[file](results)}\n${text.slice(end)}`;
 }
 
 function resultsText(results, texts) {
   const parts = Object.entries(texts).map(([name, text]) => `## ${PARTS[name]}\n\n${text.trim()}\n`);
   const head = [
     `On ${where(results.machine)}, with nats-server and load generator on the`,
-    `same machine, on ${results.made}. Absolute figures hang on the machine and on what else it did (load average`,
+    `same machine, on ${results.made}. Absolute figures depend on the machine and on what else it did (load average`,
     `before: ${results.machine.load}); each ratio was taken within one run. Made by bench/run.`,
   ].join('\n');
   return `# Measured\n\n${head}\n\n${parts.join('\n')}`;
@@ -115,5 +141,8 @@ function collect(folder) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (process.argv[2]) collect(process.argv[2]);
   const results = JSON.parse(readFileSync(RESULTS_JSON, 'utf8'));
-  writeFileSync(README, withTable(readFileSync(README, 'utf8'), results));
+  for (const file of Object.keys(DOCUMENTS)) {
+    const path = join(ROOT, file);
+    writeFileSync(path, withResults(file, readFileSync(path, 'utf8'), results));
+  }
 }

@@ -12,7 +12,7 @@
 #include "core/base/slice.h"
 #include "core/base/status.h"
 
-/* A lower-case letter, then 5 to 11 of a-z0-9 (README, "A stream that is not what it was"). */
+/* A lower-case letter, then 5 to 11 of a-z0-9 (docs/promises.md, "A stream that is not what it was"). */
 #define EPOCH_CHARS_MAX 12
 struct epoch {
     char text[EPOCH_CHARS_MAX + 1]; /* "" = not known yet */

@@ -1,5 +1,5 @@
-// The benchmarks of reads and of growth work: a small run of each gives every row and every figure. And the table in
-// README is that of the results that are kept.
+// The benchmarks of reads and of growth work: a small run of each gives every row and every figure. And the
+// documents show the results that are kept.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -8,12 +8,11 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
-import { goalsOf, withTable } from '../../bench/report.mjs';
+import { DOCUMENTS, goalsOf, withResults } from '../../bench/report.mjs';
 import { cleanEnvironment } from '../support/gateway.mjs';
 import { program, run, SOURCE_DIR, tempFolder } from '../support/process.mjs';
 
 const RESULTS = join(SOURCE_DIR, 'bench/results.json');
-const README = join(SOURCE_DIR, 'README.md');
 
 // Runs a benchmark of the release build; gives its JSON and its table.
 async function bench(t, script, args) {
@@ -87,12 +86,14 @@ describe('benchmarks', () => {
     assert.match(table, /^\| 2,000 \|/m);
   });
 
-  it('the table in README is that of bench/results.json', (t) => {
+  it('the documents show the results of bench/results.json', (t) => {
     if (!existsSync(RESULTS)) return t.skip('no results are kept');
     const results = JSON.parse(readFileSync(RESULTS, 'utf8'));
-    const readme = readFileSync(README, 'utf8');
     assert.ok(goalsOf(results).length > 10, 'goals of all parts');
-    assert.equal(withTable(readme, results), readme, 'run node bench/report.mjs');
-    assert.notEqual(withTable(readme, { ...results, made: 'some day' }), readme, 'others would be noticed');
+    for (const file of Object.keys(DOCUMENTS)) {
+      const text = readFileSync(join(SOURCE_DIR, file), 'utf8');
+      assert.equal(withResults(file, text, results), text, `${file}: run node bench/report.mjs`);
+      assert.notEqual(withResults(file, text, { ...results, made: 'some day' }), text, `${file}: others would be noticed`);
+    }
   });
 });

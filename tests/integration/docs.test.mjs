@@ -1,14 +1,17 @@
 // The documents name what exists: the paths, parameters, headers, statuses, problems, settings, variables, flags,
-// commands, limits and metrics of README are those of the program; its rights suffice; links lead somewhere.
+// commands, limits, metrics, results and reasons in them are those of the program; the rights they list suffice; links
+// lead somewhere. And README keeps its size. (What they show of a terminal is played by docs_blocks, their client code
+// by docs_clients.)
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import openapi from '@redocly/openapi-core';
 
 import { cleanEnvironment, startGateway, STATEGATE } from '../support/gateway.mjs';
+import { blocks, brokenLinks, codes, documents, read, rows } from '../support/markdown.mjs';
 import { publishAll, startNats } from '../support/nats.mjs';
 import { loadOpenapi } from '../support/openapi.mjs';
 import { program, run, SOURCE_DIR, tempFolder } from '../support/process.mjs';
@@ -16,48 +19,17 @@ import { scrape } from '../support/prometheus.mjs';
 import { events } from '../support/scene.mjs';
 
 const FEED = program('STATEGATE_FEED_BIN', 'build/dev/stategate-feed');
-const DOCUMENTS = [
-  ...['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'SECURITY.md', 'docs/positions.md'],
-  ...['tests/fault/README.md', 'tests/history/README.md'],
-];
-const read = (file) => readFileSync(join(SOURCE_DIR, file), 'utf8');
 
-// ---- Markdown
+// What README may take of a reader's time.
+const README_LINES_MAX = 180;
+const README_COLUMNS_MAX = 110;
+const README_BYTES_MAX = 14 * 1024;
+const FIRST_COMMAND_BEFORE = 30;
 
-const codes = (text) => [...text.matchAll(/`([^`\n]+)`/g)].map(([, code]) => code);
-const blocks = (text, language) =>
-  [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].filter(([, name]) => name === language).map(([, , body]) => body);
+// Where each kind of table stands; together they are the reference.
+const REFERENCE = ['README.md', ...['events', 'http', 'limits', 'metrics', 'running', 'settings'].map((name) => `docs/${name}.md`)];
 
-// The rows of every table whose head begins with `head`, as lists of cells.
-function rows(text, head) {
-  const found = [];
-  let inside = false;
-  for (const line of text.split('\n')) {
-    const cells = line.startsWith('|') ? line.slice(1, -1).split('|').map((cell) => cell.trim()) : null;
-    if (cells === null) inside = false;
-    else if (inside && !/^-+$/.test(cells[0])) found.push(cells);
-    else if (cells[0] === head) inside = true;
-  }
-  assert.ok(found.length > 0, `a table of ${head}`);
-  return found;
-}
 const named = (text, head) => rows(text, head).flatMap(([first]) => codes(first));
-
-// GitHub's anchor of a heading.
-const anchor = (heading) => heading.toLowerCase().replace(/[^\w\- ]/g, '').replaceAll(' ', '-');
-
-function brokenLinks(file, text) {
-  const anchors = (of) => [...of.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchor(heading));
-  return [...text.matchAll(/\]\(([^)\s]+)\)/g)]
-    .map(([, target]) => target)
-    .filter((target) => !target.startsWith('https://'))
-    .filter((target) => {
-      const [path, fragment] = target.split('#');
-      const to = path === '' ? join(SOURCE_DIR, file) : join(SOURCE_DIR, dirname(file), path);
-      if (!existsSync(to)) return true;
-      return fragment !== undefined && !anchors(path === '' ? text : readFileSync(to, 'utf8')).includes(fragment);
-    });
-}
 
 // ---- what the program has
 
@@ -86,6 +58,25 @@ function quantity(text) {
   return Number(number) * ({ MiB: 2 ** 20, s: 1000 }[unit] ?? 1);
 }
 
+// The words of a list in core/domain/event.h.
+function vocabulary(list) {
+  const [, body] = new RegExp(`#define ${list}\\(X\\)([\\s\\S]*?)\\n\\n`).exec(read('core/domain/event.h'));
+  return [...body.matchAll(/X\(\w+, "([^"]+)"\)/g)].map(([, word]) => word);
+}
+
+// What the running program says of its metrics: {name, type, labels}. A histogram's `le` is not a label of ours.
+async function metrics(gateway) {
+  const { types, samples } = await scrape(gateway);
+  const families = [...types].filter(([name]) => name.startsWith('stategate_'));
+  return families.map(([name, type]) => {
+    const suffixes = type === 'histogram' ? ['_bucket', '_sum', '_count'] : [''];
+    const own = samples.filter((sample) => suffixes.some((suffix) => sample.name === name + suffix));
+    const labels = new Set(own.flatMap((sample) => Object.keys(sample.labels)));
+    labels.delete('le');
+    return { name, type, labels: [...labels].sort().join(), absent: own.length === 0 };
+  });
+}
+
 async function facts(gateway) {
   const document = await loadOpenapi();
   const operations = document.paths.map((path) => document.operation(path, 'GET'));
@@ -94,7 +85,7 @@ async function facts(gateway) {
   const query = ({ parameters }) => parameters.filter((one) => one.in === 'query').map(({ name }) => name);
   const env = cleanEnvironment();
   const problems = [...read('api/http/problem.h').matchAll(/X\(PROBLEM_\w+, (\d+), "([^"]+)"/g)];
-  const families = [...(await scrape(gateway)).types.keys()];
+  const families = await metrics(gateway);
   return {
     paths: new Map(document.paths.map((path, i) => [path, query(operations[i]).sort().join()])),
     headers: new Set([...headers, 'Allow']),
@@ -103,12 +94,14 @@ async function facts(gateway) {
     settings: settingKeys(),
     help: (await run(STATEGATE, ['--help'], { env })).stdout,
     feedHelp: (await run(FEED, ['--help'], { env })).stdout,
-    metrics: families.filter((name) => name.startsWith('stategate_')),
+    metrics: new Map(families.map(({ name, ...one }) => [name, one])),
     constants: constants(),
+    results: vocabulary('EVENT_RESULTS'),
+    reasons: vocabulary('EVENT_REASONS').filter((word) => word !== 'none'),
   };
 }
 
-// ---- what README says that is not so, in words
+// ---- what the reference says that is not so, in words
 
 const missing = (from, names, words) => [...names].filter((one) => !from.includes(one)).map(words);
 const sets = (what, said, actual) => [
@@ -135,14 +128,34 @@ function wrongSettings(text, has) {
   ];
 }
 
+// Type and labels of each metric; one without samples at the moment shows no labels.
+function wrongMetrics(text, has) {
+  const cells = rows(text, 'metric').flatMap(([names, type, labels]) => codes(names).map((name) => [name, type, labels]));
+  const known = cells.filter(([name]) => has.metrics.has(name));
+  const labelsOf = (labels) => codes(labels).sort().join();
+  return [
+    ...sets('metric', cells.map(([name]) => name), [...has.metrics.keys()]),
+    ...known
+      .filter(([name, type]) => has.metrics.get(name).type !== type)
+      .map(([name, type]) => `metric ${name} is not a ${type}`),
+    ...known
+      .filter(([name, , labels]) => !has.metrics.get(name).absent && has.metrics.get(name).labels !== labelsOf(labels))
+      .map(([name, , labels]) => `metric ${name} has the labels ${has.metrics.get(name).labels}, not ${labels}`),
+  ];
+}
+
 function wrongCommands(text, has) {
-  const lines = blocks(text, 'sh').flatMap((body) => body.split('\n')).map((line) => line.trim());
-  const programs = lines.map((line) => line.split(' ')[0]).filter((word) => word.includes('/'));
-  const inText = codes(text).filter((code) => /^(scripts|tests|deploy)\/[\w/.-]+$/.test(code));
+  const shown = (body) => [...body.matchAll(/^\$ (.*(?:[|\\]\n.*)*)$/gm)].map(([, command]) => command);
+  const commands = blocks(text).flatMap(({ language, body }) =>
+    language === 'console' ? shown(body) : language === 'sh' ? body.replace(/\\\n/g, ' ').split('\n') : [],
+  );
+  const programs = commands.map((line) => line.trim().split(' ')[0]).filter((word) => /^\w[\w.-]*\//.test(word));
+  const inText = codes(text).filter((code) => /^(scripts|tests|deploy|bench)\/[\w/.-]+$/.test(code));
   const exists = (file) => file.startsWith('build/release/stategate') || existsSync(join(SOURCE_DIR, file));
   const flags = (name, help) => {
-    const given = lines.filter((line) => line.startsWith(`build/release/${name} `)).join('\n');
-    return missing(help.match(/ --[a-z-]+/g), given.match(/ --[a-z-]+/g), (flag) => `${name}${flag} does not exist`);
+    const given = commands.join('\n').match(new RegExp(`build/release/${name} [^|\n]*`, 'g')) ?? [];
+    const used = given.join('\n').match(/ --[a-z-]+/g) ?? [];
+    return missing(help.match(/ --[a-z-]+/g), used, (flag) => `${name}${flag} does not exist`);
   };
   return [
     ...[...programs, ...inText].filter((file) => !exists(file)).map((file) => `${file} does not exist`),
@@ -164,24 +177,40 @@ function wrong(text, has) {
     ...sets('problem', [...problems.keys()], [...has.problems.keys()]),
     ...differ('problem', problems, has.problems),
     ...wrongSettings(text, has),
-    ...sets('metric', named(text, 'metric'), has.metrics),
+    ...wrongMetrics(text, has),
+    ...sets('result', named(text, 'result'), has.results),
+    ...sets('reason', named(text, 'reason'), has.reasons),
     ...missing([...has.constants.keys()], limits.keys(), (name) => `limit ${name} does not exist`),
     ...differ('limit', limits, has.constants),
     ...wrongCommands(text, has),
   ];
 }
 
+// ---- README's size
+
+function tooLarge(text) {
+  const lines = text.split('\n');
+  const wide = lines.findIndex((line) => [...line].length > README_COLUMNS_MAX);
+  const command = lines.findIndex((line) => line.startsWith('scripts/demo')) + 1;
+  return [
+    ...(lines.length - 1 > README_LINES_MAX ? [`${lines.length - 1} lines`] : []),
+    ...(wide >= 0 ? [`line ${wide + 1} has ${[...lines[wide]].length} columns`] : []),
+    ...(Buffer.byteLength(text) > README_BYTES_MAX ? [`${Buffer.byteLength(text)} bytes`] : []),
+    ...(command === 0 || command >= FIRST_COMMAND_BEFORE ? [`the first command is on line ${command}`] : []),
+  ];
+}
+
 // ---- the tests
 
-describe('README', () => {
-  const text = read('README.md');
+describe('the reference', () => {
+  const text = REFERENCE.map(read).join('\n');
   let nats;
   let gateway;
   let has;
 
-  // As the section on rights has it: users by the configuration that stands there.
+  // As the section on privileges has it: users by the configuration that stands there.
   before(async () => {
-    const [rights] = blocks(text, 'text').filter((body) => body.includes('authorization'));
+    const rights = blocks(text).find(({ body }) => body.includes('authorization')).body;
     const passwords = { OWNER_PASSWORD: 'owner-secret', GATEWAY_PASSWORD: 'gateway-secret' };
     nats = await startNats({ config: rights.replace(/\$([A-Z]+_PASSWORD)/g, (_, name) => `"${passwords[name]}"`) });
     const client = await nats.client({ user: 'owner', pass: passwords.OWNER_PASSWORD });
@@ -192,17 +221,13 @@ describe('README', () => {
     writeFileSync(password_file, `${passwords.GATEWAY_PASSWORD}\n`, { mode: 0o600 });
     gateway = await startGateway({ config: { nats: { url: nats.url, user: 'stategate', password_file } } });
     await gateway.untilPosition(2000);
+    await gateway.get('/v1/state/customers/c-1?min_version=999999&wait=0.01'); // a wait to be counted
     has = await facts(gateway);
   });
 
   after(async () => {
     await gateway?.kill9();
     await nats?.stop();
-  });
-
-  it('has its first command before line 30', () => {
-    const line = text.split('\n').findIndex((one) => one.startsWith('scripts/demo')) + 1;
-    assert.ok(line > 0 && line < 30, `it is on line ${line}`);
   });
 
   it('names what exists, and all of it where it gives a table', () => {
@@ -224,9 +249,9 @@ describe('README', () => {
   });
 
   it('names the rights that suffice, in its table as in its configuration', async () => {
-    const [conf] = blocks(text, 'text').filter((body) => body.includes('authorization'));
+    const { body } = blocks(text).find((block) => block.body.includes('authorization'));
     const subjects = rows(text, 'right').map(([, subject]) => codes(subject)[0]);
-    assert.deepEqual([...conf.matchAll(/"([^"]+)"/g)].map(([, subject]) => subject), subjects);
+    assert.deepEqual([...body.matchAll(/"([^"]+)"/g)].map(([, subject]) => subject), subjects);
     await gateway.untilStatus('live');
     assert.equal((await gateway.status()).lastError ?? '', '');
     assert.doesNotMatch(nats.log, /violation/i);
@@ -240,15 +265,20 @@ describe('README', () => {
       ['| `catching-up` |', '| `late` |'],
       ['| `uri-too-long` | 414 |', '| `uri-too-long` | 415 |'],
       ['| `rejected.max` |', '| `rejected.most` |'],
-      ['(`probe.idle`)', '(`probe.idly`)'],
+      ['longer than `wait.max`', 'longer than `wait.most`'],
       ['`STATEGATE_LISTEN_OPS`', '`STATEGATE_LISTEN_OP`'],
       ['`--nats-url` |', '`--database` |'],
       ['`stategate_wal_bytes`', '`stategate_wal_size`'],
+      ['`stategate_events_total` | counter |', '`stategate_events_total` | gauge |'],
+      ['`stategate_events_total` | counter | `stream`, `result`', '`stategate_events_total` | counter | `stream`'],
       ['| `EVENT_DEPTH_MAX` | 64 |', '| `EVENT_DEPTH_MAX` | 65 |'],
       ['| 8 MiB | a message', '| 8 s | a message'],
+      ['| `stale` |', '| `old` |'],
+      ['| `missing-base` |', '| `missing-ground` |'],
       ['\nscripts/test ', '\nscripts/tests '],
       ['`tests/image/run`', '`tests/image/build`'],
       [' --collection customers\n', ' --collections customers\n'],
+      ['stategate check-config --config', 'stategate check-config --configuration'],
     ];
     const before = wrong(text, has).length;
     for (const [so, notSo] of planted) {
@@ -258,8 +288,32 @@ describe('README', () => {
   });
 });
 
+describe('README', () => {
+  const text = read('README.md');
+
+  it(`has at most ${README_LINES_MAX} lines of ${README_COLUMNS_MAX} columns, and its first command soon`, () => {
+    assert.deepEqual(tooLarge(text), []);
+  });
+
+  it('that has grown is noticed', () => {
+    const lines = text.split('\n');
+    const filled = (count) => [...lines.slice(0, -1), ...Array.from({ length: count }, () => ''), ''].join('\n');
+    const left = README_LINES_MAX - (lines.length - 1);
+    assert.deepEqual(tooLarge(filled(left)), [], 'at the limit');
+    assert.equal(tooLarge(filled(left + 1)).length, 1, 'a line beyond it');
+    assert.deepEqual(tooLarge(text.replace('\n\n', `\n${'é'.repeat(README_COLUMNS_MAX)}\n`)), [], 'as wide as it may be');
+    assert.equal(tooLarge(text.replace('\n\n', `\n${'é'.repeat(README_COLUMNS_MAX + 1)}\n`)).length, 1, 'wider');
+    const room = README_BYTES_MAX - Buffer.byteLength(text);
+    const padded = (bytes) => text.replace('\n\n', `\n${`${'x'.repeat(99)}\n`.repeat(bytes / 100)}${'x'.repeat(bytes % 100)}\n`);
+    assert.ok(!tooLarge(padded(room)).join().includes('bytes'), 'all bytes that it may have');
+    assert.ok(tooLarge(padded(room + 1)).join().includes('bytes'), 'one more');
+const late = text.replace('\n\n', '\n'.repeat(FIRST_COMMAND_BEFORE));
+    assert.ok(tooLarge(late).join().includes('first command'), 'the first command comes late');
+  });
+});
+
 describe('links', () => {
-  for (const file of DOCUMENTS) {
+  for (const file of documents()) {
     it(`of ${file} lead somewhere`, () => assert.deepEqual(brokenLinks(file, read(file)), []));
   }
 

@@ -1,5 +1,5 @@
 // What becomes of a stream in its life (restarts, purges, trims, other lives, older copies, absence): within five
-// seconds rows, position, gap and status are what README says of a stream that is not what it was.
+// seconds rows, position, gap and status are what docs/promises.md says of a stream that is not what it was.
 // ctest-timeout: 600
 // ctest-serial
 

@@ -1,5 +1,5 @@
 // The independent fold: what the rows, the position and the rejected events must be after given messages. Written from
-// what README and openapi.yaml say of events, not from the gateway's code.
+// what docs/events.md and openapi.yaml say of events, not from the gateway's code.
 
 import { createHash } from 'node:crypto';
 

@@ -4,7 +4,7 @@
 import { isIPv6 } from 'node:net';
 
 const TARGET_BYTES_MAX = 3072;
-const HEAD_COST_MAX = 4096; // README: request line and fields, and 56 for each field
+const HEAD_COST_MAX = 4096; // docs/limits.md: request line and fields, and 56 for each field
 const FIELD_COST = 56;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const PART_OF_FIELD = /^(?:[!#$%&'*+.^_`|~0-9A-Za-z-]*|[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*)\r?$/;
