@@ -12,6 +12,7 @@
 #include "store/model.h"
 #include "core/version.h"
 #include "projector/nats/connection.h"
+#include "projector/projector.h"
 #include "projector/source/source.h"
 
 struct gateway {
@@ -69,7 +70,7 @@ static enum sg_status start_api(struct gateway *g, struct sg_error *err)
 static enum sg_status start_sources(struct gateway *g, struct sg_error *err)
 {
     struct source_context context = {.settings = g->settings,
-                                     .projector = g->projector,
+                                     .ingest = projector_ingest(g->projector),
                                      .freshness = g->freshness,
                                      .metrics = g->metrics,
                                      .progress = g->progress};
@@ -96,11 +97,11 @@ enum sg_status gateway_start(const struct settings *settings, struct gateway **o
     if (status == SG_OK)
         status = progress_create(settings->streams_count, &g->progress, err);
     if (status == SG_OK) {
-        struct projector_context context = {.settings = settings,
-                                            .model = g->model,
-                                            .freshness = g->freshness,
-                                            .metrics = g->metrics,
-                                            .progress = g->progress};
+        struct ingest_context context = {.settings = settings,
+                                         .model = g->model,
+                                         .freshness = g->freshness,
+                                         .metrics = g->metrics,
+                                         .progress = g->progress};
         status = projector_start(&context, nats_release_message, &g->projector, err);
     }
     if (status == SG_OK)

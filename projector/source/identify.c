@@ -49,7 +49,7 @@ static enum sg_status probe_proved(struct source *s, struct probe *out, struct s
 
 static enum sg_status reload(struct source *s, struct sg_error *err)
 {
-    return projector_load(s->context.projector, s->stream, &s->row, err);
+    return ingest_load(s->context.ingest, s->stream, &s->row, err);
 }
 
 static enum sg_status begin_life(struct source *s, const struct stream_info *info, const char *suffix,
@@ -140,7 +140,7 @@ static enum sg_status identify(struct source *s, const struct stream_info *info,
 {
     struct epoch epoch;
     epoch_make(s->settings->name, info->created_ns, NULL, &epoch);
-    enum sg_status status = projector_identify(s->context.projector, s->stream, info->created_ns, &epoch, err);
+    enum sg_status status = ingest_identify(s->context.ingest, s->stream, info->created_ns, &epoch, err);
     return status == SG_OK ? reload(s, err) : status;
 }
 

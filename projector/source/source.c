@@ -56,7 +56,7 @@ static enum sg_status verify(struct source *s, struct sg_error *err)
     if (probe.info.created_ns != s->row.created_ns || probe.info.last < s->row.position)
         return sg_fail(err, SG_UNAVAILABLE, "stream %s: it changed while subscribing", s->settings->name);
     if (s->row.target == TARGET_UNKNOWN)
-        status = projector_set_target(s->context.projector, s->stream, probe.info.last, err);
+        status = ingest_set_target(s->context.ingest, s->stream, probe.info.last, err);
     if (status == SG_OK && s->row.position > 0 && probe.info.first > s->row.position + 1 &&
         source_may_drop(s, &probe.info))
         status = source_gap(s, s->row.position + 1, probe.info.first - 1, &probe.info, err);
@@ -151,7 +151,7 @@ enum sg_status source_start(const struct source_context *context, size_t stream,
     s->context = *context;
     s->stream = stream;
     s->settings = &context->settings->streams[stream];
-    s->queue = projector_queue(context->projector, stream);
+    s->queue = ingest_queue(context->ingest, stream);
     enum sg_status status = notifier_create(&s->notifier, err);
     if (status == SG_OK)
         status = nats_create(&context->settings->nats, s->settings, s->queue, on_alarm, s, &s->link, err);

@@ -6,7 +6,7 @@
 #include "core/progress/freshness.h"
 #include "core/progress/metrics.h"
 #include "core/domain/settings.h"
-#include "projector/projector.h"
+#include "projector/ingest/commands.h"
 
 #define SOURCE_BACKOFF_MIN_MS 50
 #define SOURCE_BACKOFF_MAX_MS 2000                 /* an outage of seconds is not made longer by it */
@@ -24,7 +24,7 @@ struct source;
 /* All borrowed, and outlive the source. */
 struct source_context {
     const struct settings *settings;
-    struct projector *projector;
+    struct ingest *ingest; /* of the projector */
     struct freshness *freshness;
     struct metrics *metrics;
     struct progress *progress;

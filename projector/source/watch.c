@@ -68,7 +68,7 @@ enum sg_status source_begin_build(struct source *s, int64_t created_ns, const st
     s->target_set = false; /* should this fail, the next proof sets it */
     s->generation = queue_next_generation(s->queue);
     enum sg_status status =
-        projector_begin_build(s->context.projector, s->stream, created_ns, epoch, target, err);
+        ingest_begin_build(s->context.ingest, s->stream, created_ns, epoch, target, err);
     if (status != SG_OK)
         return status;
     s->target_set = true;
@@ -89,7 +89,7 @@ enum sg_status source_gap(struct source *s, uint64_t first, uint64_t last, const
         return SG_OK;
     enum sg_status status =
         rebuild ? source_begin_build(s, s->row.created_ns, &s->row.epoch, info->last, err)
-                : projector_add_gap(s->context.projector, s->stream, first, last, err);
+                : ingest_add_gap(s->context.ingest, s->stream, first, last, err);
     if (status != SG_OK)
         return status;
     atomic_fetch_add_explicit(&metrics_stream(s->context.metrics, s->stream)->gaps, 1, memory_order_relaxed);
@@ -122,7 +122,7 @@ static enum sg_status gaps_in_jumps(struct source *s, const struct skipped_range
 
 static uint64_t applied(const struct source *s)
 {
-    return projector_position(s->context.projector, s->stream);
+    return ingest_position(s->context.ingest, s->stream);
 }
 
 /* A message is in the stream and should be here: give it some time, then call the consumer lost. */
@@ -176,7 +176,7 @@ static enum sg_status advance(struct source *s, const struct probe *before, stru
             return status;
     }
     s->explained_up_to = limit;
-    return projector_advance(s->context.projector, s->stream, s->generation, limit, err);
+    return ingest_advance(s->context.ingest, s->stream, s->generation, limit, err);
 }
 
 /* ---- the loop ---- */

@@ -1,0 +1,102 @@
+/* The event's way through the projector: take -> decode -> apply -> publish. */
+#include "projector/ingest/batch.h"
+
+#include "core/base/time.h"
+#include "projector/decode/decode.h"
+#include "projector/ingest/publish.h"
+
+/* What became of one event. */
+static void count_event(struct stream_metrics *m, struct metrics *metrics, const struct event *e,
+                        enum event_result result, enum event_reason reason, int64_t now_ns)
+{
+    int64_t age_ns = now_ns - e->time_ns;
+    if (result == RESULT_REJECTED)
+        atomic_fetch_add_explicit(&m->rejected[reason], 1, memory_order_relaxed);
+    if (result == RESULT_APPLIED && e->kind != EVENT_STATE)
+        metrics_tombstone(metrics, e->collection);
+    if (result == RESULT_REDELIVERED)
+        return;
+    if (age_ns < 0) {
+        atomic_fetch_add_explicit(&m->clock_skew, 1, memory_order_relaxed);
+        age_ns = 0;
+    }
+    metrics_histogram_add(&m->visible_seconds, (double)age_ns / (double)NS_PER_S);
+}
+
+static void batch_count(struct ingest *ingest, size_t stream, size_t count, int64_t apply_ns)
+{
+    struct stream_metrics *m = metrics_stream(ingest->context.metrics, stream);
+    uint64_t by_result[EVENT_RESULTS_COUNT] = {0};
+    int64_t now_ns = time_wall_ns();
+    for (size_t i = 0; i < count; i++) {
+        by_result[ingest->results[i]]++;
+        count_event(m, ingest->context.metrics, &ingest->events[i], ingest->results[i], ingest->reasons[i], now_ns);
+    }
+    for (size_t r = 0; r < EVENT_RESULTS_COUNT; r++) {
+        if (by_result[r] > 0)
+            atomic_fetch_add_explicit(&m->events[r], by_result[r], memory_order_relaxed);
+    }
+    metrics_histogram_add(&m->batch_events, (double)count);
+    metrics_histogram_add(&m->apply_seconds, (double)apply_ns / (double)NS_PER_S);
+}
+
+/* Decode as many of the batch's messages as memory allows; 0 = none. */
+static size_t batch_decode(struct ingest *ingest, size_t stream, struct sg_error *err)
+{
+    struct stream_writer *writer = &ingest->writers[stream];
+    size_t count = 0;
+    decode_arena_reset(ingest->arena);
+    while (count < writer->items_count && decode(ingest->context.settings, stream, &writer->items[count].message,
+                                                 ingest->arena, &ingest->events[count], err) == SG_OK)
+        count++;
+    return count;
+}
+
+/* Commit the first `count` events and publish the result. */
+static enum sg_status batch_commit(struct ingest *ingest, size_t stream, size_t count, struct sg_error *err)
+{
+    uint64_t position = 0;
+#ifdef SG_PLANT_WAKE_BEFORE_COMMIT
+    for (size_t i = 0; i < count; i++)
+        ingest->results[i] = RESULT_APPLIED; /* probably */
+    publish_entities(ingest, count);
+    publish_wake(ingest, stream, ingest->events[count - 1].sequence);
+#endif
+    enum sg_status status = store_apply(ingest->context.model, ingest->writers[stream].id, ingest->events, count,
+                                        ingest->results, ingest->reasons, &position, err);
+    if (status != SG_OK)
+        return status;
+#ifndef SG_PLANT_WAKE_BEFORE_COMMIT
+    publish_entities(ingest, count);
+#endif
+    return publish_position(ingest, stream, position, err);
+}
+
+/* Messages that memory did not suffice for stay for the next iteration. */
+static size_t batch_apply(struct ingest *ingest, size_t stream)
+{
+    struct sg_error err = {0};
+    size_t count = batch_decode(ingest, stream, &err);
+    int64_t began_ns = time_boot_ns();
+    enum sg_status status = count > 0 ? batch_commit(ingest, stream, count, &err) : err.status;
+    if (status != SG_OK) {
+        ingest_halted(ingest, stream, &err);
+        return count > 0 ? count : 1;
+    }
+    ingest_succeeded(ingest, stream);
+    batch_count(ingest, stream, count, time_boot_ns() - began_ns);
+    stream_writer_drop(&ingest->writers[stream], count);
+    return count;
+}
+
+size_t batch_run(struct ingest *ingest, size_t stream)
+{
+    struct stream_writer *writer = &ingest->writers[stream];
+    stream_writer_drop_void(writer);
+    if (writer->items_count == 0)
+        writer->items_count =
+            queue_take(writer->queue, writer->items, INGEST_BATCH_EVENTS_MAX, INGEST_BATCH_BYTES_MAX);
+    if (writer->items_count == 0 || time_boot_ns() < writer->retry_at_ns)
+        return 0;
+    return batch_apply(ingest, stream);
+}

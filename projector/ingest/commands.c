@@ -1,0 +1,207 @@
+/* What the sources ask of the projector's thread. */
+#include "projector/ingest/commands.h"
+
+#include "projector/ingest/publish.h"
+
+/* What a source asks for; lives on the asker's stack until `done`. */
+struct command {
+    enum {
+        COMMAND_LOAD,
+        COMMAND_IDENTIFY,
+        COMMAND_BEGIN_BUILD,
+        COMMAND_SET_TARGET,
+        COMMAND_ADD_GAP,
+        COMMAND_ADVANCE
+    } kind;
+    size_t stream;
+    int64_t created_ns;
+    struct epoch epoch;
+    uint64_t first, last; /* of a gap; `last` is also a target or a position */
+    uint64_t generation;
+    struct build *loaded; /* where COMMAND_LOAD puts what is written */
+    struct sg_error *err;
+    enum sg_status status;
+    bool done;
+    struct command *next;
+};
+
+/* ---- asking ---- */
+
+struct queue *ingest_queue(struct ingest *ingest, size_t stream)
+{
+    return ingest->writers[stream].queue;
+}
+
+uint64_t ingest_position(const struct ingest *ingest, size_t stream)
+{
+    return atomic_load(&ingest->writers[stream].position);
+}
+
+static enum sg_status ask(struct ingest *ingest, struct command *c)
+{
+    (void)pthread_mutex_lock(&ingest->mutex);
+    struct command **tail = &ingest->commands;
+    while (*tail != NULL)
+        tail = &(*tail)->next;
+    *tail = c;
+    notifier_notify(ingest->notifier);
+    while (!c->done && !ingest->stopped)
+        (void)pthread_cond_wait(&ingest->done_cond, &ingest->mutex);
+    bool done = c->done;
+    (void)pthread_mutex_unlock(&ingest->mutex);
+    return done ? c->status : sg_fail(c->err, SG_STOPPED, "the projector is stopping");
+}
+
+enum sg_status ingest_load(struct ingest *ingest, size_t stream, struct build *out, struct sg_error *err)
+{
+    struct command c = {.kind = COMMAND_LOAD, .stream = stream, .loaded = out, .err = err};
+    return ask(ingest, &c);
+}
+
+enum sg_status ingest_identify(struct ingest *ingest, size_t stream, int64_t created_ns, const struct epoch *epoch,
+                               struct sg_error *err)
+{
+    struct command c = {
+        .kind = COMMAND_IDENTIFY, .stream = stream, .created_ns = created_ns, .epoch = *epoch, .err = err};
+    return ask(ingest, &c);
+}
+
+enum sg_status ingest_begin_build(struct ingest *ingest, size_t stream, int64_t created_ns, const struct epoch *epoch,
+                                  uint64_t target, struct sg_error *err)
+{
+    struct command c = {.kind = COMMAND_BEGIN_BUILD,
+                        .stream = stream,
+                        .created_ns = created_ns,
+                        .epoch = *epoch,
+                        .last = target,
+                        .err = err};
+    return ask(ingest, &c);
+}
+
+enum sg_status ingest_set_target(struct ingest *ingest, size_t stream, uint64_t target, struct sg_error *err)
+{
+    struct command c = {.kind = COMMAND_SET_TARGET, .stream = stream, .last = target, .err = err};
+    return ask(ingest, &c);
+}
+
+enum sg_status ingest_add_gap(struct ingest *ingest, size_t stream, uint64_t first, uint64_t last,
+                              struct sg_error *err)
+{
+    struct command c = {.kind = COMMAND_ADD_GAP, .stream = stream, .first = first, .last = last, .err = err};
+    return ask(ingest, &c);
+}
+
+enum sg_status ingest_advance(struct ingest *ingest, size_t stream, uint64_t generation, uint64_t position,
+                              struct sg_error *err)
+{
+    struct command c = {
+        .kind = COMMAND_ADVANCE, .stream = stream, .generation = generation, .last = position, .err = err};
+    return ask(ingest, &c);
+}
+
+/* ---- serving ---- */
+
+static enum sg_status begin_build(struct ingest *ingest, const struct command *c)
+{
+    struct stream_metrics *metrics = metrics_stream(ingest->context.metrics, c->stream);
+    const struct stream_writer *writer = &ingest->writers[c->stream];
+    bool another_incarnation = !epoch_equal(&writer->epoch, &c->epoch);
+    /* Proofs of another incarnation say nothing of this one, nor of rows that are served on from before; those of the
+     * same incarnation still prove such rows. Without such rows nothing is ready. */
+    if (!writer->growing && ingest_position(ingest, c->stream) == 0)
+        freshness_clear_ready(ingest->context.freshness, c->stream);
+    if (another_incarnation)
+        freshness_reset(ingest->context.freshness, c->stream);
+    enum sg_status status =
+        store_stream_begin_build(ingest->context.model, writer->id, c->created_ns, &c->epoch, c->last, c->err);
+    if (status != SG_OK) {
+        (void)!publish_row(ingest, c->stream, NULL); /* the rows are still where they were */
+        return status;
+    }
+    if (another_incarnation)
+        atomic_fetch_add_explicit(&metrics->epoch_changes, 1, memory_order_relaxed);
+    ingest->sweep_needed = true;
+    status = publish_row(ingest, c->stream, c->err);
+    freshness_set_ready_target(ingest->context.freshness, c->stream, c->last, &c->epoch);
+    if (c->last == 0)
+        freshness_set_ready(ingest->context.freshness, c->stream);
+    return status;
+}
+
+static enum sg_status advance(struct ingest *ingest, const struct command *c)
+{
+    struct stream_writer *writer = &ingest->writers[c->stream];
+    if (writer->items_count > 0 || !queue_is_current(writer->queue, c->generation) || !queue_is_idle(writer->queue))
+        return SG_OK;
+    enum sg_status status = store_stream_advance(ingest->context.model, writer->id, c->last, c->err);
+    return status == SG_OK ? publish_row(ingest, c->stream, c->err) : status;
+}
+
+static enum sg_status command_run(struct ingest *ingest, const struct command *c)
+{
+    struct store_writer *model = ingest->context.model;
+    int64_t id = ingest->writers[c->stream].id;
+    enum sg_status status = SG_OK;
+    switch (c->kind) {
+    case COMMAND_LOAD:
+        return store_build_load(model, id, c->loaded, c->err);
+    case COMMAND_IDENTIFY:
+        status = store_stream_identify(model, id, c->created_ns, &c->epoch, c->err);
+        return status == SG_OK ? publish_row(ingest, c->stream, c->err) : status;
+    case COMMAND_BEGIN_BUILD:
+        return begin_build(ingest, c);
+    case COMMAND_SET_TARGET:
+        status = store_stream_set_target(model, id, c->last, c->err);
+        return status == SG_OK ? publish_row(ingest, c->stream, c->err) : status;
+    case COMMAND_ADD_GAP:
+        return store_stream_add_gap(model, id, c->first, c->last, c->err);
+    case COMMAND_ADVANCE:
+        return advance(ingest, c);
+    }
+    return SG_OK;
+}
+
+/* A command that cannot be stored halts the stream as a batch does; its asker tries again. That a row can be read says
+ * nothing of the disk's room. */
+static void command_note(struct ingest *ingest, const struct command *c, enum sg_status status)
+{
+    struct stream_writer *writer = &ingest->writers[c->stream];
+    bool failed = status == SG_STORAGE || status == SG_FULL || status == SG_CORRUPT;
+    if (failed != writer->command_failed && (failed || c->kind != COMMAND_LOAD)) {
+        writer->command_failed = failed;
+        if (failed)
+            freshness_set_halted(ingest->context.freshness, c->stream, c->err->message);
+        else if (writer->retry_ms == 0)
+            freshness_set_halted(ingest->context.freshness, c->stream, NULL);
+    }
+    if (status == SG_CORRUPT)
+        atomic_store(&ingest->failed, true);
+    stream_writer_drop_void(writer);
+    if (status == SG_OK && c->kind != COMMAND_LOAD && writer->items_count == 0)
+        ingest_succeeded(ingest, c->stream);
+}
+
+void commands_run(struct ingest *ingest)
+{
+    (void)pthread_mutex_lock(&ingest->mutex);
+    while (ingest->commands != NULL) {
+        struct command *c = ingest->commands;
+        ingest->commands = c->next;
+        (void)pthread_mutex_unlock(&ingest->mutex);
+        enum sg_status status = command_run(ingest, c);
+        command_note(ingest, c, status);
+        (void)pthread_mutex_lock(&ingest->mutex);
+        c->status = status;
+        c->done = true;
+        (void)pthread_cond_broadcast(&ingest->done_cond);
+    }
+    (void)pthread_mutex_unlock(&ingest->mutex);
+}
+
+void commands_stop(struct ingest *ingest)
+{
+    (void)pthread_mutex_lock(&ingest->mutex);
+    ingest->stopped = true;
+    (void)pthread_cond_broadcast(&ingest->done_cond);
+    (void)pthread_mutex_unlock(&ingest->mutex);
+}

@@ -1,0 +1,45 @@
+/* What the sources ask of the projector's thread. It alone writes to the store; a source that must change what is
+ * stored of its stream asks by a call that is served between two batches. */
+#ifndef STATEGATE_PROJECTOR_INGEST_COMMANDS_H
+#define STATEGATE_PROJECTOR_INGEST_COMMANDS_H
+
+#include "projector/ingest/ingest.h"
+
+/* ---- any thread; neither blocks ---- */
+
+/* The stream's queue; lives as long as the projector. */
+struct queue *ingest_queue(struct ingest *ingest, size_t stream);
+/* The position of the build that is written, of this process's last commit to it. */
+uint64_t ingest_position(const struct ingest *ingest, size_t stream);
+
+/* ---- the sources' threads; each blocks until the projector has done it, between two batches ----
+ * SG_STOPPED: the projector is stopping; SG_STORAGE, SG_FULL, SG_CORRUPT: as the store says, and nothing has changed. */
+
+/* The build that is written. Afterwards no message of an older generation is applied. */
+SG_MUST_CHECK enum sg_status ingest_load(struct ingest *ingest, size_t stream, struct build *out,
+                                         struct sg_error *err);
+/* Store creation time and epoch of a stream that has none. */
+SG_MUST_CHECK enum sg_status ingest_identify(struct ingest *ingest, size_t stream, int64_t created_ns,
+                                             const struct epoch *epoch, struct sg_error *err);
+/* Begin again from nothing: another incarnation of the stream, or the same after a gap. The rows that are served stay
+ * until the new ones have reached `target`; a replica that is not ready yet becomes ready then. */
+SG_MUST_CHECK enum sg_status ingest_begin_build(struct ingest *ingest, size_t stream, int64_t created_ns,
+                                                const struct epoch *epoch, uint64_t target, struct sg_error *err);
+/* A build whose end was not known (its settings changed) ends at `target`. */
+SG_MUST_CHECK enum sg_status ingest_set_target(struct ingest *ingest, size_t stream, uint64_t target,
+                                               struct sg_error *err);
+SG_MUST_CHECK enum sg_status ingest_add_gap(struct ingest *ingest, size_t stream, uint64_t first, uint64_t last,
+                                            struct sg_error *err);
+/* Nothing that matches lies between the position and `position`. Does nothing if `generation` is void by now, or if
+ * something is queued: it will move the position itself. */
+SG_MUST_CHECK enum sg_status ingest_advance(struct ingest *ingest, size_t stream, uint64_t generation,
+                                            uint64_t position, struct sg_error *err);
+
+/* ---- the projector's thread ---- */
+
+/* Serve what was asked; blocks on disk. */
+void commands_run(struct ingest *ingest);
+/* Serve nothing more: whoever asks, or waits, is told SG_STOPPED. */
+void commands_stop(struct ingest *ingest);
+
+#endif

@@ -1,0 +1,86 @@
+/* What the rooms of ingest share: the streams as the projector's thread writes them, each with its batch. */
+#ifndef STATEGATE_PROJECTOR_INGEST_INGEST_H
+#define STATEGATE_PROJECTOR_INGEST_INGEST_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/domain/settings.h"
+#include "core/progress/freshness.h"
+#include "core/progress/metrics.h"
+#include "core/progress/progress.h"
+#include "projector/queue.h"
+#include "store/model.h"
+
+/* As many as a queue holds: random ids meet in the index's pages, and each page is written once a batch; while 1 M
+ * entities are built that saves three of five bytes written. It takes 0.1 s; a stream that is up to date has small
+ * batches. */
+#define INGEST_BATCH_EVENTS_MAX 16384
+#define INGEST_BATCH_BYTES_MAX (8u << 20) /* of payloads */
+#define INGEST_RETRY_MIN_MS 100           /* what failed is tried again, with backoff up to ... */
+#define INGEST_RETRY_MAX_MS 2000
+
+/* All borrowed, and outlive the projector. */
+struct ingest_context {
+    const struct settings *settings;
+    struct store_writer *model;
+    struct freshness *freshness;
+    struct metrics *metrics;
+    struct progress *progress;
+};
+
+/* One stream. Projector thread only, but where it says otherwise. */
+struct stream_writer {
+    struct queue *queue; /* owned; set before the thread starts, then read-only: any thread */
+    int64_t id;          /* of the stream's row; likewise */
+    /* Of the build that is written. */
+    struct epoch epoch;
+    bool growing;        /* beside the one that is served */
+    int64_t served_build;
+    struct epoch served_epoch;
+    /* A batch that was taken and is not applied yet. */
+    struct queue_item items[INGEST_BATCH_EVENTS_MAX];
+    size_t items_count;
+    int64_t retry_at_ns; /* 0 = at once */
+    int64_t retry_ms;    /* 0 = the last attempt succeeded */
+    bool command_failed; /* the last command could not be stored */
+    /* Written by the projector's thread, read by any. */
+    _Atomic uint64_t position; /* of the build that is written */
+};
+
+struct command;
+struct decode_arena;
+
+struct ingest {
+    /* Set before the projector's thread starts, then read-only: any thread. */
+    struct ingest_context context;
+    struct notifier *notifier; /* owned */
+    /* Projector thread only. */
+    struct decode_arena *arena; /* owned */
+    struct event events[INGEST_BATCH_EVENTS_MAX];
+    enum event_result results[INGEST_BATCH_EVENTS_MAX];
+    enum event_reason reasons[INGEST_BATCH_EVENTS_MAX];
+    bool sweep_needed; /* rows of old builds may be there */
+    /* Any thread. */
+    atomic_bool failed; /* the database was found damaged */
+    /* Guarded by mutex. */
+    pthread_mutex_t mutex;
+    pthread_cond_t done_cond;
+    struct command *commands; /* borrowed from the askers; oldest first */
+    bool stopped;             /* no command is served any more */
+    size_t writers_count;
+    struct stream_writer writers[];
+};
+
+/* Give up the first `count` messages of the batch. */
+void stream_writer_drop(struct stream_writer *writer, size_t count);
+/* Give up a batch that failed and whose consumer is void meanwhile.
+ * The stream stays halted until something is stored. */
+void stream_writer_drop_void(struct stream_writer *writer);
+
+/* Something of the stream was stored: it is not halted any more. */
+void ingest_succeeded(struct ingest *ingest, size_t stream);
+/* A batch could not be stored: it stays, and is tried again after a while. Logs the first failure. */
+void ingest_halted(struct ingest *ingest, size_t stream, const struct sg_error *err);
+
+#endif

@@ -1,0 +1,73 @@
+/* After a commit: what the reading side must know of it. */
+#include "projector/ingest/publish.h"
+
+#include "core/base/log.h"
+
+void publish_wake(struct ingest *ingest, size_t stream, uint64_t position)
+{
+    int64_t proof_ns;
+    int64_t probe_ns;
+    progress_committed(ingest->context.progress, stream, position);
+    freshness_newest(ingest->context.freshness, stream, &proof_ns, &probe_ns);
+    progress_proved(ingest->context.progress, stream, proof_ns, probe_ns);
+}
+
+void publish_entities(struct ingest *ingest, size_t count)
+{
+    struct progress *progress = ingest->context.progress;
+    if (!progress_entities_wanted(progress))
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const struct event *e = &ingest->events[i];
+        bool matters = ingest->results[i] == RESULT_APPLIED || ingest->results[i] == RESULT_REJECTED;
+        if (matters && e->collection.bytes > 0 && e->id.bytes > 0)
+            progress_entity_changed(progress, progress_entity(progress, e->collection, e->id));
+    }
+}
+
+/* Another build is served. */
+static void publish_build(struct ingest *ingest, size_t stream, const struct stream *served)
+{
+    ingest->writers[stream].served_build = served->build;
+    ingest->sweep_needed = true;
+    freshness_swapped(ingest->context.freshness, stream);
+    progress_changed(ingest->context.progress);
+    log_event(LOG_INFO, "build_served", LOG_STR("stream", served->name), LOG_INT("build", served->build),
+              LOG_STR("epoch", served->epoch.text), LOG_UINT("position", served->position));
+}
+
+enum sg_status publish_row(struct ingest *ingest, size_t stream, struct sg_error *err)
+{
+    struct stream_writer *writer = &ingest->writers[stream];
+    struct stream served;
+    struct build written;
+    enum sg_status status = store_stream_load(ingest->context.model, writer->id, &served, err);
+    if (status == SG_OK)
+        status = store_build_load(ingest->context.model, writer->id, &written, err);
+    if (status != SG_OK)
+        return status;
+    writer->epoch = written.epoch;
+    writer->growing = written.growing;
+    atomic_store(&writer->position, written.position);
+    if (served.build != writer->served_build)
+        publish_build(ingest, stream, &served);
+    freshness_applied(ingest->context.freshness, stream, served.position, &served.epoch);
+    if (!epoch_equal(&writer->served_epoch, &served.epoch)) {
+        /* Also when it becomes known: a read that demands this epoch waits for nothing else that would wake it. */
+        writer->served_epoch = served.epoch;
+        progress_changed(ingest->context.progress);
+    }
+    publish_wake(ingest, stream, served.position);
+    return SG_OK;
+}
+
+enum sg_status publish_position(struct ingest *ingest, size_t stream, uint64_t position, struct sg_error *err)
+{
+    struct stream_writer *writer = &ingest->writers[stream];
+    if (writer->growing)
+        return publish_row(ingest, stream, err);
+    atomic_store(&writer->position, position);
+    freshness_applied(ingest->context.freshness, stream, position, &writer->epoch);
+    publish_wake(ingest, stream, position);
+    return SG_OK;
+}
