@@ -1,5 +1,5 @@
-// Puts the parts of a run together: bench/results.json, bench/RESULTS.md, the table of goals in docs/measured.md, and the
-// sentence in README.md that sums it up.
+// Puts the parts of a run together: bench/results.json, bench/RESULTS.md, the table of goals in docs/measured.md, and
+// the sentence in README.md that sums it up.
 //
 // usage: node bench/report.mjs [FOLDER]
 //
@@ -75,7 +75,8 @@ function where({ processors, model, system, memoryGb }) {
 function goalsText(results) {
   const head = [
     `On ${where(results.machine)}, load generator and nats-server on the same`,
-    `machine, ${results.made}; median (least - most) of the rounds. All tables: [bench/RESULTS.md](../bench/RESULTS.md).`,
+    `machine, ${results.made}; median (least - most) of the rounds.`,
+    'All tables: [bench/RESULTS.md](../bench/RESULTS.md).',
   ].join('\n');
   return `\n${head}\n\n${goalsTable(goalsOf(results))}\n`;
 }
@@ -97,10 +98,8 @@ function summaryText(results) {
   const goals = goalsOf(results);
   const missed = goals.filter(({ reached }) => !reached);
   const no = missed.map(({ what, wanted, measured }) => `${what}: ${measured}, wanted: ${wanted}`).join('; ');
-  return wrapped(
-    `Measured on ${where(results.machine)}, ${results.made}: ${goals.length - missed.length} of ${goals.length} goals ` +
-      `reached ([docs/measured.md](docs/measured.md)).${no ? ` Not reached: ${no}.` : ''}`,
-  );
+  const reached = `${goals.length - missed.length} of ${goals.length} goals reached ([docs/measured.md](docs/measured.md))`;
+  return wrapped(`Measured on ${where(results.machine)}, ${results.made}: ${reached}.${no ? ` Not reached: ${no}.` : ''}`);
 }
 
 // The documents that show results, each between its markers.

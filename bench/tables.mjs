@@ -73,7 +73,7 @@ export function readsTable(report) {
 }
 
 function peersTable(peers) {
-  const head = ['the gateway beside (both with the writer)', 'read', 'cache', 'requests per CPU second', 'requests/s'];
+  const head = ['the gateway compared with (both with the writer)', 'read', 'cache', 'requests per CPU second', 'requests/s'];
   const row = (peer, { name, cache, perCpu, rate }) => [
     peer.title,
     name,
@@ -118,7 +118,7 @@ export function readsGoals({ rows, peers }) {
   for (const { name, take, least, unit } of PEERS_WANTED) {
     const peer = peers.find((one) => one.name === name);
     const read = peer?.reads.find((one) => one.name === 'uniform' && one.cache === 'whole');
-    if (read) goals.push(atLeast(`by id, all in the cache, beside ${peer.title}: ${unit}`, read[take], least));
+    if (read) goals.push(atLeast(`by id, all in the cache, compared with ${peer.title}: ${unit}`, read[take], least));
   }
   const memory = Math.max(0, ...rows.filter(({ cache }) => cache === 'default').map(({ residentMb }) => residentMb));
   if (memory > 0) goals.push(atMost('memory under reads with the default cache', memory, MEMORY_MB_MAX, 'MB'));

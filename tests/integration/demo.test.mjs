@@ -1,5 +1,6 @@
-// scripts/demo shows what it says: its requests, the read that waits and the stale answer are those of the real program, and
-// an answer that is not what it should be makes `scripts/demo --once` fail. (It installs and builds nothing here.)
+// scripts/demo shows what it says: its requests, the read that waits and the stale answer are those of the real
+// program, and an answer that is not what it should be makes `scripts/demo --once` fail. (It installs and builds nothing
+// here.)
 
 import assert from 'node:assert/strict';
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -23,7 +24,8 @@ function script(file, text) {
 //   replace  [from, to] in the demonstration itself
 async function play(t, { feed, replace } = {}) {
   const root = tempFolder(t, 'demo');
-  for (const folder of ['scripts', 'build/release', '.deps/bin', 'bin']) mkdirSync(join(root, folder), { recursive: true });
+  for (const folder of ['scripts', 'build/release', '.deps/bin', 'bin'])
+    mkdirSync(join(root, folder), { recursive: true });
   const changes = [
     ['port 4222 ', `port ${await freePort()} `],
     ['port 8080 ', `port ${await freePort()} `],

@@ -27,7 +27,8 @@ const README_BYTES_MAX = 14 * 1024;
 const FIRST_COMMAND_BEFORE = 30;
 
 // Where each kind of table stands; together they are the reference.
-const REFERENCE = ['README.md', ...['events', 'http', 'limits', 'metrics', 'running', 'settings'].map((name) => `docs/${name}.md`)];
+const PAGES = ['events', 'http', 'limits', 'metrics', 'running', 'settings'];
+const REFERENCE = ['README.md', ...PAGES.map((name) => `docs/${name}.md`)];
 
 const named = (text, head) => rows(text, head).flatMap(([first]) => codes(first));
 
@@ -130,7 +131,8 @@ function wrongSettings(text, has) {
 
 // Type and labels of each metric; one without samples at the moment shows no labels.
 function wrongMetrics(text, has) {
-  const cells = rows(text, 'metric').flatMap(([names, type, labels]) => codes(names).map((name) => [name, type, labels]));
+  const each = ([names, type, labels]) => codes(names).map((name) => [name, type, labels]);
+  const cells = rows(text, 'metric').flatMap(each);
   const known = cells.filter(([name]) => has.metrics.has(name));
   const labelsOf = (labels) => codes(labels).sort().join();
   return [
@@ -301,14 +303,44 @@ describe('README', () => {
     const left = README_LINES_MAX - (lines.length - 1);
     assert.deepEqual(tooLarge(filled(left)), [], 'at the limit');
     assert.equal(tooLarge(filled(left + 1)).length, 1, 'a line beyond it');
-    assert.deepEqual(tooLarge(text.replace('\n\n', `\n${'é'.repeat(README_COLUMNS_MAX)}\n`)), [], 'as wide as it may be');
-    assert.equal(tooLarge(text.replace('\n\n', `\n${'é'.repeat(README_COLUMNS_MAX + 1)}\n`)).length, 1, 'wider');
+    const wide = (columns) => text.replace('\n\n', `\n${'é'.repeat(columns)}\n`);
+    assert.deepEqual(tooLarge(wide(README_COLUMNS_MAX)), [], 'as wide as it may be');
+    assert.equal(tooLarge(wide(README_COLUMNS_MAX + 1)).length, 1, 'wider');
     const room = README_BYTES_MAX - Buffer.byteLength(text);
-    const padded = (bytes) => text.replace('\n\n', `\n${`${'x'.repeat(99)}\n`.repeat(bytes / 100)}${'x'.repeat(bytes % 100)}\n`);
+    const filler = (bytes) => `${'x'.repeat(99)}\n`.repeat(bytes / 100) + 'x'.repeat(bytes % 100);
+    const padded = (bytes) => text.replace('\n\n', `\n${filler(bytes)}\n`);
     assert.ok(!tooLarge(padded(room)).join().includes('bytes'), 'all bytes that it may have');
     assert.ok(tooLarge(padded(room + 1)).join().includes('bytes'), 'one more');
 const late = text.replace('\n\n', '\n'.repeat(FIRST_COMMAND_BEFORE));
     assert.ok(tooLarge(late).join().includes('first command'), 'the first command comes late');
+  });
+});
+
+// Words that the project no longer uses for what they stood for, and turns of phrase that no native uses.
+const RETIRED = [
+  /\b(another|new|earlier|later|other|present|its) (life|lives)\b/i,
+  /\b(life|lives) of (the|a) stream\b/i,
+  /\bread model\b/i,
+  /\binner pages?\b/i,
+  /\bleaves? word\b/i,
+  /\bin the lot\b/i,
+  /\bleast rights\b/i,
+  /\bcomes? of it\b/i,
+  /\bfor want of\b/i,
+  /\bfigures hang on\b/i,
+  /\b(is|are) told\b/i,
+];
+const retired = (text) => RETIRED.filter((word) => word.test(text.replace(/\s+/g, ' '))).map(String);
+
+describe('words', () => {
+  for (const file of [...documents(), 'openapi.yaml']) {
+    it(`of ${file} are those of the field`, () => assert.deepEqual(retired(read(file)), []));
+  }
+
+  it('that are retired are found', () => {
+    assert.equal(retired('It is another\nlife of the stream.').length, 2);
+    assert.equal(retired('The read model is told.').length, 2);
+    assert.deepEqual(retired('A new incarnation is published.'), []);
   });
 });
 

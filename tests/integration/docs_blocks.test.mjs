@@ -1,6 +1,6 @@
-// What the documents show of a terminal is what the real program does: every block of commands in them is played, against
-// a real nats-server and the real gateway with the data of scripts/demo. The few that cannot be played here are marked in
-// the document, and listed here with the reason.
+// What the documents show of a terminal is what the real program does: every block of commands in them is played,
+// against a real nats-server and the real gateway with the data of scripts/demo. The few that cannot be played here are
+// marked in the document, and listed here with the reason.
 
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -23,11 +23,15 @@ const NOT_PLAYED = 'not played: ';
 const EXCEPTIONS = [
   ['README.md', 'scripts/demo', 'one builds and stays up, and integration/demo plays it; the other runs this test'],
   ['docs/running.md', 'scripts/setup build', 'installs packages; this test rests on what it builds'],
+  ['tests/fault/README.md', 'tests/fault/campaign', 'runs for hours; CTest runs each step with a short count'],
+  ['tests/history/README.md', 'tests/history/campaign', 'runs for hours; CTest runs 50,000 operations, and a cluster'],
   ['docs/running.md', 'buildah build', 'needs a container engine and a base image; tests/image/run builds and tries it'],
 ];
 // What a fence may hold: commands, which are played; client code, which docs_clients runs; and what is no command.
 const PLAYED = ['console', 'sh'];
 const LANGUAGES = [...PLAYED, 'js', 'python', 'go', 'text'];
+
+const LOOKS_LIKE_A_COMMAND = /^\s*(\$|curl|node|docker|buildah|(\.\/)?(scripts|tests|build|bench)\/)/m;
 
 const isCommand = ({ language }) => PLAYED.includes(language);
 const isMarked = ({ mark }) => mark.startsWith(NOT_PLAYED);
@@ -40,8 +44,8 @@ function unsound(file, text) {
   return [
     ...(fences === all.length * 2 ? [] : [`${fences} fences, and ${all.length} blocks`]),
     ...all.filter(({ language }) => !LANGUAGES.includes(language)).map(({ language }) => `a block of "${language}"`),
-    ...all.filter((b) => b.language === 'text' && /^\s*(\$|curl|scripts\/) ?/m.test(b.body)).map(() => 'commands as text'),
-    ...all.filter((b) => isCommand(b) && isMarked(b) && !exceptionOf(file, b)).map(({ mark }) => `${mark}: not in the list`),
+    ...all.filter((b) => b.language === 'text' && LOOKS_LIKE_A_COMMAND.test(b.body)).map(() => 'commands as text'),
+    ...all.filter((b) => isCommand(b) && isMarked(b) && !exceptionOf(file, b)).map(({ mark }) => `not listed: ${mark}`),
     ...all.filter((b) => exceptionOf(file, b) && !isMarked(b)).map(({ body }) => `not marked: ${body}`),
   ];
 }
@@ -69,7 +73,8 @@ describe('transcripts', () => {
   });
 
   it('are read by terminal, command and output', () => {
-    const text = '# terminal 1: asks\n$ ask |\n    more\n\n# terminal 2\n$ tell\ntold\n\n# terminal 1\nanswer\n\nbody\n';
+    const asks = '# terminal 1: asks\n$ ask |\n    more\n\n';
+    const text = `${asks}# terminal 2\n$ tell\ntold\n\n# terminal 1\nanswer\n\nbody\n`;
     assert.deepEqual(parseTranscript(text), [
       { terminal: '1', command: 'ask |\n    more', output: '' },
       { terminal: '2', command: 'tell', output: 'told\n' },
@@ -94,6 +99,7 @@ describe('documents', () => {
       '```\ncurl x\n```\n',
       '```bash\ncurl x\n```\n',
       '```text\n$ curl x\n```\n',
+      '```text\nbench/run\n```\n',
       '```sh\ncurl x\n',
     ])
       assert.notDeepEqual(unsound('docs/http.md', text), [], text);

@@ -1,5 +1,5 @@
-// The client code in README works as it stands there: each program is run against a real nats-server and the real gateway.
-// It writes, reads its own write, and carries the position of that answer to the next read.
+// The client code in README works as it stands there: each program is run against a real nats-server and the real
+// gateway. It writes, reads its own write, and carries the position of that answer to the next read.
 
 import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -32,8 +32,9 @@ async function recorder(gateway) {
     const headers = {};
     if (request.headers['min-position']) headers['Min-Position'] = request.headers['min-position'];
     const answer = await gateway.get(request.url, { headers });
-    seen.push({ path: request.url, demanded: request.headers['min-position'], position: answer.headers['state-position'] });
-    response.writeHead(answer.status, { 'State-Position': answer.headers['state-position'] }).end(answer.body);
+    const position = answer.headers['state-position'];
+    seen.push({ path: request.url, demanded: request.headers['min-position'], position });
+    response.writeHead(answer.status, { 'State-Position': position }).end(answer.body);
   });
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
   return { seen, address: `127.0.0.1:${server.address().port}`, close: () => server.close() };

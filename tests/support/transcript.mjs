@@ -90,7 +90,8 @@ process.on('exit', () => {
 // A shell that stays: its folder and variables last from one command to the next.
 class Terminal {
   constructor({ cwd, env }) {
-    this.child = spawn('bash', ['--noprofile', '--norc'], { cwd, env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    const stdio = ['pipe', 'pipe', 'pipe'];
+    this.child = spawn('bash', ['--noprofile', '--norc'], { cwd, env, stdio, detached: true });
     this.output = '';
     this.count = 0;
     this.child.stdout.setEncoding('utf8').on('data', (data) => (this.output += data.replaceAll('\r', '')));
@@ -103,7 +104,8 @@ class Terminal {
   start(command) {
     this.output = '';
     this.count++;
-    this.child.stdin.write(`${command}\n__code=$?; printf '<%s %s %s>\\n' done ${this.count} $__code; (exit $__code)\n`);
+    const end = `__code=$?; printf '<%s %s %s>\\n' done ${this.count} $__code; (exit $__code)`;
+    this.child.stdin.write(`${command}\n${end}\n`);
   }
 
   // {output, code} of the command, or null while it runs.
