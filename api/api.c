@@ -66,34 +66,35 @@ static void worker_close(void *context, void *worker)
     worker_destroy(worker);
 }
 
-static void worker_expect(void *worker, const struct request *request)
+static void worker_expect(void *worker, const struct http_head *head)
 {
-    router_expect(worker, request);
+    router_expect(worker, head);
 }
 
-static bool worker_admit(void *worker, const struct request *request, struct response *out)
+static bool worker_admit(void *worker, const struct http_head *head, struct response *out)
 {
-    return router_admit(worker, request, out);
+    return router_admit(worker, head, out);
 }
 
-static void worker_handle(void *worker, bool ops_only, struct request *request, struct response *out)
+static enum http_outcome worker_handle(void *worker, const struct http_head *head, void *call, struct response *out)
 {
-    router_handle(worker, ops_only, request, out);
+    router_handle(worker, head, call, out);
+    return out->park ? HTTP_PARK : HTTP_ANSWER;
 }
 
-static bool worker_park(void *worker, struct request *request)
+static bool worker_park(void *worker, void *call)
 {
-    return wakeups_park(worker, request);
+    return wakeups_park(worker, call);
 }
 
-static void worker_forget(void *worker, struct request *request)
+static void worker_forget(void *worker, void *call)
 {
-    wakeups_forget(worker, request);
+    wakeups_forget(worker, call);
 }
 
-static void worker_turn_end(void *worker, http_resume *resume)
+static void worker_iteration_end(void *worker, http_resume *resume)
 {
-    wakeups_turn_end(worker, resume);
+    wakeups_iteration_end(worker, resume);
 }
 
 static void worker_wake(void *worker, bool woken, bool all, http_resume *resume)
@@ -122,6 +123,8 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
         .answer_timeout_ms = context->settings->http_answer_timeout_ms,
         .position_bytes_max = snapshot_position_bytes_max(context->settings),
         .handler = {.context = api,
+                    .call_bytes = sizeof(struct request),
+                    .call_zeroed_bytes = offsetof(struct request, target),
                     .worker_open = worker_open,
                     .worker_close = worker_close,
                     .expect = worker_expect,
@@ -129,7 +132,7 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
                     .handle = worker_handle,
                     .park = worker_park,
                     .forget = worker_forget,
-                    .snapshot_end = worker_turn_end,
+                    .iteration_end = worker_iteration_end,
                     .wake = worker_wake,
                     .deadline_ns = worker_deadline_ns},
     };

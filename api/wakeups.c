@@ -26,6 +26,7 @@ static void resume_one(struct worker *worker, struct parked_read *read, http_res
 bool wakeups_park(struct worker *worker, struct request *request)
 {
     struct sg_error err;
+    request->parked.connection = request->head->connection;
     return parked_reads_add(worker->parked_reads, &request->parked, &err) == SG_OK;
 }
 
@@ -51,7 +52,7 @@ static void check_again(struct worker *worker, struct parked_read *read, http_re
         resume(read->connection);
 }
 
-void wakeups_turn_end(struct worker *worker, http_resume *resume)
+void wakeups_iteration_end(struct worker *worker, http_resume *resume)
 {
     snapshot_end(worker->snapshot);
     for (;;) {

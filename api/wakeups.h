@@ -5,12 +5,13 @@
 
 #include "api/http/http.h"
 
+struct request;
 struct worker;
 
 /* As struct http_handler says of each. */
 bool wakeups_park(struct worker *worker, struct request *request);
 void wakeups_forget(struct worker *worker, struct request *request);
-void wakeups_turn_end(struct worker *worker, http_resume *resume);
+void wakeups_iteration_end(struct worker *worker, http_resume *resume);
 void wakeups_wake(struct worker *worker, bool woken, bool all, http_resume *resume);
 
 #endif

@@ -228,7 +228,7 @@ struct read_case {
     size_t times;
 };
 
-static void resume(void *connection)
+static void resume(struct http_connection *connection)
 {
     (void)connection; /* nothing waits here */
 }
@@ -241,26 +241,26 @@ static void prove(struct bench *b)
 
 static void read_one(struct bench *b, char *target, const struct read_case *c, struct slice etag, struct response *out)
 {
-    struct request request = {
+    struct request request = {0};
+    struct http_head head = {
         .version_known = true,
         .version_1_1 = true,
         .hosts_count = 1,
         .host = SLICE_LITERAL("127.0.0.1:8080"),
-        .outcome = WAIT_MET,
         .client = &b->client,
         .target_text = target,
         .target_bytes = strlen(target),
     };
     if (c->unchanged)
-        request.if_none_match[request.if_none_match_count++] = etag;
+        head.fields.if_none_match.values[head.fields.if_none_match.count++] = etag;
     if (c->min_version.bytes > 0)
-        request.demand_fields.min_version.values[request.demand_fields.min_version.count++] = c->min_version;
+        head.fields.min_version.values[head.fields.min_version.count++] = c->min_version;
     if (c->min_position.bytes > 0)
-        request.demand_fields.min_position.values[request.demand_fields.min_position.count++] = c->min_position;
+        head.fields.min_position.values[head.fields.min_position.count++] = c->min_position;
     response_init(out);
-    router_expect(&b->worker, &request);
-    if (router_admit(&b->worker, &request, out))
-        router_handle(&b->worker, false, &request, out);
+    router_expect(&b->worker, &head);
+    if (router_admit(&b->worker, &head, out))
+        router_handle(&b->worker, &head, &request, out);
     wakeups_forget(&b->worker, &request);
 }
 
@@ -273,7 +273,7 @@ static void read_all(struct bench *b, const struct read_case *c, char (*targets)
         must(!response.failed && !response.park && response.status == c->status, c->name);
         response_free(&response);
         if ((i + 1) % per_turn == 0)
-            wakeups_turn_end(&b->worker, resume);
+            wakeups_iteration_end(&b->worker, resume);
     }
 }
 
@@ -299,7 +299,7 @@ static void case_reads(struct bench *b, const struct read_case *c, struct slice 
         if (pass == 1)
             count_begin();
         read_all(b, c, targets, etag);
-        wakeups_turn_end(&b->worker, resume);
+        wakeups_iteration_end(&b->worker, resume);
     }
     count_end(c->name, c->times);
 }
@@ -318,7 +318,7 @@ static struct slice header_of(struct bench *b, const char *name)
             value = slice_of(strdup(response.headers[i].value));
     }
     response_free(&response);
-    wakeups_turn_end(&b->worker, resume);
+    wakeups_iteration_end(&b->worker, resume);
     must(value.data != NULL, name);
     return value;
 }

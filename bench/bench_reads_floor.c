@@ -26,25 +26,25 @@ static void floor_close(void *context, void *worker)
     (void)worker;
 }
 
-static void floor_expect(void *worker, const struct request *request)
+static void floor_expect(void *worker, const struct http_head *head)
 {
     (void)worker;
-    (void)request;
+    (void)head;
 }
 
-static bool floor_admit(void *worker, const struct request *request, struct response *out)
+static bool floor_admit(void *worker, const struct http_head *head, struct response *out)
 {
     (void)worker;
-    (void)request;
+    (void)head;
     (void)out;
     return true;
 }
 
-static void floor_handle(void *worker, bool ops_only, struct request *request, struct response *out)
+static enum http_outcome floor_handle(void *worker, const struct http_head *head, void *call, struct response *out)
 {
     (void)worker;
-    (void)ops_only;
-    (void)request;
+    (void)head;
+    (void)call;
     response_header(out, "State-Position", "STATE:1000000;epoch=k3fq1z");
     response_header(out, "State-Staleness", "0.412");
     response_header(out, "Age", "1");
@@ -56,23 +56,24 @@ static void floor_handle(void *worker, bool ops_only, struct request *request, s
     response_header(out, "Cache-Control", "no-cache");
     response_header(out, "Last-Modified", "Sat, 31 Jan 2026 12:00:00 GMT");
     response_body_static(out, floor_body, sizeof floor_body);
+    return HTTP_ANSWER;
 }
 
 /* Nothing ever waits here. */
-static bool floor_park(void *worker, struct request *request)
+static bool floor_park(void *worker, void *call)
 {
     (void)worker;
-    (void)request;
+    (void)call;
     return false;
 }
 
-static void floor_forget(void *worker, struct request *request)
+static void floor_forget(void *worker, void *call)
 {
     (void)worker;
-    (void)request;
+    (void)call;
 }
 
-static void floor_turn_end(void *worker, http_resume *resume)
+static void floor_iteration_end(void *worker, http_resume *resume)
 {
     (void)worker;
     (void)resume;
@@ -109,7 +110,7 @@ static enum sg_status serve(const char *address, const sigset_t *ends, struct sg
                     .handle = floor_handle,
                     .park = floor_park,
                     .forget = floor_forget,
-                    .snapshot_end = floor_turn_end,
+                    .iteration_end = floor_iteration_end,
                     .wake = floor_wake,
                     .deadline_ns = floor_deadline_ns},
     };

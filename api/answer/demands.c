@@ -306,7 +306,7 @@ static void park_or_answer(struct call *call, const struct basis *subject, const
     bool over = r->demands.wait_ns == 0 || time_boot_ns() >= r->arrived_ns + r->demands.wait_ns;
     enum problem problem = problem_of(u, stopping);
     if (!stopping && !over) {
-        if (r->waiting || wait_limits_take(api->wait_limits, r->client)) {
+        if (r->waiting || wait_limits_take(api->wait_limits, r->head->client)) {
             if (!r->waiting)
                 r->kind = u->kind;
             r->waiting = true;

@@ -7,25 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/http/head.h"
 #include "api/request/target.h"
 #include "core/domain/position.h"
 #include "core/domain/settings.h"
 #include "core/base/status.h"
-
-#define DEMAND_LINES_MAX 4 /* of Min-Position and of Prefer: beyond it the request is refused */
-
-/* The header fields that carry demands, as they came; slices live as long as the request.
- * `count` may exceed the array. */
-struct demand_line {
-    size_t count;
-    struct slice values[DEMAND_LINES_MAX];
-};
-struct demand_fields {
-    struct demand_line min_version;
-    struct demand_line min_position;
-    struct demand_line max_staleness;
-    struct demand_line prefer;
-};
 
 struct demand_position {
     size_t stream;      /* index in the settings */
@@ -43,11 +29,11 @@ struct demands {
     int64_t wait_ns;         /* what is used: given or default, at most the maximum */
 };
 
-/* Read the demands of a request. `entity_route`: Min-Version means something here. A parameter wins over its header.
+/* Read the demands of a request. More than HTTP_LINES_MAX lines of Min-Position or Prefer are refused. `entity_route`: Min-Version means something here. A parameter wins over its header.
  * Repeated single-valued headers, malformed values and one stream named twice are refused; a Prefer that is not
  * understood is ignored. SG_INVALID (400): names the header or parameter; SG_NOT_FOUND (409): a stream that is not
  * configured, named; SG_MEMORY. On failure nothing is owned. */
-SG_MUST_CHECK enum sg_status demands_parse(const struct demand_fields *fields, const struct target *target,
+SG_MUST_CHECK enum sg_status demands_parse(const struct http_fields *fields, const struct target *target,
                                            bool entity_route, const struct settings *settings, struct demands *out,
                                            struct sg_error *err);
 /* Free what is owned; a zeroed struct is allowed. */

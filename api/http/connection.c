@@ -1,4 +1,4 @@
-/* Connections: where the HTTP library calls us. It parses; here its facts become a struct request, and a struct
+/* Connections: where the HTTP library calls us. It parses; here its facts become a struct http_head, and a struct
  * response becomes its answer. Everything runs on the loop's own thread. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ static struct exchange *exchange_begin(struct http_loop *loop)
 {
     struct exchange *e = loop->free_exchanges;
     if (e == NULL)
-        return calloc(1, sizeof *e);
+        return calloc(1, sizeof *e + loop->http->options.handler.call_bytes);
     loop->free_exchanges = e->next_free;
     loop->free_exchanges_count--;
     return e;
@@ -41,7 +41,7 @@ static void exchange_end(struct http_connection *connection)
     connection->exchange = NULL;
     if (e == NULL)
         return;
-    loop->http->options.handler.forget(loop->worker, &e->request);
+    loop->http->options.handler.forget(loop->worker, e->call);
     free(e->long_target);
     e->long_target = NULL;
     if (loop->free_exchanges_count >= EXCHANGES_KEPT_MAX) {
@@ -170,22 +170,23 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd
     if (e == NULL)
         return NULL;
     size_t bytes = strlen(target);
-    memset(&e->request, 0, offsetof(struct request, target));
-    e->request.if_none_match_count = 0;
-    e->request.client = &connection->client;
-    e->request.parked.connection = connection;
+    const struct http_handler *handler = &loop->http->options.handler;
+    memset(e->call, 0, handler->call_zeroed_bytes);
+    e->head = (struct http_head){.ops_only = connection->port->ops_only,
+                                 .target_text = e->target,
+                                 .client = &connection->client,
+                                 .connection = connection};
     e->admitted = false;
-    e->request.target_text = e->target;
     if (bytes >= sizeof e->target) {
         free(e->long_target);
         e->long_target = malloc(bytes + 1);
-        e->request.target_text = e->long_target;
+        e->head.target_text = e->long_target;
     }
-    if (e->request.target_text == NULL)
+    if (e->head.target_text == NULL)
         return NULL;
-    memcpy(e->request.target_text, target, bytes + 1);
-    e->request.target_bytes = bytes;
-    loop->http->options.handler.expect(loop->worker, &e->request);
+    memcpy(e->head.target_text, target, bytes + 1);
+    e->head.target_bytes = bytes;
+    handler->expect(loop->worker, &e->head);
     return connection;
 }
 
@@ -195,57 +196,50 @@ static bool name_is(struct slice name, const char *wanted, size_t wanted_bytes)
 }
 #define NAME_IS(name, literal) name_is((name), (literal), sizeof(literal) - 1)
 
-static void add_if_none_match(struct request *r, struct slice value)
+static void add_line(struct http_lines *lines, struct slice value)
 {
-    if (r->if_none_match_count < REQUEST_IF_NONE_MATCH_LINES_MAX)
-        r->if_none_match[r->if_none_match_count] = value;
-    r->if_none_match_count++;
-}
-
-static void add_line(struct demand_line *line, struct slice value)
-{
-    if (line->count < DEMAND_LINES_MAX)
-        line->values[line->count] = value;
-    line->count++;
+    if (lines->count < HTTP_LINES_MAX)
+        lines->values[lines->count] = value;
+    lines->count++;
 }
 
 /* One header field. Most are told apart by their length alone. */
-static void take_field(struct request *r, struct slice name, struct slice value)
+static void take_field(struct http_head *head, struct slice name, struct slice value)
 {
     switch (name.bytes) {
     case 4:
         if (NAME_IS(name, "Host")) {
-            r->hosts_count++;
-            r->host = value;
+            head->hosts_count++;
+            head->host = value;
         }
         break;
     case 6:
         if (NAME_IS(name, "Expect") && !NAME_IS(value, "100-continue"))
-            r->expect_unknown = true;
+            head->expect_unknown = true;
         else if (NAME_IS(name, "Prefer"))
-            add_line(&r->demand_fields.prefer, value);
+            add_line(&head->fields.prefer, value);
         break;
     case 11:
         if (NAME_IS(name, "Min-Version"))
-            add_line(&r->demand_fields.min_version, value);
+            add_line(&head->fields.min_version, value);
         break;
     case 12:
         if (NAME_IS(name, "Min-Position"))
-            add_line(&r->demand_fields.min_position, value);
+            add_line(&head->fields.min_position, value);
         break;
     case 13:
         if (NAME_IS(name, "If-None-Match"))
-            add_if_none_match(r, value);
+            add_line(&head->fields.if_none_match, value);
         else if (NAME_IS(name, "Max-Staleness"))
-            add_line(&r->demand_fields.max_staleness, value);
+            add_line(&head->fields.max_staleness, value);
         break;
     case 14:
         if (NAME_IS(name, "Content-Length") && strspn(value.data, "0") != value.bytes)
-            r->has_body = true;
+            head->has_body = true;
         break;
     case 17:
         if (NAME_IS(name, "Transfer-Encoding"))
-            r->has_body = true;
+            head->has_body = true;
         break;
     default:
         break;
@@ -253,7 +247,7 @@ static void take_field(struct request *r, struct slice name, struct slice value)
 }
 
 struct fields {
-    struct request *request;
+    struct http_head *head;
     size_t count;
 };
 
@@ -263,12 +257,12 @@ static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *
     struct fields *fields = cls;
     fields->count++;
     if (kind == MHD_HEADER_KIND)
-        take_field(fields->request, (struct slice){name, name_bytes},
+        take_field(fields->head, (struct slice){name, name_bytes},
                    (struct slice){value != NULL ? value : "", value_bytes});
     return MHD_YES;
 }
 
-static enum request_method method_of(const char *method)
+static enum http_method method_of(const char *method)
 {
     if (strcmp(method, "GET") == 0)
         return METHOD_GET;
@@ -280,16 +274,16 @@ static enum request_method method_of(const char *method)
 }
 
 /* The head is complete. */
-static void collect(struct request *r, struct MHD_Connection *mhd, const char *method, const char *version)
+static void collect(struct http_head *head, struct MHD_Connection *mhd, const char *method, const char *version)
 {
-    struct fields fields = {.request = r};
-    r->method = method_of(method);
-    r->version_1_1 = strcmp(version, "HTTP/1.1") == 0;
-    r->version_known = r->version_1_1 || strcmp(version, "HTTP/1.0") == 0;
+    struct fields fields = {.head = head};
+    head->method = method_of(method);
+    head->version_1_1 = strcmp(version, "HTTP/1.1") == 0;
+    head->version_known = head->version_1_1 || strcmp(version, "HTTP/1.0") == 0;
     (void)MHD_get_connection_values_n(mhd, MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND, on_field, &fields);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     size_t head_bytes = info != NULL ? info->header_size : 0;
-    r->head_too_large = head_bytes + fields.count * HEAD_FIELD_BYTES > REQUEST_HEAD_COST_MAX;
+    head->too_large = head_bytes + fields.count * HEAD_FIELD_BYTES > HTTP_HEAD_COST_MAX;
 }
 
 /* ---- answers ---- */
@@ -332,7 +326,7 @@ static enum MHD_Result queue(struct http_connection *connection, struct MHD_Conn
 static void send_raw(struct http_connection *connection, struct response *r)
 {
     char text[RAW_ANSWER_BYTES];
-    size_t body_bytes = connection->exchange->request.method == METHOD_HEAD ? 0 : r->body_bytes;
+    size_t body_bytes = connection->exchange->head.method == METHOD_HEAD ? 0 : r->body_bytes;
     size_t used = (size_t)snprintf(text, sizeof text, "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Length: %zu\r\n",
                                    r->status, MHD_get_reason_phrase_for(r->status), r->body_bytes);
     for (size_t i = 0; i < r->headers_count && used < sizeof text; i++)
@@ -357,12 +351,12 @@ static enum MHD_Result begin(struct http_connection *connection, struct MHD_Conn
     struct response refusal;
     deadline_begin(&loop->answers, &connection->deadline, loop->now_ns);
     connection->answering = true;
-    collect(&e->request, mhd, method, version);
+    collect(&e->head, mhd, method, version);
     response_init(&refusal);
-    e->admitted = loop->http->options.handler.admit(loop->worker, &e->request, &refusal);
+    e->admitted = loop->http->options.handler.admit(loop->worker, &e->head, &refusal);
     if (e->admitted)
         return MHD_YES;
-    if (!e->request.head_too_large)
+    if (!e->head.too_large)
         return queue(connection, mhd, &refusal);
     send_raw(connection, &refusal);
     return MHD_NO;
@@ -370,9 +364,8 @@ static enum MHD_Result begin(struct http_connection *connection, struct MHD_Conn
 
 /* ---- parking ---- */
 
-void http_connection_resume(void *context)
+void http_connection_resume(struct http_connection *connection)
 {
-    struct http_connection *connection = context;
     struct http_loop *loop = connection->port->loop;
     if (!connection->parked)
         return;
@@ -386,7 +379,7 @@ static void end_parked(struct http_connection *connection)
 {
     struct http_loop *loop = connection->port->loop;
     connection->gone = true;
-    loop->http->options.handler.forget(loop->worker, &connection->exchange->request);
+    loop->http->options.handler.forget(loop->worker, connection->exchange->call);
     http_connection_resume(connection);
 }
 
@@ -413,7 +406,7 @@ static enum MHD_Result park(struct http_connection *connection)
     MHD_suspend_connection(connection->mhd);
     connection->parked = true;
     deadline_end(&connection->deadline);
-    if (!loop->http->options.handler.park(loop->worker, &connection->exchange->request))
+    if (!loop->http->options.handler.park(loop->worker, connection->exchange->call))
         end_parked(connection);
     return MHD_YES;
 }
@@ -435,9 +428,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     if (connection->gone)
         return MHD_NO; /* its client hung up while it was parked */
     response_init(&response);
-    port->loop->http->options.handler.handle(port->loop->worker, port->ops_only, &connection->exchange->request,
-                                             &response);
-    if (!response.park)
+    struct exchange *e = connection->exchange;
+    enum http_outcome outcome =
+        port->loop->http->options.handler.handle(port->loop->worker, &e->head, e->call, &response);
+    if (outcome == HTTP_ANSWER)
         return queue(connection, mhd, &response);
     response_free(&response);
     return park(connection);
@@ -470,7 +464,7 @@ static size_t no_unescape(void *cls, struct MHD_Connection *mhd, char *text)
 
 enum sg_status http_port_open(struct http_port *port, int listen_fd, unsigned connections_max, struct sg_error *err)
 {
-    size_t memory = REQUEST_HEAD_COST_MAX + HEAD_READ_AHEAD_BYTES + HEAD_ANSWER_BYTES +
+    size_t memory = HTTP_HEAD_COST_MAX + HEAD_READ_AHEAD_BYTES + HEAD_ANSWER_BYTES +
                     port->loop->http->options.position_bytes_max;
     port->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_THREAD_SAFETY | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, port,

@@ -2,7 +2,6 @@
 #include "api/http/http.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -134,22 +133,12 @@ enum sg_status http_start(const struct http_options *options, struct http **out,
     return SG_OK;
 }
 
-/* Signals are the main thread's: the loops inherit a mask that blocks all. */
 enum sg_status http_run(struct http *http, struct sg_error *err)
 {
-    sigset_t all;
-    sigset_t before;
-    int result = 0;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (unsigned i = 0; result == 0 && i < http->loops_count; i++) {
-        result = pthread_create(&http->loops[i].thread, NULL, http_loop_main, &http->loops[i]);
-        http->loops[i].running = result == 0;
-    }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (result != 0)
-        return sg_fail(err, SG_UNAVAILABLE, "no thread for an HTTP loop: %s", strerror(result));
-    return SG_OK;
+    enum sg_status status = SG_OK;
+    for (unsigned i = 0; status == SG_OK && i < http->loops_count; i++)
+        status = http_loop_start(&http->loops[i], err);
+    return status;
 }
 
 const char *http_address(const struct http *http)

@@ -1,5 +1,5 @@
 /* The loops that speak HTTP: sockets, limits, deadlines, draining. What an answer says is up to the handler; nothing
- * outside api/http*.c knows the HTTP library. */
+ * outside api/http/ knows the HTTP library. */
 #ifndef STATEGATE_API_HTTP_HTTP_H
 #define STATEGATE_API_HTTP_HTTP_H
 
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/request/request.h"
+#include "api/http/head.h"
 #include "api/http/response.h"
 #include "core/base/status.h"
 
@@ -16,12 +16,16 @@
 #define HTTP_HEAD_TIMEOUT_MS 30000
 /* From there until the answer has been taken: bounds readers that do not read. */
 #define HTTP_ANSWER_TIMEOUT_MS 60000
-#define HTTP_BACKLOG 1024
 #define HTTP_OPS_CONNECTIONS_MAX 256 /* on the second address: a few probes and scrapers */
 #define HTTP_LOOPS_MAX 256
 
-/* Let the request of `connection` (from `parked.connection`) be handled again. The loop's thread only. */
-typedef void http_resume(void *connection);
+/* Let the request of this connection (from its head) be handled again. The loop's thread only. */
+typedef void http_resume(struct http_connection *connection);
+
+enum http_outcome {
+    HTTP_ANSWER, /* the response is sent */
+    HTTP_PARK,   /* the request waits: it is suspended, `park` is called, and `handle` again once it was resumed */
+};
 
 /* Where a worker works. */
 struct loop_slot {
@@ -30,29 +34,32 @@ struct loop_slot {
     int wake_fd; /* an eventfd: whoever writes it wakes the loop */
 };
 
-/* Who answers. Each loop has a worker of its own, and calls it from its own thread only. */
+/* Who answers. Each loop has a worker of its own, and calls it from its own thread only. A request has `call_bytes` of
+ * its own, aligned for anything, which `call` points at. */
 struct http_handler {
     void *context;
+    size_t call_bytes;
+    size_t call_zeroed_bytes; /* its first bytes, which are zeroed for each request; the rest is as it happens to be */
     /* Before the loops start, in the starting thread. */
     enum sg_status (*worker_open)(void *context, const struct loop_slot *slot, void **worker, struct sg_error *err);
     /* After all loops have ended. */
     void (*worker_close)(void *context, void *worker);
-    /* A request's target is there as it came, and nothing else of it yet: a hint. */
-    void (*expect)(void *worker, const struct request *request);
+    /* A request's target is there as it came, and nothing else of its head yet: a hint. */
+    void (*expect)(void *worker, const struct http_head *head);
     /* A request's head is there. True: go on to `handle`. False: `out` is sent and the connection closed. */
-    bool (*admit)(void *worker, const struct request *request, struct response *out);
-    /* Answer; may take the target's text apart. `ops_only`: it came to the second address. With `out->park` the request
-     * waits: it is suspended, `park` is called, and `handle` again once it was resumed. */
-    void (*handle)(void *worker, bool ops_only, struct request *request, struct response *out);
-    /* The request is suspended: keep it until it can be helped; its `parked.connection` is what to resume. False: no
+    bool (*admit)(void *worker, const struct http_head *head, struct response *out);
+    /* Answer, or not yet; may take the target's text apart. The head lives until `forget`. */
+    enum http_outcome (*handle)(void *worker, const struct http_head *head, void *call, struct response *out);
+    /* The request is suspended: keep it until it can be helped, and then resume the connection of its head. False: no
      * memory, and the connection is closed. */
-    bool (*park)(void *worker, struct request *request);
-    /* The request is over: answered, or its client gone while it was parked. */
-    void (*forget)(void *worker, struct request *request);
-    /* Behind the last answer of a turn of the loop; then newly parked requests are checked once more. */
-    void (*snapshot_end)(void *worker, http_resume *resume);
-    /* Before a turn: resume what can be helped now or has waited long enough; `woken`: the wake descriptor was written;
-     * `all`: everything, since the loop drains. */
+    bool (*park)(void *worker, void *call);
+    /* The request is over: answered, refused, or its client gone, perhaps before it was handled. Of a client that is
+     * gone while its request is parked it is said at once, and at the end once more. */
+    void (*forget)(void *worker, void *call);
+    /* After the last answer of an iteration of the loop; then newly parked requests are checked once more. */
+    void (*iteration_end)(void *worker, http_resume *resume);
+    /* Before an iteration: resume what can be helped now or has waited long enough; `woken`: the wake descriptor was
+     * written; `all`: everything, since the loop drains. */
     void (*wake)(void *worker, bool woken, bool all, http_resume *resume);
     /* When the next parked request has waited long enough (boot clock); INT64_MAX = never. */
     int64_t (*deadline_ns)(void *worker);

@@ -1,10 +1,11 @@
-/* What the files api/http*.c share: a loop, its connections, and where they meet the HTTP library. */
+/* What the files of api/http/ share: a loop, its connections, and where they meet the HTTP library. */
 #ifndef STATEGATE_API_HTTP_HTTP_INTERNAL_H
 #define STATEGATE_API_HTTP_HTTP_INTERNAL_H
 
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 
 #include "api/http/deadlines.h"
 #include "api/http/http.h"
@@ -16,10 +17,11 @@
 /* One request and its answer; kept on the loop's free list in between. */
 struct exchange {
     struct exchange *next_free;
-    struct request request;
+    struct http_head head;
     bool admitted;
     char *long_target; /* owned; NULL where `target` does */
     char target[EXCHANGE_TARGET_BYTES];
+    max_align_t call[]; /* the handler's, as many bytes as it asked for */
 };
 
 struct http_port;
@@ -83,7 +85,7 @@ struct http {
     atomic_int_fast64_t drain_until_ns; /* valid once stopping */
 };
 
-/* http_connection.c: create and destroy the daemon of a port. Takes `listen_fd` over. */
+/* connection.c: create and destroy the daemon of a port. Takes `listen_fd` over. */
 SG_MUST_CHECK enum sg_status http_port_open(struct http_port *port, int listen_fd, unsigned connections_max,
                                             struct sg_error *err);
 void http_port_close(struct http_port *port);
@@ -97,7 +99,7 @@ http_resume http_connection_resume;
 /* The loop's own epoll set says that a connection's client has hung up, or closed its sending side. */
 void http_connection_hangup(struct http_connection *connection);
 
-/* http_loop.c: the thread of a loop. */
-void *http_loop_main(void *loop);
+/* loop.c: start the thread of a loop. */
+SG_MUST_CHECK enum sg_status http_loop_start(struct http_loop *loop, struct sg_error *err);
 
 #endif

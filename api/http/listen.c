@@ -12,8 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api/http/http.h"
-
 #define UNIX_PREFIX "unix:"
 #define UNIX_MODE 0660
 
@@ -125,7 +123,7 @@ static enum sg_status open_tcp(struct listen_address *address, int *fds, unsigne
     (void)close(probe);
     for (unsigned i = 0; i < count; i++) {
         fds[i] = bind_tcp(address, true);
-        if (fds[i] < 0 || listen(fds[i], HTTP_BACKLOG) != 0 ||
+        if (fds[i] < 0 || listen(fds[i], LISTEN_BACKLOG) != 0 ||
             getsockname(fds[i], (struct sockaddr *)(void *)&address->address, &address->address_bytes) != 0) {
             enum sg_status status = fail_socket(err, address, "cannot be bound");
             close_all(fds, fds[i] < 0 ? i : i + 1);
@@ -160,7 +158,7 @@ static enum sg_status open_unix(struct listen_address *address, int *fds, unsign
         return fail_socket(err, address, "no socket");
     /* Nobody can connect between bind and chmod: the socket does not listen yet. */
     address->bound = bind(fds[0], name, address->address_bytes) == 0;
-    if (!address->bound || chmod(path, UNIX_MODE) != 0 || listen(fds[0], HTTP_BACKLOG) != 0) {
+    if (!address->bound || chmod(path, UNIX_MODE) != 0 || listen(fds[0], LISTEN_BACKLOG) != 0) {
         enum sg_status status = fail_socket(err, address, "cannot be bound");
         (void)close(fds[0]);
         listen_close(address);

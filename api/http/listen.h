@@ -9,6 +9,7 @@
 #include "core/base/status.h"
 
 #define LISTEN_TEXT_BYTES 160
+#define LISTEN_BACKLOG 1024
 
 /* A plain value. Zeroed = no address. */
 struct listen_address {

@@ -4,7 +4,9 @@
  * when exactly as many events arrive as it takes at once. */
 #include <errno.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -145,7 +147,7 @@ static void give_memory_back(struct http_loop *loop)
     (void)malloc_trim(0);
 }
 
-void *http_loop_main(void *context)
+static void *loop_main(void *context)
 {
     struct http_loop *loop = context;
     const struct http_handler *handler = &loop->http->options.handler;
@@ -161,8 +163,23 @@ void *http_loop_main(void *context)
             if (due)
                 (void)MHD_run(port->daemon);
         }
-        handler->snapshot_end(loop->worker, http_connection_resume);
+        handler->iteration_end(loop->worker, http_connection_resume);
         give_memory_back(loop);
     } while (go_on(loop));
     return NULL;
+}
+
+/* Signals are the main thread's: the loop inherits a mask that blocks all. */
+enum sg_status http_loop_start(struct http_loop *loop, struct sg_error *err)
+{
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = pthread_create(&loop->thread, NULL, loop_main, loop);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    loop->running = result == 0;
+    if (result != 0)
+        return sg_fail(err, SG_UNAVAILABLE, "no thread for an HTTP loop: %s", strerror(result));
+    return SG_OK;
 }

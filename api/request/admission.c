@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 
 #include "api/http/problem.h"
+#include "api/request/target.h"
 
 static bool host_name_valid(struct slice name)
 {
@@ -61,55 +62,55 @@ static bool host_valid(struct slice host)
     return host_port_valid((struct slice){end, host.bytes - (size_t)(end - host.data)});
 }
 
-static bool check_host(const struct request *request, struct response *out)
+static bool check_host(const struct http_head *head, struct response *out)
 {
-    if (request->hosts_count == 0 && !request->version_1_1)
+    if (head->hosts_count == 0 && !head->version_1_1)
         return true;
-    if (request->hosts_count == 0)
+    if (head->hosts_count == 0)
         problem_answer(out, PROBLEM_BAD_REQUEST, "The header 'Host' is missing.");
-    else if (request->hosts_count > 1)
+    else if (head->hosts_count > 1)
         problem_answer(out, PROBLEM_BAD_REQUEST, "The header 'Host' is repeated.");
-    else if (!host_valid(request->host))
+    else if (!host_valid(head->host))
         problem_answer(out, PROBLEM_BAD_REQUEST, "The header 'Host' is malformed.");
     else
         return true;
     return false;
 }
 
-static bool check_size(const struct request *request, struct response *out)
+static bool check_size(const struct http_head *head, struct response *out)
 {
-    if (request->target_bytes > TARGET_BYTES_MAX ||
-        (request->head_too_large && request->target_bytes > REQUEST_HEAD_COST_MAX / 2))
+    if (head->target_bytes > TARGET_BYTES_MAX ||
+        (head->too_large && head->target_bytes > HTTP_HEAD_COST_MAX / 2))
         problem_answer(out, PROBLEM_TARGET, "The request target is longer than %d bytes, or too long for the head.",
                        TARGET_BYTES_MAX);
-    else if (request->head_too_large)
+    else if (head->too_large)
         problem_answer(out, PROBLEM_HEADERS, "The request line and the header fields take more than %d bytes.",
-                       REQUEST_HEAD_COST_MAX);
+                       HTTP_HEAD_COST_MAX);
     else
         return true;
     return false;
 }
 
-bool admission_check(const struct request *request, struct response *out)
+bool admission_check(const struct http_head *head, struct response *out)
 {
-    if (!check_size(request, out))
+    if (!check_size(head, out))
         return false;
-    if (!request->version_known) {
+    if (!head->version_known) {
         problem_answer(out, PROBLEM_VERSION, "HTTP/1.1 and HTTP/1.0 are supported.");
         return false;
     }
-    if (request->method == METHOD_OTHER) {
+    if (head->method == METHOD_OTHER) {
         response_header(out, "Allow", ADMISSION_ALLOW);
         problem_answer(out, PROBLEM_METHOD, "The methods are " ADMISSION_ALLOW ".");
         return false;
     }
-    if (!check_host(request, out))
+    if (!check_host(head, out))
         return false;
-    if (request->expect_unknown) {
+    if (head->expect_unknown) {
         problem_answer(out, PROBLEM_EXPECT, "The header 'Expect' asks for something that is not known here.");
         return false;
     }
-    if (request->has_body) {
+    if (head->has_body) {
         problem_answer(out, PROBLEM_BODY,
                        "No request has a body here: Content-Length is 0 or absent, and so is Transfer-Encoding.");
         return false;

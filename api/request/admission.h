@@ -3,12 +3,12 @@
 #ifndef STATEGATE_API_REQUEST_ADMISSION_H
 #define STATEGATE_API_REQUEST_ADMISSION_H
 
-#include "api/request/request.h"
+#include "api/http/head.h"
 #include "api/http/response.h"
 
 #define ADMISSION_ALLOW "GET, HEAD, OPTIONS"
 
 /* True: go on. False: `out` is the refusal. */
-bool admission_check(const struct request *request, struct response *out);
+bool admission_check(const struct http_head *head, struct response *out);
 
 #endif

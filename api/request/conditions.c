@@ -50,19 +50,19 @@ static bool list_matches(struct slice list, struct slice etag, bool *matches)
     return tags > 0;
 }
 
-enum sg_status conditions_unchanged(const struct request *request, const char *etag, bool *unchanged,
+enum sg_status conditions_unchanged(const struct http_lines *lines, const char *etag, bool *unchanged,
                                     struct sg_error *err)
 {
     *unchanged = false;
-    if (request->if_none_match_count > REQUEST_IF_NONE_MATCH_LINES_MAX)
+    if (lines->count > HTTP_LINES_MAX)
         return sg_fail(err, SG_INVALID, "the header 'If-None-Match' stands on more than %d lines",
-                       REQUEST_IF_NONE_MATCH_LINES_MAX);
-    if (request->if_none_match_count == 1 && slice_equal(request->if_none_match[0], SLICE_LITERAL("*"))) {
+                       HTTP_LINES_MAX);
+    if (lines->count == 1 && slice_equal(lines->values[0], SLICE_LITERAL("*"))) {
         *unchanged = true;
         return SG_OK;
     }
-    for (size_t i = 0; i < request->if_none_match_count; i++) {
-        if (!list_matches(request->if_none_match[i], slice_of(etag), unchanged))
+    for (size_t i = 0; i < lines->count; i++) {
+        if (!list_matches(lines->values[i], slice_of(etag), unchanged))
             return sg_fail(err, SG_INVALID, "the header 'If-None-Match' is not a list of entity-tags");
     }
     return SG_OK;

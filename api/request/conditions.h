@@ -4,12 +4,12 @@
 
 #include <stdbool.h>
 
-#include "api/request/request.h"
+#include "api/http/head.h"
 #include "core/base/status.h"
 
-/* Whether the request holds an If-None-Match that `etag` (with its quotes; NULL = none) meets: then the answer is 304.
+/* Whether these are lines of If-None-Match that `etag` (with its quotes; NULL = none) meets: then the answer is 304.
  * SG_INVALID if it is malformed. */
-SG_MUST_CHECK enum sg_status conditions_unchanged(const struct request *request, const char *etag, bool *unchanged,
+SG_MUST_CHECK enum sg_status conditions_unchanged(const struct http_lines *lines, const char *etag, bool *unchanged,
                                                   struct sg_error *err);
 
 #endif

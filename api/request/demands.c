@@ -10,7 +10,7 @@
 /* More of them name a stream twice, or one that is not configured. */
 #define MEMBERS_MAX SETTINGS_STREAMS_MAX
 /* Several lines joined are shorter than they came, with name and line end, in a request that was not refused. */
-#define POSITION_TEXT_BYTES_MAX REQUEST_HEAD_COST_MAX
+#define POSITION_TEXT_BYTES_MAX HTTP_HEAD_COST_MAX
 
 /* Where one demand stands. A parameter wins over its header: what the header says is not read then. */
 struct demand_source {
@@ -19,7 +19,7 @@ struct demand_source {
     struct slice text;
 };
 
-static enum sg_status find_source(const struct demand_line *line, const char *header, const struct target *target,
+static enum sg_status find_source(const struct http_lines *line, const char *header, const struct target *target,
                                   const char *param, struct demand_source *out, struct sg_error *err)
 {
     *out = (struct demand_source){.given = true, .what = param};
@@ -34,7 +34,7 @@ static enum sg_status find_source(const struct demand_line *line, const char *he
     return SG_OK;
 }
 
-static enum sg_status parse_min_version(const struct demand_fields *fields, const struct target *target,
+static enum sg_status parse_min_version(const struct http_fields *fields, const struct target *target,
                                         bool entity_route, struct demands *out, struct sg_error *err)
 {
     struct demand_source source;
@@ -51,7 +51,7 @@ static enum sg_status parse_min_version(const struct demand_fields *fields, cons
     return SG_OK;
 }
 
-static enum sg_status parse_max_staleness(const struct demand_fields *fields, const struct target *target,
+static enum sg_status parse_max_staleness(const struct http_fields *fields, const struct target *target,
                                           struct demands *out, struct sg_error *err)
 {
     struct demand_source source;
@@ -85,13 +85,13 @@ static bool list_append(struct position_list *list, struct slice text)
 }
 
 /* The parameter, or all lines of the header, as one list (RFC 9651, section 4.2). */
-static enum sg_status collect_list(const struct demand_line *line, const struct target *target,
+static enum sg_status collect_list(const struct http_lines *line, const struct target *target,
                                    struct position_list *list, struct sg_error *err)
 {
     struct slice param = {0};
     bool fits = true;
-    if (line->count > DEMAND_LINES_MAX)
-        return sg_fail(err, SG_INVALID, "the header 'Min-Position' has more than %d lines", DEMAND_LINES_MAX);
+    if (line->count > HTTP_LINES_MAX)
+        return sg_fail(err, SG_INVALID, "the header 'Min-Position' has more than %d lines", HTTP_LINES_MAX);
     if (target_param(target, "min_position", &param)) {
         list->what = "min_position";
         fits = list_append(list, param);
@@ -105,7 +105,7 @@ static enum sg_status collect_list(const struct demand_line *line, const struct 
     return SG_OK;
 }
 
-static enum sg_status parse_list(const struct demand_fields *fields, const struct target *target,
+static enum sg_status parse_list(const struct http_fields *fields, const struct target *target,
                                  struct position_list *list, struct sg_error *err)
 {
     list->what = NULL;
@@ -285,7 +285,7 @@ static bool prefer_line(struct slice line, struct preference *out)
 }
 
 /* Of several `wait`, only the first is looked at (RFC 7240, section 2), understood or not. */
-static bool parse_prefer(const struct demand_line *line, int64_t *wait_ns)
+static bool parse_prefer(const struct http_lines *line, int64_t *wait_ns)
 {
     for (size_t i = 0; i < line->count; i++) {
         struct preference wait;
@@ -297,14 +297,14 @@ static bool parse_prefer(const struct demand_line *line, int64_t *wait_ns)
     return false;
 }
 
-static enum sg_status parse_wait(const struct demand_fields *fields, const struct target *target,
+static enum sg_status parse_wait(const struct http_fields *fields, const struct target *target,
                                  const struct settings *settings, struct demands *out, struct sg_error *err)
 {
     struct slice param;
     int64_t wait_ns = out->wait_ns;
     const int64_t wait_max_ns = settings->wait_max_ms * NS_PER_MS;
-    if (fields->prefer.count > DEMAND_LINES_MAX)
-        return sg_fail(err, SG_INVALID, "the header 'Prefer' has more than %d lines", DEMAND_LINES_MAX);
+    if (fields->prefer.count > HTTP_LINES_MAX)
+        return sg_fail(err, SG_INVALID, "the header 'Prefer' has more than %d lines", HTTP_LINES_MAX);
     if (target_param(target, "wait", &param)) {
         enum sg_status status = param_seconds(param, "wait", &wait_ns, err);
         if (status != SG_OK)
@@ -317,7 +317,7 @@ static enum sg_status parse_wait(const struct demand_fields *fields, const struc
     return SG_OK;
 }
 
-enum sg_status demands_parse(const struct demand_fields *fields, const struct target *target, bool entity_route,
+enum sg_status demands_parse(const struct http_fields *fields, const struct target *target, bool entity_route,
                              const struct settings *settings, struct demands *out, struct sg_error *err)
 {
     int64_t wait_ms =

@@ -242,7 +242,7 @@ static void render_model(struct scrape *s)
 static void render_requests_of(struct scrape *s, const char *path, unsigned route)
 {
     const struct api *api = s->call->worker->api;
-    for (unsigned method = 0; method < REQUEST_METHODS_COUNT; method++) {
+    for (unsigned method = 0; method < HTTP_METHODS_COUNT; method++) {
         for (unsigned code = 0; code < ROUTE_CODES_MAX && route_codes[code] != 0; code++) {
             uint64_t count = 0;
             for (unsigned i = 0; i < api->workers_count; i++)
@@ -250,7 +250,7 @@ static void render_requests_of(struct scrape *s, const char *path, unsigned rout
             if (count > 0)
                 buffer_append_format(
                     &s->body, "stategate_http_requests_total{route=\"%s\",method=\"%s\",code=\"%u\"} %" PRIu64 "\n",
-                    path, router_method_name((enum request_method)method), route_codes[code], count);
+                    path, router_method_name((enum http_method)method), route_codes[code], count);
         }
     }
 }

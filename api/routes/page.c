@@ -136,7 +136,7 @@ static enum sg_status answer_page(const struct call *call, struct page *page, st
     struct snapshot *snapshot = call->worker->snapshot;
     bool unchanged = false;
     const char *etag = headers_etag(snapshot_stream(snapshot, (size_t)owner)->row, position, text);
-    if (conditions_unchanged(call->request, etag, &unchanged, err) != SG_OK) {
+    if (conditions_unchanged(&call->request->head->fields.if_none_match, etag, &unchanged, err) != SG_OK) {
         problem_bad_request(out, err);
         return SG_OK;
     }

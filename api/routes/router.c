@@ -46,9 +46,9 @@ const struct route *router_route(enum route_id id)
     return id < ROUTES_COUNT ? &routes[id] : NULL;
 }
 
-const char *router_method_name(enum request_method method)
+const char *router_method_name(enum http_method method)
 {
-    static const char *const names[REQUEST_METHODS_COUNT] = {"GET", "HEAD", "OPTIONS", "other"};
+    static const char *const names[HTTP_METHODS_COUNT] = {"GET", "HEAD", "OPTIONS", "other"};
     return names[method];
 }
 
@@ -58,7 +58,7 @@ void router_counters_init(struct route_counters *counters)
         metrics_histogram_init(&counters->seconds[i], seconds_bounds, sizeof seconds_bounds / sizeof seconds_bounds[0]);
 }
 
-static void count(struct worker *worker, enum route_id route, const struct request *request, const struct response *r,
+static void count(struct worker *worker, enum route_id route, enum http_method method, const struct response *r,
                   int64_t begun_ns)
 {
     size_t code = 0;
@@ -66,7 +66,7 @@ static void count(struct worker *worker, enum route_id route, const struct reque
         return; /* out of memory: there is no answer */
     while (code + 1 < ROUTE_CODES_MAX && route_codes[code] != 0 && route_codes[code] != r->status)
         code++;
-    atomic_uint_fast64_t *counter = &worker->counters->requests[route][request->method][code];
+    atomic_uint_fast64_t *counter = &worker->counters->requests[route][method][code];
     /* This loop is the only writer, so a load and a store do. */
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
     int64_t ended_ns = r->made_ns != 0 ? r->made_ns : time_boot_ns();
@@ -106,7 +106,7 @@ static enum sg_status check_rest(const struct call *call, struct sg_error *err)
     bool ignored = false;
     enum sg_status status = call->route->check != NULL ? call->route->check(call, err) : SG_OK;
     if (status == SG_OK && (r->route == (int)ROUTE_ENTITY || r->route == (int)ROUTE_PAGE))
-        status = conditions_unchanged(r, NULL, &ignored, err);
+        status = conditions_unchanged(&r->head->fields.if_none_match, NULL, &ignored, err);
     return status;
 }
 
@@ -116,7 +116,7 @@ static bool read_demands(struct call *call, struct response *out)
     struct request *r = call->request;
     struct sg_error err;
     if (!call->route->demands) {
-        const struct demand_fields *f = &r->demand_fields;
+        const struct http_fields *f = &r->head->fields;
         const char *header = f->min_version.count > 0     ? "Min-Version"
                              : f->min_position.count > 0  ? "Min-Position"
                              : f->max_staleness.count > 0 ? "Max-Staleness"
@@ -126,7 +126,7 @@ static bool read_demands(struct call *call, struct response *out)
         problem_answer(out, PROBLEM_BAD_REQUEST, "The demand '%s' has no meaning here.", header);
         return false;
     }
-    enum sg_status status = demands_parse(&r->demand_fields, &r->target, r->route == (int)ROUTE_ENTITY,
+    enum sg_status status = demands_parse(&r->head->fields, &r->target, r->route == (int)ROUTE_ENTITY,
                                           call->worker->api->context.settings, &r->demands, &err);
     /* What is malformed is said first, before a stream that is not known and before anything is waited for. */
     if (status == SG_OK || status == SG_NOT_FOUND) {
@@ -178,13 +178,13 @@ static bool check_segments(const struct call *call, struct response *out)
 }
 
 /* As it came: of an id that is encoded nothing is fetched ahead. */
-void router_expect(struct worker *worker, const struct request *request)
+void router_expect(struct worker *worker, const struct http_head *head)
 {
     static const char before[] = "/v1/state/";
     const size_t before_bytes = sizeof before - 1;
-    const char *text = request->target_text;
-    const char *end = text + request->target_bytes;
-    if (request->target_bytes <= before_bytes || memcmp(text, before, before_bytes) != 0)
+    const char *text = head->target_text;
+    const char *end = text + head->target_bytes;
+    if (head->target_bytes <= before_bytes || memcmp(text, before, before_bytes) != 0)
         return;
     const char *collection = text + before_bytes;
     const char *slash = memchr(collection, '/', (size_t)(end - collection));
@@ -196,32 +196,32 @@ void router_expect(struct worker *worker, const struct request *request)
                         (struct slice){slash + 1, (size_t)(id_end - slash) - 1});
 }
 
-bool router_admit(struct worker *worker, const struct request *request, struct response *out)
+bool router_admit(struct worker *worker, const struct http_head *head, struct response *out)
 {
     store_read_prefetch_row(snapshot_reader(worker->snapshot));
-    if (admission_check(request, out))
+    if (admission_check(head, out))
         return true;
-    count(worker, ROUTE_NONE, request, out, time_boot_ns());
+    count(worker, ROUTE_NONE, head->method, out, time_boot_ns());
     return false;
 }
 
 /* Once per request: what it asks for. False: answered. */
-static bool parse(struct call *call, bool ops_only, int64_t now_ns, struct response *out)
+static bool parse(struct call *call, int64_t now_ns, struct response *out)
 {
     struct request *r = call->request;
     struct sg_error err;
     r->route = (int)ROUTE_NONE;
-    if (target_parse(r->target_text, r->target_bytes, &r->target, &err) != SG_OK) {
+    if (target_parse(r->head->target_text, r->head->target_bytes, &r->target, &err) != SG_OK) {
         problem_bad_request(out, &err);
         return false;
     }
-    r->route = (int)find_route(&r->target, ops_only, call);
+    r->route = (int)find_route(&r->target, r->head->ops_only, call);
     call->route = router_route((enum route_id)r->route);
     if (call->route == NULL) {
         problem_answer(out, PROBLEM_NOT_FOUND, "There is no such path.");
         return false;
     }
-    if (r->method == METHOD_OPTIONS) {
+    if (r->head->method == METHOD_OPTIONS) {
         out->status = 204;
         response_header(out, "Allow", ADMISSION_ALLOW);
         return false;
@@ -235,14 +235,14 @@ static bool parse(struct call *call, bool ops_only, int64_t now_ns, struct respo
     return true;
 }
 
-static void answer(struct worker *worker, bool ops_only, struct request *request, int64_t now_ns, struct response *out)
+static void answer(struct worker *worker, struct request *request, int64_t now_ns, struct response *out)
 {
     struct call call = {.worker = worker, .request = request};
     if (request->parsed) {
         call.route = router_route((enum route_id)request->route);
         call.collection = request->collection;
         call.id = request->id;
-    } else if (!parse(&call, ops_only, now_ns, out)) {
+    } else if (!parse(&call, now_ns, out)) {
         return;
     }
     call.route->handle(&call, out);
@@ -254,20 +254,21 @@ static void end_wait(struct worker *worker, struct request *request, enum wait_o
     if (!request->waiting)
         return;
     request->waiting = false;
-    wait_limits_give(worker->api->wait_limits, request->client, request->kind, outcome,
+    wait_limits_give(worker->api->wait_limits, request->head->client, request->kind, outcome,
                      time_boot_ns() - request->arrived_ns);
 }
 
-void router_handle(struct worker *worker, bool ops_only, struct request *request, struct response *out)
+void router_handle(struct worker *worker, const struct http_head *head, struct request *request, struct response *out)
 {
     int64_t begun_ns = time_boot_ns();
-    answer(worker, ops_only, request, begun_ns, out);
+    request->head = head;
+    answer(worker, request, begun_ns, out);
     if (out->park)
         return;
     if (out->status >= 500 && request->outcome == WAIT_MET)
         request->outcome = WAIT_REFUSED; /* the rows could not be read */
     end_wait(worker, request, request->outcome);
-    count(worker, (enum route_id)request->route, request, out, begun_ns);
+    count(worker, (enum route_id)request->route, head->method, out, begun_ns);
 }
 
 bool router_still_waits(struct worker *worker, struct request *request)
@@ -275,7 +276,7 @@ bool router_still_waits(struct worker *worker, struct request *request)
     struct response ignored;
     response_init(&ignored);
     request->outcome = WAIT_MET;
-    answer(worker, false, request, request->arrived_ns, &ignored);
+    answer(worker, request, request->arrived_ns, &ignored);
     bool waits = ignored.park;
     response_free(&ignored);
     request->outcome = WAIT_MET; /* it is answered anew */

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/http/head.h"
 #include "api/request/request.h"
 #include "api/http/response.h"
 #include "core/progress/metrics.h"
@@ -49,24 +50,24 @@ const struct route *router_route(enum route_id id);
 /* Counts of one loop: written by it alone, read by any thread. */
 #define ROUTE_CODES_MAX 24
 struct route_counters {
-    atomic_uint_fast64_t requests[ROUTES_COUNT + 1][REQUEST_METHODS_COUNT][ROUTE_CODES_MAX];
+    atomic_uint_fast64_t requests[ROUTES_COUNT + 1][HTTP_METHODS_COUNT][ROUTE_CODES_MAX];
     struct metrics_histogram seconds[ROUTES_COUNT + 1]; /* to make the answer */
 };
 void router_counters_init(struct route_counters *counters);
 /* The status codes behind the third index; 0 ends the list. */
 extern const unsigned route_codes[ROUTE_CODES_MAX];
 /* "GET", ..., "other". */
-const char *router_method_name(enum request_method method);
+const char *router_method_name(enum http_method method);
 
 /* If the target reads like that of an entity, memory that the read will look at is on its way from now on. */
-void router_expect(struct worker *worker, const struct request *request);
+void router_expect(struct worker *worker, const struct http_head *head);
 
 /* Admission, and the count of what it refuses. True: go on with router_handle. */
-bool router_admit(struct worker *worker, const struct request *request, struct response *out);
+bool router_admit(struct worker *worker, const struct http_head *head, struct response *out);
 
-/* Answer an admitted request; its target is decoded in place. `ops_only`: the second address, which serves probes and
- * metrics alone. With `out->park` set there is no answer yet: park the request and call again when it is woken. */
-void router_handle(struct worker *worker, bool ops_only, struct request *request, struct response *out);
+/* Answer an admitted request, which begins as zeroes; its target is decoded in place. The second address serves probes
+ * and metrics alone. With `out->park` set there is no answer yet: park the request and call again when it is woken. */
+void router_handle(struct worker *worker, const struct http_head *head, struct request *request, struct response *out);
 /* The second check of a request that was just parked, in a snapshot that began after it was visible: false = it is to
  * be woken at once. Its wants may have changed. */
 bool router_still_waits(struct worker *worker, struct request *request);

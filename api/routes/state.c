@@ -76,7 +76,7 @@ static void answer_found(const struct call *call, const struct snapshot_stream *
     bool unchanged = false;
     struct cached_row *row = NULL;
     const char *etag = headers_etag(stream->row, (uint64_t)entity->version, text);
-    if (conditions_unchanged(call->request, etag, &unchanged, &err) != SG_OK) {
+    if (conditions_unchanged(&call->request->head->fields.if_none_match, etag, &unchanged, &err) != SG_OK) {
         problem_bad_request(out, &err);
         return;
     }

@@ -7,13 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/http/head.h"
 #include "core/base/buffer.h"
 #include "core/base/status.h"
-
-/* An address without its port; all clients of a unix socket are one. */
-struct client_address {
-    unsigned char bytes[17]; /* family (0 = none known), then the address */
-};
 
 /* Labels of stategate_wait_seconds. */
 enum wait_kind { WAIT_VERSION, WAIT_POSITION, WAIT_STALENESS };

@@ -10,6 +10,7 @@
 #include "core/progress/progress.h"
 #include "core/base/status.h"
 
+struct http_connection;
 struct parked_read;
 
 /* A place in a heap that is ordered by `key`, the smallest first. */
@@ -39,7 +40,7 @@ struct wants {
 struct parked_read {
     struct wants wants;
     int64_t deadline_ns;     /* boot clock */
-    void *connection;        /* whose read it is; the HTTP side's */
+    struct http_connection *connection; /* whose read it is; the HTTP side's */
     bool in_heaps;
     bool unchecked;          /* made visible, and not checked since */
     struct parked_read *next_unchecked;

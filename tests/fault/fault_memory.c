@@ -323,11 +323,11 @@ static struct answer ask(struct rig *r, const char *target)
     r->request.parked_once = false;
     r->request.outcome = WAIT_MET;
     r->request.demands = (struct demands){0};
-    r->request.client = &r->client;
-    r->request.target_text = r->target;
-    r->request.target_bytes = strlen(r->target);
+    r->head.client = &r->client;
+    r->head.target_text = r->target;
+    r->head.target_bytes = strlen(r->target);
     response_init(&r->response);
-    router_handle(&r->worker, false, &r->request, &r->response);
+    router_handle(&r->worker, &r->head, &r->request, &r->response);
     snapshot_end(r->worker.snapshot);
     pause_faults();
     if (!r->response.failed) {

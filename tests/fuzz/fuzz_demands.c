@@ -74,7 +74,7 @@ static void check_list(struct slice line)
     free(text);
 }
 
-static void check_demands(const struct demand_fields *fields, const struct target *target, bool entity_route)
+static void check_demands(const struct http_fields *fields, const struct target *target, bool entity_route)
 {
     struct demands d = {0};
     struct sg_error err = {0};
@@ -98,16 +98,16 @@ static void check_demands(const struct demand_fields *fields, const struct targe
     demands_free(&d);
 }
 
-static void keep(struct demand_line *line, struct slice value)
+static void keep(struct http_lines *line, struct slice value)
 {
-    if (line->count < DEMAND_LINES_MAX)
+    if (line->count < HTTP_LINES_MAX)
         line->values[line->count] = value;
     line->count++;
 }
 
 /* A request in the making. */
 struct request_text {
-    struct demand_fields fields;
+    struct http_fields fields;
     struct target target;
     bool is_list;
     char *target_text; /* owned */

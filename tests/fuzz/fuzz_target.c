@@ -275,10 +275,10 @@ static bool check_target(struct slice raw, bool *metrics)
 
 static void check_host(struct slice host)
 {
-    struct request request = {.version_known = true, .version_1_1 = true, .hosts_count = 1, .host = host};
+    struct http_head head = {.version_known = true, .version_1_1 = true, .hosts_count = 1, .host = host};
     struct response response;
     response_init(&response);
-    if (admission_check(&request, &response)) {
+    if (admission_check(&head, &response)) {
         REQUIRE(host.bytes > 0);
         for (size_t i = 0; i < host.bytes; i++)
             REQUIRE(isalnum((unsigned char)host.data[i]) || (host.data[i] != '\0' && strchr("-._~:[]", host.data[i])));
@@ -321,16 +321,17 @@ static void require_entity(const struct request *request, yyjson_val *state)
 
 static void require_next_page(const char *link)
 {
-    struct request request = {.version_known = true};
+    struct http_head head = {.version_known = true};
+    struct request request;
     struct response page;
     const char *end = strchr(link, '>');
     REQUIRE(link[0] == '<' && end != NULL);
-    request.target_bytes = (size_t)(end - link) - 1;
-    request.target_text = copy_of(link + 1, request.target_bytes);
-    reader_rig_ask(&request, &page);
+    head.target_bytes = (size_t)(end - link) - 1;
+    head.target_text = copy_of(link + 1, head.target_bytes);
+    reader_rig_ask(&head, &request, &page);
     REQUIRE(page.status == 200 && !page.failed);
     response_free(&page);
-    free(request.target_text);
+    free(head.target_text);
 }
 
 static void require_answer(const struct request *request, const struct response *r, bool good)
@@ -353,30 +354,31 @@ static void require_answer(const struct request *request, const struct response 
         require_next_page(header_of(r, "Link"));
 }
 
-static void check_request(struct request *request, struct slice raw, bool good)
+static void check_request(struct http_head *head, struct slice raw, bool good)
 {
+    struct request request;
     struct response response;
-    reader_rig_ask(request, &response);
-    if (request->parsed)
-        require_meaning(raw, &request->target); /* what was answered is what was asked */
+    reader_rig_ask(head, &request, &response);
+    if (request.parsed)
+        require_meaning(raw, &request.target); /* what was answered is what was asked */
     if (!response.park)
-        require_answer(request, &response, good);
+        require_answer(&request, &response, good);
     response_free(&response);
 }
 
-static void add_line(struct request *request, char kind, struct slice value)
+static void add_line(struct http_head *head, char kind, struct slice value)
 {
     switch (kind) {
-    case 'o': request->method = METHOD_OPTIONS; break;
+    case 'o': head->method = METHOD_OPTIONS; break;
     case 'h':
         check_host(value);
-        request->host = value;
-        request->hosts_count++;
+        head->host = value;
+        head->hosts_count++;
         break;
     case 'n':
-        if (request->if_none_match_count < REQUEST_IF_NONE_MATCH_LINES_MAX)
-            request->if_none_match[request->if_none_match_count] = value;
-        request->if_none_match_count++;
+        if (head->fields.if_none_match.count < HTTP_LINES_MAX)
+            head->fields.if_none_match.values[head->fields.if_none_match.count] = value;
+        head->fields.if_none_match.count++;
         break;
     default: break;
     }
@@ -394,7 +396,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct request request = {.version_known = true, .route = (int)ROUTE_NONE};
+    struct http_head head = {.version_known = true};
     bool metrics = false;
     char *text = copy_of((const char *)data, size);
     struct slice rest = {text, size};
@@ -402,14 +404,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (rest.bytes > 0) {
         struct slice line = take_part(&rest, '\n');
         if (line.bytes > 0)
-            add_line(&request, line.data[0], (struct slice){line.data + 1, line.bytes - 1});
+            add_line(&head, line.data[0], (struct slice){line.data + 1, line.bytes - 1});
     }
     bool good = check_target(target, &metrics);
-    request.target_text = copy_of(target.data, target.bytes);
-    request.target_bytes = target.bytes;
+    head.target_text = copy_of(target.data, target.bytes);
+    head.target_bytes = target.bytes;
     if (!metrics)
-        check_request(&request, target, good);
-    free(request.target_text);
+        check_request(&head, target, good);
+    free(head.target_text);
     free(text);
     return 0;
 }

@@ -148,23 +148,23 @@ static void prove(size_t stream, const struct stream *row)
     freshness_proved(rig.freshness, stream, now_ns, now_ns, row->position, &row->epoch);
 }
 
-static void resume(void *connection)
+static void resume(struct http_connection *connection)
 {
     (void)connection;
 }
 
-void reader_rig_ask(struct request *request, struct response *out)
+void reader_rig_ask(struct http_head *head, struct request *request, struct response *out)
 {
     prove(0, &rig.stream);
     prove(1, &rig.other);
-    request->client = &rig.client;
-    request->outcome = WAIT_MET;
+    head->client = &rig.client;
+    *request = (struct request){.route = (int)ROUTE_NONE};
     response_init(out);
-    router_expect(&rig.worker, request);
-    if (router_admit(&rig.worker, request, out))
-        router_handle(&rig.worker, false, request, out);
+    router_expect(&rig.worker, head);
+    if (router_admit(&rig.worker, head, out))
+        router_handle(&rig.worker, head, request, out);
     wakeups_forget(&rig.worker, request);
-    wakeups_turn_end(&rig.worker, resume);
+    wakeups_iteration_end(&rig.worker, resume);
 }
 
 void reader_rig_open(void)

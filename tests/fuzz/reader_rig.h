@@ -9,8 +9,9 @@
 /* Makes it; its files are gone from the disk when this returns, so that nothing is left behind by a crash. */
 void reader_rig_open(void);
 
-/* Answers a request as a loop would, in a turn of its own; the stream's rows are proved to be all there is. `out` is
- * initialised here; free it with response_free(). A request that is to wait is forgotten, with `out->park` set. */
-void reader_rig_ask(struct request *request, struct response *out);
+/* Answers a request as a loop would, in an iteration of its own; the stream's rows are proved to be all there is.
+ * `request` and `out` are initialised here; free the latter with response_free(). A request that is to wait is
+ * forgotten, with `out->park` set. */
+void reader_rig_ask(struct http_head *head, struct request *request, struct response *out);
 
 #endif

@@ -178,9 +178,10 @@ void rig_tell_probe(struct rig *r, size_t stream, int64_t sent_ns, uint64_t head
 
 /* ---- the reading side ---- */
 
-static void resume(void *connection)
+/* What the rig gave as its connection is itself. */
+static void resume(struct http_connection *connection)
 {
-    struct rig *r = connection;
+    struct rig *r = (struct rig *)(void *)connection;
     r->resumed++;
 }
 
@@ -188,7 +189,7 @@ unsigned rig_ask_again(struct rig *r)
 {
     response_free(&r->response);
     response_init(&r->response);
-    router_handle(&r->worker, false, &r->request, &r->response);
+    router_handle(&r->worker, &r->head, &r->request, &r->response);
     snapshot_end(r->worker.snapshot);
     assert_false(r->response.failed);
     return r->response.park ? 0 : r->response.status;
@@ -202,18 +203,18 @@ unsigned rig_ask(struct rig *r, const char *target)
     r->request.parked_once = false;
     r->request.outcome = WAIT_MET;
     r->request.demands = (struct demands){0};
-    r->request.client = &r->client;
-    r->request.target_text = r->target;
-    r->request.target_bytes = strlen(r->target);
+    r->head.client = &r->client;
+    r->head.target_text = r->target;
+    r->head.target_bytes = strlen(r->target);
     return rig_ask_again(r);
 }
 
 bool rig_park(struct rig *r)
 {
     size_t resumed = r->resumed;
-    r->request.parked.connection = r;
+    r->head.connection = (struct http_connection *)(void *)r;
     assert_true(wakeups_park(&r->worker, &r->request));
-    wakeups_turn_end(&r->worker, resume);
+    wakeups_iteration_end(&r->worker, resume);
     return r->resumed == resumed;
 }
 
@@ -223,7 +224,7 @@ bool rig_wake(struct rig *r)
     uint64_t wakes = 0;
     bool woken = read(r->wake_fd, &wakes, sizeof wakes) == (ssize_t)sizeof wakes;
     wakeups_wake(&r->worker, woken, false, resume);
-    wakeups_turn_end(&r->worker, resume);
+    wakeups_iteration_end(&r->worker, resume);
     return r->resumed != resumed;
 }
 

@@ -29,6 +29,7 @@ struct rig {
     int wake_fd;
     struct client_address client;
     char target[TARGET_BYTES_MAX + 1];
+    struct http_head head;
     struct request request;
     struct response response;
     size_t resumed;                    /* how often the request was woken */

@@ -11,10 +11,10 @@
 
 static bool admitted(struct slice host)
 {
-    struct request request = {.version_known = true, .version_1_1 = true, .hosts_count = 1, .host = host};
+    struct http_head head = {.version_known = true, .version_1_1 = true, .hosts_count = 1, .host = host};
     struct response response;
     response_init(&response);
-    bool good = admission_check(&request, &response);
+    bool good = admission_check(&head, &response);
     assert_false(response.failed);
     assert_int_equal(response.status, good ? 200 : 400);
     response_free(&response);

@@ -99,11 +99,11 @@ static void an_unchanged_entity_is_no_304_while_a_demand_is_unmet(void **state)
     begin(r);
     assert_int_equal(asked(r, ENTITY), 200);
     (void)snprintf(etag, sizeof etag, "%s", rig_header(r, "ETag"));
-    r->request.if_none_match_count = 1;
-    r->request.if_none_match[0] = slice_of(etag);
+    r->head.fields.if_none_match.count = 1;
+    r->head.fields.if_none_match.values[0] = slice_of(etag);
     assert_int_equal(asked(r, ENTITY "?min_version=7&wait=0"), 304);
     assert_int_equal(asked(r, ENTITY "?min_version=8&wait=0"), 504);
-    r->request.if_none_match_count = 0;
+    r->head.fields.if_none_match.count = 0;
 }
 
 static void a_position_is_met_at_or_below_what_is_applied(void **state)

@@ -25,7 +25,7 @@ static const struct settings settings = {
 };
 
 /* A request in the making. */
-static struct demand_fields fields;
+static struct http_fields fields;
 static struct target target;
 static bool entity_route;
 static struct demands demands;
@@ -41,9 +41,9 @@ static int begin(void **state)
 }
 
 /* As the loop collects them: those beyond the array are counted only. */
-static void header(struct demand_line *line, const char *value)
+static void header(struct http_lines *line, const char *value)
 {
-    if (line->count < DEMAND_LINES_MAX)
+    if (line->count < HTTP_LINES_MAX)
         line->values[line->count] = slice_of(value);
     line->count++;
 }
@@ -268,11 +268,11 @@ static void a_string_that_goes_on_in_the_next_line_names_no_stream(void **state)
 
 static void more_lines_than_are_kept_are_refused(void **state)
 {
-    for (int i = 0; i < DEMAND_LINES_MAX + 1; i++)
+    for (int i = 0; i < HTTP_LINES_MAX + 1; i++)
         header(&fields.min_position, "ORDERS:1");
     assert_refused(SG_INVALID, "'Min-Position' has more than 4 lines");
     begin(state);
-    for (int i = 0; i < DEMAND_LINES_MAX; i++)
+    for (int i = 0; i < HTTP_LINES_MAX; i++)
         header(&fields.prefer, "wait=1");
     assert_accepted();
     header(&fields.prefer, "wait=1");
@@ -281,7 +281,7 @@ static void more_lines_than_are_kept_are_refused(void **state)
 
 static void a_list_longer_than_a_request_is_refused(void **state)
 {
-    static char longest[REQUEST_HEAD_COST_MAX + 2];
+    static char longest[HTTP_HEAD_COST_MAX + 2];
     (void)state;
     memset(longest, ' ', sizeof longest - 1);
     memcpy(longest, "ORDERS:1", 8);
@@ -422,11 +422,11 @@ static void every_cut_of_a_preference_is_read_within_its_bytes(void **state)
         char copy[sizeof text];
         memset(copy, '7', sizeof copy); /* what follows would be taken as more of the number */
         memcpy(copy, text, bytes);
-        fields.prefer = (struct demand_line){.count = 1, .values = {{copy, bytes}}};
+        fields.prefer = (struct http_lines){.count = 1, .values = {{copy, bytes}}};
         assert_accepted();
         assert_true(!demands.wait_given || demands.wait_ns == 5 * NS_PER_S);
     }
-    fields.prefer = (struct demand_line){.count = 1, .values = {{NULL, 0}}};
+    fields.prefer = (struct http_lines){.count = 1, .values = {{NULL, 0}}};
     assert_accepted();
 }
 

@@ -281,10 +281,10 @@ static void a_response_without_room_is_not_sent(void **state)
 
 static enum sg_status unchanged_by(const char *list, const char *etag, bool *unchanged)
 {
-    struct request request = {.if_none_match_count = 1};
+    struct http_lines lines = {.count = 1};
     struct sg_error err;
-    request.if_none_match[0] = slice_of(list);
-    return conditions_unchanged(&request, etag, unchanged, &err);
+    lines.values[0] = slice_of(list);
+    return conditions_unchanged(&lines, etag, unchanged, &err);
 }
 
 static void if_none_match_compares_weakly_over_a_list(void **state)
@@ -321,18 +321,18 @@ static void malformed_conditions_are_refused(void **state)
 
 static void conditions_may_stand_on_several_lines(void **state)
 {
-    struct request request = {.if_none_match_count = 2};
+    struct http_lines lines = {.count = 2};
     struct sg_error err;
     bool unchanged = false;
     (void)state;
-    request.if_none_match[0] = SLICE_LITERAL("\"x\"");
-    request.if_none_match[1] = SLICE_LITERAL("\"a\"");
-    assert_int_equal(conditions_unchanged(&request, "\"a\"", &unchanged, &err), SG_OK);
+    lines.values[0] = SLICE_LITERAL("\"x\"");
+    lines.values[1] = SLICE_LITERAL("\"a\"");
+    assert_int_equal(conditions_unchanged(&lines, "\"a\"", &unchanged, &err), SG_OK);
     assert_true(unchanged);
-    request.if_none_match_count = REQUEST_IF_NONE_MATCH_LINES_MAX + 1;
-    assert_int_equal(conditions_unchanged(&request, "\"a\"", &unchanged, &err), SG_INVALID);
-    request.if_none_match_count = 0;
-    assert_int_equal(conditions_unchanged(&request, "\"a\"", &unchanged, &err), SG_OK);
+    lines.count = HTTP_LINES_MAX + 1;
+    assert_int_equal(conditions_unchanged(&lines, "\"a\"", &unchanged, &err), SG_INVALID);
+    lines.count = 0;
+    assert_int_equal(conditions_unchanged(&lines, "\"a\"", &unchanged, &err), SG_OK);
     assert_false(unchanged);
 }
 

@@ -84,15 +84,15 @@ static void an_etag_gives_304_until_the_version_changes(void **state)
     rig_apply_state(f, "42", 7, "{}");
     assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 200);
     (void)snprintf(etag, sizeof etag, "%s", rig_header(f, "ETag"));
-    f->request.if_none_match_count = 1;
-    f->request.if_none_match[0] = slice_of(etag);
+    f->head.fields.if_none_match.count = 1;
+    f->head.fields.if_none_match.values[0] = slice_of(etag);
     assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 304);
     assert_int_equal(f->response.body_bytes, 0);
     assert_string_equal(rig_header(f, "ETag"), etag);
     assert_string_equal(rig_header(f, "State-Version"), "7");
     rig_apply_state(f, "42", 8, "{}");
     assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 200);
-    f->request.if_none_match[0] = SLICE_LITERAL("nonsense");
+    f->head.fields.if_none_match.values[0] = SLICE_LITERAL("nonsense");
     assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 400);
     assert_true(rig_body_has(f, "If-None-Match"));
 }
@@ -302,21 +302,22 @@ static void the_second_address_serves_probes_only(void **state)
 {
     struct rig *f = *state;
     (void)strcpy(f->target, "/v1/state");
-    f->request.target_text = f->target;
-    f->request.target_bytes = strlen(f->target);
-    router_handle(&f->worker, true, &f->request, &f->response);
+    f->head.ops_only = true;
+    f->head.target_text = f->target;
+    f->head.target_bytes = strlen(f->target);
+    router_handle(&f->worker, &f->head, &f->request, &f->response);
     assert_int_equal(f->response.status, 404);
     response_free(&f->response);
     response_init(&f->response);
     (void)strcpy(f->target, "/livez");
-    f->request.target_bytes = strlen(f->target);
-    router_handle(&f->worker, true, &f->request, &f->response);
+    f->head.target_bytes = strlen(f->target);
+    router_handle(&f->worker, &f->head, &f->request, &f->response);
     assert_int_equal(f->response.status, 200);
 }
 
-static struct demand_line line_of(const char *text)
+static struct http_lines line_of(const char *text)
 {
-    return (struct demand_line){.count = 1, .values = {slice_of(text)}};
+    return (struct http_lines){.count = 1, .values = {slice_of(text)}};
 }
 
 static void demands_are_refused_where_they_mean_nothing(void **state)
@@ -328,20 +329,20 @@ static void demands_are_refused_where_they_mean_nothing(void **state)
         (void)snprintf(target, sizeof target, "/v1/status?%s", demands[k]);
         assert_int_equal(rig_ask(f, target), 400);
     }
-    f->request.demand_fields.max_staleness = line_of("0");
+    f->head.fields.max_staleness = line_of("0");
     assert_int_equal(rig_ask(f, "/v1/status"), 400);
     assert_true(rig_body_has(f, "Max-Staleness"));
     assert_int_equal(rig_ask(f, "/livez"), 200); /* a probe is no read */
-    f->request.demand_fields = (struct demand_fields){.min_version = line_of("1")};
+    f->head.fields = (struct http_fields){.min_version = line_of("1")};
     assert_int_equal(rig_ask(f, "/v1/state/customers"), 400);
     assert_true(rig_body_has(f, "Min-Version"));
-    f->request.demand_fields = (struct demand_fields){0};
+    f->head.fields = (struct http_fields){0};
 }
 
 static void options_names_the_methods_of_every_path(void **state)
 {
     struct rig *f = *state;
-    f->request.method = METHOD_OPTIONS;
+    f->head.method = METHOD_OPTIONS;
     for (unsigned id = 0; id < ROUTES_COUNT; id++) {
         char path[128]; /* `{collection}` becomes `collection`, which is one */
         size_t used = 0;

@@ -1,0 +1,58 @@
+/* What came: the head of one request as plain values, before anybody has judged it or taken it apart. */
+#ifndef STATEGATE_API_HTTP_HEAD_H
+#define STATEGATE_API_HTTP_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/base/slice.h"
+
+/* Text of the request line and fields, and what the HTTP library keeps beside each field. It holds the longest id and
+ * collection, percent-encoded, and a kilobyte of other fields. */
+#define HTTP_HEAD_COST_MAX 4096
+#define HTTP_LINES_MAX 4 /* that are kept of one header field: several lines are one list */
+
+enum http_method { METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_OTHER };
+#define HTTP_METHODS_COUNT 4
+
+/* An address without its port; all clients of a unix socket are one. */
+struct client_address {
+    unsigned char bytes[17]; /* family (0 = none known), then the address */
+};
+
+/* The lines of one header field; `count` may exceed the array. */
+struct http_lines {
+    size_t count;
+    struct slice values[HTTP_LINES_MAX];
+};
+
+/* The fields that are kept as they came. */
+struct http_fields {
+    struct http_lines min_version;
+    struct http_lines min_position;
+    struct http_lines max_staleness;
+    struct http_lines prefer;
+    struct http_lines if_none_match;
+};
+
+struct http_connection;
+
+/* All that it points at lives as long as the request. */
+struct http_head {
+    enum http_method method;
+    bool ops_only;       /* it came to the second address */
+    bool version_known;  /* HTTP/1.0 or HTTP/1.1 */
+    bool version_1_1;
+    bool too_large;      /* beyond HTTP_HEAD_COST_MAX */
+    bool has_body;       /* a Content-Length other than 0, or any Transfer-Encoding */
+    bool expect_unknown; /* an Expect that is not 100-continue */
+    size_t hosts_count;
+    struct slice host;   /* the last one */
+    struct http_fields fields;
+    char *target_text;   /* the request target as it came; whoever parses it may do so in place */
+    size_t target_bytes;
+    const struct client_address *client;
+    struct http_connection *connection; /* that it came on, for http_resume */
+};
+
+#endif
