@@ -91,14 +91,10 @@ async function readRounds(floor, gateway, entities) {
   return rounds;
 }
 
-// Room for about 500 bytes a message and some; replaces what a server of the tests may use.
-function fileStore(folder, entities) {
-  return `jetstream { store_dir: ${JSON.stringify(join(folder, 'store'))}, max_mem: 1G, max_file: ${entities * 1000} }`;
-}
-
 async function measure(floor, entities) {
   const file = entities > MEMORY_STREAM_MAX;
-  const nats = await startNats({ config: file ? (folder) => fileStore(folder, entities) : '' });
+  // Room for about 500 bytes a message and some.
+  const nats = await startNats({ limits: file ? { max_file: entities * 1000 } : {} });
   try {
     say(`${entities} entities: filling a stream`);
     await fillStream(nats, entities, { storage: file ? 'file' : 'memory' });

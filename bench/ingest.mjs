@@ -5,15 +5,16 @@
 // usage: node bench/ingest.mjs [--events N] [--rounds N] [--case TEXT] [--storage memory|file] [--json FILE]
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { startGateway } from '../tests/support/gateway.mjs';
 import { startNats } from '../tests/support/nats.mjs';
-import { program, tempFolder } from '../tests/support/process.mjs';
+import { tempFolder } from '../tests/support/process.mjs';
 import { until } from '../tests/support/until.mjs';
 import { CASES, writeLines } from './ingest_cases.mjs';
+import { benchProgram, FEED, processorSeconds, spread, STATEGATE } from './machine.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -27,23 +28,14 @@ const { values: options } = parseArgs({
 const eventsMax = Number(options.events);
 const rounds = Number(options.rounds);
 
-const STATEGATE = program('STATEGATE_RELEASE_BIN', 'build/release/stategate');
-const FEED = program('STATEGATE_RELEASE_FEED_BIN', 'build/release/stategate-feed');
-const FLOOR = program('STATEGATE_BENCH_FLOOR', 'build/release/bench/bench_ingest_floor');
-const RECEIVE = program('STATEGATE_BENCH_RECEIVE', 'build/release/bench/bench_ingest_receive');
-const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+const FLOOR = benchProgram('bench_ingest_floor');
+const RECEIVE = benchProgram('bench_ingest_receive');
 const STREAM = 'BENCH';
 const SUBJECT = 'bench.{collection}.{id}';
 
-// Processor seconds of a process, its threads included.
-function processorSeconds(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
 async function gatewayRound(nats, events) {
   const config = { streams: [{ name: STREAM, subject: SUBJECT }] };
-  const brokerBefore = processorSeconds(nats.pid);
+  const brokerBefore = processorSeconds([nats.pid]);
   const gateway = await startGateway({ nats, bin: STATEGATE, config });
   const from = performance.now();
   try {
@@ -51,8 +43,8 @@ async function gatewayRound(nats, events) {
     const seconds = (performance.now() - from) / 1000;
     return {
       perSecond: events / seconds,
-      cpuUs: (processorSeconds(gateway.pid) / events) * 1e6,
-      brokerUs: ((processorSeconds(nats.pid) - brokerBefore) / events) * 1e6,
+      cpuUs: (processorSeconds([gateway.pid]) / events) * 1e6,
+      brokerUs: ((processorSeconds([nats.pid]) - brokerBefore) / events) * 1e6,
     };
   } finally {
     await gateway.stop();
@@ -72,11 +64,6 @@ async function deleteStream(nats) {
   const client = await nats.client();
   await client.jsm.streams.delete(STREAM);
   await client.close();
-}
-
-function spread(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return { min: sorted[0], median: sorted[Math.floor(sorted.length / 2)], max: sorted.at(-1) };
 }
 
 async function caseRounds(nats, { name }, file, events) {

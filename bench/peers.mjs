@@ -1,5 +1,5 @@
 // The peers that reads are compared with, filled with the same documents, on free loopback ports, ended by pid. Their
-// programs are those of bench/peers, or the system's own.
+// programs are those of bench/peers, or the system's own; nats-server is that of the tests.
 
 import { once } from 'node:events';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -7,8 +7,10 @@ import http from 'node:http';
 import { createConnection, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 
+import { createBucket, startNats } from '../tests/support/nats.mjs';
 import { end, SOURCE_DIR, start, tempFolder } from '../tests/support/process.mjs';
 import { until } from '../tests/support/until.mjs';
+import { benchProgram } from './machine.mjs';
 import { stateText } from './world.mjs';
 
 const ETCD_ENTITIES_MAX = 100_000; // more take minutes to put, and a read of more is no cheaper
@@ -173,6 +175,43 @@ async function startEtcd({ processors, entities }) {
   return peer('etcd', 'etcd, /v3/kv/range of a key', what, port, [etcd]);
 }
 
+// ---- a key-value bucket of nats-server, read by its own client ----
+
+const BUCKET = 'BENCH';
+const BUCKET_CONNECTIONS = 8; // of kvStore_Get's threads: one connection for all costs the client more
+const BUCKET_FILL_EVERY = 10_000; // messages between two acknowledgements
+
+async function fillBucket(client, entities) {
+  await createBucket(client, BUCKET, { storage: 'memory' });
+  const subject = (i) => `$KV.${BUCKET}.c-${i}`;
+  for (let i = 0; i < entities; i++) {
+    if (i % BUCKET_FILL_EVERY === 0 || i + 1 === entities) await client.js.publish(subject(i), stateText(i, 1));
+    else client.nc.publish(subject(i), stateText(i, 1));
+  }
+  const { state } = await client.jsm.streams.info(`KV_${BUCKET}`);
+  if (state.messages !== entities) throw new Error(`the bucket holds ${state.messages} keys of ${entities}`);
+}
+
+// Two peers on one server: each key asked for by kvStore_Get, as clients do, and pipelined by hand over one connection.
+async function startBucket({ processors, entities }) {
+  const program = benchProgram('bench_kv_load');
+  const nats = await startNats({ through: processors.alone, limits: { max_mem: '8G' } });
+  await fillBucket(await nats.client(), entities);
+  await nats.closeClients();
+  const client = (way, ...more) => (_, { connections, seconds }) => {
+    const how = more.length > 0 ? [connections, ...more] : [connections];
+    return start(program, [way, nats.url, BUCKET, entities, seconds, ...how].map(String));
+  };
+  const server = { address: nats.url, pids: [nats.pid] };
+  const made = (name, title, what, stop) => ({ name, title, what, server, stop });
+  const get = { kind: 'kvStore_Get', client: client('get', BUCKET_CONNECTIONS) };
+  const direct = { kind: 'direct get', client: client('direct') };
+  return [
+    made('kv', 'NATS KV, kvStore_Get', get, () => nats.stop()),
+    made('kv-direct', 'NATS KV, direct get, pipelined', direct, async () => {}),
+  ];
+}
+
 function peer(name, title, what, port, running) {
   const stop = async () => {
     for (const one of running) await end(one);
@@ -180,13 +219,13 @@ function peer(name, title, what, port, running) {
   return { name, title, what, server: { address: `127.0.0.1:${port}`, pids: running.map(({ pid }) => pid) }, stop };
 }
 
-const STARTS = { nginx: startNginx, webdis: startWebdis, etcd: startEtcd };
+const STARTS = { nginx: startNginx, webdis: startWebdis, etcd: startEtcd, kv: startBucket };
 
 // Starts the peers named; each has name, title, what (for load.mjs), server, stop().
 export async function startPeers(names, options) {
   const unknown = names.filter((name) => !(name in STARTS));
   if (unknown.length > 0) throw new Error(`unknown peers: ${unknown}; there are ${Object.keys(STARTS)}`);
   const peers = [];
-  for (const name of names) peers.push(await STARTS[name](options));
+  for (const name of names) peers.push(...[await STARTS[name](options)].flat());
   return peers;
 }

@@ -2,10 +2,11 @@
 // loop, in turn, with and without a writer, and beside other servers that give such documents by HTTP.
 //
 // usage: node bench/reads.mjs [--rounds N] [--seconds S] [--entities N] [--connections N] [--phases default,whole,off]
-//                             [--peers nginx,webdis,etcd] [--no-pin] [--json FILE]
+//                             [--peers nginx,webdis,etcd,kv] [--no-pin] [--json FILE]
 //
 // A phase is a gateway with the default cache, with one that holds all entities, or with none. Before each load of a
-// server the bare answer is loaded, and their ratio is taken. Needs the release build and wrk; peers need bench/peers.
+// server the bare answer is loaded, and their ratio is taken. Needs the release build and wrk; peers need
+// bench/peers, all but kv.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -205,6 +206,7 @@ function against(peer) {
   const theirs = rows.get([peer.name, '', true].join(' ')).rounds;
   const compare = (ours) => ({
     perCpu: spread(theirs.map((one, i) => perCpuToBare(ours[i]) / perCpuToBare(one))),
+    cpu: spread(theirs.map((one, i) => perCpuToBare(one) / perCpuToBare(ours[i]))),
     rate: spread(theirs.map((one, i) => rateToBare(ours[i]) / rateToBare(one))),
   });
   const reads = COMPARED.map((read) => [read, rows.get([read.name, read.cache, true].join(' '))?.rounds]);

@@ -25,6 +25,7 @@ const PARTS = {
   ingest: 'Ingest',
   start: 'Start',
   waits: 'Reads that wait',
+  visible: 'Publish to visible',
   instructions: 'Instructions',
 };
 

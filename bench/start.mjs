@@ -4,7 +4,7 @@
 // usage: node bench/start.mjs [--entities N] [--rounds N] [--restarts N] [--read-seconds N] [--json FILE]
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -12,8 +12,9 @@ import { parseArgs } from 'node:util';
 
 import { entityPath, startGateway } from '../tests/support/gateway.mjs';
 import { startNats } from '../tests/support/nats.mjs';
-import { program, tempFolder } from '../tests/support/process.mjs';
+import { tempFolder } from '../tests/support/process.mjs';
 import { customerLines, writeLines } from './ingest_cases.mjs';
+import { FEED, memoryBytes, processorSeconds, spread, STATEGATE } from './machine.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -29,25 +30,12 @@ const rounds = Number(options.rounds);
 const restarts = Number(options.restarts);
 const readSeconds = Number(options['read-seconds']);
 
-const STATEGATE = program('STATEGATE_RELEASE_BIN', 'build/release/stategate');
-const FEED = program('STATEGATE_RELEASE_FEED_BIN', 'build/release/stategate-feed');
 const CONFIG = { streams: [{ name: 'BENCH', subject: 'bench.{collection}.{id}' }] };
-const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 const CONNECTIONS = 16;
 const REST_MS = 3000; // the gateway gives memory back some time after a lot was applied
 const MB = 1 << 20;
 
-// A line of /proc/PID/status in MB: VmRSS, VmHWM (the most there was).
-function memoryMb(pid, name) {
-  const found = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  return Number(found[1]) / 1024;
-}
-
-// Processor seconds of a process, its threads included.
-function processorSeconds(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
+const memoryMb = (pid, name) => memoryBytes(pid, name) / MB;
 
 function fileMb(path) {
   return statSync(path).size / MB;
@@ -85,15 +73,10 @@ async function readAll(gateway, ids, seconds) {
   return answers;
 }
 
-function spread(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return { min: sorted[0], median: sorted[Math.floor(sorted.length / 2)], max: sorted.at(-1) };
-}
-
 // One build from nothing; the last one's database is kept for what follows.
 async function build(nats, last) {
   const { gateway, seconds } = await readySeconds(() => startGateway({ nats, bin: STATEGATE, config: CONFIG }));
-  const processor = processorSeconds(gateway.pid);
+  const processor = processorSeconds([gateway.pid]);
   await pause(REST_MS);
   const memory = { rss: memoryMb(gateway.pid, 'VmRSS'), most: memoryMb(gateway.pid, 'VmHWM') };
   console.error(

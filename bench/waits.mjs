@@ -7,17 +7,18 @@
 // Needs the release build. Each parked read is a connection of its own, so `ulimit -n` must exceed N by some hundreds.
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createConnection } from 'node:net';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import { startGateway } from '../tests/support/gateway.mjs';
 import { startNats } from '../tests/support/nats.mjs';
-import { openFiles, program, tempFolder } from '../tests/support/process.mjs';
+import { openFiles, tempFolder } from '../tests/support/process.mjs';
 import { scrape } from '../tests/support/prometheus.mjs';
 import { until } from '../tests/support/until.mjs';
+import { openMany, wakeSingles } from './connections.mjs';
+import { FEED, quantile, residentBytes, STATEGATE } from './machine.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -31,8 +32,6 @@ const { values: options } = parseArgs({
 });
 const PARKED = Number(options.parked);
 const ROUNDS = Number(options.rounds);
-const STATEGATE = program('STATEGATE_RELEASE_BIN', 'build/release/stategate');
-const FEED = program('STATEGATE_RELEASE_FEED_BIN', 'build/release/stategate-feed');
 const CONFIG = {
   streams: [{ name: 'STATE', subject: 'state.{collection}.{id}' }],
   wait: { max: '300s', parked_max: PARKED + 100, parked_max_per_client: PARKED + 100 },
@@ -49,57 +48,8 @@ function row(what, value, limit = '') {
   console.error(`${what}: ${value}`);
 }
 
-function quantile(values, q) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
-}
-
 const best = (values) => Math.min(...values);
 const ms = (value) => `${value.toFixed(2)} ms`;
-const residentBytes = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
-
-// One kept connection, one request at a time; tells when the first byte of the answer came.
-class Connection {
-  constructor(port) {
-    this.socket = createConnection(port, '127.0.0.1').setNoDelay(true);
-    this.opened = new Promise((done, failed) => this.socket.once('connect', done).once('error', failed));
-    this.text = '';
-    this.alone = false; // an answer is one chunk, and only its first line is read: what the client itself costs stays small
-    this.socket.on('data', (bytes) => this.take(bytes)).on('error', () => {});
-  }
-
-  get(path, headers = '') {
-    return new Promise((done) => {
-      this.done = done;
-      this.first = 0;
-      this.socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
-    });
-  }
-
-  take(bytes) {
-    this.first ||= performance.now();
-    if (this.alone) return this.done({ at: this.first, status: Number(bytes.latin1Slice(9, 12)) });
-    this.text += bytes.toString('latin1');
-    const end = this.text.indexOf('\r\n\r\n');
-    if (end < 0) return;
-    const length = Number(/\r\ncontent-length: (\d+)/i.exec(this.text)?.[1] ?? 0);
-    if (this.text.length < end + 4 + length) return;
-    const answer = { at: this.first, status: Number(this.text.slice(9, 12)), head: this.text.slice(0, end) };
-    this.text = '';
-    this.done(answer);
-  }
-}
-
-async function openMany(gateway, count) {
-  const connections = [];
-  for (let i = 0; i < count; i += 200) {
-    const some = Array.from({ length: Math.min(200, count - i) }, () => new Connection(gateway.port));
-    await Promise.all(some.map(({ opened }) => opened));
-    connections.push(...some);
-  }
-  return connections;
-}
-
 const parkedCount = async (gateway) => (await scrape(gateway)).value('stategate_waits_parked');
 const untilParked = (gateway, count) =>
   until(`${count} are parked`, async () => (await parkedCount(gateway)) === count, { deadlineMs: 60_000 });
@@ -122,23 +72,6 @@ async function startLive(nats) {
 
 // ---- 10,000 parked ----
 
-// Each connection waits for an entity of its own; one after another is published. Milliseconds from publish to first byte.
-async function wakeSingles({ publish, connections, rounds, prefix, whenParked }) {
-  const versions = Array(connections.length).fill(1);
-  const ask = (i) => connections[i].get(`/v1/state/customers/${prefix}-${i}?min_version=${versions[i]}&wait=300`);
-  const asked = connections.map((_, i) => ask(i));
-  await whenParked?.();
-  const times = [];
-  for (let round = 0; round < rounds; round++) {
-    const i = (round * 7919) % connections.length;
-    const from = performance.now();
-    await publish(`${prefix}-${i}`, versions[i]++);
-    times.push((await asked[i]).at - from);
-    asked[i] = ask(i);
-  }
-  return times;
-}
-
 async function benchParked() {
   const { nats, publish } = await world();
   const gateway = await startLive(nats);
@@ -150,7 +83,7 @@ async function benchParked() {
   );
   warm.forEach(({ socket }) => socket.destroy());
   await untilParked(gateway, 0);
-  const [residentBefore, filesBefore] = [residentBytes(gateway.pid), openFiles(gateway.pid).length];
+  const [residentBefore, filesBefore] = [residentBytes([gateway.pid]), openFiles(gateway.pid).length];
 
   let connections = await openMany(gateway, PARKED);
   const single = await wakeSingles({
@@ -160,7 +93,7 @@ async function benchParked() {
     prefix: 'p',
     whenParked: async () => {
       await untilParked(gateway, PARKED);
-      const each = (residentBytes(gateway.pid) - residentBefore) / PARKED;
+      const each = (residentBytes([gateway.pid]) - residentBefore) / PARKED;
       row(`resident memory of each of ${PARKED} parked reads`, `${(each / 1024).toFixed(2)} KB`, '8 KB');
       report.eachBytes = each;
     },
@@ -182,7 +115,7 @@ async function benchParked() {
   row('descriptors afterwards', openFiles(gateway.pid).length - filesBefore, 'as before');
   row(
     'resident memory afterwards',
-    `${((residentBytes(gateway.pid) - residentBefore) / 1024 / 1024).toFixed(1)} MB more`,
+    `${((residentBytes([gateway.pid]) - residentBefore) / 1024 / 1024).toFixed(1)} MB more`,
     'about as before',
   );
   connections = await openMany(gateway, 1000);

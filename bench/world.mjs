@@ -43,13 +43,18 @@ export async function fillStream(nats, entities, { storage = 'memory' } = {}) {
   if (exit.code !== 0) throw new Error(`the stream was not filled: ${feed.stderr}`);
 }
 
-// A gateway with one loop, on a processor of its own if there is one. `cache` is the setting cache.size; null = the
-// default.
-export async function startReader({ nats, processors, database, cache = null }) {
-  const [bin, args] = processors.alone(STATEGATE);
-  const config = { streams: [{ name: STREAM, subject: SUBJECT }], http: { loops: 1 } };
-  if (cache !== null) config.cache = { size: cache };
+// A gateway that follows the stream, with the settings of an installation but for those in `more`.
+export async function startFollower({ nats, bin, args, database, more = {} }) {
+  const config = { streams: [{ name: STREAM, subject: SUBJECT }], ...more };
   return startGateway({ nats, bin, args, database, config });
+}
+
+// The same with one loop, on a processor of its own if there is one. `cache` is the setting cache.size; null = the
+// default.
+export async function startReader({ nats, processors, database, cache = null, stategate = STATEGATE }) {
+  const [bin, args] = processors.alone(stategate);
+  const more = { http: { loops: 1 }, ...(cache === null ? {} : { cache: { size: cache } }) };
+  return startFollower({ nats, bin, args, database, more });
 }
 
 export async function stopReader(gateway) {

@@ -1,5 +1,6 @@
-// The benchmarks of reads and of growth work: a small run of each gives every row and every figure. And the
-// documents show the results that are kept.
+// The benchmarks work: a small run of each gives every row and every figure. And the documents show the results that are
+// kept.
+// ctest-timeout: 300
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -10,7 +11,8 @@ import { describe, it } from 'node:test';
 
 import { DOCUMENTS, goalsOf, withResults } from '../../bench/report.mjs';
 import { cleanEnvironment } from '../support/gateway.mjs';
-import { program, run, SOURCE_DIR, tempFolder } from '../support/process.mjs';
+import { createBucket, startNats } from '../support/nats.mjs';
+import { program, run, SOURCE_DIR, start, tempFolder } from '../support/process.mjs';
 
 const RESULTS = join(SOURCE_DIR, 'bench/results.json');
 
@@ -32,8 +34,9 @@ function measured(value, what) {
 }
 
 describe('benchmarks', () => {
-  it('reads: each kind of answer, each cache, with and without a writer', async (t) => {
-    const { report, table } = await bench(t, 'reads.mjs', ['--rounds', '1', '--seconds', '0.2', '--entities', '2000']);
+  it('reads: each kind of answer, each cache, with and without a writer, and a key-value bucket', async (t) => {
+    const small = ['--rounds', '1', '--seconds', '0.2', '--entities', '2000', '--peers', 'kv'];
+    const { report, table } = await bench(t, 'reads.mjs', small);
     const found = report.rows.map(({ name, cache, writer }) => [name, cache, writer ? 'writer' : ''].join(' ').trim());
     const byId = (name, caches) => caches.flatMap((cache) => [`${name} ${cache}`, `${name} ${cache} writer`]);
     const wanted = [
@@ -41,6 +44,7 @@ describe('benchmarks', () => {
       ...byId('uniform', ['default', 'whole', 'off']),
       ...byId('skewed', ['default']),
       ...byId('hot', ['default']),
+      ...['kv  writer', 'kv-direct  writer'],
     ];
     assert.deepEqual(found.sort(), wanted.sort());
     for (const row of report.rows) {
@@ -52,7 +56,16 @@ describe('benchmarks', () => {
     }
     measured(report.commitsPerSecond.median, 'commits a second');
     assert.deepEqual(Object.keys(report.perSecondByConnections), ['64', '128', '256', '512']);
-    assert.equal(report.goals.length, 5);
+    assert.equal(report.goals.length, 6);
+    for (const { name, reads } of report.peers)
+      for (const read of reads) {
+        measured(read.cpu.median, `${name} beside ${read.name}: server CPU a read`);
+        assert.ok(Math.abs(read.cpu.median * read.perCpu.median - 1) < 1e-9, 'in one round, one is 1 / the other');
+      }
+    assert.deepEqual(
+      report.peers.map(({ name }) => name),
+      ['kv', 'kv-direct'],
+    );
   });
 
   it('a load that gets other answers than it expects, or none, gives no figures', async (t) => {
@@ -70,7 +83,55 @@ describe('benchmarks', () => {
     measured((await load(target, { ...how, refused: true })).perSecond, 'requests/s of a slow server');
     server.close();
     server.closeAllConnections();
-    await assert.rejects(load(target, how), /no request was answered|wrk failed/);
+    await assert.rejects(load(target, how), /no request was answered|the load failed/);
+  });
+
+  it('a load of a bucket that does not hold what is asked for gives no figures', async (t) => {
+    const { load } = await import('../../bench/load.mjs');
+    const { benchProgram } = await import('../../bench/machine.mjs');
+    const nats = await startNats({ t });
+    const client = await nats.client();
+    const kv = await createBucket(client, 'BENCH', { storage: 'memory' });
+    const read = (way, ...more) => {
+      const args = (seconds) => [way, nats.url, 'BENCH', '2', String(seconds), ...more];
+      const client = (_, { seconds }) => start(benchProgram('bench_kv_load'), args(seconds));
+      return load({ pids: [nats.pid] }, { kind: way, seconds: 0.1, client });
+    };
+    for (const [key, value] of [['c-0', '{"number":0,"x":1}'], ['c-1', '{"number":1,"x":1}']]) await kv.put(key, value);
+    for (const how of [['get', '4', '2'], ['direct', '4']]) {
+      await kv.put('c-1', '{"number":1,"x":1}');
+      measured((await read(...how)).perSecond, `${how}: requests/s`);
+      await kv.put('c-1', '{"number":12,"x":1}');
+      await assert.rejects(read(...how), /not the answers that were expected/, `${how}: another document`);
+      await kv.purge('c-1');
+      await assert.rejects(read(...how), /not the answers that were expected/, `${how}: no document`);
+    }
+  });
+
+  it('visible: every run, of the gateway and of a bucket', async (t) => {
+    const small = ['--runs', '2', '--writes', '40', '--rate', '200', '--entities', '500'];
+    const { report, table } = await bench(t, 'visible.mjs', small);
+    assert.equal(report.runs.length, 2);
+    for (const { gateway, bucket } of report.runs)
+      for (const { publish, read, whole, stale } of [gateway, bucket]) {
+        for (const times of [publish, read, whole])
+          for (const q of ['p50', 'p99', 'worst']) measured(times[q], q);
+        assert.ok(read.worst >= read.p99 && read.p99 >= read.p50);
+        assert.ok(whole.p50 > read.p50, 'the write is part of the whole');
+        assert.equal(stale, 0);
+      }
+    assert.equal(report.goals.length, 3);
+    assert.match(table, /^\| 2 \| kvStore_Get \|/m);
+  });
+
+  it('visible: the worst, p99 and p50 are each judged by run', async () => {
+    const { visibleGoals } = await import('../../bench/tables.mjs');
+    const bucket = { read: { p50: 1, p99: 1, worst: 1 } };
+    const runOf = (p50, p99, worst) => ({ gateway: { read: { p50, p99, worst } }, bucket });
+    const reached = (...runs) => visibleGoals({ runs }).map((goal) => goal.reached);
+    const [good, bad] = [runOf(0.7, 1.5, 10), runOf(0.71, 1.51, 10.1)];
+    assert.deepEqual(reached(good, good, good, bad, bad), [true, true, true]);
+    assert.deepEqual(reached(good, good, bad, bad, bad), [false, false, false]);
   });
 
   it('growth: every size', async (t) => {

@@ -4,12 +4,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { Kvm } from '@nats-io/kv';
-
 import { differences, snapshot } from '../support/db.mjs';
 import { Fold } from '../support/fold.mjs';
 import { startGateway } from '../support/gateway.mjs';
-import { NATS_SERVER, NATS_SERVER_NEWEST, startNats } from '../support/nats.mjs';
+import { createBucket, NATS_SERVER, NATS_SERVER_NEWEST, startNats } from '../support/nats.mjs';
 import { until } from '../support/until.mjs';
 
 const MAPPING = { name: 'KV_settings', subject: '$KV.settings.{id}', collection: 'settings', format: 'kv' };
@@ -17,7 +15,7 @@ const MAPPING = { name: 'KV_settings', subject: '$KV.settings.{id}', collection:
 async function bucket(t, options = {}, bin = NATS_SERVER) {
   const nats = await startNats({ t, bin });
   const client = await nats.client();
-  const kv = await new Kvm(client.nc).create('settings', options);
+  const kv = await createBucket(client, 'settings', options);
   return { nats, client, kv };
 }
 

@@ -6,6 +6,7 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { Kvm } from '@nats-io/kv';
 import { connect } from '@nats-io/transport-node';
 
 import { freePort } from './ports.mjs';
@@ -19,14 +20,25 @@ export const NATS_SERVER_NEWEST = program('NATS_SERVER_NEWEST_BIN', '.deps/bin/n
 //   t         a test whose end stops it
 //   port      default: a free one, kept over restarts
 //   config    more configuration text; a function is called with the folder of the server
+//   limits    of JetStream: {max_mem, max_file}
 //   storeDir  default: in a temporary folder
 //   scheme    of `url`, e.g. tls
-export async function startNats({ t, port, config = '', storeDir, bin = NATS_SERVER, scheme = 'nats' } = {}) {
+//   through   makes the command line that starts it: (file, args) => [file, args]
+export async function startNats({
+  t,
+  port,
+  config = '',
+  storeDir,
+  bin = NATS_SERVER,
+  scheme = 'nats',
+  limits = {},
+  through = (file, args) => [file, args],
+} = {}) {
   let server;
   t?.after(() => server?.stop()); // before its folder goes: the first to be registered is the first to run
   const folder = tempFolder(t, 'nats');
   port ??= await freePort();
-  server = new NatsServer({ folder, port, config, storeDir: storeDir ?? join(folder, 'store'), bin, scheme });
+  server = new NatsServer({ folder, port, config, storeDir: storeDir ?? join(folder, 'store'), bin, scheme, limits, through });
   await server.start();
   return server;
 }
@@ -51,9 +63,10 @@ class NatsServer {
   }
 
   writeConfig() {
+    const { max_mem = '1G', max_file = '4G' } = this.limits;
     const text = `
 listen: "127.0.0.1:${this.port}"
-jetstream { store_dir: ${JSON.stringify(this.storeDir)}, max_mem: 1G, max_file: 4G }
+jetstream { store_dir: ${JSON.stringify(this.storeDir)}, max_mem: ${max_mem}, max_file: ${max_file} }
 ${typeof this.config === 'function' ? this.config(this.folder) : this.config}
 `;
     writeFileSync(join(this.folder, 'nats.conf'), text);
@@ -61,7 +74,7 @@ ${typeof this.config === 'function' ? this.config(this.folder) : this.config}
 
   async start() {
     this.writeConfig();
-    const running = start(this.bin, ['-c', join(this.folder, 'nats.conf')]);
+    const running = start(...this.through(this.bin, ['-c', join(this.folder, 'nats.conf')]));
     this.running = running;
     await until('nats-server answers', async () => {
       if (running.exit) return true;
@@ -138,6 +151,11 @@ ${typeof this.config === 'function' ? this.config(this.folder) : this.config}
   async closeClients() {
     for (const client of this.clients) await client.close();
   }
+}
+
+// A key-value bucket, made by NATS's own client.
+export function createBucket(client, name, options) {
+  return new Kvm(client.nc).create(name, options);
 }
 
 // Publishes events ({subject, payload, headers?}) in order with acknowledgements, `inFlight` at a time, and notes each
