@@ -3,6 +3,9 @@
 
 import { createConnection } from 'node:net';
 
+import { scrape } from '../tests/support/prometheus.mjs';
+import { until } from '../tests/support/until.mjs';
+
 // One kept connection, one request at a time; tells when the first byte of the answer came.
 export class Connection {
   constructor(port) {
@@ -44,6 +47,10 @@ export async function openMany(gateway, count) {
   }
   return connections;
 }
+
+export const parkedCount = async (gateway) => (await scrape(gateway)).value('stategate_waits_parked');
+export const untilParked = (gateway, count) =>
+  until(`${count} are parked`, async () => (await parkedCount(gateway)) === count, { deadlineMs: 60_000 });
 
 // Each connection waits for an entity of its own; one after another is published. Milliseconds from publish to first
 // byte.

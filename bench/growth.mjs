@@ -22,7 +22,7 @@ import {
   spread,
 } from './machine.mjs';
 import { growthTable } from './tables.mjs';
-import { fillStream, startReader, startServer, stopReader } from './world.mjs';
+import { fillStream, readySeconds, startReader, startServer, stopReader } from './world.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -76,10 +76,7 @@ async function builds(nats, entities) {
 
 async function restartSeconds(gateway) {
   await gateway.stop();
-  const from = performance.now();
-  await gateway.start();
-  await gateway.untilReady({ everyMs: 2 });
-  return (performance.now() - from) / 1000;
+  return (await readySeconds(() => gateway.start())).seconds;
 }
 
 async function readRounds(floor, gateway, entities) {

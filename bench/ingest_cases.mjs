@@ -56,10 +56,13 @@ function* customers(count, { id, noteBytes = 80 }) {
   for (let i = 0; i < count; i++) yield line(id(i), 1, customer(i, next, noteBytes));
 }
 
-function* hotCustomers(count) {
-  const next = random(2);
-  for (let i = 0; i < count; i++) yield line(hashedId(next() % HOT_IDS), i + 1, customer(i, next, 80));
+// Events of entities that `pick(random, i)` numbers, with versions that count from `version`.
+export function* changes(count, { seed, version, pick }) {
+  const next = random(seed);
+  for (let i = 0; i < count; i++) yield line(hashedId(pick(next(), i)), version + i, customer(i, next, 80));
 }
+
+const hotCustomers = (count) => changes(count, { seed: 2, version: 1, pick: (n) => n % HOT_IDS });
 
 function packageIndexes() {
   if (!existsSync(APT_HELPER)) return [];

@@ -19,7 +19,7 @@ import { load } from './load.mjs';
 import { arrangeProcessors, machine, processorSeconds, READS_FLOOR, spread } from './machine.mjs';
 import { startPeers } from './peers.mjs';
 import { readsGoals, readsTable } from './tables.mjs';
-import { commits, fillStream, startReader, startServer, stopReader, Writer } from './world.mjs';
+import { commits, fillStream, pageTargets, startReader, startServer, stopReader, warm, Writer } from './world.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -40,7 +40,6 @@ const ENTITIES = Number(options.entities);
 const HOT = Math.min(10_000, ENTITIES);
 const CONNECTIONS = Number(options.connections);
 const STALL_CONNECTIONS = [64, 128, 256, 512];
-const PAGE_TARGETS = 100;
 
 // The setting cache.size of each phase; null = the default.
 const CACHES = { default: null, whole: `${Math.max(64, Math.ceil(ENTITIES / 700))}MiB`, off: '0' };
@@ -49,8 +48,10 @@ const processors = arrangeProcessors(!options['no-pin']);
 const rows = new Map();
 const say = (text) => console.error(text);
 
+const how = { entities: ENTITIES, hot: HOT, connections: CONNECTIONS, seconds: SECONDS };
+
 function loadOf(server, what, connections = CONNECTIONS) {
-  return load(server, { entities: ENTITIES, hot: HOT, connections, seconds: SECONDS, ...what });
+  return load(server, { ...how, connections, ...what });
 }
 
 // Loads the bare answer and then the server; notes both under one row.
@@ -83,22 +84,6 @@ async function others(gateway, folder) {
   ];
 }
 
-async function pageTargets(gateway) {
-  const targets = ['/v1/state/customers?limit=100'];
-  while (targets.length < PAGE_TARGETS) {
-    const { next } = (await gateway.get(targets.at(-1))).json();
-    if (next === undefined) break;
-    targets.push(`/v1/state/customers?limit=100&cursor=${encodeURIComponent(next)}`);
-  }
-  return targets;
-}
-
-// Until every entity was read once: what can be in memory is there, and it is known where the rest lies.
-async function warm(server) {
-  for (let done = 0; done < ENTITIES * 1.02;)
-    done += (await loadOf(server, { kind: 'sweep', text: done })).requests;
-}
-
 async function group(state, phase, gateway, loads, writing) {
   const { floor, writer } = state;
   const server = { address: gateway.address, pids: [gateway.pid] };
@@ -123,7 +108,7 @@ async function runPhase(state, phase) {
     const byId = phase === 'default' ? BY_ID : BY_ID.slice(0, 1);
     const more = phase === 'default' ? await others(gateway, folder) : [];
     say(`cache ${phase}: reading until it is warm`);
-    await warm({ address: gateway.address, pids: [gateway.pid] });
+    await warm({ address: gateway.address, pids: [gateway.pid] }, how);
     for (let round = 1; round <= ROUNDS; round++) {
       say(`cache ${phase}, round ${round} of ${ROUNDS}`);
       await group(state, phase, gateway, [...byId, ...more], false);

@@ -15,6 +15,7 @@ import { startNats } from '../tests/support/nats.mjs';
 import { tempFolder } from '../tests/support/process.mjs';
 import { customerLines, writeLines } from './ingest_cases.mjs';
 import { FEED, memoryBytes, processorSeconds, spread, STATEGATE } from './machine.mjs';
+import { readySeconds } from './world.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -39,14 +40,6 @@ const memoryMb = (pid, name) => memoryBytes(pid, name) / MB;
 
 function fileMb(path) {
   return statSync(path).size / MB;
-}
-
-// From just before the process is made until /readyz says 200.
-async function readySeconds(start) {
-  const from = performance.now();
-  const gateway = await start();
-  await gateway.untilReady({ deadlineMs: 240_000, everyMs: 2 });
-  return { gateway, seconds: (performance.now() - from) / 1000 };
 }
 
 // Reads ids in turn over several connections; gives how many answers there were. A status other than 200 is an error.

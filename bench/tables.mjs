@@ -140,6 +140,33 @@ export function atMost(what, value, most, unit) {
   return { what, wanted: `at most ${most} ${unit}`, measured, reached: value <= most };
 }
 
+// ---- two builds in lock step ----
+
+export function compareTable({ rounds, seconds, entities, pinned, rows }) {
+  const introduction = [
+    `This build beside another one on the same stream, ${count(entities)} entities, ${rounds} rounds in turn, of`,
+    `${seconds} s where they are loads. Costs: the median of the rounds. Ratio: median (least - most) of the rounds: what`,
+    'this build does at the cost of the other, or, where at most so much is wanted, what it costs where the other costs 1.',
+    pinned ? 'Where reads are loaded, the gateways share one processor, and the load has the others.' : '',
+  ].join('\n');
+  const head = ['part', 'what', 'unit', 'the other', 'this build', 'ratio', 'wanted', 'reached'];
+  const digits = (value) => (value < 1 ? 3 : value < 100 ? 2 : 0);
+  const cells = (row) => [
+    row.part,
+    row.what,
+    row.unit,
+    row.base.median.toFixed(digits(row.base.median)),
+    row.now.median.toFixed(digits(row.now.median)),
+    range(row.ratio),
+    row.most === undefined ? `at least ${row.least}` : `at most ${row.most}`,
+    row.reached ? 'yes' : 'no',
+  ];
+  const byThread = ({ what, threads }) =>
+    `${what}, CPU us by thread. The other: ${threads.base}. This build: ${threads.now}.`;
+  const threads = rows.filter((row) => row.threads).map(byThread);
+  return [introduction.trim(), table(head, rows.map(cells)), ...threads].join('\n\n');
+}
+
 // ---- publish to visible ----
 
 const VISIBLE_WANTED = [

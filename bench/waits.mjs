@@ -17,7 +17,7 @@ import { startNats } from '../tests/support/nats.mjs';
 import { openFiles, tempFolder } from '../tests/support/process.mjs';
 import { scrape } from '../tests/support/prometheus.mjs';
 import { until } from '../tests/support/until.mjs';
-import { openMany, wakeSingles } from './connections.mjs';
+import { openMany, parkedCount, untilParked, wakeSingles } from './connections.mjs';
 import { FEED, quantile, residentBytes, STATEGATE } from './machine.mjs';
 
 const { values: options } = parseArgs({
@@ -50,10 +50,6 @@ function row(what, value, limit = '') {
 
 const best = (values) => Math.min(...values);
 const ms = (value) => `${value.toFixed(2)} ms`;
-const parkedCount = async (gateway) => (await scrape(gateway)).value('stategate_waits_parked');
-const untilParked = (gateway, count) =>
-  until(`${count} are parked`, async () => (await parkedCount(gateway)) === count, { deadlineMs: 60_000 });
-
 async function world() {
   const nats = await startNats({ t });
   const client = await nats.client();

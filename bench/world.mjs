@@ -8,11 +8,13 @@ import { startGateway } from '../tests/support/gateway.mjs';
 import { end, start, tempFolder } from '../tests/support/process.mjs';
 import { scrape } from '../tests/support/prometheus.mjs';
 import { until } from '../tests/support/until.mjs';
+import { load } from './load.mjs';
 import { FEED, STATEGATE } from './machine.mjs';
 
-const STREAM = 'STATE';
-const SUBJECT = 'state.{collection}.{id}';
+export const STREAM = 'STATE';
+export const SUBJECT = 'state.{collection}.{id}';
 const STATE_BYTES = 300;
+const PAGE_TARGETS = 100;
 
 // A state of 300 bytes, whatever the numbers.
 export function stateText(number, version) {
@@ -60,6 +62,31 @@ export async function startReader({ nats, processors, database, cache = null, st
 export async function stopReader(gateway) {
   await gateway.stop();
   rmSync(gateway.folder, { recursive: true, force: true });
+}
+
+// From just before a gateway's process is made until /readyz says 200: {gateway, seconds}.
+export async function readySeconds(start) {
+  const from = performance.now();
+  const gateway = await start();
+  await gateway.untilReady({ deadlineMs: 240_000, everyMs: 2 });
+  return { gateway, seconds: (performance.now() - from) / 1000 };
+}
+
+// Until every entity was read once: what can be in memory is there, and it is known where the rest lies.
+export async function warm(server, how) {
+  for (let done = 0; done < how.entities * 1.02;)
+    done += (await load(server, { ...how, kind: 'sweep', text: done })).requests;
+}
+
+// The targets of pages of 100, with cursors where they begin.
+export async function pageTargets(gateway) {
+  const targets = ['/v1/state/customers?limit=100'];
+  while (targets.length < PAGE_TARGETS) {
+    const { next } = (await gateway.get(targets.at(-1))).json();
+    if (next === undefined) break;
+    targets.push(`/v1/state/customers?limit=100&cursor=${encodeURIComponent(next)}`);
+  }
+  return targets;
 }
 
 // Any other program that says on its first line of output where it listens.

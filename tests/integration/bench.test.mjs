@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 
 import { DOCUMENTS, goalsOf, withResults } from '../../bench/report.mjs';
@@ -132,6 +132,41 @@ describe('benchmarks', () => {
     const [good, bad] = [runOf(0.7, 1.5, 10), runOf(0.71, 1.51, 10.1)];
     assert.deepEqual(reached(good, good, good, bad, bad), [true, true, true]);
     assert.deepEqual(reached(good, good, bad, bad, bad), [false, false, false]);
+  });
+
+  it('compare: two builds in every part, in turn', async (t) => {
+    const release = dirname(program('STATEGATE_RELEASE_BIN', 'build/release/stategate'));
+    const small = ['--rounds', '1', '--seconds', '0.2', '--entities', '2000', '--base', release];
+    const { report, table } = await bench(t, 'compare.mjs', small);
+    const found = report.rows.map(({ part, least, most }) => `${part} ${least ?? most}`);
+    const wanted = [
+      ...Array(6).fill('reads 0.97'),
+      ...['ingest 0.9', 'ingest 0.7', 'ingest 0.6'],
+      ...Array(3).fill('start 0.97'),
+      ...[...Array(2).fill('waits 0.97'), ...Array(2).fill('visible 0.97')],
+      'commit 0.7',
+    ];
+    assert.deepEqual(found, wanted);
+    for (const { what, base, now, ratio } of report.rows) {
+      measured(base.median, `${what}, the other`);
+      measured(now.median, `${what}, this build`);
+      measured(ratio.median, what);
+      assert.ok(table.includes(`| ${what} |`), `${what} is in the table`);
+    }
+    for (const text of Object.values(report.rows.at(-1).threads)) assert.match(text, /^\S.* \d+(, |$)/);
+  });
+
+  it('compare: a row is judged by the median of its rounds, and a build that is not there is refused', async (t) => {
+    const { judgeRow } = await import('../../bench/compare.mjs');
+    const reached = (costs, wanted) =>
+      judgeRow({ pairs: costs.map((now) => ({ base: 100, now })), ...wanted }).reached;
+    assert.deepEqual([reached([100, 103, 200]), reached([100, 104, 200])], [true, false]);
+    assert.deepEqual([reached([166], { least: 0.6 }), reached([167], { least: 0.6 })], [true, false]);
+    assert.deepEqual([reached([70], { most: 0.7 }), reached([71], { most: 0.7 })], [true, false]);
+    const refused = (...args) => bench(t, 'compare.mjs', args);
+    await assert.rejects(refused(), /--base FOLDER/);
+    await assert.rejects(refused('--base', '/nonexistent'), /nonexistent\/stategate is missing/);
+    await assert.rejects(refused('--base', dirname(program('STATEGATE_RELEASE_BIN', '')), '--only', 'x'), /unknown parts/);
   });
 
   it('growth: every size', async (t) => {
