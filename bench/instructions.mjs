@@ -2,7 +2,8 @@
 // bench/instructions.
 //
 // A baseline is kept for each key: compiler, C library, SQLite, yyjson, processor. Figures of one key can be compared;
-// those of another key differ for reasons that are not this project's.
+// those of another key differ for reasons that are not this project's. A baseline has the figures of some commit, which
+// --update replaces, and limits, which it leaves: what must not be exceeded, however small each step was.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
@@ -72,16 +73,15 @@ function dumps(folder) {
 }
 
 // One row per case. `verdict`: grew, fell (both beyond the tolerance), same, new (not in the baseline), gone.
-function compare(figures, baseline) {
-  const names = new Set([...Object.keys(figures), ...Object.keys(baseline)]);
+function compare(now, { figures = {}, limits = {} }) {
+  const names = new Set([now, figures, limits].flatMap((part) => Object.keys(part)));
   return [...names].map((name) => {
-    const now = figures[name];
-    const before = baseline[name];
-    if (before === undefined) return { name, now, verdict: 'new' };
-    if (now === undefined) return { name, before, verdict: 'gone' };
-    const ratio = now / before;
-    const verdict = ratio > 1 + TOLERANCE ? 'grew' : ratio < 1 - TOLERANCE ? 'fell' : 'same';
-    return { name, now, before, ratio, verdict };
+    const row = { name, now: now[name], before: figures[name], limit: limits[name] };
+    row.exceeds = row.now > row.limit; // false without a limit
+    if (row.now === undefined) return { ...row, verdict: 'gone' };
+    if (row.before === undefined) return { ...row, verdict: 'new' };
+    row.ratio = row.now / row.before;
+    return { ...row, verdict: row.ratio > 1 + TOLERANCE ? 'grew' : row.ratio < 1 - TOLERANCE ? 'fell' : 'same' };
   });
 }
 
@@ -90,16 +90,16 @@ function table(rows) {
   const line = (name, ...columns) => [name.padEnd(width), ...columns].join(' ').trimEnd();
   const number = (value = '-') => String(value).padStart(10);
   const change = (ratio) => (ratio === undefined ? '' : `${((ratio - 1) * 100).toFixed(1)} %`).padStart(9);
-  const word = (verdict) => (verdict === 'same' ? '' : ` ${verdict}`);
-  const head = line('instructions for each', number('now'), number('baseline'));
+  const word = ({ verdict, exceeds }) => (verdict === 'same' ? '' : ` ${verdict}`) + (exceeds ? ' beyond its limit' : '');
+  const head = line('instructions for each', number('now'), number('limit'), number('baseline'));
   const body = rows.map((row) =>
-    line(row.name, number(row.now), number(row.before), change(row.ratio), word(row.verdict)),
+    line(row.name, number(row.now), number(row.limit), number(row.before), change(row.ratio), word(row)),
   );
   return [head, ...body].join('\n');
 }
 
 function write(file, baselines, key, figures) {
-  const all = { ...baselines, [key]: figures };
+  const all = { ...baselines, [key]: { figures, limits: baselines[key]?.limits ?? {} } };
   const sorted = Object.fromEntries(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)));
   writeFileSync(file, `${JSON.stringify(sorted, null, 2)}\n`);
 }
@@ -120,14 +120,25 @@ function judge({ key, figures }, { update, baseline: file }) {
     console.log('Add one from a commit that is known to be good: bench/instructions --update');
     return 0;
   }
-  const named = (verdict) => rows.filter((row) => row.verdict === verdict).map(({ name }) => `'${name}'`).join(', ');
-  const [grew, fell, gone, fresh] = ['grew', 'fell', 'gone', 'new'].map(named);
-  if (fell !== '') console.log(`instructions: fell by more than 5 %: ${fell}. Keep it: bench/instructions --update`);
-  if (fresh !== '') console.log(`instructions: not in the baseline: ${fresh}. Add it: bench/instructions --update`);
-  if (gone !== '') console.log(`instructions: FAILED: no longer counted: ${gone}`);
-  if (grew !== '') console.log(`instructions: FAILED: grew by more than 5 %: ${grew}`);
-  if (grew === '' && gone === '') console.log('instructions: ok: nothing grew by more than 5 %');
-  return grew === '' && gone === '' ? 0 : 1;
+  return conclude(rows);
+}
+
+// Says which rows are other than they should be; the exit status.
+function conclude(rows) {
+  const say = (text) => console.log(`instructions: ${text}`);
+  const named = (choose) => rows.filter(choose).map(({ name }) => `'${name}'`).join(', ');
+  const is = (word) => named(({ verdict }) => verdict === word);
+  const failures = {
+    'no longer counted': is('gone'),
+    'grew by more than 5 %': is('grew'),
+    'beyond its limit': named(({ exceeds }) => exceeds),
+  };
+  if (is('fell')) say(`fell by more than 5 %: ${is('fell')}. Keep it: bench/instructions --update`);
+  if (is('new')) say(`not in the baseline: ${is('new')}. Add it: bench/instructions --update`);
+  const failed = Object.entries(failures).filter(([, names]) => names !== '');
+  for (const [what, names] of failed) say(`FAILED: ${what}: ${names}`);
+  if (failed.length === 0) say('ok: nothing grew by more than 5 %, and nothing is beyond its limit');
+  return failed.length === 0 ? 0 : 1;
 }
 
 function main() {

@@ -25,12 +25,12 @@ test('no_read_and_no_event_costs_more_instructions_than_the_baseline', async (t)
   assert.equal(measured.status, 0, measured.out);
   const { key, figures } = JSON.parse(readFileSync(counted, 'utf8'));
 
-  // What the same figures say against a baseline that is `percent` lower.
-  const against = (percent, change = () => {}) => {
+  // What the same figures say against a baseline that is `percent` lower, and these limits.
+  const against = (percent, change = () => {}, limits = {}) => {
     const file = join(folder, 'baseline.json');
     const lower = Object.fromEntries(Object.entries(figures).map(([name, n]) => [name, n * (1 - percent / 100)]));
     change(lower);
-    writeFileSync(file, JSON.stringify({ [key]: lower }));
+    writeFileSync(file, JSON.stringify({ [key]: { figures: lower, limits } }));
     return instructions('--figures', counted, '--baseline', file);
   };
 
@@ -48,6 +48,16 @@ test('no_read_and_no_event_costs_more_instructions_than_the_baseline', async (t)
     const within = against(4);
     assert.equal(within.status, 0, within.out);
   });
+  await t.test('a_limit_holds_whatever_the_baseline_says', () => {
+    const at = against(0, undefined, { decode: figures.decode });
+    assert.equal(at.status, 0, at.out);
+    const beyond = against(0, undefined, { decode: figures.decode - 1, read: figures.read + 1 });
+    assert.equal(beyond.status, 1, beyond.out);
+    assert.match(beyond.out, /FAILED: beyond its limit: 'decode'\n/);
+    const gone = against(0, undefined, { 'another read': 1000 });
+    assert.equal(gone.status, 1, gone.out);
+    assert.match(gone.out, /FAILED: no longer counted: 'another read'/);
+  });
   await t.test('what_fell_is_mentioned', () => {
     const fell = against(-6);
     assert.equal(fell.status, 0, fell.out);
@@ -60,20 +70,30 @@ test('no_read_and_no_event_costs_more_instructions_than_the_baseline', async (t)
   });
   await t.test('an_unknown_key_is_said_and_can_be_added', () => {
     const file = join(folder, 'others.json');
-    writeFileSync(file, JSON.stringify({ 'another compiler': { decode: 1 } }));
+    const other = { 'another compiler': { figures: { decode: 1 }, limits: { decode: 2 } } };
+    writeFileSync(file, JSON.stringify(other));
     const unknown = instructions('--figures', counted, '--baseline', file);
     assert.equal(unknown.status, 0, unknown.out);
     assert.match(unknown.out, /NO BASELINE/);
     assert.equal(instructions('--figures', counted, '--baseline', file, '--update').status, 0);
     const written = JSON.parse(readFileSync(file, 'utf8'));
-    assert.deepEqual(written, { 'another compiler': { decode: 1 }, [key]: figures });
+    assert.deepEqual(written, { ...other, [key]: { figures, limits: {} } });
+  });
+  await t.test('an_update_leaves_the_limits', () => {
+    const file = join(folder, 'limits.json');
+    writeFileSync(file, JSON.stringify({ [key]: { figures: { decode: 1 }, limits: { decode: 2 } } }));
+    assert.equal(instructions('--figures', counted, '--baseline', file, '--update').status, 0);
+    assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), { [key]: { figures, limits: { decode: 2 } } });
   });
 });
 
 test('the_baseline_is_kept_in_the_repository', () => {
   assert.ok(existsSync(BASELINE));
-  for (const [key, figures] of Object.entries(JSON.parse(readFileSync(BASELINE, 'utf8')))) {
+  for (const [key, { figures, limits }] of Object.entries(JSON.parse(readFileSync(BASELINE, 'utf8')))) {
     assert.match(key, /^(gcc|clang) [^,]+, glibc [\d.]+, sqlite [\d.]+, yyjson [\d.]+, \w+$/);
-    for (const [name, count] of Object.entries(figures)) assert.ok(Number.isInteger(count) && count > 0, name);
+    for (const counts of [figures, limits])
+      for (const [name, count] of Object.entries(counts)) assert.ok(Number.isInteger(count) && count > 0, name);
+    const bounded = Object.keys(figures).filter((name) => /read|event|page/.test(name));
+    assert.deepEqual(Object.keys(limits).sort(), bounded.sort(), 'each read and each event has a limit');
   }
 });
