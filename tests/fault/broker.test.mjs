@@ -25,6 +25,7 @@ const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 // Most of a fault is waiting, so several worlds go on at once, each with a server and a gateway of its own.
 const WORLDS = Number(process.env.WORLDS ?? Math.min(3, COUNT));
 const EXPIRIES = Math.max(2, Math.min(50, Math.floor(COUNT / 24)));
+const LIFETIME_S = 6; // of credentials: the gateway must have followed with them before they expire
 const ONLY = process.env.FAULTS?.split(','); // parts of their names
 
 // What was really recorded in a step, and can be judged again and again.
@@ -148,7 +149,7 @@ describe(`${COUNT} broker faults in ${WORLDS} worlds (SEED=${SEED})`, { concurre
     const { config, credentials, issue } = operatorWorld();
     const nats = await startNats({ t, config });
     const file = join(tempFolder(t, 'secret'), 'user.creds');
-    writeFileSync(file, issue(3), { mode: 0o600 });
+    writeFileSync(file, issue(LIFETIME_S), { mode: 0o600 });
     const client = await nats.client({ authenticator: credsAuthenticator(new TextEncoder().encode(credentials)) });
     const settings = { nats: { url: nats.url, credentials_file: file } };
     const s = await scene(t, {
@@ -175,7 +176,7 @@ describe(`${COUNT} broker faults in ${WORLDS} worlds (SEED=${SEED})`, { concurre
       });
       assert.equal((await s.gateway.status()).position, last.position);
       assert.match((await s.gateway.status()).lastError, /auth|expired/i);
-      writeFileSync(file, issue(i === EXPIRIES - 1 ? 3600 : 4), { mode: 0o600 });
+      writeFileSync(file, issue(i === EXPIRIES - 1 ? 3600 : LIFETIME_S), { mode: 0o600 });
       await s.untilLive({ deadlineMs: 20_000 });
     }
     t.diagnostic(`broker: credentials expired ${EXPIRIES} times, and each time it followed again with new ones`);
