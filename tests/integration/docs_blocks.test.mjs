@@ -177,7 +177,10 @@ describe('what documents show of a terminal', () => {
     it(`${file}: ${commands.length} blocks`, { timeout: 120_000 }, async () => {
       const played = await player(file);
       try {
-        for (const { language, body } of commands) await (language === 'sh' ? played.script(body) : played.play(body));
+        for (const { language, body } of commands) {
+          await scene.settled(); // a document shows a gateway at rest
+          await (language === 'sh' ? played.script(body) : played.play(body));
+        }
       } finally {
         await played.close();
         scene.nats.resume();

@@ -23,17 +23,22 @@ async function publish(nats, kind) {
   assert.equal(code, 0, stdout + stderr);
 }
 
-// {nats, gateway, close()}, the gateway live.
+// {nats, gateway, settled(), close()}; settled: the gateway is live, and has all that the stream holds.
 export async function demoScene() {
   const nats = await startNats();
   await publish(nats, 'reference');
   await publish(nats, 'changes');
+  const { jsm } = await nats.client();
   const gateway = await startGateway({ nats });
-  await gateway.untilReady();
-  await gateway.untilStatus('live');
+  const settled = async () => {
+    const { state } = await jsm.streams.info('STATE');
+    await gateway.untilPosition(state.last_seq, { deadlineMs: 30_000 });
+    await gateway.untilStatus('live', { deadlineMs: 30_000 });
+  };
+  await settled();
   const close = async () => {
     await gateway.kill9();
     await nats.stop();
   };
-  return { nats, gateway, close };
+  return { nats, gateway, settled, close };
 }
