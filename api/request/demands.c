@@ -3,8 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/answer/demands.h"
-#include "api/request/request.h"
+#include "api/request/demands.h"
 #include "core/base/time.h"
 
 /* More of them name a stream twice, or one that is not configured. */

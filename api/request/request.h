@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "api/answer/demands.h"
 #include "api/http/head.h"
+#include "api/request/demands.h"
 #include "api/request/target.h"
 #include "api/wait/parked_reads.h"
 #include "api/wait/limits.h"

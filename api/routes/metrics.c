@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api/routes/handlers.h"
+#include "api/routes/router.h"
 #include "api/http/http.h"
 #include "api/routes/process_stats.h"
 #include "api/http/problem.h"

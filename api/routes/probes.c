@@ -1,9 +1,8 @@
-/* /livez, /readyz and /openapi.yaml. */
+/* /livez and /readyz. */
 #include <inttypes.h>
 
 #include "core/base/decimal.h"
-#include "api/routes/handlers.h"
-#include "api/routes/openapi_embed.h"
+#include "api/routes/router.h"
 #include "api/http/problem.h"
 #include "api/worker.h"
 #include "core/base/time.h"
@@ -16,14 +15,6 @@ void probes_livez(struct call *call, struct response *out)
     response_body_static(out, "ok\n", 3);
     response_header(out, "Content-Type", "text/plain; charset=utf-8");
     response_header(out, "Cache-Control", "no-store");
-}
-
-void probes_openapi(struct call *call, struct response *out)
-{
-    (void)call;
-    response_body_static(out, sg_openapi_yaml, sg_openapi_yaml_bytes);
-    response_header(out, "Content-Type", "application/yaml");
-    response_header(out, "Cache-Control", "no-cache");
 }
 
 /* One line: the position has reached the head that was there at the start. */

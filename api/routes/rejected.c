@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "api/request/cursor.h"
-#include "api/answer/demands_check.h"
-#include "api/routes/handlers.h"
+#include "api/answer/check.h"
+#include "api/routes/router.h"
 #include "api/http/problem.h"
 #include "api/answer/headers.h"
 #include "api/worker.h"

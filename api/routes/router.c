@@ -5,7 +5,6 @@
 
 #include "api/request/admission.h"
 #include "api/request/conditions.h"
-#include "api/routes/handlers.h"
 #include "api/http/problem.h"
 #include "api/worker.h"
 #include "core/base/time.h"
@@ -21,10 +20,10 @@
 #define PATH_4(a, b, c, d) "/" a "/" b "/" c "/" d, 4, {SEGMENT(a), SEGMENT(b), SEGMENT(c), SEGMENT(d)}
 
 static const struct route routes[ROUTES_COUNT] = {
-    [ROUTE_COLLECTIONS] = {PATH_2("v1", "state"), state_collections, .demands = true, .params = {DEMAND_PARAMS}},
+    [ROUTE_COLLECTIONS] = {PATH_2("v1", "state"), collections_show, .demands = true, .params = {DEMAND_PARAMS}},
     [ROUTE_PAGE] = {PATH_3("v1", "state", "{collection}"), page_entities, .demands = true, .check = page_check,
                     .params = {"limit", "cursor", DEMAND_PARAMS}},
-    [ROUTE_ENTITY] = {PATH_4("v1", "state", "{collection}", "{id}"), state_entity, .demands = true,
+    [ROUTE_ENTITY] = {PATH_4("v1", "state", "{collection}", "{id}"), entity_show, .demands = true,
                       .params = {DEMAND_PARAMS}},
     [ROUTE_REJECTED] = {PATH_2("v1", "rejected"), rejected_page, .demands = true, .check = rejected_check,
                         .params = {"limit", "cursor", "stream", "collection", DEMAND_PARAMS}},
@@ -32,7 +31,7 @@ static const struct route routes[ROUTES_COUNT] = {
     [ROUTE_LIVEZ] = {PATH_1("livez"), probes_livez, .ops = true},
     [ROUTE_READYZ] = {PATH_1("readyz"), probes_readyz, .ops = true, .params = {"max_staleness"}},
     [ROUTE_METRICS] = {PATH_1("metrics"), metrics_page, .ops = true},
-    [ROUTE_OPENAPI] = {PATH_1("openapi.yaml"), probes_openapi, .ops = true},
+    [ROUTE_OPENAPI] = {PATH_1("openapi.yaml"), assets_openapi, .ops = true},
 };
 
 const unsigned route_codes[ROUTE_CODES_MAX] = {200, 204, 304, 400, 404, 405, 409, 410, 413,

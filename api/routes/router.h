@@ -16,6 +16,24 @@
 struct call;
 struct worker;
 
+/* ---- the handlers: each fills `out`, and none blocks but on the store ---- */
+
+void collections_show(struct call *call, struct response *out);
+void page_entities(struct call *call, struct response *out);
+void entity_show(struct call *call, struct response *out);
+void rejected_page(struct call *call, struct response *out);
+void status_show(struct call *call, struct response *out);
+void probes_livez(struct call *call, struct response *out);
+void probes_readyz(struct call *call, struct response *out);
+void metrics_page(struct call *call, struct response *out);
+void assets_openapi(struct call *call, struct response *out);
+
+/* Are the parameters of this route's own well-formed? SG_INVALID names the one that is not. */
+SG_MUST_CHECK enum sg_status page_check(const struct call *call, struct sg_error *err);
+SG_MUST_CHECK enum sg_status rejected_check(const struct call *call, struct sg_error *err);
+
+/* ---- the table ---- */
+
 /* The order of the table; ROUTE_NONE counts what no route answers. */
 enum route_id {
     ROUTE_COLLECTIONS,

@@ -1,7 +1,7 @@
 /* /v1/status: what is known about each stream, and how. What is unknown is absent. */
 #include <inttypes.h>
 
-#include "api/routes/handlers.h"
+#include "api/routes/router.h"
 #include "api/answer/headers.h"
 #include "api/worker.h"
 #include "core/base/time.h"

@@ -10,10 +10,9 @@
 #include "api/http/head.h"
 #include "core/base/buffer.h"
 #include "core/base/status.h"
+#include "core/progress/wants.h"
 
-/* Labels of stategate_wait_seconds. */
-enum wait_kind { WAIT_VERSION, WAIT_POSITION, WAIT_STALENESS };
-#define WAIT_KINDS_COUNT 3
+/* Labels of stategate_wait_seconds, beside enum wait_kind. */
 enum wait_outcome { WAIT_MET, WAIT_DEADLINE, WAIT_REFUSED, WAIT_GONE, WAIT_STOPPED };
 #define WAIT_OUTCOMES_COUNT 5
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/progress/progress.h"
+#include "core/progress/wants.h"
 #include "core/base/status.h"
 
 struct http_connection;
@@ -19,21 +20,6 @@ struct heap_entry {
     uint64_t key;
     size_t index; /* in the heap, from 1; 0 = not there */
     size_t stream;
-};
-
-/* What would help a parked read; whatever comes first wakes it, and then everything is checked again. */
-struct wants {
-    bool entity;             /* a change of the entity `entity_name` (progress_entity) */
-    uint64_t entity_name;
-    bool position;           /* `position_stream` reaches `position_sequence` */
-    size_t position_stream;
-    uint64_t position_sequence;
-    bool proof;              /* T of `proof_stream` is at least `proof_ns` */
-    size_t proof_stream;
-    int64_t proof_ns;
-    bool probe;              /* a probe of `probe_stream` that was sent at `probe_ns` or later is answered */
-    size_t probe_stream;
-    int64_t probe_ns;
 };
 
 /* One parked read; part of its request. Zeroed = not parked. */

@@ -1,12 +1,12 @@
 /* Any header lines and query as a request's demands: they are accepted or refused with a sentence, what is accepted
- * keeps the promises of api/answer/demands.h, and a list of positions is the same when it is written and read again.
+ * keeps the promises of api/request/demands.h, and a list of positions is the same when it is written and read again.
  *
  * Input: lines. Each one's first byte says what the rest is: v Min-Version, p Min-Position, s Max-Staleness, w Prefer,
  * q the query of the target, l a route that is no entity. Other lines mean nothing. */
 #include <stdint.h>
 #include <string.h>
 
-#include "api/answer/demands.h"
+#include "api/request/demands.h"
 #include "core/base/time.h"
 #include "require.h"
 

@@ -1,574 +1,467 @@
-/* What is demanded is met, waited for, or refused: through the router, against a real read model. */
+/* api/request/demands: what a request demands, read from its headers and parameters. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <sched.h>
 
 #include <cmocka.h>
 
+#include "api/request/demands.h"
+#include "api/request/request.h"
 #include "core/base/time.h"
-#include "router_fixture.h"
 
-static struct sg_error err;
+static struct stream_settings streams[] = {
+    {.name = (char[]){"ORDERS"}},
+    {.name = (char[]){"2024-orders"}},
+    {.name = (char[]){"gr\xc3\xbc\xc3\x9f"}},
+};
+static const struct settings settings = {
+    .streams = streams,
+    .streams_count = 3,
+    .wait_default_ms = 5000,
+    .wait_max_ms = 30000,
+};
 
-#define ASSERT_OK(call) assert_int_equal((call), SG_OK)
-#define ENTITY "/v1/state/customers/42"
+/* A request in the making. */
+static struct http_fields fields;
+static struct target target;
+static bool entity_route;
+static struct demands demands;
+static struct sg_error error;
 
-static unsigned asked(struct rig *r, const char *format, ...) SG_PRINTF(2, 3);
-static unsigned asked(struct rig *r, const char *format, ...)
+static int begin(void **state)
 {
-    char target[512];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(target, sizeof target, format, args);
-    va_end(args);
-    return rig_ask(r, target);
+    (void)state;
+    memset(&fields, 0, sizeof fields);
+    memset(&target, 0, sizeof target);
+    entity_route = true;
+    return 0;
 }
 
-static void assert_problem(const struct rig *r, unsigned status, const char *type)
+/* As the loop collects them: those beyond the array are counted only. */
+static void header(struct http_lines *line, const char *value)
 {
-    char text[128];
-    (void)snprintf(text, sizeof text, "\"type\":\"urn:stategate:problem:%s\"", type);
-    assert_int_equal(r->response.status, status);
-    assert_true(rig_body_has(r, text));
-    assert_string_equal(rig_header(r, "Cache-Control"), "no-store");
-    assert_null(rig_header(r, "ETag"));
-    assert_int_equal(rig_header(r, "Retry-After") != NULL, status >= 503);
+    if (line->count < HTTP_LINES_MAX)
+        line->values[line->count] = slice_of(value);
+    line->count++;
 }
 
-/* Version 7 of an entity at position 1, proved. */
-static void begin(struct rig *r)
+static void param(const char *name, const char *value)
 {
-    rig_apply_state(r, "42", 7, "{}");
-    rig_prove(r);
+    assert_true(target.params_count < TARGET_PARAMS_MAX);
+    target.params[target.params_count++] = (struct param){slice_of(name), slice_of(value)};
 }
 
-static void set_draining(struct rig *r, bool draining)
+static enum sg_status parse(void)
 {
-    atomic_store(&r->api.draining, draining);
+    demands_free(&demands);
+    error.message[0] = '\0';
+    return demands_parse(&fields, &target, entity_route, &settings, &demands, &error);
 }
 
-/* ---- met and unmet, without waiting ---- */
-
-static void a_version_is_met_at_or_below_what_is_there(void **state)
+static void assert_accepted(void)
 {
-    struct rig *r = *state;
-    begin(r);
-    assert_int_equal(asked(r, ENTITY "?min_version=6"), 200);
-    assert_int_equal(asked(r, ENTITY "?min_version=7"), 200);
-    assert_null(rig_header(r, "Server-Timing"));
-    (void)asked(r, ENTITY "?min_version=8&wait=0");
-    assert_problem(r, 504, "version-not-reached");
-    assert_true(rig_body_has(r, "\"required\":8,\"current\":7,"));
-    assert_string_equal(rig_header(r, "State-Version"), "7");
-    assert_string_equal(rig_header(r, "State-Status"), "live");
-    assert_string_equal(rig_header(r, "Preference-Applied"), "wait=0");
-    assert_non_null(strstr(rig_header(r, "State-Position"), "STATE:1;epoch="));
+    if (parse() != SG_OK)
+        fail_msg("refused: %s", error.message);
 }
 
-static void what_was_never_seen_is_no_404_while_a_version_is_demanded(void **state)
+static void assert_refused(enum sg_status expected, const char *why)
 {
-    struct rig *r = *state;
-    begin(r);
-    (void)asked(r, "/v1/state/customers/never?min_version=1&wait=0");
-    assert_problem(r, 504, "version-not-reached");
-    assert_false(rig_body_has(r, "\"current\""));
-    assert_int_equal(asked(r, "/v1/state/a.b/1?min_version=1&wait=5"), 404); /* no template can produce it */
+    if (parse() != expected)
+        fail_msg("not refused as %s: %s", sg_status_name(expected), error.message);
+    if (strstr(error.message, why) == NULL)
+        fail_msg("'%s' does not say '%s'", error.message, why);
 }
 
-static void a_tombstone_at_or_above_the_minimum_meets_it(void **state)
+static void assert_position(size_t i, size_t stream, uint64_t sequence, const char *epoch)
 {
-    struct rig *r = *state;
-    begin(r);
-    rig_apply(r, (struct event){.kind = EVENT_TOMBSTONE, .id = SLICE_LITERAL("42"), .version = 8});
-    rig_prove(r);
-    assert_int_equal(asked(r, ENTITY "?min_version=8&wait=0"), 410);
-    assert_string_equal(rig_header(r, "State-Version"), "8");
-    assert_int_equal(asked(r, ENTITY "?min_version=9&wait=0"), 504);
+    assert_true(i < demands.positions_count);
+    assert_int_equal(demands.positions[i].stream, stream);
+    assert_true(demands.positions[i].sequence == sequence);
+    assert_string_equal(demands.positions[i].epoch.text, epoch);
 }
 
-static void an_unchanged_entity_is_no_304_while_a_demand_is_unmet(void **state)
+/* ---- what each demand says ---- */
+
+static void a_request_without_demands_waits_the_default(void **state)
 {
-    struct rig *r = *state;
-    char etag[64];
-    begin(r);
-    assert_int_equal(asked(r, ENTITY), 200);
-    (void)snprintf(etag, sizeof etag, "%s", rig_header(r, "ETag"));
-    r->head.fields.if_none_match.count = 1;
-    r->head.fields.if_none_match.values[0] = slice_of(etag);
-    assert_int_equal(asked(r, ENTITY "?min_version=7&wait=0"), 304);
-    assert_int_equal(asked(r, ENTITY "?min_version=8&wait=0"), 504);
-    r->head.fields.if_none_match.count = 0;
+    (void)state;
+    assert_accepted();
+    assert_false(demands_any(&demands));
+    assert_false(demands.wait_given);
+    assert_true(demands.wait_ns == 5 * NS_PER_S);
+    assert_null(demands.positions);
 }
 
-static void a_position_is_met_at_or_below_what_is_applied(void **state)
+static void headers_and_parameters_say_the_same(void **state)
 {
-    struct rig *r = *state;
-    char required[64];
-    begin(r);
-    const char *epoch = r->stream.epoch.text;
-    assert_int_equal(asked(r, ENTITY "?min_position=STATE:1&wait=0"), 200);
-    assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=%s&wait=0", epoch), 200);
-    (void)asked(r, ENTITY "?min_position=STATE:2;epoch=%s&wait=0", epoch);
-    assert_problem(r, 504, "position-not-reached");
-    (void)snprintf(required, sizeof required, "\"required\":\"STATE:2;epoch=%s\"", epoch);
-    assert_true(rig_body_has(r, required));
-    (void)asked(r, "/v1/state/customers?min_position=STATE:2&wait=0");
-    assert_problem(r, 504, "position-not-reached");
-}
-
-static void a_bare_position_needs_a_recent_proof_of_the_epoch(void **state)
-{
-    struct rig *r = *state;
-    rig_apply_state(r, "42", 7, "{}");
-    rig_tell_commit(r, NULL);
-    (void)asked(r, ENTITY "?min_position=STATE:1&wait=0");
-    assert_problem(r, 503, "starting");
-    assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=%s&wait=0", r->stream.epoch.text), 200);
-    rig_tell_probe(r, 0, time_boot_ns() - 2500 * NS_PER_MS, 1, &r->stream.epoch);
-    (void)asked(r, ENTITY "?min_position=STATE:1&wait=0");
-    assert_problem(r, 504, "position-not-reached");
-    rig_tell_probe(r, 0, time_boot_ns() - 500 * NS_PER_MS, 1, &r->stream.epoch);
-    assert_int_equal(asked(r, ENTITY "?min_position=STATE:1&wait=0"), 200);
-    r->settings.probe_epoch_trust_ms = 0;
-    (void)asked(r, ENTITY "?min_position=STATE:1&wait=0");
-    assert_problem(r, 504, "position-not-reached");
-    r->settings.probe_epoch_trust_ms = 2000;
-    rig_tell_probe(r, 0, time_boot_ns(), 1, &(struct epoch){"another"});
-    assert_int_equal(asked(r, ENTITY "?min_position=STATE:1&wait=0"), 503);
-}
-
-static void staleness_is_met_by_a_proof_that_is_young_enough(void **state)
-{
-    struct rig *r = *state;
-    rig_apply_state(r, "42", 7, "{}");
-    rig_tell_commit(r, NULL);
-    rig_tell_probe(r, 0, time_boot_ns() - NS_PER_S, 1, &r->stream.epoch);
-    assert_int_equal(asked(r, ENTITY "?max_staleness=60&wait=0"), 200);
-    (void)asked(r, ENTITY "?max_staleness=0.5&wait=0");
-    assert_problem(r, 504, "too-stale");
-    assert_true(rig_body_has(r, "\"required\":0.5"));
-    assert_int_equal(asked(r, ENTITY "?max_staleness=0&wait=0"), 504);
-    rig_tell_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch); /* newer, and not met by the rows */
-    assert_int_equal(asked(r, ENTITY "?max_staleness=0.5&wait=0"), 504);
-}
-
-static void a_list_of_all_collections_is_as_fresh_as_the_oldest_stream(void **state)
-{
-    struct rig *r = *state;
-    begin(r);
-    rig_tell_commit(r, NULL);
-    (void)asked(r, "/v1/state?max_staleness=60&wait=0");
-    assert_problem(r, 503, "starting");
-    rig_tell_probe(r, 1, time_boot_ns(), 0, &r->other.epoch);
-    assert_int_equal(asked(r, "/v1/state?max_staleness=60&wait=0"), 200);
-}
-
-/* ---- by the status of the stream ---- */
-
-static void what_the_stream_cannot_meet_now_is_503_by_its_status(void **state)
-{
-    static const char *const demands[] = {"min_version=8", "min_position=STATE:2", "max_staleness=0"};
-    struct rig *r = *state;
-    rig_apply_state(r, "42", 7, "{}");
-    rig_tell_commit(r, NULL);
-    for (size_t i = 0; i < sizeof demands / sizeof demands[0]; i++) {
-        (void)asked(r, ENTITY "?wait=0&%s", demands[i]);
-        assert_problem(r, 503, "starting");
-        freshness_set_disconnected(r->freshness, 0);
-        (void)asked(r, ENTITY "?wait=0&%s", demands[i]);
-        assert_problem(r, 503, "replica-disconnected");
-        freshness_set_halted(r->freshness, 0, "the disk is full");
-        (void)asked(r, ENTITY "?wait=0&%s", demands[i]);
-        assert_problem(r, 503, "halted");
-        freshness_set_halted(r->freshness, 0, NULL);
-        rig_tell_probe(r, 0, time_boot_ns(), 1, &r->stream.epoch);
-        assert_int_equal(asked(r, ENTITY "?wait=0&%s", demands[i]), 504);
-        freshness_reset(r->freshness, 0);
+    for (int i = 0; i < 2; i++) {
+        begin(state);
+        if (i == 0) {
+            header(&fields.min_version, "42");
+            header(&fields.min_position, "ORDERS:10482;epoch=k3fq1z, \"2024-orders:77\"");
+            header(&fields.max_staleness, "0.5");
+            header(&fields.prefer, "wait=2.5");
+        } else {
+            param("min_version", "42");
+            param("min_position", "ORDERS:10482;epoch=k3fq1z, \"2024-orders:77\"");
+            param("max_staleness", "0.5");
+            param("wait", "2.5");
+        }
+        assert_accepted();
+        assert_true(demands_any(&demands));
+        assert_true(demands.min_version == 42);
+        assert_int_equal(demands.positions_count, 2);
+        assert_position(0, 0, 10482, "k3fq1z");
+        assert_position(1, 1, 77, "");
+        assert_true(demands.has_max_staleness);
+        assert_true(demands.max_staleness_ns == 500 * NS_PER_MS);
+        assert_true(demands.wait_given);
+        assert_true(demands.wait_ns == 2500 * NS_PER_MS);
     }
 }
 
-static void demands_that_are_met_are_answered_whatever_the_status(void **state)
+static void a_parameter_wins_over_its_header(void **state)
 {
-    struct rig *r = *state;
-    begin(r);
-    freshness_set_halted(r->freshness, 0, "the disk is full");
-    assert_int_equal(asked(r, ENTITY "?min_version=7&min_position=STATE:1&max_staleness=60&wait=0"), 200);
-    assert_string_equal(rig_header(r, "State-Status"), "halted");
-    set_draining(r, true);
-    assert_int_equal(asked(r, ENTITY "?min_version=7"), 200);
+    (void)state;
+    header(&fields.min_version, "42");
+    header(&fields.min_position, "ORDERS:1, no list");
+    header(&fields.max_staleness, "7");
+    header(&fields.prefer, "wait=7");
+    param("min_version", "43");
+    param("min_position", "2024-orders:1");
+    assert_refused(SG_INVALID, "min_position: '2024-orders:1' does not begin like a token");
+    target.params[1].value = slice_of("\"2024-orders:1\"");
+    param("max_staleness", "0");
+    param("wait", "0");
+    assert_accepted();
+    assert_true(demands.min_version == 43);
+    assert_int_equal(demands.positions_count, 1);
+    assert_position(0, 1, 1, "");
+    assert_true(demands.has_max_staleness && demands.max_staleness_ns == 0);
+    assert_true(demands.wait_given && demands.wait_ns == 0);
 }
 
-static void only_streams_with_an_unmet_demand_give_the_status(void **state)
+static void a_written_position_is_accepted_verbatim(void **state)
 {
-    struct rig *r = *state;
-    begin(r);
-    freshness_set_disconnected(r->freshness, 1);
-    (void)asked(r, ENTITY "?min_position=STATE:2,OTHER:0;epoch=%s&wait=0", r->other.epoch.text);
-    assert_problem(r, 504, "position-not-reached");
-    assert_non_null(strstr(rig_header(r, "State-Position"), ", OTHER:0;epoch="));
-    (void)asked(r, ENTITY "?min_position=STATE:2,OTHER:1&wait=0");
-    assert_problem(r, 503, "replica-disconnected");
-}
-
-/* ---- combined ---- */
-
-static void all_demands_must_hold(void **state)
-{
-    struct rig *r = *state;
-    begin(r);
-    (void)asked(r, ENTITY "?min_version=7&min_position=STATE:2&max_staleness=60&wait=0");
-    assert_problem(r, 504, "position-not-reached");
-    (void)asked(r, ENTITY "?min_version=8&min_position=STATE:1&max_staleness=60&wait=0");
-    assert_problem(r, 504, "version-not-reached");
-    (void)asked(r, ENTITY "?min_version=7&min_position=STATE:1&max_staleness=0&wait=0");
-    assert_problem(r, 504, "too-stale");
-    (void)asked(r, ENTITY "?min_version=8&min_position=STATE:2&max_staleness=0&wait=0");
-    assert_problem(r, 504, "version-not-reached"); /* the first is named */
-    (void)asked(r, ENTITY "?min_version=7&min_position=STATE:1,OTHER:5&wait=0");
-    assert_int_equal(r->response.status, 503);
-    assert_true(rig_body_has(r, "\"required\":\"OTHER:5\""));
-}
-
-/* ---- what can never be met ---- */
-
-static void a_stream_that_is_not_followed_is_409_at_once(void **state)
-{
-    struct rig *r = *state;
-    begin(r);
-    (void)asked(r, ENTITY "?min_position=NONE:1&wait=5");
-    assert_problem(r, 409, "unknown-stream");
-}
-
-static void another_epoch_is_409_when_a_later_proof_shows_it(void **state)
-{
-    struct rig *r = *state;
-    begin(r);
-    rig_tell_commit(r, NULL);
-    assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=zzzzzz&wait=0"), 504); /* nothing newer is known */
-    assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=zzzzzz&wait=5"), 0);
-    assert_true(rig_park(r));
-    assert_true(progress_probe_wanted(r->progress, 0, r->request.arrived_ns - 1));
-    rig_tell_probe(r, 0, r->request.arrived_ns - 1, 1, &r->stream.epoch);
-    assert_false(rig_wake(r)); /* asked for before the request arrived */
-    rig_tell_probe(r, 0, time_boot_ns(), 1, &r->stream.epoch);
-    assert_true(rig_wake(r));
-    (void)rig_ask_again(r);
-    assert_problem(r, 409, "epoch-mismatch");
-    assert_non_null(rig_header(r, "Server-Timing"));
-}
-
-static void beyond_the_head_is_409_when_a_later_proof_shows_it(void **state)
-{
-    struct rig *r = *state;
-    begin(r);
-    rig_tell_commit(r, NULL);
-    assert_int_equal(asked(r, ENTITY "?min_position=STATE:3&wait=5"), 0);
-    assert_true(rig_park(r));
-    rig_tell_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch); /* there is such a message: it is on its way */
-    assert_true(rig_wake(r));
-    assert_int_equal(rig_ask_again(r), 0);
-    assert_int_equal(asked(r, ENTITY "?min_position=STATE:4&wait=5"), 0);
-    assert_true(rig_park(r));
-    rig_tell_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch);
-    assert_true(rig_wake(r));
-    (void)rig_ask_again(r);
-    assert_problem(r, 409, "position-beyond-head");
-    assert_int_equal(wait_limits_parked(r->api.wait_limits), 0);
-}
-
-static void a_rejected_version_is_422_until_a_higher_one_is_there(void **state)
-{
-    struct rig *r = *state;
-    begin(r);
-    rig_apply_rejected(r, "42", 8);
-    rig_prove(r);
-    (void)asked(r, ENTITY "?min_version=8&wait=5");
-    assert_problem(r, 422, "version-rejected");
-    assert_int_equal(asked(r, ENTITY "?min_version=9&wait=0"), 504); /* not that one */
-    (void)asked(r, ENTITY "?min_version=8&max_staleness=0&wait=5");
-    assert_problem(r, 422, "version-rejected"); /* waiting for the other demand would not help */
-    rig_apply_state(r, "42", 9, "{}");
-    assert_int_equal(asked(r, ENTITY "?min_version=8&wait=0"), 200);
-}
-
-static void a_rejection_ends_the_waits_for_that_version(void **state)
-{
-    struct rig *r = *state;
-    begin(r);
-    assert_int_equal(asked(r, ENTITY "?min_version=8&wait=5"), 0);
-    assert_true(rig_park(r));
-    rig_apply_rejected(r, "42", 8);
-    rig_tell_commit(r, "42");
-    assert_true(rig_wake(r));
-    (void)rig_ask_again(r);
-    assert_problem(r, 422, "version-rejected");
-}
-
-/* ---- waiting ---- */
-
-static void the_commit_of_the_version_ends_the_wait(void **state)
-{
-    struct rig *r = *state;
-    begin(r);
-    assert_int_equal(asked(r, ENTITY "?min_version=8&wait=2.5"), 0);
-    assert_true(rig_park(r));
-    assert_int_equal(wait_limits_parked(r->api.wait_limits), 1);
-    rig_apply_state(r, "43", 8, "{}");
-    rig_tell_commit(r, "43");
-    assert_false(rig_wake(r)); /* another entity */
-    rig_apply_state(r, "42", 8, "{\"n\":8}");
-    rig_tell_commit(r, "42");
-    assert_true(rig_wake(r));
-    assert_int_equal(rig_ask_again(r), 200);
-    assert_true(rig_body_has(r, "{\"n\":8}"));
-    assert_string_equal(rig_header(r, "Preference-Applied"), "wait=2.5");
-    assert_int_equal(strncmp(rig_header(r, "Server-Timing"), "wait;dur=", 9), 0);
-    assert_int_equal(wait_limits_parked(r->api.wait_limits), 0);
-}
-
-static void the_commit_of_the_position_ends_the_wait(void **state)
-{
-    struct rig *r = *state;
-    begin(r);
-    assert_int_equal(asked(r, ENTITY "?min_position=STATE:3;epoch=%s&wait=5", r->stream.epoch.text), 0);
-    assert_true(rig_park(r));
-    rig_apply_state(r, "43", 1, "{}");
-    rig_tell_commit(r, "43");
-    assert_false(rig_wake(r));
-    rig_apply_state(r, "44", 1, "{}");
-    rig_tell_commit(r, "44");
-    assert_true(rig_wake(r));
-    assert_int_equal(rig_ask_again(r), 200);
-    assert_string_equal(rig_header(r, "State-Version"), "7");
-}
-
-static void a_probe_sent_after_the_request_ends_the_wait_for_freshness(void **state)
-{
-    struct rig *r = *state;
-    begin(r);
-    rig_tell_commit(r, NULL);
-    assert_int_equal(asked(r, ENTITY "?max_staleness=0&wait=5"), 0);
-    assert_true(rig_park(r));
-    rig_tell_probe(r, 0, r->request.arrived_ns - 1, 1, &r->stream.epoch);
-    assert_false(rig_wake(r));
-    rig_tell_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch);
-    assert_false(rig_wake(r)); /* the rows lag behind what it shows */
-    rig_apply_state(r, "43", 1, "{}");
-    rig_tell_commit(r, "43");
-    assert_true(rig_wake(r));
-    assert_int_equal(rig_ask_again(r), 200);
-}
-
-static void what_is_half_helped_waits_on_for_the_rest(void **state)
-{
-    struct rig *r = *state;
-    begin(r);
-    rig_tell_commit(r, NULL);
-    assert_int_equal(asked(r, ENTITY "?min_version=8&max_staleness=0&wait=5"), 0);
-    assert_true(rig_park(r));
-    rig_apply_state(r, "42", 8, "{}");
-    rig_tell_commit(r, "42");
-    assert_true(rig_wake(r));
-    assert_int_equal(rig_ask_again(r), 0);
-    assert_true(rig_park(r));
-    assert_int_equal(wait_limits_parked(r->api.wait_limits), 1); /* one place for the whole wait */
-    rig_tell_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch);
-    assert_true(rig_wake(r));
-    assert_int_equal(rig_ask_again(r), 200);
-}
-
-static void a_commit_between_the_check_and_the_parking_is_seen(void **state)
-{
-    struct rig *r = *state;
-    begin(r);
-    assert_int_equal(asked(r, ENTITY "?min_version=8&wait=5"), 0);
-    rig_apply_state(r, "42", 8, "{}");
-    rig_tell_commit(r, "42"); /* the read is not visible yet, so it is not told */
-    assert_false(rig_park(r));
-    assert_int_equal(rig_ask_again(r), 200);
-    assert_int_equal(asked(r, ENTITY "?min_position=STATE:3&wait=5"), 0);
-    rig_apply_state(r, "42", 9, "{}");
-    rig_tell_commit(r, "42");
-    assert_false(rig_park(r));
-    assert_int_equal(rig_ask_again(r), 200);
-    assert_int_equal(asked(r, ENTITY "?max_staleness=0&wait=5"), 0);
-    rig_tell_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch);
-    assert_false(rig_park(r));
-    assert_int_equal(rig_ask_again(r), 200);
-}
-
-static void at_its_deadline_and_no_sooner_it_is_told_what_is_unmet(void **state)
-{
-    struct rig *r = *state;
-    begin(r);
-    assert_int_equal(asked(r, ENTITY "?min_version=8&wait=0.05"), 0);
-    assert_true(rig_park(r));
-    int64_t deadline_ns = r->request.arrived_ns + 50 * NS_PER_MS;
-    assert_int_equal(parked_reads_next_deadline_ns(r->worker.parked_reads), deadline_ns);
-    while (!rig_wake(r)) {
-        assert_true(time_boot_ns() < deadline_ns + 10 * NS_PER_S);
-        (void)sched_yield();
+    struct buffer text;
+    struct epoch epoch = {"k3fq1z"};
+    (void)state;
+    buffer_init(&text, 4096);
+    for (size_t i = 0; i < 3; i++) {
+        buffer_append_text(&text, i > 0 ? ", " : "");
+        position_append(&text, streams[i].name, i + 7, &epoch);
     }
-    assert_true(time_boot_ns() >= deadline_ns);
-    (void)rig_ask_again(r);
-    assert_problem(r, 504, "version-not-reached");
-    assert_true(rig_body_has(r, "\"waited\":0."));
-    assert_false(rig_body_has(r, "\"waited\":0.000"));
-    assert_int_equal(wait_limits_parked(r->api.wait_limits), 0);
+    buffer_append(&text, "", 1);
+    header(&fields.min_position, text.data);
+    assert_accepted();
+    assert_int_equal(demands.positions_count, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_position(i, i, i + 7, "k3fq1z");
+    buffer_free(&text);
 }
 
-static void without_a_preference_the_default_wait_is_used(void **state)
+/* ---- versions ---- */
+
+static void versions_are_plain_numbers_from_1(void **state)
 {
-    struct rig *r = *state;
-    begin(r);
-    assert_int_equal(asked(r, ENTITY "?min_version=8"), 0);
-    assert_int_equal(r->request.parked.deadline_ns, r->request.arrived_ns + 5 * NS_PER_S);
-    assert_int_equal(asked(r, ENTITY "?min_version=8&wait=31"), 0);
-    assert_int_equal(r->request.parked.deadline_ns, r->request.arrived_ns + 30 * NS_PER_S); /* the maximum */
-    assert_int_equal(asked(r, ENTITY "?wait=5"), 200); /* nothing is demanded */
+    static const char *const bad[] = {
+        "",     "0",   "-1",  "+1",   "01",    " 1", "1 ",
+        "1.0",  "1e3", "0x1", "1, 2", "\"1\"", "x",  "9223372036854775808",
+        "99999999999999999999",
+    };
+    header(&fields.min_version, "9223372036854775807");
+    assert_accepted();
+    assert_true(demands.min_version == INT64_MAX);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        begin(state);
+        header(&fields.min_version, bad[i]);
+        assert_refused(SG_INVALID, "'Min-Version' is not a version");
+        begin(state);
+        param("min_version", bad[i]);
+        assert_refused(SG_INVALID, "'min_version' is not a version");
+    }
 }
 
-static void a_hang_up_gives_the_place_back(void **state)
+static void a_version_means_nothing_but_for_one_entity(void **state)
 {
-    struct rig *r = *state;
-    begin(r);
-    assert_int_equal(asked(r, ENTITY "?min_version=8&wait=5"), 0);
-    assert_true(rig_park(r));
-    assert_int_equal(asked(r, ENTITY), 200); /* the rig forgets the one before */
-    assert_int_equal(wait_limits_parked(r->api.wait_limits), 0);
-    assert_int_equal(parked_reads_count(r->worker.parked_reads), 0);
-    assert_false(progress_entities_wanted(r->progress));
+    entity_route = false;
+    header(&fields.min_version, "1");
+    assert_refused(SG_INVALID, "'Min-Version' has no meaning here");
+    begin(state);
+    entity_route = false;
+    param("min_version", "1");
+    assert_refused(SG_INVALID, "'min_version' has no meaning here");
+    begin(state);
+    entity_route = false;
+    header(&fields.min_position, "ORDERS:1");
+    header(&fields.max_staleness, "1");
+    assert_accepted();
 }
 
-static void beyond_the_limit_a_read_is_refused_and_not_parked(void **state)
+/* ---- repeated and malformed headers ---- */
+
+static void a_repeated_header_is_refused_by_name(void **state)
 {
-    struct rig *r = *state;
-    begin(r);
-    for (size_t i = 0; i < RIG_WAITS_MAX - 1; i++)
-        assert_true(wait_limits_take(r->api.wait_limits, &r->client));
-    assert_int_equal(asked(r, ENTITY "?min_version=8&wait=5"), 0);
-    (void)asked(r, ENTITY); /* gives the last place back */
-    assert_true(wait_limits_take(r->api.wait_limits, &r->client));
-    (void)asked(r, ENTITY "?min_version=8&wait=5");
-    assert_problem(r, 503, "too-many-waits");
-    assert_int_equal(asked(r, ENTITY "?min_version=7&wait=5"), 200); /* what is met needs no place */
-    assert_int_equal(asked(r, ENTITY "?min_version=8&wait=0"), 504); /* nor what does not wait */
-    assert_int_equal(wait_limits_parked(r->api.wait_limits), RIG_WAITS_MAX);
-    for (size_t i = 0; i < RIG_WAITS_MAX; i++)
-        wait_limits_give(r->api.wait_limits, &r->client, WAIT_VERSION, WAIT_GONE, 0);
+    header(&fields.min_version, "1");
+    header(&fields.min_version, "1");
+    assert_refused(SG_INVALID, "'Min-Version' is repeated");
+    param("min_version", "1"); /* nor does a parameter heal it */
+    assert_refused(SG_INVALID, "'Min-Version' is repeated");
+    begin(state);
+    header(&fields.max_staleness, "1");
+    header(&fields.max_staleness, "1");
+    assert_refused(SG_INVALID, "'Max-Staleness' is repeated");
 }
 
-static void a_gateway_that_stops_answers_who_waits(void **state)
+static void staleness_has_at_most_three_places(void **state)
 {
-    struct rig *r = *state;
-    begin(r);
-    assert_int_equal(asked(r, ENTITY "?min_version=8&wait=5"), 0);
-    assert_true(rig_park(r));
-    set_draining(r, true);
-    (void)rig_ask_again(r);
-    assert_problem(r, 503, "stopping");
-    (void)asked(r, ENTITY "?min_version=8&wait=5");
-    assert_problem(r, 503, "stopping");
+    static const char *const bad[] = {"", "-1", "1.2345", "1s", ".5", "1.", "1e3", "inf"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        begin(state);
+        header(&fields.max_staleness, bad[i]);
+        assert_refused(SG_INVALID, "'Max-Staleness' is not");
+        begin(state);
+        param("max_staleness", bad[i]);
+        assert_refused(SG_INVALID, "'max_staleness' is not");
+        begin(state);
+        param("wait", bad[i]);
+        assert_refused(SG_INVALID, "'wait' is not");
+    }
+    begin(state);
+    header(&fields.max_staleness, "0");
+    assert_accepted();
+    assert_true(demands.has_max_staleness && demands.max_staleness_ns == 0);
+    assert_true(demands_any(&demands));
 }
 
-/* ---- another life ---- */
+/* ---- positions ---- */
 
-static void begin_another_life(struct rig *r, struct epoch *epoch)
+static void several_lines_are_one_list(void **state)
 {
-    epoch_make("STATE", RIG_CREATED_NS + 1, NULL, epoch);
-    freshness_reset(r->freshness, 0);
-    ASSERT_OK(store_stream_begin_build(r->writer, r->stream.id, RIG_CREATED_NS + 1, epoch, 2, &err));
-    r->sequence = 0;
-    rig_tell_commit(r, NULL);
-    progress_changed(r->progress);
+    (void)state;
+    header(&fields.min_position, "ORDERS:1;epoch=abcdef");
+    header(&fields.min_position, "\"2024-orders:2\"");
+    header(&fields.min_position, "%\"gr%c3%bc%c3%9f:3\"");
+    assert_accepted();
+    assert_int_equal(demands.positions_count, 3);
+    assert_position(0, 0, 1, "abcdef");
+    assert_position(1, 1, 2, "");
+    assert_position(2, 2, 3, "");
+    header(&fields.min_position, "ORDERS:2");
+    assert_refused(SG_INVALID, "Min-Position: the stream 'ORDERS' is named twice");
+    fields.min_position.values[3] = slice_of("");
+    assert_refused(SG_INVALID, "empty");
 }
 
-static void until_the_swap_old_rows_meet_demands_of_their_epoch(void **state)
+static void a_string_that_goes_on_in_the_next_line_names_no_stream(void **state)
 {
-    struct rig *r = *state;
-    struct epoch old;
-    struct epoch new;
-    begin(r);
-    old = r->stream.epoch;
-    begin_another_life(r, &new);
-    rig_tell_probe(r, 0, time_boot_ns(), 2, &new);
-    assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=%s&wait=0", old.text), 200);
-    assert_string_equal(rig_header(r, "State-Status"), "rebuilding");
-    (void)asked(r, ENTITY "?min_position=STATE:1&wait=0");
-    assert_problem(r, 503, "rebuilding"); /* the present life, which these rows are not of */
-    (void)asked(r, ENTITY "?min_position=STATE:1;epoch=%s&wait=0", new.text);
-    assert_problem(r, 503, "rebuilding");
-    (void)asked(r, ENTITY "?min_version=8&wait=0");
-    assert_problem(r, 503, "rebuilding");
+    (void)state;
+    header(&fields.min_position, "\"ORDERS:1");
+    header(&fields.min_position, "ORDERS:1\"");
+    assert_refused(SG_NOT_FOUND, "'ORDERS:1, ORDERS'"); /* as RFC 9651 joins them: one string, of no stream */
+    fields.min_position.values[1] = slice_of("\"2024-orders:1\"");
+    assert_refused(SG_INVALID, "Min-Position: ");
 }
 
-static void the_swap_ends_waits_for_the_new_life_and_refuses_the_old(void **state)
+static void more_lines_than_are_kept_are_refused(void **state)
 {
-    struct rig *r = *state;
-    struct epoch old;
-    struct epoch new;
-    begin(r);
-    old = r->stream.epoch;
-    begin_another_life(r, &new);
-    assert_int_equal(asked(r, ENTITY "?min_position=STATE:2;epoch=%s&wait=5", new.text), 0);
-    (void)rig_park(r);
-    rig_apply_state(r, "42", 1, "{\"life\":2}");
-    rig_tell_commit(r, NULL);
-    rig_apply_state(r, "43", 1, "{}");
-    freshness_swapped(r->freshness, 0);
-    progress_changed(r->progress);
-    rig_tell_commit(r, NULL);
-    assert_string_equal(r->stream.epoch.text, new.text);
-    assert_true(rig_wake(r));
-    assert_int_equal(rig_ask_again(r), 200);
-    assert_true(rig_body_has(r, "{\"life\":2}"));
-    assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=%s&wait=5", old.text), 0);
-    (void)rig_park(r);
-    rig_tell_probe(r, 0, time_boot_ns(), 2, &new);
-    assert_true(rig_wake(r));
-    (void)rig_ask_again(r);
-    assert_problem(r, 409, "epoch-mismatch");
+    for (int i = 0; i < HTTP_LINES_MAX + 1; i++)
+        header(&fields.min_position, "ORDERS:1");
+    assert_refused(SG_INVALID, "'Min-Position' has more than 4 lines");
+    begin(state);
+    for (int i = 0; i < HTTP_LINES_MAX; i++)
+        header(&fields.prefer, "wait=1");
+    assert_accepted();
+    header(&fields.prefer, "wait=1");
+    assert_refused(SG_INVALID, "'Prefer' has more than 4 lines");
 }
+
+static void a_list_longer_than_a_request_is_refused(void **state)
+{
+    static char longest[HTTP_HEAD_COST_MAX + 2];
+    (void)state;
+    memset(longest, ' ', sizeof longest - 1);
+    memcpy(longest, "ORDERS:1", 8);
+    header(&fields.min_position, longest);
+    assert_refused(SG_INVALID, "'Min-Position' is longer than");
+    longest[sizeof longest - 2] = '\0';
+    fields.min_position.values[0] = slice_of(longest);
+    assert_accepted();
+    header(&fields.min_position, "");
+    assert_refused(SG_INVALID, "'Min-Position' is longer than");
+}
+
+static void an_unknown_stream_is_named(void **state)
+{
+    (void)state;
+    header(&fields.min_position, "ORDERS:1, BILLING:77");
+    assert_refused(SG_NOT_FOUND, "Min-Position: the stream 'BILLING' is not configured");
+    fields.min_position.values[0] = slice_of("orders:1");
+    assert_refused(SG_NOT_FOUND, "'orders'");
+    fields.min_position.values[0] = slice_of("ORDERSX:1");
+    assert_refused(SG_NOT_FOUND, "'ORDERSX'");
+    fields.min_position.values[0] = slice_of("ORDER:1");
+    assert_refused(SG_NOT_FOUND, "'ORDER'");
+}
+
+static void what_is_malformed_is_told_before_an_unknown_stream(void **state)
+{
+    header(&fields.min_position, "BILLING:77, ORDERS:x");
+    assert_refused(SG_INVALID, "sequence");
+    fields.min_position.values[0] = slice_of("BILLING:77, BILLING:78");
+    assert_refused(SG_INVALID, "'BILLING' is named twice");
+    begin(state);
+    header(&fields.min_position, "BILLING:77");
+    header(&fields.max_staleness, "x");
+    assert_refused(SG_INVALID, "'Max-Staleness'");
+    begin(state);
+    header(&fields.min_position, "BILLING:77");
+    param("wait", "x");
+    assert_refused(SG_INVALID, "'wait'");
+    begin(state);
+    header(&fields.min_position, "BILLING:77");
+    header(&fields.min_version, "x");
+    assert_refused(SG_INVALID, "'Min-Version'");
+}
+
+/* ---- how long to wait ---- */
+
+static void a_wait_beyond_the_maximum_is_the_maximum(void **state)
+{
+    header(&fields.prefer, "wait=31");
+    assert_accepted();
+    assert_true(demands.wait_given && demands.wait_ns == 30 * NS_PER_S);
+    begin(state);
+    param("wait", "1000000000");
+    assert_accepted();
+    assert_true(demands.wait_given && demands.wait_ns == 30 * NS_PER_S);
+    begin(state);
+    param("wait", "30");
+    assert_accepted();
+    assert_true(demands.wait_ns == 30 * NS_PER_S);
+}
+
+static void a_preference_is_read_in_all_its_forms(void **state)
+{
+    static const struct {
+        const char *line;
+        int64_t ms;
+    } good[] = {
+        {"wait=0", 0},
+        {"wait=5", 5000},
+        {"wait=2.25", 2250},
+        {"WAIT=5", 5000},
+        {"wait = 5", 5000},
+        {"wait\t=\t\"5\"", 5000},
+        {"wait=\"\\5\"", 5000},
+        {"respond-async, wait=5", 5000},
+        {"wait=5, wait=6", 5000},
+        {"return=minimal; foo=\"a, wait=9; \\\" b\", wait=5;x=y;z", 5000},
+        {"wait=5;wait=6", 5000},
+        {"a;wait=6, wait=5;", 5000},
+        {", ,wait=5,,", 5000},
+        {"waiter=6, xwait=7, wait=5", 5000},
+        {"foo=\"\x80\xff\", wait=5", 5000},
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        begin(state);
+        header(&fields.prefer, good[i].line);
+        assert_accepted();
+        if (!demands.wait_given || demands.wait_ns != good[i].ms * NS_PER_MS)
+            fail_msg("not understood: %s", good[i].line);
+    }
+}
+
+static void a_preference_that_is_not_understood_is_ignored(void **state)
+{
+    static const char *const bad[] = {
+        "", ",", "respond-async", "wait", "wait=", "wait=\"\"", "wait=abc", "wait=-1", "wait=1.2345", "wait=5s",
+        "wait=5 6", "wait=\"5", "wait=\"5\\", "wait=\"5\"6", "wait==5", "=5", "wait=5;;=", "wait=5, (",
+        "wait=5, a=\"", "wait=5; a=", "wait=5, wait=\x01", "wait:5", "wait=5\n", "foo bar, wait=5",
+        "wait=\"\x7f\"", "a;wait=5", "a=\"wait=5\"", "wait=abc, wait=5",
+        /* the longest value that is kept, and one more digit */
+        "wait=00000000000000000000000000000005", "wait=000000000000000000000000000000005",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0] - 2; i++) {
+        begin(state);
+        header(&fields.prefer, bad[i]);
+        assert_accepted();
+        if (demands.wait_given || demands.wait_ns != 5 * NS_PER_S)
+            fail_msg("understood: %s", bad[i]);
+    }
+    fields.prefer.values[0] = slice_of(bad[sizeof bad / sizeof bad[0] - 2]);
+    assert_accepted();
+    assert_true(demands.wait_given);
+    fields.prefer.values[0] = slice_of(bad[sizeof bad / sizeof bad[0] - 1]);
+    assert_accepted();
+    assert_false(demands.wait_given);
+}
+
+static void of_several_lines_a_malformed_one_is_skipped_and_the_first_wait_counts(void **state)
+{
+    (void)state;
+    header(&fields.prefer, "wait=1, \"");
+    header(&fields.prefer, "respond-async");
+    header(&fields.prefer, "wait=2");
+    header(&fields.prefer, "wait=3");
+    assert_accepted();
+    assert_true(demands.wait_given && demands.wait_ns == 2 * NS_PER_S);
+    fields.prefer.values[2] = slice_of("wait=soon");
+    assert_accepted();
+    assert_false(demands.wait_given);
+}
+
+static void every_cut_of_a_preference_is_read_within_its_bytes(void **state)
+{
+    static const char text[] = "a = \"b\\\"\" ; c=d;, wait = \"\\5\" ; e";
+    (void)state;
+    for (size_t bytes = 0; bytes < sizeof text; bytes++) {
+        char copy[sizeof text];
+        memset(copy, '7', sizeof copy); /* what follows would be taken as more of the number */
+        memcpy(copy, text, bytes);
+        fields.prefer = (struct http_lines){.count = 1, .values = {{copy, bytes}}};
+        assert_accepted();
+        assert_true(!demands.wait_given || demands.wait_ns == 5 * NS_PER_S);
+    }
+    fields.prefer = (struct http_lines){.count = 1, .values = {{NULL, 0}}};
+    assert_accepted();
+}
+
+static int end(void **state)
+{
+    (void)state;
+    demands_free(&demands);
+    demands_free(&demands); /* nothing is left to free */
+    return 0;
+}
+
+#define PROMISE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_version_is_met_at_or_below_what_is_there),
-        TEST(what_was_never_seen_is_no_404_while_a_version_is_demanded),
-        TEST(a_tombstone_at_or_above_the_minimum_meets_it),
-        TEST(an_unchanged_entity_is_no_304_while_a_demand_is_unmet),
-        TEST(a_position_is_met_at_or_below_what_is_applied),
-        TEST(a_bare_position_needs_a_recent_proof_of_the_epoch),
-        TEST(staleness_is_met_by_a_proof_that_is_young_enough),
-        TEST(a_list_of_all_collections_is_as_fresh_as_the_oldest_stream),
-        TEST(what_the_stream_cannot_meet_now_is_503_by_its_status),
-        TEST(demands_that_are_met_are_answered_whatever_the_status),
-        TEST(only_streams_with_an_unmet_demand_give_the_status),
-        TEST(all_demands_must_hold),
-        TEST(a_stream_that_is_not_followed_is_409_at_once),
-        TEST(another_epoch_is_409_when_a_later_proof_shows_it),
-        TEST(beyond_the_head_is_409_when_a_later_proof_shows_it),
-        TEST(a_rejected_version_is_422_until_a_higher_one_is_there),
-        TEST(a_rejection_ends_the_waits_for_that_version),
-        TEST(the_commit_of_the_version_ends_the_wait),
-        TEST(the_commit_of_the_position_ends_the_wait),
-        TEST(a_probe_sent_after_the_request_ends_the_wait_for_freshness),
-        TEST(what_is_half_helped_waits_on_for_the_rest),
-        TEST(a_commit_between_the_check_and_the_parking_is_seen),
-        TEST(at_its_deadline_and_no_sooner_it_is_told_what_is_unmet),
-        TEST(without_a_preference_the_default_wait_is_used),
-        TEST(a_hang_up_gives_the_place_back),
-        TEST(beyond_the_limit_a_read_is_refused_and_not_parked),
-        TEST(a_gateway_that_stops_answers_who_waits),
-        TEST(until_the_swap_old_rows_meet_demands_of_their_epoch),
-        TEST(the_swap_ends_waits_for_the_new_life_and_refuses_the_old),
+        PROMISE(a_request_without_demands_waits_the_default),
+        PROMISE(headers_and_parameters_say_the_same),
+        PROMISE(a_parameter_wins_over_its_header),
+        PROMISE(a_written_position_is_accepted_verbatim),
+        PROMISE(versions_are_plain_numbers_from_1),
+        PROMISE(a_version_means_nothing_but_for_one_entity),
+        PROMISE(a_repeated_header_is_refused_by_name),
+        PROMISE(staleness_has_at_most_three_places),
+        PROMISE(several_lines_are_one_list),
+        PROMISE(a_string_that_goes_on_in_the_next_line_names_no_stream),
+        PROMISE(more_lines_than_are_kept_are_refused),
+        PROMISE(a_list_longer_than_a_request_is_refused),
+        PROMISE(an_unknown_stream_is_named),
+        PROMISE(what_is_malformed_is_told_before_an_unknown_stream),
+        PROMISE(a_wait_beyond_the_maximum_is_the_maximum),
+        PROMISE(a_preference_is_read_in_all_its_forms),
+        PROMISE(a_preference_that_is_not_understood_is_ignored),
+        PROMISE(of_several_lines_a_malformed_one_is_skipped_and_the_first_wait_counts),
+        PROMISE(every_cut_of_a_preference_is_read_within_its_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

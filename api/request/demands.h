@@ -1,7 +1,7 @@
 /* What a request demands of its answer: a minimum version, minimum positions, a maximum staleness; and how long it will
  * wait for them. Parsed strictly, once, when the request arrives; checked inside the read transaction that answers. */
-#ifndef STATEGATE_API_ANSWER_DEMANDS_H
-#define STATEGATE_API_ANSWER_DEMANDS_H
+#ifndef STATEGATE_API_REQUEST_DEMANDS_H
+#define STATEGATE_API_REQUEST_DEMANDS_H
 
 #include <stdbool.h>
 #include <stddef.h>

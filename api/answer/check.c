@@ -1,11 +1,11 @@
 /* Whether an answer meets what its request demands: checked inside the read transaction that answers, every time. */
-#include "api/answer/demands.h"
+#include "api/request/demands.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "api/answer/demands_check.h"
+#include "api/answer/check.h"
 #include "core/base/decimal.h"
 #include "api/http/problem.h"
 #include "api/answer/headers.h"

@@ -1,6 +1,6 @@
 /* The seam between the handlers and the demands of their requests. */
-#ifndef STATEGATE_API_ANSWER_DEMANDS_CHECK_H
-#define STATEGATE_API_ANSWER_DEMANDS_CHECK_H
+#ifndef STATEGATE_API_ANSWER_CHECK_H
+#define STATEGATE_API_ANSWER_CHECK_H
 
 #include "api/http/response.h"
 #include "api/answer/snapshot.h"

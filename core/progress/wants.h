@@ -1,0 +1,28 @@
+/* What a read that waits wants: which of its demands it waits for, and what would help it. Plain values. */
+#ifndef STATEGATE_CORE_PROGRESS_WANTS_H
+#define STATEGATE_CORE_PROGRESS_WANTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Labels of stategate_wait_seconds. */
+enum wait_kind { WAIT_VERSION, WAIT_POSITION, WAIT_STALENESS };
+#define WAIT_KINDS_COUNT 3
+
+/* What would help a parked read; whatever comes first wakes it, and then everything is checked again. */
+struct wants {
+    bool entity;             /* a change of the entity `entity_name` (progress_entity) */
+    uint64_t entity_name;
+    bool position;           /* `position_stream` reaches `position_sequence` */
+    size_t position_stream;
+    uint64_t position_sequence;
+    bool proof;              /* T of `proof_stream` is at least `proof_ns` */
+    size_t proof_stream;
+    int64_t proof_ns;
+    bool probe;              /* a probe of `probe_stream` that was sent at `probe_ns` or later is answered */
+    size_t probe_stream;
+    int64_t probe_ns;
+};
+
+#endif
