@@ -1,20 +1,17 @@
-/* Parking, the second check, waking.
+/* Parking, the second look, waking.
  *
- *   suspended -> in the lot -> word is left -> a new snapshot -> checked once more -> waits
- *   commit or proof -> word is found -> the loop is woken -> a new snapshot -> those it helps -> handled again
+ *   suspended -> in parked_reads -> interest is registered -> a new snapshot -> looked at once more -> waits
+ *   commit or proof -> interest is found -> the loop is woken -> a new snapshot -> those it helps -> handled again
  *
- * Whichever of "word is left" and "commit" comes second sees the other, so nothing that helps is missed. */
-#include "api/wakeups.h"
-
+ * Whichever of "interest is registered" and "commit" comes second sees the other, so nothing that helps is missed. */
 #include <stddef.h>
 
-#include "api/routes/router.h"
 #include "api/worker.h"
 #include "core/base/time.h"
 
-static struct request *request_of(struct parked_read *read)
+static struct call *call_of(struct parked_read *read)
 {
-    return (struct request *)(void *)((char *)read - offsetof(struct request, parked));
+    return (struct call *)(void *)((char *)read - offsetof(struct call, parked));
 }
 
 static void resume_one(struct worker *worker, struct parked_read *read, http_resume *resume)
@@ -23,27 +20,23 @@ static void resume_one(struct worker *worker, struct parked_read *read, http_res
     resume(read->connection);
 }
 
-bool wakeups_park(struct worker *worker, struct request *request)
+bool worker_park(void *context, void *of_request)
 {
+    struct worker *worker = context;
+    struct call *call = of_request;
     struct sg_error err;
-    request->parked.connection = request->head->connection;
-    return parked_reads_add(worker->parked_reads, &request->parked, &err) == SG_OK;
+    call->parked.connection = call->head->connection;
+    return parked_reads_add(worker->parked_reads, &call->parked, &err) == SG_OK;
 }
 
-void wakeups_forget(struct worker *worker, struct request *request)
-{
-    parked_reads_remove(worker->parked_reads, &request->parked);
-    router_forget(worker, request);
-}
-
-/* Check one read against a snapshot that began after it was visible. */
-static void check_again(struct worker *worker, struct parked_read *read, http_resume *resume)
+/* Look at one read in a snapshot that began after it was visible. */
+static void look_again(struct worker *worker, struct parked_read *read, http_resume *resume)
 {
     struct wants before = read->wants;
-    bool waits = router_still_waits(worker, request_of(read));
+    bool waits = pipeline_still_short(call_of(read), worker->snapshot);
     struct wants now = read->wants;
     struct sg_error err;
-    read->wants = before; /* by which it is in the lot */
+    read->wants = before; /* by which it is found in parked_reads */
     if (waits && parked_wants_equal(&before, &now))
         return;
     parked_reads_remove(worker->parked_reads, read);
@@ -52,8 +45,9 @@ static void check_again(struct worker *worker, struct parked_read *read, http_re
         resume(read->connection);
 }
 
-void wakeups_iteration_end(struct worker *worker, http_resume *resume)
+void worker_iteration_end(void *context, http_resume *resume)
 {
+    struct worker *worker = context;
     snapshot_end(worker->snapshot);
     for (;;) {
         parked_reads_publish(worker->parked_reads);
@@ -62,7 +56,7 @@ void wakeups_iteration_end(struct worker *worker, http_resume *resume)
             break;
         for (struct parked_read *next = NULL; read != NULL; read = next) {
             next = read->next_unchecked;
-            check_again(worker, read, resume);
+            look_again(worker, read, resume);
         }
         snapshot_end(worker->snapshot);
     }
@@ -95,7 +89,7 @@ static void wake_entities(struct worker *worker, http_resume *resume)
 /* Those whose position or proof is there in the snapshot that they are going to be answered from. */
 static void wake_streams(struct worker *worker, http_resume *resume)
 {
-    size_t streams_count = worker->api->context.settings->streams_count;
+    size_t streams_count = worker->api->settings->streams_count;
     struct sg_error err;
     for (size_t i = 0; i < streams_count; i++) {
         struct parked_read *read = NULL;
@@ -114,8 +108,9 @@ static void wake_streams(struct worker *worker, http_resume *resume)
     }
 }
 
-void wakeups_wake(struct worker *worker, bool woken, bool all, http_resume *resume)
+void worker_wake(void *context, bool woken, bool all, http_resume *resume)
 {
+    struct worker *worker = context;
     struct parked_read *read = NULL;
     while (all && (read = parked_reads_any(worker->parked_reads)) != NULL)
         resume_one(worker, read, resume);

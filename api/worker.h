@@ -1,46 +1,39 @@
-/* What the handlers of one loop work with; each loop has its own. */
+/* One loop's share of the reading side: its snapshot, its parked reads, its counters. Its functions are what the loop
+ * calls (struct http_handler); all of it is of the loop's own thread, but for open and close. */
 #ifndef STATEGATE_API_WORKER_H
 #define STATEGATE_API_WORKER_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
-#include "api/api.h"
-#include "api/request/request.h"
-#include "api/http/response.h"
-#include "api/routes/router.h"
 #include "api/answer/snapshot.h"
-
-struct http;
-struct worker;
-
-/* What all loops share. */
-struct api {
-    /* Set by api_start(), then read-only: any thread. */
-    struct api_context context; /* borrowed */
-    struct http *http;          /* owned */
-    unsigned workers_count;
-    struct worker **workers;    /* owned; an entry is NULL until its loop has opened it */
-    struct wait_limits *wait_limits; /* owned */
-    atomic_bool draining;
-};
+#include "api/http/http.h"
+#include "api/pipeline.h"
+#include "api/wait/parked_reads.h"
+#include "core/progress/progress.h"
 
 struct worker {
-    struct api *api;               /* borrowed */
-    struct snapshot *snapshot;     /* owned; the loop's thread only */
-    struct progress_loop *interest;                           /* owned; the loop's thread only, but for creation */
-    struct parked_reads *parked_reads;                        /* owned; likewise */
+    struct api_shared *api;          /* borrowed */
+    struct route_counters *counters; /* borrowed; written by this thread only, read by any */
+    struct snapshot *snapshot;         /* owned */
+    struct progress_loop *interest;    /* owned */
+    struct parked_reads *parked_reads; /* owned */
     uint64_t changed_entities[PROGRESS_CHANGED_ENTITIES_MAX]; /* scratch of a wake-up */
-    struct route_counters *counters; /* owned; written by the loop's thread only, read by any */
 };
 
-/* One request on its way through a handler. */
-struct call {
-    struct worker *worker;
-    struct request *request;
-    const struct route *route;
-    struct slice collection; /* where the route has them */
-    struct slice id;
-};
+/* `wake_fd` is the loop's. The counters are initialised here. Errors: the store's, SG_MEMORY. */
+SG_MUST_CHECK enum sg_status worker_create(struct api_shared *api, struct route_counters *counters, int wake_fd,
+                                           struct worker **out, struct sg_error *err);
+void worker_destroy(struct worker *worker);
+
+/* The members of struct http_handler of the same names, where `call` is a struct call. */
+void worker_expect(void *worker, const struct http_head *head);
+bool worker_admit(void *worker, const struct http_head *head, struct response *out);
+enum http_outcome worker_handle(void *worker, const struct http_head *head, void *call, struct response *out);
+bool worker_park(void *worker, void *call);
+void worker_forget(void *worker, void *call);
+void worker_iteration_end(void *worker, http_resume *resume);
+void worker_wake(void *worker, bool woken, bool all, http_resume *resume);
+int64_t worker_deadline_ns(void *worker);
 
 #endif

@@ -19,7 +19,6 @@
 #include <valgrind/callgrind.h>
 #endif
 
-#include "api/wakeups.h"
 #include "api/worker.h"
 #include "store/model.h"
 #include "projector/decode/decode.h"
@@ -49,8 +48,9 @@ struct bench {
     struct freshness *freshness;
     struct metrics *metrics;
     struct progress *progress;
-    struct api api;
-    struct worker worker;
+    struct api_shared api;
+    struct route_counters counters;
+    struct worker *worker;
     struct client_address client;
     int wake_fd;
     uint64_t sequence; /* of the last message */
@@ -241,7 +241,7 @@ static void prove(struct bench *b)
 
 static void read_one(struct bench *b, char *target, const struct read_case *c, struct slice etag, struct response *out)
 {
-    struct request request = {0};
+    struct call call = {0};
     struct http_head head = {
         .version_known = true,
         .version_1_1 = true,
@@ -258,10 +258,10 @@ static void read_one(struct bench *b, char *target, const struct read_case *c, s
     if (c->min_position.bytes > 0)
         head.fields.min_position.values[head.fields.min_position.count++] = c->min_position;
     response_init(out);
-    router_expect(&b->worker, &head);
-    if (router_admit(&b->worker, &head, out))
-        router_handle(&b->worker, &head, &request, out);
-    wakeups_forget(&b->worker, &request);
+    worker_expect(b->worker, &head);
+    if (worker_admit(b->worker, &head, out))
+        must(worker_handle(b->worker, &head, &call, out) == HTTP_ANSWER, "a read waits");
+    worker_forget(b->worker, &call);
 }
 
 static void read_all(struct bench *b, const struct read_case *c, char (*targets)[TARGET_ROOM], struct slice etag)
@@ -270,10 +270,10 @@ static void read_all(struct bench *b, const struct read_case *c, char (*targets)
     struct response response;
     for (size_t i = 0; i < c->times; i++) {
         read_one(b, targets[i], c, etag, &response);
-        must(!response.failed && !response.park && response.status == c->status, c->name);
+        must(!response.failed && response.status == c->status, c->name);
         response_free(&response);
         if ((i + 1) % per_turn == 0)
-            wakeups_iteration_end(&b->worker, resume);
+            worker_iteration_end(b->worker, resume);
     }
 }
 
@@ -299,7 +299,7 @@ static void case_reads(struct bench *b, const struct read_case *c, struct slice 
         if (pass == 1)
             count_begin();
         read_all(b, c, targets, etag);
-        wakeups_iteration_end(&b->worker, resume);
+        worker_iteration_end(b->worker, resume);
     }
     count_end(c->name, c->times);
 }
@@ -318,7 +318,7 @@ static struct slice header_of(struct bench *b, const char *name)
             value = slice_of(strdup(response.headers[i].value));
     }
     response_free(&response);
-    wakeups_iteration_end(&b->worker, resume);
+    worker_iteration_end(b->worker, resume);
     must(value.data != NULL, name);
     return value;
 }
@@ -385,15 +385,14 @@ static void open_model(struct bench *b, const char *folder, int64_t cache_bytes)
 static void open_worker(struct bench *b)
 {
     must(wait_limits_create(10, 10, &b->api.wait_limits, &err) == SG_OK, "waits");
-    b->api.context = (struct api_context){&b->settings, b->shared, b->freshness, b->metrics, b->progress};
-    b->worker.api = &b->api;
-    b->worker.counters = calloc(1, sizeof *b->worker.counters);
+    b->api.settings = &b->settings;
+    b->api.clock = b->shared;
+    b->api.freshness = b->freshness;
+    b->api.metrics = b->metrics;
+    b->api.progress = b->progress;
     b->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    must(b->worker.counters != NULL && b->wake_fd >= 0, "memory");
-    router_counters_init(b->worker.counters);
-    must(snapshot_create(&b->settings, b->freshness, b->shared, &b->worker.snapshot, &err) == SG_OK, "turn");
-    must(progress_join(b->progress, b->wake_fd, &b->worker.interest, &err) == SG_OK, "join");
-    must(parked_reads_create(b->worker.interest, 1, &b->worker.parked_reads, &err) == SG_OK, "lot");
+    must(b->wake_fd >= 0, "a descriptor");
+    must(worker_create(&b->api, &b->counters, b->wake_fd, &b->worker, &err) == SG_OK, "worker");
 }
 
 static void open_all(struct bench *b, const char *folder, int64_t cache_bytes)
@@ -421,10 +420,7 @@ static void open_all(struct bench *b, const char *folder, int64_t cache_bytes)
 
 static void close_all(struct bench *b)
 {
-    parked_reads_destroy(b->worker.parked_reads);
-    progress_leave(b->worker.interest);
-    snapshot_destroy(b->worker.snapshot);
-    free(b->worker.counters);
+    worker_destroy(b->worker);
     (void)close(b->wake_fd);
     wait_limits_destroy(b->api.wait_limits);
     decode_arena_destroy(b->arena);

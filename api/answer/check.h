@@ -1,28 +1,63 @@
-/* The seam between the handlers and the demands of their requests. */
+/* Whether an answer meets what its request demands: looked at in the snapshot that answers, every time. Only looks: it
+ * reads no rows, parks nothing and answers nothing but what cannot be answered. */
 #ifndef STATEGATE_API_ANSWER_CHECK_H
 #define STATEGATE_API_ANSWER_CHECK_H
 
-#include "api/http/response.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/answer/headers.h"
 #include "api/answer/snapshot.h"
+#include "api/http/problem.h"
+#include "api/http/response.h"
+#include "api/request/plan.h"
+#include "core/progress/wants.h"
 
-struct call;
-
-/* What an answer from the present snapshot would rest on. */
+/* What an answer would rest on, as its route found it in the snapshot. */
 struct basis {
-    int owner;       /* index of the stream, or OWNER_ALL */
-    int64_t version; /* the entity's, a tombstone's too; 0 = never seen, or no entity is meant */
-    uint64_t sequence; /* of the event that wrote it */
+    bool found;            /* the entity (a tombstone counts), or the collection */
+    bool cached;           /* the entity comes from the row cache: none of its events is recorded as rejected */
+    bool version_rejected; /* the minimum version itself is, and no higher one is here */
+    bool tagged;           /* the answer has an ETag, which ends in `revision` */
+    const char *etag;      /* which the pipeline makes of it before it is answered; NULL = none */
+    bool unchanged;        /* and If-None-Match holds it: the answer is 304 */
+    uint64_t revision;
+    struct entity entity;  /* of a read by id. Version 0 = never seen. What it points at lives until the next read */
 };
 
-/* True if all demands of the request hold in the turn's snapshot. Says nothing of those that do not. */
-bool demands_met(const struct call *call, const struct basis *subject, struct response *out);
+enum verdict {
+    VERDICT_MET,
+    VERDICT_SHORT,     /* of something that may come */
+    VERDICT_IMPOSSIBLE /* to meet, however long it waits */
+};
 
-/* True if all demands of the request hold in the turn's snapshot: go on and answer. False: `out` is the answer (409,
- * 422, 503, 504), or `out->park` is set and the request's wants are filled in: nothing else of `out` counts then, and
- * the handler is called again. */
-bool demands_hold(struct call *call, const struct basis *subject, struct response *out);
+/* What is not met. */
+struct shortfall {
+    unsigned kinds;            /* a bit for each enum wait_kind that is short */
+    enum stream_status worst;  /* of the streams with an unmet demand */
+    size_t position;           /* the first position that is unmet or impossible, as an index in the demands */
+    enum problem problem;      /* where the verdict is VERDICT_IMPOSSIBLE */
+    struct wants wants;        /* what would help, but for the entity's name */
+};
 
-/* The claim of an answer that rests on `owner`, with the streams that the request's positions name. */
-const struct stream_facts *demands_facts(const struct call *call, int owner);
+/* Of several kinds, the one that answers and metrics name. */
+enum wait_kind shortfall_kind(const struct shortfall *s);
+
+/* `arrived_ns`: when the request did, boot clock. `out` is written unless all demands are met. */
+enum verdict demands_check(const struct plan *plan, const struct basis *basis, struct snapshot *snapshot,
+                           int64_t arrived_ns, struct shortfall *out);
+
+/* What an answer to this plan says of its streams: those that it rests on, and those that its positions name. Valid until
+ * the next call for this snapshot. */
+const struct stream_facts *check_facts(const struct plan *plan, struct snapshot *snapshot);
+
+/* Answer that the demands cannot be met (VERDICT_IMPOSSIBLE), or were not within `waited_ns`: then as `problem`. */
+void check_answer_impossible(const struct plan *plan, const struct basis *basis, struct snapshot *snapshot,
+                             const struct shortfall *shortfall, int64_t waited_ns, struct response *out);
+void check_answer_short(const struct plan *plan, const struct basis *basis, struct snapshot *snapshot,
+                        const struct shortfall *shortfall, enum problem problem, int64_t waited_ns,
+                        struct response *out);
+/* What a demand becomes that is still unmet at its deadline, by the worst stream that it waits for. */
+enum problem shortfall_problem(const struct shortfall *s);
 
 #endif

@@ -1,7 +1,8 @@
-/* Headers of reads. */
+/* Headers of reads, as text. */
 #include "api/answer/headers.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/decimal.h"
@@ -9,20 +10,37 @@
 #include "api/http/problem.h"
 #include "core/base/time.h"
 
-void headers_facts(struct response *r, const struct stream_facts *claim, int64_t now_ns)
+void headers_wait(struct response *r, const struct demands *demands, int64_t waited_ns)
+{
+    char text[64];
+    if (demands->wait_given) {
+        int64_t ms = demands->wait_ns / NS_PER_MS;
+        int bytes = ms % 1000 == 0 ? snprintf(text, sizeof text, "wait=%" PRId64, ms / 1000)
+                                   : snprintf(text, sizeof text, "wait=%" PRId64 ".%03d", ms / 1000, (int)(ms % 1000));
+        while (ms % 1000 != 0 && text[bytes - 1] == '0')
+            bytes--;
+        response_header_bytes(r, "Preference-Applied", text, (size_t)bytes);
+    }
+    if (waited_ns >= 0) {
+        int bytes = snprintf(text, sizeof text, "wait;dur=%.3f", (double)waited_ns / (double)NS_PER_MS);
+        response_header_bytes(r, "Server-Timing", text, (size_t)bytes);
+    }
+}
+
+void headers_facts(struct response *r, const struct stream_facts *facts, int64_t now_ns)
 {
     char digits[DIGITS_SECONDS_BYTES];
     r->made_ns = now_ns;
-    if (claim->position[0] != '\0')
-        response_header(r, "State-Position", claim->position);
-    if (claim->staleness_known) {
-        int64_t staleness_ns = now_ns > claim->proof_ns ? now_ns - claim->proof_ns : 0;
+    if (facts->position[0] != '\0')
+        response_header(r, "State-Position", facts->position);
+    if (facts->staleness_known) {
+        int64_t staleness_ns = now_ns > facts->proof_ns ? now_ns - facts->proof_ns : 0;
         response_header_bytes(r, "State-Staleness", digits, decimal_seconds_up(staleness_ns, digits));
         response_header_uint(r, "Age", (uint64_t)((staleness_ns + NS_PER_S - 1) / NS_PER_S));
     }
-    if (claim->lag != NULL)
-        response_header(r, "State-Lag", claim->lag);
-    response_header(r, "State-Status", stream_status_name(claim->status));
+    if (facts->lag != NULL)
+        response_header(r, "State-Lag", facts->lag);
+    response_header(r, "State-Status", stream_status_name(facts->status));
 }
 
 void headers_gaps_after(struct response *r, const struct snapshot_stream *stream, uint64_t sequence)

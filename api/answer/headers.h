@@ -1,15 +1,20 @@
-/* The headers that every read carries about itself. */
+/* The headers that a read carries about itself. */
 #ifndef STATEGATE_API_ANSWER_HEADERS_H
 #define STATEGATE_API_ANSWER_HEADERS_H
 
 #include "api/http/response.h"
+#include "api/request/demands.h"
 #include "api/answer/snapshot.h"
 #include "store/model.h"
 
-/* State-Position, State-Staleness and Age, State-Lag, State-Status: what the answer may claim when it is made. */
-void headers_facts(struct response *r, const struct stream_facts *claim, int64_t now_ns);
+/* Preference-Applied, where the request said how long it would wait, and Server-Timing, where it did: `waited_ns`, or
+ * below 0. */
+void headers_wait(struct response *r, const struct demands *demands, int64_t waited_ns);
 
-/* State-Gap with the gaps that lie behind `sequence`; none, no header. */
+/* State-Position, State-Staleness and Age, State-Lag, State-Status: what holds at `now_ns`, when the answer is made. */
+void headers_facts(struct response *r, const struct stream_facts *facts, int64_t now_ns);
+
+/* State-Gap with the gaps that lie after `sequence`; none, no header. */
 void headers_gaps_after(struct response *r, const struct snapshot_stream *stream, uint64_t sequence);
 
 /* State-Rejected: the highest version, or "?" where one is not known; none, no header. */
@@ -25,7 +30,7 @@ void headers_last_modified(struct response *r, struct slice occurred_at, int64_t
 /* Nanoseconds as a JSON number of seconds, rounded up to milliseconds. */
 void decimal_json_seconds(struct buffer *out, int64_t ns);
 
-/* Answer 503 `storage` and tell the turn. */
+/* Answer 503 `storage` and report it to the snapshot. */
 void headers_storage(struct response *r, struct snapshot *snapshot, const struct sg_error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* Turns. */
+/* Snapshots. */
 #include "api/answer/snapshot.h"
 
 #include <inttypes.h>
@@ -12,14 +12,14 @@
 
 /* Of one text: far beyond a State-Position with the most streams, their names as long as can be, and escaped. */
 #define SNAPSHOT_TEXT_BYTES_MAX (256u << 10)
-/* A begin can succeed where the read behind it fails: only so long without a failure are reads taken to have recovered,
- * or each turn would be logged. */
+/* A begin can succeed where the read after it fails: only so long without a failure are reads taken to have recovered,
+ * or each iteration would be logged. */
 #define SNAPSHOT_RECOVERED_NS (10 * NS_PER_S)
 
 struct snapshot_slot {
-    bool ready; /* in this turn */
+    bool ready; /* in this snapshot */
     struct snapshot_stream stream;
-    struct stream_facts claim;
+    struct stream_facts facts;
     struct buffer position;
     struct buffer lag;
     struct buffer gaps;
@@ -114,7 +114,7 @@ static void slots_reset(struct snapshot *snapshot)
         snapshot->slots[i].ready = false;
 }
 
-/* Behind the begin of the snapshot: what is proved from here on cannot make it look fresher than it is. */
+/* After the begin of the snapshot: what is proved from here on cannot make it look fresher than it is. */
 static void snapshot_began(struct snapshot *snapshot)
 {
     uint64_t number = store_read_snapshot(snapshot->reader);
@@ -167,6 +167,11 @@ struct store_reader *snapshot_reader(struct snapshot *snapshot)
     return snapshot->reader;
 }
 
+const struct settings *snapshot_settings(const struct snapshot *snapshot)
+{
+    return snapshot->settings;
+}
+
 int64_t snapshot_wall_s(const struct snapshot *snapshot)
 {
     return snapshot->wall_s;
@@ -207,7 +212,7 @@ static struct snapshot_slot *slot_of(struct snapshot *snapshot, size_t stream)
     buffer_reset(&slot->gaps);
     render_gaps(&slot->gaps, s->row);
     s->gaps = s->row->gaps_count > 0 ? slot_text(&slot->gaps) : NULL;
-    slot->claim =
+    slot->facts =
         (struct stream_facts){s->position, s->lag, s->gaps, s->view.status, s->view.staleness_known, s->view.proof_ns};
     slot->ready = true;
     return slot;
@@ -218,62 +223,62 @@ const struct snapshot_stream *snapshot_stream(struct snapshot *snapshot, size_t 
     return &slot_of(snapshot, stream)->stream;
 }
 
-static const struct stream_facts *claim_all(struct snapshot *snapshot)
+static const struct stream_facts *facts_all(struct snapshot *snapshot)
 {
     struct snapshot_slot *all = &snapshot->all;
     uint64_t lag = 0;
     bool lag_known = true;
     if (all->ready)
-        return &all->claim;
-    all->claim = (struct stream_facts){.status = STREAM_LIVE, .staleness_known = true, .proof_ns = INT64_MAX};
+        return &all->facts;
+    all->facts = (struct stream_facts){.status = STREAM_LIVE, .staleness_known = true, .proof_ns = INT64_MAX};
     buffer_reset(&all->position);
     for (size_t i = 0; i < snapshot->settings->streams_count; i++) {
         const struct snapshot_stream *s = snapshot_stream(snapshot, i);
         if (i > 0)
             buffer_append_text(&all->position, ", ");
         buffer_append_text(&all->position, s->position);
-        if (s->view.status > all->claim.status)
-            all->claim.status = s->view.status;
-        all->claim.staleness_known = all->claim.staleness_known && s->view.staleness_known;
-        if (s->view.proof_ns < all->claim.proof_ns)
-            all->claim.proof_ns = s->view.proof_ns;
+        if (s->view.status > all->facts.status)
+            all->facts.status = s->view.status;
+        all->facts.staleness_known = all->facts.staleness_known && s->view.staleness_known;
+        if (s->view.proof_ns < all->facts.proof_ns)
+            all->facts.proof_ns = s->view.proof_ns;
         lag_known = lag_known && s->view.head_known;
         if (s->view.lag > lag)
             lag = s->view.lag;
     }
-    all->claim.position = slot_text(&all->position);
+    all->facts.position = slot_text(&all->position);
     buffer_reset(&all->lag);
     buffer_append_uint(&all->lag, lag);
-    all->claim.lag = lag_known ? slot_text(&all->lag) : NULL;
+    all->facts.lag = lag_known ? slot_text(&all->lag) : NULL;
     /* Gaps of several streams say nothing without their names: /v1/status has them. */
     if (snapshot->settings->streams_count == 1)
-        all->claim.gaps = snapshot_stream(snapshot, 0)->gaps;
+        all->facts.gaps = snapshot_stream(snapshot, 0)->gaps;
     all->ready = true;
-    return &all->claim;
+    return &all->facts;
 }
 
 const struct stream_facts *snapshot_facts(struct snapshot *snapshot, int stream)
 {
-    return stream == OWNER_ALL ? claim_all(snapshot) : &slot_of(snapshot, (size_t)stream)->claim;
+    return stream == OWNER_ALL ? facts_all(snapshot) : &slot_of(snapshot, (size_t)stream)->facts;
 }
 
 const struct stream_facts *snapshot_facts_naming(struct snapshot *snapshot, int stream, const size_t *others,
                                                  size_t others_count)
 {
-    const struct stream_facts *claim = snapshot_facts(snapshot, stream);
+    const struct stream_facts *facts = snapshot_facts(snapshot, stream);
     if (stream == OWNER_ALL || others_count == 0)
-        return claim;
-    snapshot->named.claim = *claim;
+        return facts;
+    snapshot->named.facts = *facts;
     buffer_reset(&snapshot->named.position);
-    buffer_append_text(&snapshot->named.position, claim->position);
+    buffer_append_text(&snapshot->named.position, facts->position);
     for (size_t i = 0; i < others_count; i++) {
         if (others[i] == (size_t)stream)
             continue;
         buffer_append_text(&snapshot->named.position, ", ");
         buffer_append_text(&snapshot->named.position, snapshot_stream(snapshot, others[i])->position);
     }
-    snapshot->named.claim.position = slot_text(&snapshot->named.position);
-    return &snapshot->named.claim;
+    snapshot->named.facts.position = slot_text(&snapshot->named.position);
+    return &snapshot->named.facts;
 }
 
 size_t snapshot_position_bytes_max(const struct settings *settings)

@@ -1,5 +1,5 @@
-/* One turn of a loop: one read transaction for all its answers, and what is the same for all of them: where each stream
- * stands, how fresh it is, and the header text of that. One thread. */
+/* One consistent view of the store, and what may be said of it: where each stream is, how fresh it is, and the header
+ * text of that. One thread: a loop has one for all the answers of an iteration, a job has its own. */
 #ifndef STATEGATE_API_ANSWER_SNAPSHOT_H
 #define STATEGATE_API_ANSWER_SNAPSHOT_H
 
@@ -8,10 +8,10 @@
 #include "store/model.h"
 #include "core/domain/settings.h"
 
-/* A stream as this turn's answers show it; index as in the settings. */
+/* A stream as the snapshot's answers show it; index as in the settings. */
 struct snapshot_stream {
     const struct stream *row;       /* never NULL: a stream without a row is one at position 0 without an epoch */
-    struct freshness_view view;     /* as of snapshot->now_ns; the proof is the same for all of the turn */
+    struct freshness_view view;     /* as of snapshot->now_ns; the proof is the same for all its answers */
     const char *position;           /* a member of State-Position */
     const char *lag;                /* State-Lag; NULL = unknown */
     const char *gaps;               /* State-Gap with all gaps; NULL = none */
@@ -34,26 +34,26 @@ SG_MUST_CHECK enum sg_status snapshot_create(const struct settings *settings, st
                                              struct commit_clock *shared, struct snapshot **out, struct sg_error *err);
 void snapshot_destroy(struct snapshot *snapshot);
 
-/* Before anything is read for an answer. At the first read of a turn the transaction begins; later ones go on in it
- * while nothing was committed since. A failure is logged once, and once more when there was none for 10 s. */
+/* Before anything is read for an answer. At the first read of an iteration the transaction begins; later ones go on in
+ * it while nothing was committed since. A failure is logged once, and once more when there was none for 10 s. */
 SG_MUST_CHECK enum sg_status snapshot_begin(struct snapshot *snapshot, struct sg_error *err);
 /* The same without a transaction, for rows that are cached: store_read_peek. False: not now. */
 bool snapshot_peek(struct snapshot *snapshot);
-/* Behind the last answer of a turn: nothing that the functions below returned is valid any longer. */
+/* After the last answer of an iteration: nothing that the functions below returned is valid any longer. */
 void snapshot_end(struct snapshot *snapshot);
 
-/* Report that a read inside the turn failed, for the log. */
+/* Report that a read of this snapshot failed, for the log. */
 void snapshot_failed(struct snapshot *snapshot, const struct sg_error *err);
 
 /* All below: between begin and end. */
 struct store_reader *snapshot_reader(struct snapshot *snapshot);
 int64_t snapshot_wall_s(const struct snapshot *snapshot);
+/* At any time. */
+const struct settings *snapshot_settings(const struct snapshot *snapshot);
 const struct snapshot_stream *snapshot_stream(struct snapshot *snapshot, size_t stream);
-/* What an answer may claim that rests on one stream, or, with OWNER_ALL, on all of them. */
-#define OWNER_ALL (-1)
+/* What may be said of one stream, or, with OWNER_ALL, of all of them together. */
 const struct stream_facts *snapshot_facts(struct snapshot *snapshot, int stream);
-/* The same, whose State-Position also holds the `others_count` streams of `others` that the claim does not rest on;
- * valid until the next call. */
+/* The same, whose State-Position also holds the `others_count` streams of `others`; valid until the next call. */
 const struct stream_facts *snapshot_facts_naming(struct snapshot *snapshot, int stream, const size_t *others,
                                                  size_t others_count);
 

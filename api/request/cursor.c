@@ -56,8 +56,7 @@ static int base64url_decode(struct slice text, unsigned char *out, size_t room, 
     return bits_count < 6 && (bits & ((1u << bits_count) - 1)) == 0 ? 0 : -1;
 }
 
-enum sg_status cursor_decode(enum cursor_kind kind, struct slice text, char out[CURSOR_PAYLOAD_BYTES_MAX],
-                             size_t *bytes, struct sg_error *err)
+enum sg_status cursor_decode(enum cursor_kind kind, struct slice text, char *out, size_t *bytes, struct sg_error *err)
 {
     unsigned char raw[CURSOR_PAYLOAD_BYTES_MAX + 1];
     size_t raw_bytes = 0;

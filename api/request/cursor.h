@@ -17,8 +17,9 @@ enum cursor_kind { CURSOR_ENTITIES = 1, CURSOR_REJECTED = 2 };
 /* `payload` is at most CURSOR_PAYLOAD_BYTES_MAX bytes. Returns the length of the text. */
 size_t cursor_encode(enum cursor_kind kind, struct slice payload, char out[CURSOR_TEXT_BYTES]);
 
-/* SG_INVALID if the text is no cursor of this kind. `out` has CURSOR_PAYLOAD_BYTES_MAX bytes of room. */
-SG_MUST_CHECK enum sg_status cursor_decode(enum cursor_kind kind, struct slice text,
-                                           char out[CURSOR_PAYLOAD_BYTES_MAX], size_t *bytes, struct sg_error *err);
+/* SG_INVALID if the text is no cursor of this kind. `out` has as many bytes of room as the text, or
+ * CURSOR_PAYLOAD_BYTES_MAX; it may be where the text lies. */
+SG_MUST_CHECK enum sg_status cursor_decode(enum cursor_kind kind, struct slice text, char *out, size_t *bytes,
+                                           struct sg_error *err);
 
 #endif

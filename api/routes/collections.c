@@ -1,8 +1,6 @@
 /* /v1/state: the collections. */
-#include "api/answer/check.h"
 #include "api/answer/headers.h"
 #include "api/routes/router.h"
-#include "api/worker.h"
 #include "core/base/time.h"
 
 #define COLLECTIONS_BYTES_MAX (64u << 20) /* as many collections as the settings may allow, with the longest names */
@@ -22,32 +20,35 @@ static bool visit_collection(void *context, const struct store_collection *colle
     return !body->failed;
 }
 
-void collections_show(struct call *call, struct response *out)
+enum sg_status collections_find(struct call *call, struct basis *out, struct sg_error *err)
 {
-    struct snapshot *snapshot = call->worker->snapshot;
-    struct sg_error err;
+    (void)out;
+    return snapshot_begin(call->snapshot, err);
+}
+
+enum sg_status collections_answer(struct call *call, const struct basis *basis, struct response *out,
+                                  struct sg_error *err)
+{
     struct buffer body;
-    if (snapshot_begin(snapshot, &err) != SG_OK) {
-        headers_storage(out, snapshot, &err);
-        return;
-    }
-    if (!demands_hold(call, &(struct basis){.owner = OWNER_ALL}, out))
-        return;
+    (void)basis;
     buffer_init(&body, COLLECTIONS_BYTES_MAX);
     buffer_append_text(&body, "{\"collections\":[");
-    if (body.failed || store_read_collections(snapshot_reader(snapshot), visit_collection, &body, &err) != SG_OK) {
-        if (body.failed)
-            (void)sg_fail(&err, SG_MEMORY, "out of memory for the list of collections");
+    enum sg_status status =
+        body.failed ? SG_OK
+                    : store_read_collections(snapshot_reader(call->snapshot), visit_collection, &body, err);
+    if (status == SG_OK && body.failed)
+        status = sg_fail(err, SG_MEMORY, "out of memory for the list of collections");
+    if (status != SG_OK) {
         buffer_free(&body);
-        headers_storage(out, snapshot, &err);
-        return;
+        return status;
     }
     buffer_append_text(&body, "]}\n");
     response_body_take(out, &body);
     response_header(out, "Content-Type", "application/json");
     response_header(out, "Cache-Control", "no-cache");
-    headers_facts(out, snapshot_facts(snapshot, OWNER_ALL), time_boot_ns());
-    const struct stream_facts *claim = snapshot_facts(snapshot, OWNER_ALL);
-    if (claim->gaps != NULL)
-        response_header(out, "State-Gap", claim->gaps);
+    const struct stream_facts *facts = snapshot_facts(call->snapshot, OWNER_ALL);
+    headers_facts(out, facts, time_boot_ns());
+    if (facts->gaps != NULL)
+        response_header(out, "State-Gap", facts->gaps);
+    return SG_OK;
 }

@@ -1,112 +1,115 @@
 /* /v1/state/{collection}/{id}: one entity. */
-#include "api/request/conditions.h"
-#include "api/answer/check.h"
-#include "api/routes/router.h"
-#include "api/http/problem.h"
+#include <string.h>
+
 #include "api/answer/headers.h"
-#include "api/worker.h"
+#include "api/http/problem.h"
+#include "api/routes/router.h"
 #include "core/base/time.h"
 
-/* What was rejected of this entity above what is shown. Ends the life of the entity's slices. */
-static enum sg_status add_rejections(const struct call *call, struct response *out, const struct entity *shown,
+/* ---- find ---- */
+
+/* Without a transaction, as of the last commit, if the row is cached. */
+static bool find_cached(struct call *call, struct basis *out)
+{
+    return snapshot_peek(call->snapshot) && store_read_cached(snapshot_reader(call->snapshot), call->plan.collection,
+                                                              call->plan.id, &out->entity);
+}
+
+static enum sg_status find_stored(struct call *call, struct basis *out, struct sg_error *err)
+{
+    const struct plan *plan = &call->plan;
+    struct store_reader *reader = snapshot_reader(call->snapshot);
+    enum sg_status status = store_read_entity(reader, plan->collection, plan->id, &out->entity, err);
+    out->found = status == SG_OK;
+    if (status == SG_NOT_FOUND)
+        status = SG_OK;
+    /* It ends the life of what `entity` points at, which is not shown in this case. */
+    if (status == SG_OK && out->entity.version < plan->demands.min_version)
+        status = store_read_version_rejected(reader, plan->collection, plan->id, plan->demands.min_version,
+                                             &out->version_rejected, err);
+    return status;
+}
+
+enum sg_status entity_find(struct call *call, struct basis *out, struct sg_error *err)
+{
+    enum sg_status status = SG_OK;
+    if (call->plan.owner == OWNER_NONE)
+        return snapshot_begin(call->snapshot, err); /* nothing can be there */
+    out->cached = out->found = find_cached(call, out);
+    if (!out->cached)
+        status = snapshot_begin(call->snapshot, err);
+    if (status == SG_OK && !out->cached)
+        status = find_stored(call, out, err);
+    out->tagged = status == SG_OK && out->found && !out->entity.deleted;
+    out->revision = (uint64_t)out->entity.version;
+    return status;
+}
+
+/* ---- answer ---- */
+
+static void answer_state(const struct call *call, const struct basis *basis, struct response *out)
+{
+    const struct entity *entity = &basis->entity;
+    struct cached_row *row = NULL;
+    if (basis->unchanged)
+        out->status = 304;
+    else if ((row = store_read_retain(snapshot_reader(call->snapshot))) != NULL)
+        response_body_borrow(out, entity->state.data, entity->state.bytes, cached_row_release, row);
+    else
+        response_body_copy(out, entity->state.data, entity->state.bytes);
+    if (basis->etag != NULL)
+        response_header_bytes(out, "ETag", basis->etag, strlen(basis->etag));
+    if (!basis->unchanged)
+        response_header(out, "Content-Type", "application/json");
+    response_header(out, "Cache-Control", "no-cache");
+    headers_last_modified(out, entity->occurred_at, snapshot_wall_s(call->snapshot));
+}
+
+/* Found, or deleted. */
+static void answer_found(const struct call *call, const struct basis *basis, struct response *out)
+{
+    const struct entity *entity = &basis->entity;
+    const struct stream_facts *facts = check_facts(&call->plan, call->snapshot);
+    headers_facts(out, facts, time_boot_ns());
+    response_header_uint(out, "State-Version", (uint64_t)entity->version);
+    headers_gaps_after(out, snapshot_stream(call->snapshot, (size_t)call->plan.owner), entity->sequence);
+    if (entity->deleted)
+        problem_answer_at(out, PROBLEM_DELETED, facts->position, entity->version,
+                          "The entity was deleted at version %lld.", (long long)entity->version);
+    else
+        answer_state(call, basis, out);
+}
+
+static void answer_absent(const struct call *call, struct response *out)
+{
+    const struct stream_facts *facts = check_facts(&call->plan, call->snapshot);
+    headers_facts(out, facts, time_boot_ns());
+    if (facts->gaps != NULL)
+        response_header(out, "State-Gap", facts->gaps);
+    problem_answer_at(out, PROBLEM_NOT_FOUND, facts->position, 0, "No event of this entity was applied.");
+}
+
+/* What was rejected of this entity above what is shown; of a cached row nothing was. Ends the life of what the basis
+ * points at. */
+static enum sg_status add_rejections(const struct call *call, const struct basis *basis, struct response *out,
                                      struct sg_error *err)
 {
     struct store_entity_rejections rejections = {0};
-    enum sg_status status = store_read_entity_rejections(snapshot_reader(call->worker->snapshot), call->collection,
-                                                         call->id, shown->version, shown->sequence, &rejections, err);
+    if (basis->cached || call->plan.owner == OWNER_NONE)
+        return SG_OK;
+    enum sg_status status =
+        store_read_entity_rejections(snapshot_reader(call->snapshot), call->plan.collection, call->plan.id,
+                                     basis->entity.version, basis->entity.sequence, &rejections, err);
     if (status == SG_OK)
         headers_rejections(out, &rejections);
     return status;
 }
 
-static void answer_found(const struct call *call, const struct snapshot_stream *stream, const struct entity *entity,
-                         struct response *out)
+enum sg_status entity_answer(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err)
 {
-    char text[HEADERS_ETAG_BYTES];
-    struct sg_error err;
-    bool unchanged = false;
-    struct cached_row *row = NULL;
-    const char *etag = headers_etag(stream->row, (uint64_t)entity->version, text);
-    if (conditions_unchanged(&call->request->head->fields.if_none_match, etag, &unchanged, &err) != SG_OK) {
-        problem_bad_request(out, &err);
-        return;
-    }
-    if (unchanged)
-        out->status = 304;
-    else if ((row = store_read_retain(snapshot_reader(call->worker->snapshot))) != NULL)
-        response_body_borrow(out, entity->state.data, entity->state.bytes, cached_row_release, row);
+    if (basis->found)
+        answer_found(call, basis, out);
     else
-        response_body_copy(out, entity->state.data, entity->state.bytes);
-    if (etag != NULL)
-        response_header_bytes(out, "ETag", etag, strlen(etag));
-    if (!unchanged)
-        response_header(out, "Content-Type", "application/json");
-    response_header(out, "Cache-Control", "no-cache");
-    headers_last_modified(out, entity->occurred_at, snapshot_wall_s(call->worker->snapshot));
-}
-
-/* Found, or deleted. */
-static void answer_entity(const struct call *call, int owner, const struct entity *entity, struct response *out)
-{
-    const struct stream_facts *claim = demands_facts(call, owner);
-    const struct snapshot_stream *stream = snapshot_stream(call->worker->snapshot, (size_t)owner);
-    headers_facts(out, claim, time_boot_ns());
-    response_header_uint(out, "State-Version", (uint64_t)entity->version);
-    headers_gaps_after(out, stream, entity->sequence);
-    if (entity->deleted)
-        problem_answer_at(out, PROBLEM_DELETED, claim->position, entity->version,
-                          "The entity was deleted at version %lld.", (long long)entity->version);
-    else
-        answer_found(call, stream, entity, out);
-}
-
-/* `owner` < 0: what no template can produce. */
-static void answer_absent(const struct call *call, int owner, struct response *out)
-{
-    const struct stream_facts *claim = demands_facts(call, owner < 0 ? OWNER_ALL : owner);
-    headers_facts(out, claim, time_boot_ns());
-    if (claim->gaps != NULL)
-        response_header(out, "State-Gap", claim->gaps);
-    problem_answer_at(out, PROBLEM_NOT_FOUND, claim->position, 0, "No event of this entity was applied.");
-}
-
-/* Without a transaction, as of the last commit, if the row is cached and meets what is demanded.
- * Of a cached row no event was rejected. */
-static bool answer_cached(const struct call *call, int owner, struct response *out)
-{
-    struct snapshot *snapshot = call->worker->snapshot;
-    struct entity entity;
-    if (!snapshot_peek(snapshot) ||
-        !store_read_cached(snapshot_reader(snapshot), call->collection, call->id, &entity) ||
-        !demands_met(call, &(struct basis){owner, entity.version, entity.sequence}, out))
-        return false;
-    answer_entity(call, owner, &entity, out);
-    return true;
-}
-
-void entity_show(struct call *call, struct response *out)
-{
-    struct snapshot *snapshot = call->worker->snapshot;
-    struct entity entity = {0};
-    struct sg_error err;
-    int owner = settings_owner(call->worker->api->context.settings, call->collection);
-    if (owner >= 0 && answer_cached(call, owner, out))
-        return;
-    enum sg_status status = snapshot_begin(snapshot, &err);
-    if (status == SG_OK)
-        status = owner < 0 ? SG_NOT_FOUND
-                           : store_read_entity(snapshot_reader(snapshot), call->collection, call->id, &entity, &err);
-    if (status != SG_OK && status != SG_NOT_FOUND) {
-        headers_storage(out, snapshot, &err);
-        return;
-    }
-    /* What no template can produce is not waited for. */
-    if (owner >= 0 && !demands_hold(call, &(struct basis){owner, entity.version, entity.sequence}, out))
-        return;
-    if (status == SG_OK)
-        answer_entity(call, owner, &entity, out);
-    else
-        answer_absent(call, owner, out);
-    if (owner >= 0 && add_rejections(call, out, &entity, &err) != SG_OK)
-        headers_storage(out, snapshot, &err);
+        answer_absent(call, out);
+    return add_rejections(call, basis, out, err);
 }

@@ -6,8 +6,6 @@
 #include "api/routes/router.h"
 #include "api/http/http.h"
 #include "api/routes/process_stats.h"
-#include "api/http/problem.h"
-#include "api/worker.h"
 #include "core/base/time.h"
 #include "core/version.h"
 
@@ -42,17 +40,17 @@ static void label(char out[LABEL_BYTES], const char *name, const char *value)
 
 static void stream_label(const struct scrape *s, size_t stream, char out[LABEL_BYTES])
 {
-    label(out, "stream", s->call->worker->api->context.settings->streams[stream].name);
+    label(out, "stream", s->call->api->settings->streams[stream].name);
 }
 
 static size_t streams_count(const struct scrape *s)
 {
-    return s->call->worker->api->context.settings->streams_count;
+    return s->call->api->settings->streams_count;
 }
 
 static struct stream_metrics *stream_metrics(const struct scrape *s, size_t stream)
 {
-    return metrics_stream(s->call->worker->api->context.metrics, stream);
+    return metrics_stream(s->call->api->metrics, stream);
 }
 
 static uint64_t load(const atomic_uint_fast64_t *counter)
@@ -174,7 +172,7 @@ static void render_stream_gauge(struct scrape *s, const char *name, const char *
     char value[32];
     family(s, name, "gauge", help);
     for (size_t i = 0; s->readable && i < streams_count(s); i++) {
-        if (!gauge(s, snapshot_stream(s->call->worker->snapshot, i), value))
+        if (!gauge(s, snapshot_stream(s->call->snapshot, i), value))
             continue;
         stream_label(s, i, stream);
         buffer_append_format(&s->body, "%s{%s} %s\n", name, stream, value);
@@ -195,7 +193,7 @@ static void render_freshness(struct scrape *s)
                         "When everything that was published is proved to be applied.", gauge_confirmed);
     family(s, "stategate_stream_status", "gauge", "1 for the status that the stream has.");
     for (size_t i = 0; s->readable && i < streams_count(s); i++) {
-        enum stream_status now = snapshot_stream(s->call->worker->snapshot, i)->view.status;
+        enum stream_status now = snapshot_stream(s->call->snapshot, i)->view.status;
         stream_label(s, i, stream);
         for (unsigned k = 0; k < STREAM_STATUSES_COUNT; k++)
             buffer_append_format(&s->body, "stategate_stream_status{%s,status=\"%s\"} %d\n", stream,
@@ -226,11 +224,11 @@ static void render_model(struct scrape *s)
     struct sg_error err;
     family(s, "stategate_entities", "gauge", "Entities, without deleted ones.");
     if (s->readable &&
-        store_read_collections(snapshot_reader(s->call->worker->snapshot), visit_entities, s, &err) != SG_OK)
-        snapshot_failed(s->call->worker->snapshot, &err);
+        store_read_collections(snapshot_reader(s->call->snapshot), visit_entities, s, &err) != SG_OK)
+        snapshot_failed(s->call->snapshot, &err);
     family(s, "stategate_tombstones_total", "counter", "Entities that were deleted.");
-    metrics_tombstones(s->call->worker->api->context.metrics, visit_tombstones, s);
-    store_sizes(s->call->worker->api->context.settings->database, &sizes);
+    metrics_tombstones(s->call->api->metrics, visit_tombstones, s);
+    store_sizes(s->call->api->settings->database, &sizes);
     family(s, "stategate_database_bytes", "gauge", "Size of the database file.");
     if (sizes.database_bytes >= 0)
         buffer_append_format(&s->body, "stategate_database_bytes %" PRId64 "\n", sizes.database_bytes);
@@ -241,12 +239,12 @@ static void render_model(struct scrape *s)
 
 static void render_requests_of(struct scrape *s, const char *path, unsigned route)
 {
-    const struct api *api = s->call->worker->api;
+    const struct api_shared *api = s->call->api;
     for (unsigned method = 0; method < HTTP_METHODS_COUNT; method++) {
         for (unsigned code = 0; code < ROUTE_CODES_MAX && route_codes[code] != 0; code++) {
             uint64_t count = 0;
-            for (unsigned i = 0; i < api->workers_count; i++)
-                count += load(&api->workers[i]->counters->requests[route][method][code]);
+            for (unsigned i = 0; i < api->counters_count; i++)
+                count += load(&api->counters[i]->requests[route][method][code]);
             if (count > 0)
                 buffer_append_format(
                     &s->body, "stategate_http_requests_total{route=\"%s\",method=\"%s\",code=\"%u\"} %" PRIu64 "\n",
@@ -258,13 +256,13 @@ static void render_requests_of(struct scrape *s, const char *path, unsigned rout
 /* The histograms of all loops as one. */
 static void render_seconds_of(struct scrape *s, const char *path, unsigned route)
 {
-    const struct api *api = s->call->worker->api;
+    const struct api_shared *api = s->call->api;
     struct metrics_histogram sum;
     char route_label[LABEL_BYTES];
-    const struct metrics_histogram *first = &api->workers[0]->counters->seconds[route];
+    const struct metrics_histogram *first = &api->counters[0]->seconds[route];
     metrics_histogram_init(&sum, first->bounds, first->bounds_count);
-    for (unsigned i = 0; i < api->workers_count; i++) {
-        const struct metrics_histogram *h = &api->workers[i]->counters->seconds[route];
+    for (unsigned i = 0; i < api->counters_count; i++) {
+        const struct metrics_histogram *h = &api->counters[i]->seconds[route];
         for (size_t k = 0; k <= h->bounds_count; k++)
             atomic_fetch_add_explicit(&sum.counts[k], load(&h->counts[k]), memory_order_relaxed);
         atomic_fetch_add_explicit(&sum.sum_nano, load(&h->sum_nano), memory_order_relaxed);
@@ -277,9 +275,9 @@ static void render_seconds_of(struct scrape *s, const char *path, unsigned route
 static void render_cache(struct scrape *s)
 {
     struct row_cache_facts facts;
-    if (s->call->worker->api->context.settings->cache_bytes == 0)
+    if (s->call->api->settings->cache_bytes == 0)
         return;
-    commit_clock_cache_facts(s->call->worker->api->context.shared, &facts);
+    commit_clock_cache_facts(s->call->api->clock, &facts);
     family(s, "stategate_cache_bytes", "gauge",
            "Memory that the cache has taken: for rows, and where others lie.");
     buffer_append_format(&s->body, "stategate_cache_bytes %" PRIu64 "\n", facts.bytes);
@@ -306,15 +304,16 @@ static void render_http(struct scrape *s)
     for (unsigned route = 0; route <= ROUTES_COUNT; route++)
         render_seconds_of(s, route_path(route), route);
     family(s, "stategate_http_connections", "gauge", "Open connections.");
-    buffer_append_format(&s->body, "stategate_http_connections %zu\n", http_connections(s->call->worker->api->http));
+    buffer_append_format(&s->body, "stategate_http_connections %zu\n", http_connections(s->call->api->http));
 }
 
-void metrics_page(struct call *call, struct response *out)
+/* What can be said without the store is said without it, so a failure is no answer. */
+enum sg_status metrics_answer(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err)
 {
-    struct sg_error err;
     struct scrape scrape = {.call = call};
+    (void)basis;
     buffer_init(&scrape.body, METRICS_BYTES_MAX);
-    scrape.readable = snapshot_begin(call->worker->snapshot, &err) == SG_OK;
+    scrape.readable = snapshot_begin(call->snapshot, err) == SG_OK;
     scrape.now_ns = time_boot_ns();
     scrape.wall_ns = time_wall_ns();
     family(&scrape, "stategate_build_info", "gauge", "1, with the version of the program.");
@@ -323,11 +322,12 @@ void metrics_page(struct call *call, struct response *out)
     render_ingest(&scrape);
     render_freshness(&scrape);
     render_model(&scrape);
-    wait_limits_render(call->worker->api->wait_limits, &scrape.body);
+    wait_limits_render(call->api->wait_limits, &scrape.body);
     render_cache(&scrape);
     render_http(&scrape);
     metrics_process_render(&scrape.body);
     response_body_take(out, &scrape.body);
     response_header(out, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
     response_header(out, "Cache-Control", "no-store");
+    return SG_OK;
 }

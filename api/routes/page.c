@@ -1,13 +1,11 @@
 /* /v1/state/{collection}: pages of entities in the order of their ids. */
 #include <stdio.h>
+#include <string.h>
 
-#include "api/request/conditions.h"
-#include "api/request/cursor.h"
-#include "api/answer/check.h"
-#include "api/routes/router.h"
-#include "api/http/problem.h"
 #include "api/answer/headers.h"
-#include "api/worker.h"
+#include "api/http/problem.h"
+#include "api/request/cursor.h"
+#include "api/routes/router.h"
 #include "core/base/time.h"
 
 /* A page that is nearly full, and one more entity of the largest size. */
@@ -18,7 +16,7 @@ struct page {
     struct buffer body;
     size_t limit;
     size_t items_count;
-    bool more;                         /* an entity follows behind the last item */
+    bool more;                         /* an entity follows the last item */
     size_t last_bytes;
     char last[CURSOR_PAYLOAD_BYTES_MAX]; /* id of the last item */
 };
@@ -67,33 +65,39 @@ static size_t percent_encode(struct slice text, char out[3 * EVENT_COLLECTION_BY
     return used;
 }
 
-/* The cursor of the next page, in the body and as a Link. */
-static void add_next(const struct call *call, struct page *page, struct response *out)
+/* The cursor of the next page. */
+static void append_next(struct page *page, char cursor[CURSOR_TEXT_BYTES])
 {
-    char cursor[CURSOR_TEXT_BYTES];
-    char collection[3 * EVENT_COLLECTION_BYTES_MAX];
-    char link[CURSOR_TEXT_BYTES + sizeof collection + 64];
-    size_t collection_bytes = percent_encode(call->collection, collection);
     (void)cursor_encode(CURSOR_ENTITIES, (struct slice){page->last, page->last_bytes}, cursor);
     buffer_append_text(&page->body, ",\"next\":\"");
     buffer_append_text(&page->body, cursor);
     buffer_append_text(&page->body, "\"");
+}
+
+/* The same as a Link. */
+static void add_link(const struct plan *plan, const char *cursor, struct response *out)
+{
+    char collection[3 * EVENT_COLLECTION_BYTES_MAX];
+    char link[CURSOR_TEXT_BYTES + sizeof collection + 64];
+    size_t collection_bytes = percent_encode(plan->collection, collection);
     int bytes = snprintf(link, sizeof link, "</v1/state/%.*s?limit=%zu&cursor=%s>; rel=\"next\"", (int)collection_bytes,
-                         collection, page->limit, cursor);
+                         collection, plan->limit, cursor);
     response_header_bytes(out, "Link", link, (size_t)bytes);
 }
 
-static enum sg_status render_page(const struct call *call, struct page *page, struct slice after,
-                                  const struct stream_facts *claim, struct response *out, struct sg_error *err)
+/* `cursor` stays empty on the last page. */
+static enum sg_status render_page(const struct call *call, struct page *page, char cursor[CURSOR_TEXT_BYTES],
+                                  struct sg_error *err)
 {
+    const struct plan *plan = &call->plan;
     buffer_init(&page->body, PAGE_BUFFER_BYTES_MAX);
     buffer_append_text(&page->body, "{\"collection\":");
-    buffer_append_json_string(&page->body, call->collection);
+    buffer_append_json_string(&page->body, plan->collection);
     buffer_append_text(&page->body, ",\"position\":");
-    buffer_append_json_string(&page->body, slice_of(claim->position));
+    buffer_append_json_string(&page->body, slice_of(snapshot_facts(call->snapshot, plan->owner)->position));
     buffer_append_text(&page->body, ",\"items\":[");
-    enum sg_status status =
-        store_read_page(snapshot_reader(call->worker->snapshot), call->collection, after, visit_entity, page, err);
+    enum sg_status status = store_read_page(snapshot_reader(call->snapshot), plan->collection, plan->after,
+                                            visit_entity, page, err);
     if (status == SG_OK && page->body.failed)
         status = sg_fail(err, SG_MEMORY, "out of memory for a page");
     if (status != SG_OK) {
@@ -102,86 +106,58 @@ static enum sg_status render_page(const struct call *call, struct page *page, st
     }
     buffer_append_text(&page->body, "]");
     if (page->more)
-        add_next(call, page, out);
+        append_next(page, cursor);
     buffer_append_text(&page->body, "}\n");
-    response_body_take(out, &page->body);
     return SG_OK;
 }
 
-static enum sg_status read_params(const struct call *call, struct page *page, struct slice *after,
-                                  struct sg_error *err)
+enum sg_status page_find(struct call *call, struct basis *out, struct sg_error *err)
 {
-    struct slice cursor;
-    enum sg_status status = param_limit(&call->request->target, &page->limit, err);
-    *after = (struct slice){0};
-    if (status != SG_OK || !target_param(&call->request->target, "cursor", &cursor))
+    struct store_collection collection = {0};
+    enum sg_status status = snapshot_begin(call->snapshot, err);
+    if (status != SG_OK || call->plan.owner == OWNER_NONE)
         return status;
-    *after = (struct slice){page->last, 0};
-    return cursor_decode(CURSOR_ENTITIES, cursor, page->last, &after->bytes, err);
+    status = store_read_collection(snapshot_reader(call->snapshot), call->plan.collection, &collection, err);
+    out->found = out->tagged = status == SG_OK;
+    out->revision = collection.position;
+    return status == SG_NOT_FOUND ? SG_OK : status;
 }
 
-enum sg_status page_check(const struct call *call, struct sg_error *err)
+/* The facts are those of after the last row was read. */
+static const struct stream_facts *add_facts(const struct call *call, struct response *out)
 {
-    struct page ignored = {0};
-    struct slice after;
-    return read_params(call, &ignored, &after, err);
+    const struct stream_facts *facts = check_facts(&call->plan, call->snapshot);
+    headers_facts(out, facts, time_boot_ns());
+    if (facts->gaps != NULL)
+        response_header(out, "State-Gap", facts->gaps);
+    return facts;
 }
 
-/* The collection is there: 304, or the page. */
-static enum sg_status answer_page(const struct call *call, struct page *page, struct slice after, int owner,
-                                  uint64_t position, struct response *out, struct sg_error *err)
+enum sg_status page_answer(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err)
 {
-    char text[HEADERS_ETAG_BYTES];
-    char after_copy[CURSOR_PAYLOAD_BYTES_MAX]; /* page->last is written while the rows come */
-    struct snapshot *snapshot = call->worker->snapshot;
-    bool unchanged = false;
-    const char *etag = headers_etag(snapshot_stream(snapshot, (size_t)owner)->row, position, text);
-    if (conditions_unchanged(&call->request->head->fields.if_none_match, etag, &unchanged, err) != SG_OK) {
-        problem_bad_request(out, err);
+    struct page page = {.limit = call->plan.limit};
+    char cursor[CURSOR_TEXT_BYTES] = "";
+    if (!basis->found) {
+        const struct stream_facts *facts = add_facts(call, out);
+        problem_answer_at(out, PROBLEM_NOT_FOUND, facts->position, 0, "No event of this collection was applied.");
         return SG_OK;
     }
-    if (etag != NULL)
-        response_header_bytes(out, "ETag", etag, strlen(etag));
+    if (!basis->unchanged) {
+        enum sg_status status = render_page(call, &page, cursor, err);
+        if (status != SG_OK)
+            return status;
+        response_body_take(out, &page.body);
+    }
+    (void)add_facts(call, out);
+    if (basis->etag != NULL)
+        response_header_bytes(out, "ETag", basis->etag, strlen(basis->etag));
     response_header(out, "Cache-Control", "no-cache");
-    if (unchanged) {
+    if (basis->unchanged) {
         out->status = 304;
         return SG_OK;
     }
     response_header(out, "Content-Type", "application/json");
-    if (after.bytes > 0)
-        memcpy(after_copy, after.data, after.bytes);
-    return render_page(call, page, (struct slice){after_copy, after.bytes}, snapshot_facts(snapshot, owner), out, err);
-}
-
-void page_entities(struct call *call, struct response *out)
-{
-    struct snapshot *snapshot = call->worker->snapshot;
-    struct page page = {0};
-    struct slice after;
-    struct store_collection collection = {0};
-    struct sg_error err;
-    int owner = settings_owner(call->worker->api->context.settings, call->collection);
-    if (read_params(call, &page, &after, &err) != SG_OK) {
-        problem_bad_request(out, &err);
-        return;
-    }
-    enum sg_status status = snapshot_begin(snapshot, &err);
-    if (status == SG_OK)
-        status = owner < 0 ? SG_NOT_FOUND
-                           : store_read_collection(snapshot_reader(snapshot), call->collection, &collection, &err);
-    if (status == SG_OK || status == SG_NOT_FOUND) {
-        /* What no template can produce is not waited for. */
-        if (owner >= 0 && !demands_hold(call, &(struct basis){.owner = owner}, out))
-            return;
-        const struct stream_facts *claim = demands_facts(call, owner < 0 ? OWNER_ALL : owner);
-        headers_facts(out, claim, time_boot_ns());
-        if (claim->gaps != NULL)
-            response_header(out, "State-Gap", claim->gaps);
-        if (status == SG_NOT_FOUND)
-            problem_answer_at(out, PROBLEM_NOT_FOUND, claim->position, 0, "No event of this collection was applied.");
-        else
-            status = answer_page(call, &page, after, owner, collection.position, out, &err);
-    }
-    if (status != SG_OK && status != SG_NOT_FOUND)
-        headers_storage(out, snapshot, &err);
+    if (page.more)
+        add_link(&call->plan, cursor, out);
+    return SG_OK;
 }

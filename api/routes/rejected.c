@@ -1,29 +1,25 @@
 /* /v1/rejected: events that could not be applied, newest first. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
-#include "api/request/cursor.h"
-#include "api/answer/check.h"
-#include "api/routes/router.h"
-#include "api/http/problem.h"
 #include "api/answer/headers.h"
-#include "api/worker.h"
+#include "api/request/cursor.h"
+#include "api/routes/router.h"
 #include "core/base/time.h"
 
 /* A page that is nearly full, and one more payload of the largest size in base64. */
 #define REJECTED_BUFFER_BYTES_MAX (STORE_PAGE_BYTES_MAX + 2u * EVENT_PAYLOAD_BYTES_MAX)
 #define REJECTED_ITEM_BYTES 8192u /* what an item takes besides its payload */
 
+#define STREAM_BYTES_MAX 255u          /* as long as the name of a stream may be */
+
 struct rejected {
     struct buffer body;
     size_t limit;
     size_t items_count;
     bool more;
-    int64_t last;                 /* number of the last item */
-    char stream[256];             /* filter; "" = all */
-    struct slice collection;      /* filter; empty = all */
-    int64_t before;
+    int64_t last; /* number of the last item */
 };
 
 static void append_base64(struct buffer *out, struct slice data)
@@ -92,59 +88,35 @@ static bool visit_rejected(void *context, const struct store_rejected *row)
     return !page->body.failed;
 }
 
-static enum sg_status read_cursor(const struct target *target, int64_t *before, struct sg_error *err)
+/* The stream that the filters leave, or OWNER_ALL. */
+static int stream_meant(const struct settings *settings, const struct plan *plan)
 {
-    struct slice text;
-    char number[CURSOR_PAYLOAD_BYTES_MAX];
-    size_t bytes = 0;
-    int64_t value = 0;
-    *before = 0;
-    if (!target_param(target, "cursor", &text))
-        return SG_OK;
-    enum sg_status status = cursor_decode(CURSOR_REJECTED, text, number, &bytes, err);
-    for (size_t i = 0; status == SG_OK && i < bytes; i++) {
-        if (number[i] < '0' || number[i] > '9' || bytes > 18)
-            return sg_fail(err, SG_INVALID, "the parameter 'cursor' is not one that this page gave");
-        value = value * 10 + (number[i] - '0');
+    for (size_t i = 0; i < settings->streams_count; i++) {
+        if (slice_equal(slice_of(settings->streams[i].name), plan->stream))
+            return (int)i;
     }
-    *before = value;
+    int owner = plan->stream.bytes == 0 && plan->collection.bytes > 0 ? settings_owner(settings, plan->collection)
+                                                                      : OWNER_ALL;
+    return owner == OWNER_NONE ? OWNER_ALL : owner;
+}
+
+enum sg_status rejected_plan(const struct target *target, const struct settings *settings, struct plan *plan,
+                             struct sg_error *err)
+{
+    enum sg_status status = SG_OK;
+    if (target_param(target, "stream", &plan->stream) &&
+        (plan->stream.bytes == 0 || plan->stream.bytes > STREAM_BYTES_MAX))
+        return sg_fail(err, SG_INVALID, "the parameter 'stream' is empty or longer than %u bytes", STREAM_BYTES_MAX);
+    if (target_param(target, "collection", &plan->collection))
+        status = segment_check(plan->collection, EVENT_COLLECTION_BYTES_MAX, "parameter 'collection'", err);
+    plan->owner = stream_meant(settings, plan);
     return status;
 }
 
-static enum sg_status read_params(const struct target *target, struct rejected *page, struct sg_error *err)
+enum sg_status rejected_find(struct call *call, struct basis *out, struct sg_error *err)
 {
-    struct slice stream = {0};
-    enum sg_status status = param_limit(target, &page->limit, err);
-    if (status == SG_OK)
-        status = read_cursor(target, &page->before, err);
-    if (status != SG_OK)
-        return status;
-    if (target_param(target, "stream", &stream)) {
-        if (stream.bytes == 0 || stream.bytes >= sizeof page->stream)
-            return sg_fail(err, SG_INVALID, "the parameter 'stream' is empty or longer than %zu bytes",
-                           sizeof page->stream - 1);
-        memcpy(page->stream, stream.data, stream.bytes);
-    }
-    if (target_param(target, "collection", &page->collection))
-        return segment_check(page->collection, EVENT_COLLECTION_BYTES_MAX, "parameter 'collection'", err);
-    return SG_OK;
-}
-
-enum sg_status rejected_check(const struct call *call, struct sg_error *err)
-{
-    struct rejected ignored = {0};
-    return read_params(&call->request->target, &ignored, err);
-}
-
-/* The stream that the filters leave, or OWNER_ALL. */
-static int stream_meant(const struct settings *settings, const struct rejected *page)
-{
-    for (size_t i = 0; i < settings->streams_count; i++) {
-        if (strcmp(settings->streams[i].name, page->stream) == 0)
-            return (int)i;
-    }
-    int owner = page->stream[0] == '\0' && page->collection.bytes > 0 ? settings_owner(settings, page->collection) : -1;
-    return owner >= 0 ? owner : OWNER_ALL;
+    (void)out;
+    return snapshot_begin(call->snapshot, err);
 }
 
 /* The cursor stands in the body alone: a Link would have to repeat the filters. */
@@ -159,38 +131,41 @@ static void add_next(struct rejected *page)
     buffer_append_text(&page->body, "\"");
 }
 
-void rejected_page(struct call *call, struct response *out)
+static enum sg_status render_page(const struct call *call, struct rejected *page, struct sg_error *err)
 {
-    struct snapshot *snapshot = call->worker->snapshot;
-    const struct settings *settings = call->worker->api->context.settings;
-    struct rejected page = {0};
-    struct sg_error err;
-    if (read_params(&call->request->target, &page, &err) != SG_OK) {
-        problem_bad_request(out, &err);
-        return;
-    }
-    int owner = stream_meant(settings, &page);
-    enum sg_status status = snapshot_begin(snapshot, &err);
-    if (status == SG_OK && !demands_hold(call, &(struct basis){.owner = owner}, out))
-        return;
-    buffer_init(&page.body, REJECTED_BUFFER_BYTES_MAX);
-    buffer_append_text(&page.body, "{\"items\":[");
-    if (status == SG_OK)
-        status = store_read_rejected(snapshot_reader(snapshot), page.stream[0] != '\0' ? page.stream : NULL,
-                                     page.collection, page.before, visit_rejected, &page, &err);
-    if (status == SG_OK && page.body.failed)
-        status = sg_fail(&err, SG_MEMORY, "out of memory for a page");
+    const struct plan *plan = &call->plan;
+    char stream[STREAM_BYTES_MAX + 1] = "";
+    if (plan->stream.bytes > 0)
+        memcpy(stream, plan->stream.data, plan->stream.bytes);
+    buffer_init(&page->body, REJECTED_BUFFER_BYTES_MAX);
+    buffer_append_text(&page->body, "{\"items\":[");
+    enum sg_status status =
+        store_read_rejected(snapshot_reader(call->snapshot), stream[0] != '\0' ? stream : NULL, plan->collection,
+                            plan->before, visit_rejected, page, err);
+    if (status == SG_OK && page->body.failed)
+        status = sg_fail(err, SG_MEMORY, "out of memory for a page");
     if (status != SG_OK) {
-        buffer_free(&page.body);
-        headers_storage(out, snapshot, &err);
-        return;
+        buffer_free(&page->body);
+        return status;
     }
-    buffer_append_text(&page.body, "]");
-    if (page.more)
-        add_next(&page);
-    buffer_append_text(&page.body, "}\n");
+    buffer_append_text(&page->body, "]");
+    if (page->more)
+        add_next(page);
+    buffer_append_text(&page->body, "}\n");
+    return SG_OK;
+}
+
+enum sg_status rejected_answer(struct call *call, const struct basis *basis, struct response *out,
+                               struct sg_error *err)
+{
+    struct rejected page = {.limit = call->plan.limit};
+    (void)basis;
+    enum sg_status status = render_page(call, &page, err);
+    if (status != SG_OK)
+        return status;
     response_body_take(out, &page.body);
     response_header(out, "Content-Type", "application/json");
     response_header(out, "Cache-Control", "no-cache");
-    headers_facts(out, demands_facts(call, owner), time_boot_ns());
+    headers_facts(out, check_facts(&call->plan, call->snapshot), time_boot_ns());
+    return SG_OK;
 }

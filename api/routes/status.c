@@ -3,7 +3,6 @@
 
 #include "api/routes/router.h"
 #include "api/answer/headers.h"
-#include "api/worker.h"
 #include "core/base/time.h"
 #include "core/version.h"
 
@@ -88,8 +87,8 @@ static void append_position(struct buffer *body, const struct snapshot_stream *s
 static enum sg_status append_stream(struct call *call, size_t stream, const struct entity_sums *sums, int64_t now_ns,
                                     struct buffer *body, struct sg_error *err)
 {
-    struct snapshot *snapshot = call->worker->snapshot;
-    struct freshness *freshness = call->worker->api->context.freshness;
+    struct snapshot *snapshot = call->snapshot;
+    struct freshness *freshness = call->api->freshness;
     const char *name = sums->settings->streams[stream].name;
     struct freshness_facts facts;
     uint64_t rejected = 0;
@@ -118,45 +117,48 @@ static enum sg_status append_stream(struct call *call, size_t stream, const stru
     return SG_OK;
 }
 
-static bool all_ready(const struct api *api)
+static bool all_ready(const struct api_shared *api)
 {
     return !atomic_load(&api->draining) &&
-           freshness_all_ready(api->context.freshness, api->context.settings->ready_without_broker);
+           freshness_all_ready(api->freshness, api->settings->ready_without_broker);
 }
 
 static enum sg_status append_all(struct call *call, int64_t now_ns, struct buffer *body, struct sg_error *err)
 {
-    struct snapshot *snapshot = call->worker->snapshot;
-    struct entity_sums sums = {.settings = call->worker->api->context.settings};
+    struct snapshot *snapshot = call->snapshot;
+    struct entity_sums sums = {.settings = call->api->settings};
     enum sg_status status = store_read_collections(snapshot_reader(snapshot), visit_collection, &sums, err);
     if (status != SG_OK)
         return status;
     buffer_append_format(body, "{\"version\":\"" STATEGATE_VERSION "\",\"status\":\"%s\",\"ready\":%s,\"streams\":[",
                          stream_status_name(snapshot_facts(snapshot, OWNER_ALL)->status),
-                         all_ready(call->worker->api) ? "true" : "false");
+                         all_ready(call->api) ? "true" : "false");
     for (size_t i = 0; status == SG_OK && i < sums.settings->streams_count; i++)
         status = append_stream(call, i, &sums, now_ns, body, err);
     buffer_append_text(body, "]}\n");
     return status;
 }
 
-void status_show(struct call *call, struct response *out)
+enum sg_status status_find(struct call *call, struct basis *out, struct sg_error *err)
 {
-    struct snapshot *snapshot = call->worker->snapshot;
+    (void)out;
+    return snapshot_begin(call->snapshot, err);
+}
+
+enum sg_status status_answer(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err)
+{
     struct buffer body;
-    struct sg_error err;
-    buffer_init(&body, STATUS_BYTES_MAX);
-    enum sg_status status = snapshot_begin(snapshot, &err);
     int64_t now_ns = time_boot_ns();
-    if (status == SG_OK)
-        status = append_all(call, now_ns, &body, &err);
+    (void)basis;
+    buffer_init(&body, STATUS_BYTES_MAX);
+    enum sg_status status = append_all(call, now_ns, &body, err);
     if (status != SG_OK) {
         buffer_free(&body);
-        headers_storage(out, snapshot, &err);
-        return;
+        return status;
     }
     response_body_take(out, &body);
     response_header(out, "Content-Type", "application/json");
     response_header(out, "Cache-Control", "no-cache");
-    headers_facts(out, snapshot_facts(snapshot, OWNER_ALL), now_ns);
+    headers_facts(out, snapshot_facts(call->snapshot, OWNER_ALL), now_ns);
+    return SG_OK;
 }

@@ -3,9 +3,9 @@
 
 int settings_owner(const struct settings *settings, struct slice collection)
 {
-    int open_stream = -1;
+    int open_stream = OWNER_NONE;
     if (collection.bytes == 0 || memchr(collection.data, '.', collection.bytes) != NULL)
-        return -1; /* {collection} is one token of a subject, and a name in the settings obeys the same form */
+        return OWNER_NONE; /* {collection} is one token of a subject, and a name in the settings obeys the same form */
     for (size_t i = 0; i < settings->streams_count; i++) {
         const struct stream_settings *stream = &settings->streams[i];
         if (stream->collections_count == 0)

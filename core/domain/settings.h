@@ -79,8 +79,14 @@ struct settings {
     enum log_format log_format;
 };
 
+/* Of what concerns streams: an index in the settings, or one of these. */
+enum owner {
+    OWNER_NONE = -1, /* no stream can hold it */
+    OWNER_ALL = -2,  /* it rests on all of them */
+};
+
 /* The stream that may hold `collection`: the one that names it, else the one whose template gives any name.
- * -1 if no template can produce it. Any thread, pure. */
+ * OWNER_NONE if no template can produce it. Any thread, pure. */
 int settings_owner(const struct settings *settings, struct slice collection);
 
 /* The drop list of a collection, or NULL. */

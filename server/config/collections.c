@@ -143,7 +143,7 @@ static enum sg_status apply_name(struct entry *e, const struct settings *setting
     if (settings_collection(settings, slice_of(e->raw->name)) != NULL)
         return config_refuse(e->source, path, e->err, "%s stands in this list twice", config_clip(e->raw->name).text);
     /* A typing error here would keep what is to be dropped. */
-    if (settings_owner(settings, slice_of(e->raw->name)) < 0)
+    if (settings_owner(settings, slice_of(e->raw->name)) == OWNER_NONE)
         return config_refuse(e->source, path, e->err, "%s belongs to no stream", config_clip(e->raw->name).text);
     e->out->name = strdup(e->raw->name);
     return e->out->name != NULL ? SG_OK : sg_fail(e->err, SG_MEMORY, "out of memory while reading the configuration");

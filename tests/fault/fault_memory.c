@@ -319,16 +319,13 @@ static struct answer ask(struct rig *r, const char *target)
 {
     struct answer a = {0};
     (void)snprintf(r->target, sizeof r->target, "%s", target);
-    r->request.parsed = false;
-    r->request.parked_once = false;
-    r->request.outcome = WAIT_MET;
-    r->request.demands = (struct demands){0};
+    r->call = (struct call){0};
     r->head.client = &r->client;
     r->head.target_text = r->target;
     r->head.target_bytes = strlen(r->target);
     response_init(&r->response);
-    router_handle(&r->worker, &r->head, &r->request, &r->response);
-    snapshot_end(r->worker.snapshot);
+    (void)worker_handle(r->worker, &r->head, &r->call, &r->response);
+    snapshot_end(r->worker->snapshot);
     pause_faults();
     if (!r->response.failed) {
         a.status = r->response.status;
@@ -339,7 +336,7 @@ static struct answer ask(struct rig *r, const char *target)
         if (a.bytes > 0)
             memcpy(a.body, r->response.body, a.bytes);
     }
-    demands_free(&r->request.demands);
+    pipeline_forget(&r->call);
     response_free(&r->response);
     response_init(&r->response);
     resume_faults();

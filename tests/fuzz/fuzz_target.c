@@ -12,6 +12,7 @@
 
 #include "api/request/admission.h"
 #include "api/request/cursor.h"
+#include "api/routes/router.h"
 #include "api/http/problem.h"
 #include "api/routes/router.h"
 #include "core/base/time.h"
@@ -311,33 +312,50 @@ static bool status_expected(unsigned status, bool good)
     return false;
 }
 
+/* What is answered is what was asked: the plan has the segments of the target as it came. */
+static void require_planned(const struct call *call, struct slice raw)
+{
+    struct target target;
+    char *text = copy_of(raw.data, raw.bytes);
+    REQUIRE(target_parse(text, raw.bytes, &target, NULL) == SG_OK);
+    require_meaning(raw, &target);
+    REQUIRE(target.segments_count == call->route->segments_count);
+    for (size_t i = 0; i < target.segments_count; i++) {
+        struct slice part = call->route->segments[i];
+        if (part.data[0] == '{')
+            part = part.data[1] == 'c' ? call->plan.collection : call->plan.id;
+        REQUIRE(slice_equal(part, target.segments[i]));
+    }
+    free(text);
+}
+
 /* Of /v1/state/{collection}/{id}: each state in the rig holds its own id. */
-static void require_entity(const struct request *request, yyjson_val *state)
+static void require_entity(const struct call *call, yyjson_val *state)
 {
     yyjson_val *id = yyjson_obj_get(state, "id");
     struct slice stored = {yyjson_get_str(id), yyjson_get_len(id)};
-    REQUIRE(request->target.segments_count == 4 && slice_equal(request->target.segments[3], stored));
+    REQUIRE(slice_equal(call->plan.id, stored));
 }
 
 static void require_next_page(const char *link)
 {
     struct http_head head = {.version_known = true};
-    struct request request;
+    struct call call;
     struct response page;
     const char *end = strchr(link, '>');
     REQUIRE(link[0] == '<' && end != NULL);
     head.target_bytes = (size_t)(end - link) - 1;
     head.target_text = copy_of(link + 1, head.target_bytes);
-    reader_rig_ask(&head, &request, &page);
-    REQUIRE(page.status == 200 && !page.failed);
+    bool answered = reader_rig_ask(&head, &call, &page);
+    REQUIRE(answered && page.status == 200 && !page.failed);
     response_free(&page);
     free(head.target_text);
 }
 
-static void require_answer(const struct request *request, const struct response *r, bool good)
+static void require_answer(const struct call *call, const struct response *r, bool good)
 {
     REQUIRE(!r->failed && status_expected(r->status, good));
-    REQUIRE(r->status != 503 || request->route == (int)ROUTE_READYZ);
+    REQUIRE(r->status != 503 || router_id(call->route) == ROUTE_READYZ);
     for (size_t i = 0; i < r->headers_count; i++) {
         for (const char *c = r->headers[i].value; *c != '\0'; c++)
             REQUIRE((unsigned char)*c >= 0x20 && *c != 0x7f);
@@ -346,8 +364,8 @@ static void require_answer(const struct request *request, const struct response 
     if (type != NULL && strstr(type, "json") != NULL) {
         yyjson_doc *doc = yyjson_read(r->body, r->body_bytes, 0);
         REQUIRE(doc != NULL);
-        if (r->status == 200 && request->route == (int)ROUTE_ENTITY)
-            require_entity(request, yyjson_doc_get_root(doc));
+        if (r->status == 200 && router_id(call->route) == ROUTE_ENTITY)
+            require_entity(call, yyjson_doc_get_root(doc));
         yyjson_doc_free(doc);
     }
     if (header_of(r, "Link") != NULL)
@@ -356,13 +374,13 @@ static void require_answer(const struct request *request, const struct response 
 
 static void check_request(struct http_head *head, struct slice raw, bool good)
 {
-    struct request request;
+    struct call call;
     struct response response;
-    reader_rig_ask(head, &request, &response);
-    if (request.parsed)
-        require_meaning(raw, &request.target); /* what was answered is what was asked */
-    if (!response.park)
-        require_answer(&request, &response, good);
+    bool answered = reader_rig_ask(head, &call, &response);
+    if (call.planned)
+        require_planned(&call, raw);
+    if (answered)
+        require_answer(&call, &response, good);
     response_free(&response);
 }
 

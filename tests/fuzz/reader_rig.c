@@ -4,7 +4,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "api/wakeups.h"
 #include "api/worker.h"
 #include "core/base/time.h"
 #include "store/model.h"
@@ -39,8 +38,9 @@ static struct {
     struct freshness *freshness;
     struct metrics *metrics;
     struct progress *progress;
-    struct api api;
-    struct worker worker;
+    struct api_shared api;
+    struct route_counters counters;
+    struct worker *worker;
     struct client_address client;
 } rig;
 
@@ -119,15 +119,14 @@ static void open_model(const char *folder, char *database, size_t room)
 
 static void open_worker(void)
 {
-    rig.worker.api = &rig.api;
-    rig.worker.counters = calloc(1, sizeof *rig.worker.counters);
-    REQUIRE(rig.worker.counters != NULL);
-    router_counters_init(rig.worker.counters);
     int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     REQUIRE(wake_fd >= 0);
-    REQUIRE(snapshot_create(&settings, rig.freshness, rig.shared, &rig.worker.snapshot, &err) == SG_OK);
-    REQUIRE(progress_join(rig.progress, wake_fd, &rig.worker.interest, &err) == SG_OK);
-    REQUIRE(parked_reads_create(rig.worker.interest, settings.streams_count, &rig.worker.parked_reads, &err) == SG_OK);
+    rig.api.settings = &settings;
+    rig.api.clock = rig.shared;
+    rig.api.freshness = rig.freshness;
+    rig.api.metrics = rig.metrics;
+    rig.api.progress = rig.progress;
+    REQUIRE(worker_create(&rig.api, &rig.counters, wake_fd, &rig.worker, &err) == SG_OK);
 }
 
 static void remove_files(const char *folder, const char *database)
@@ -153,18 +152,20 @@ static void resume(struct http_connection *connection)
     (void)connection;
 }
 
-void reader_rig_ask(struct http_head *head, struct request *request, struct response *out)
+bool reader_rig_ask(struct http_head *head, struct call *call, struct response *out)
 {
+    bool answered = true;
     prove(0, &rig.stream);
     prove(1, &rig.other);
     head->client = &rig.client;
-    *request = (struct request){.route = (int)ROUTE_NONE};
+    *call = (struct call){0};
     response_init(out);
-    router_expect(&rig.worker, head);
-    if (router_admit(&rig.worker, head, out))
-        router_handle(&rig.worker, head, request, out);
-    wakeups_forget(&rig.worker, request);
-    wakeups_iteration_end(&rig.worker, resume);
+    worker_expect(rig.worker, head);
+    if (worker_admit(rig.worker, head, out))
+        answered = worker_handle(rig.worker, head, call, out) == HTTP_ANSWER;
+    worker_forget(rig.worker, call);
+    worker_iteration_end(rig.worker, resume);
+    return answered;
 }
 
 void reader_rig_open(void)
@@ -177,9 +178,8 @@ void reader_rig_open(void)
     REQUIRE(metrics_create(2, &rig.metrics, &err) == SG_OK);
     REQUIRE(progress_create(2, &rig.progress, &err) == SG_OK);
     REQUIRE(wait_limits_create(10, 10, &rig.api.wait_limits, &err) == SG_OK);
-    rig.api.context = (struct api_context){&settings, rig.shared, rig.freshness, rig.metrics, rig.progress};
     open_worker();
-    REQUIRE(snapshot_begin(rig.worker.snapshot, &err) == SG_OK); /* now it has opened all its files */
-    snapshot_end(rig.worker.snapshot);
+    REQUIRE(snapshot_begin(rig.worker->snapshot, &err) == SG_OK); /* now it has opened all its files */
+    snapshot_end(rig.worker->snapshot);
     remove_files(folder, database);
 }

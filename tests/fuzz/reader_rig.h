@@ -3,15 +3,15 @@
 #ifndef STATEGATE_TESTS_FUZZ_READER_RIG_H
 #define STATEGATE_TESTS_FUZZ_READER_RIG_H
 
-#include "api/request/request.h"
 #include "api/http/response.h"
+#include "api/routes/route.h"
 
 /* Makes it; its files are gone from the disk when this returns, so that nothing is left behind by a crash. */
 void reader_rig_open(void);
 
-/* Answers a request as a loop would, in an iteration of its own; the stream's rows are proved to be all there is.
- * `request` and `out` are initialised here; free the latter with response_free(). A request that is to wait is
- * forgotten, with `out->park` set. */
-void reader_rig_ask(struct http_head *head, struct request *request, struct response *out);
+/* Answers a request as a loop would, in an iteration of its own; the stream's rows are proved to be all there is. `call`
+ * and `out` are initialised here; free the latter with response_free(). False: the request is to wait, and is
+ * forgotten. */
+bool reader_rig_ask(struct http_head *head, struct call *call, struct response *out);
 
 #endif

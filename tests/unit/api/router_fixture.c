@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include "api/wakeups.h"
 #include "core/base/time.h"
 
 static struct sg_error err;
@@ -35,15 +34,14 @@ static void attach(struct rig *r, const char *name, struct stream *out)
 
 static void open_worker(struct rig *r)
 {
-    r->worker.api = &r->api;
-    r->worker.counters = calloc(1, sizeof *r->worker.counters);
-    assert_non_null(r->worker.counters);
-    router_counters_init(r->worker.counters);
-    ASSERT_OK(snapshot_create(&r->settings, r->freshness, r->shared, &r->worker.snapshot, &err));
+    r->api.settings = &r->settings;
+    r->api.clock = r->shared;
+    r->api.freshness = r->freshness;
+    r->api.metrics = r->metrics;
+    r->api.progress = r->progress;
     r->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     assert_true(r->wake_fd >= 0);
-    ASSERT_OK(progress_join(r->progress, r->wake_fd, &r->worker.interest, &err));
-    ASSERT_OK(parked_reads_create(r->worker.interest, r->settings.streams_count, &r->worker.parked_reads, &err));
+    ASSERT_OK(worker_create(&r->api, &r->counters, r->wake_fd, &r->worker, &err));
 }
 
 int rig_setup(void **state)
@@ -76,7 +74,6 @@ int rig_setup(void **state)
     ASSERT_OK(metrics_create(2, &r->metrics, &err));
     ASSERT_OK(progress_create(2, &r->progress, &err));
     ASSERT_OK(wait_limits_create(RIG_WAITS_MAX, RIG_WAITS_MAX, &r->api.wait_limits, &err));
-    r->api.context = (struct api_context){&r->settings, r->shared, r->freshness, r->metrics, r->progress};
     open_worker(r);
     response_init(&r->response);
     *state = r;
@@ -88,13 +85,10 @@ int rig_teardown(void **state)
     struct rig *r = *state;
     char path[128];
     static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
-    wakeups_forget(&r->worker, &r->request);
+    worker_forget(r->worker, &r->call);
     response_free(&r->response);
-    parked_reads_destroy(r->worker.parked_reads);
-    progress_leave(r->worker.interest);
+    worker_destroy(r->worker);
     (void)close(r->wake_fd);
-    snapshot_destroy(r->worker.snapshot);
-    free(r->worker.counters);
     wait_limits_destroy(r->api.wait_limits);
     progress_destroy(r->progress);
     metrics_destroy(r->metrics);
@@ -189,20 +183,17 @@ unsigned rig_ask_again(struct rig *r)
 {
     response_free(&r->response);
     response_init(&r->response);
-    router_handle(&r->worker, &r->head, &r->request, &r->response);
-    snapshot_end(r->worker.snapshot);
+    r->outcome = worker_handle(r->worker, &r->head, &r->call, &r->response);
+    snapshot_end(r->worker->snapshot);
     assert_false(r->response.failed);
-    return r->response.park ? 0 : r->response.status;
+    return r->outcome == HTTP_PARK ? 0 : r->response.status;
 }
 
 unsigned rig_ask(struct rig *r, const char *target)
 {
     (void)snprintf(r->target, sizeof r->target, "%s", target);
-    wakeups_forget(&r->worker, &r->request);
-    r->request.parsed = false;
-    r->request.parked_once = false;
-    r->request.outcome = WAIT_MET;
-    r->request.demands = (struct demands){0};
+    worker_forget(r->worker, &r->call);
+    r->call = (struct call){0};
     r->head.client = &r->client;
     r->head.target_text = r->target;
     r->head.target_bytes = strlen(r->target);
@@ -213,8 +204,8 @@ bool rig_park(struct rig *r)
 {
     size_t resumed = r->resumed;
     r->head.connection = (struct http_connection *)(void *)r;
-    assert_true(wakeups_park(&r->worker, &r->request));
-    wakeups_iteration_end(&r->worker, resume);
+    assert_true(worker_park(r->worker, &r->call));
+    worker_iteration_end(r->worker, resume);
     return r->resumed == resumed;
 }
 
@@ -223,8 +214,8 @@ bool rig_wake(struct rig *r)
     size_t resumed = r->resumed;
     uint64_t wakes = 0;
     bool woken = read(r->wake_fd, &wakes, sizeof wakes) == (ssize_t)sizeof wakes;
-    wakeups_wake(&r->worker, woken, false, resume);
-    wakeups_iteration_end(&r->worker, resume);
+    worker_wake(r->worker, woken, false, resume);
+    worker_iteration_end(r->worker, resume);
     return r->resumed != resumed;
 }
 

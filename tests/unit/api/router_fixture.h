@@ -24,13 +24,15 @@ struct rig {
     struct freshness *freshness;
     struct metrics *metrics;
     struct progress *progress;
-    struct api api;
-    struct worker worker;
+    struct api_shared api;
+    struct route_counters counters;
+    struct worker *worker;
     int wake_fd;
     struct client_address client;
     char target[TARGET_BYTES_MAX + 1];
     struct http_head head;
-    struct request request;
+    struct call call;
+    enum http_outcome outcome;         /* of the last answer */
     struct response response;
     size_t resumed;                    /* how often the request was woken */
 };
@@ -46,19 +48,19 @@ void rig_apply_rejected(struct rig *r, const char *id, int64_t version);
 /* The first stream's rows and its head are where they are. */
 void rig_prove(struct rig *r);
 
-/* What the projector tells behind the commit: where both streams are, and that this entity of `customers` changed
+/* What the projector publishes after the commit: where both streams are, and that this entity of `customers` changed
  * (NULL = none). */
 void rig_tell_commit(struct rig *r, const char *id);
 /* A proof-grade probe that was sent at sent_ns showed this head and epoch. */
 void rig_tell_probe(struct rig *r, size_t stream, int64_t sent_ns, uint64_t head, const struct epoch *epoch);
 
-/* One request, as its own turn: its status, or 0 if it is to wait. */
+/* One request, in an iteration of its own: its status, or 0 if it is to wait. */
 unsigned rig_ask(struct rig *r, const char *target);
 /* The same request once more, as after a wake-up. */
 unsigned rig_ask_again(struct rig *r);
-/* Park the request that is to wait and end the turn: false if the second check woke it at once. */
+/* Park the request that is to wait and end the iteration: false if the second look woke it at once. */
 bool rig_park(struct rig *r);
-/* A turn of the loop: true if the parked request was woken. */
+/* An iteration of the loop: true if the parked request was woken. */
 bool rig_wake(struct rig *r);
 
 /* Of the last answer; NULL if it is not there. */

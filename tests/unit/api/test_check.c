@@ -253,8 +253,8 @@ static void another_epoch_is_409_when_a_later_proof_shows_it(void **state)
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=zzzzzz&wait=0"), 504); /* nothing newer is known */
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=zzzzzz&wait=5"), 0);
     assert_true(rig_park(r));
-    assert_true(progress_probe_wanted(r->progress, 0, r->request.arrived_ns - 1));
-    rig_tell_probe(r, 0, r->request.arrived_ns - 1, 1, &r->stream.epoch);
+    assert_true(progress_probe_wanted(r->progress, 0, r->call.arrived_ns - 1));
+    rig_tell_probe(r, 0, r->call.arrived_ns - 1, 1, &r->stream.epoch);
     assert_false(rig_wake(r)); /* asked for before the request arrived */
     rig_tell_probe(r, 0, time_boot_ns(), 1, &r->stream.epoch);
     assert_true(rig_wake(r));
@@ -355,7 +355,7 @@ static void a_probe_sent_after_the_request_ends_the_wait_for_freshness(void **st
     rig_tell_commit(r, NULL);
     assert_int_equal(asked(r, ENTITY "?max_staleness=0&wait=5"), 0);
     assert_true(rig_park(r));
-    rig_tell_probe(r, 0, r->request.arrived_ns - 1, 1, &r->stream.epoch);
+    rig_tell_probe(r, 0, r->call.arrived_ns - 1, 1, &r->stream.epoch);
     assert_false(rig_wake(r));
     rig_tell_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch);
     assert_false(rig_wake(r)); /* the rows lag behind what it shows */
@@ -409,8 +409,8 @@ static void at_its_deadline_and_no_sooner_it_is_told_what_is_unmet(void **state)
     begin(r);
     assert_int_equal(asked(r, ENTITY "?min_version=8&wait=0.05"), 0);
     assert_true(rig_park(r));
-    int64_t deadline_ns = r->request.arrived_ns + 50 * NS_PER_MS;
-    assert_int_equal(parked_reads_next_deadline_ns(r->worker.parked_reads), deadline_ns);
+    int64_t deadline_ns = r->call.arrived_ns + 50 * NS_PER_MS;
+    assert_int_equal(parked_reads_next_deadline_ns(r->worker->parked_reads), deadline_ns);
     while (!rig_wake(r)) {
         assert_true(time_boot_ns() < deadline_ns + 10 * NS_PER_S);
         (void)sched_yield();
@@ -428,9 +428,9 @@ static void without_a_preference_the_default_wait_is_used(void **state)
     struct rig *r = *state;
     begin(r);
     assert_int_equal(asked(r, ENTITY "?min_version=8"), 0);
-    assert_int_equal(r->request.parked.deadline_ns, r->request.arrived_ns + 5 * NS_PER_S);
+    assert_int_equal(r->call.parked.deadline_ns, r->call.arrived_ns + 5 * NS_PER_S);
     assert_int_equal(asked(r, ENTITY "?min_version=8&wait=31"), 0);
-    assert_int_equal(r->request.parked.deadline_ns, r->request.arrived_ns + 30 * NS_PER_S); /* the maximum */
+    assert_int_equal(r->call.parked.deadline_ns, r->call.arrived_ns + 30 * NS_PER_S); /* the maximum */
     assert_int_equal(asked(r, ENTITY "?wait=5"), 200); /* nothing is demanded */
 }
 
@@ -442,7 +442,7 @@ static void a_hang_up_gives_the_place_back(void **state)
     assert_true(rig_park(r));
     assert_int_equal(asked(r, ENTITY), 200); /* the rig forgets the one before */
     assert_int_equal(wait_limits_parked(r->api.wait_limits), 0);
-    assert_int_equal(parked_reads_count(r->worker.parked_reads), 0);
+    assert_int_equal(parked_reads_count(r->worker->parked_reads), 0);
     assert_false(progress_entities_wanted(r->progress));
 }
 

@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "api/request/demands.h"
-#include "api/request/request.h"
 #include "core/base/time.h"
 
 static struct stream_settings streams[] = {

@@ -13,6 +13,7 @@
 
 #include "api/request/admission.h"
 #include "api/http/problem.h"
+#include "api/routes/router.h"
 #include "core/base/time.h"
 #include "router_fixture.h"
 
@@ -305,13 +306,13 @@ static void the_second_address_serves_probes_only(void **state)
     f->head.ops_only = true;
     f->head.target_text = f->target;
     f->head.target_bytes = strlen(f->target);
-    router_handle(&f->worker, &f->head, &f->request, &f->response);
+    (void)worker_handle(f->worker, &f->head, &f->call, &f->response);
     assert_int_equal(f->response.status, 404);
     response_free(&f->response);
     response_init(&f->response);
     (void)strcpy(f->target, "/livez");
     f->head.target_bytes = strlen(f->target);
-    router_handle(&f->worker, &f->head, &f->request, &f->response);
+    (void)worker_handle(f->worker, &f->head, &f->call, &f->response);
     assert_int_equal(f->response.status, 200);
 }
 
@@ -406,8 +407,8 @@ static void requests_are_counted_by_route_method_and_code(void **state)
     (void)rig_ask(f, "/v1/state/customers/1");
     (void)rig_ask(f, "/v1/state/customers/2");
     (void)rig_ask(f, "/nowhere");
-    assert_int_equal(atomic_load(&f->worker.counters->requests[ROUTE_ENTITY][METHOD_GET][code_404]), 2);
-    assert_int_equal(atomic_load(&f->worker.counters->requests[ROUTE_NONE][METHOD_GET][code_404]), 1);
+    assert_int_equal(atomic_load(&f->counters.requests[ROUTE_ENTITY][METHOD_GET][code_404]), 2);
+    assert_int_equal(atomic_load(&f->counters.requests[ROUTE_NONE][METHOD_GET][code_404]), 1);
 }
 
 static void every_status_of_a_problem_is_counted(void **state)
@@ -465,7 +466,7 @@ static void reads_that_go_on_failing_are_logged_once(void **state)
 {
     struct rig *f = *state;
     char text[16384];
-    log_failing_turns(f->worker.snapshot, 5, text, sizeof text);
+    log_failing_turns(f->worker->snapshot, 5, text, sizeof text);
     const char *first = strstr(text, "reads_failing");
     assert_non_null(first);
     assert_null(strstr(first + 1, "reads_failing"));

@@ -1,0 +1,192 @@
+/* The steps, and the wait between two attempts. */
+#include "api/pipeline.h"
+
+#include "api/access/access.h"
+#include "api/answer/headers.h"
+#include "api/http/problem.h"
+#include "api/request/admission.h"
+#include "api/routes/router.h"
+#include "core/base/time.h"
+
+bool pipeline_admit(struct route_counters *counters, const struct http_head *head, struct response *out)
+{
+    if (admission_check(head, out))
+        return true;
+    router_count(counters, NULL, head->method, out, time_boot_ns());
+    return false;
+}
+
+/* ---- waiting ---- */
+
+/* Its time may be over, or the gateway may be about to stop; the answer then says what is short. */
+static bool may_wait(const struct call *call)
+{
+    const struct demands *d = &call->plan.demands;
+    return !atomic_load(&call->api->draining) && d->wait_ns > 0 && time_boot_ns() < call->arrived_ns + d->wait_ns;
+}
+
+static void set_wants(struct call *call, const struct shortfall *shortfall)
+{
+    call->parked.wants = shortfall->wants;
+    if (shortfall->wants.entity)
+        call->parked.wants.entity_name =
+            progress_entity(call->api->progress, call->plan.collection, call->plan.id);
+    call->parked.deadline_ns = call->arrived_ns + call->plan.demands.wait_ns;
+}
+
+/* Wait on, if there is time and room; else the answer says what is short. */
+static enum outcome park_or_answer(struct call *call, const struct basis *basis, const struct shortfall *shortfall,
+                                   struct response *out)
+{
+    bool stopping = atomic_load(&call->api->draining);
+    enum problem problem = stopping ? PROBLEM_STOPPING : shortfall_problem(shortfall);
+    if (may_wait(call)) {
+        if (call->waiting || wait_limits_take(call->api->wait_limits, call->head->client)) {
+            if (!call->waiting)
+                call->kind = shortfall_kind(shortfall);
+            call->waiting = true;
+            call->parked_once = true;
+            set_wants(call, shortfall);
+            return OUTCOME_PARK;
+        }
+        problem = PROBLEM_TOO_MANY_WAITS;
+    }
+    call->outcome = stopping ? WAIT_STOPPED : WAIT_DEADLINE;
+    int64_t waited_ns = call_waited_ns(call);
+    headers_wait(out, &call->plan.demands, waited_ns);
+    check_answer_short(&call->plan, basis, call->snapshot, shortfall, problem, waited_ns > 0 ? waited_ns : 0, out);
+    return OUTCOME_ANSWER;
+}
+
+static void end_wait(struct call *call, enum wait_outcome outcome)
+{
+    if (!call->waiting)
+        return;
+    call->waiting = false;
+    wait_limits_give(call->api->wait_limits, call->head->client, call->kind, outcome,
+                     time_boot_ns() - call->arrived_ns);
+}
+
+int64_t call_waited_ns(const struct call *call)
+{
+    return call->parked_once ? time_boot_ns() - call->arrived_ns : -1;
+}
+
+/* ---- the steps of an attempt ---- */
+
+static enum sg_status find(struct call *call, struct basis *out, struct sg_error *err)
+{
+    return call->route->find != NULL ? call->route->find(call, out, err) : SG_OK;
+}
+
+/* Is anything demanded that could hold? What no stream can hold is not waited for. */
+static bool demands_matter(const struct call *call)
+{
+    return call->route->rules.demands == DEMANDS_READ && call->plan.owner != OWNER_NONE &&
+           demands_any(&call->plan.demands);
+}
+
+static enum verdict check(const struct call *call, const struct basis *basis, struct shortfall *out)
+{
+    if (!demands_matter(call))
+        return VERDICT_MET;
+#ifdef SG_PLANT_NO_SECOND_CHECK
+    /* Who was woken before the deadline is believed to have what it waited for. */
+    if (call->parked_once && !call->parked.in_heaps && time_boot_ns() < call->parked.deadline_ns)
+        return VERDICT_MET;
+#endif
+    return demands_check(&call->plan, basis, call->snapshot, call->arrived_ns, out);
+}
+
+static void refuse_impossible(struct call *call, const struct basis *basis, const struct shortfall *shortfall,
+                              struct response *out)
+{
+    int64_t waited_ns = call_waited_ns(call);
+    call->outcome = WAIT_REFUSED;
+    headers_wait(out, &call->plan.demands, waited_ns);
+    check_answer_impossible(&call->plan, basis, call->snapshot, shortfall, waited_ns > 0 ? waited_ns : 0, out);
+}
+
+static enum sg_status answer(struct call *call, struct basis *basis, struct response *out, struct sg_error *err)
+{
+    char etag[HEADERS_ETAG_BYTES];
+    const struct conditions *conditions = &call->plan.conditions;
+    if (demands_matter(call))
+        headers_wait(out, &call->plan.demands, call_waited_ns(call));
+    if (basis->tagged) {
+        const struct snapshot_stream *stream = snapshot_stream(call->snapshot, (size_t)call->plan.owner);
+        basis->etag = headers_etag(stream->row, basis->revision, etag);
+        basis->unchanged = conditions_unchanged(conditions, basis->etag);
+    }
+    return call->route->answer(call, basis, out, err);
+}
+
+enum outcome pipeline_attempt(struct call *call, struct snapshot *snapshot, struct response *out)
+{
+    struct basis basis = {0};
+    struct shortfall shortfall;
+    struct sg_error err;
+    call->snapshot = snapshot;
+    enum sg_status status = find(call, &basis, &err);
+    if (status == SG_OK) {
+        switch (check(call, &basis, &shortfall)) {
+        case VERDICT_SHORT:
+            return park_or_answer(call, &basis, &shortfall, out);
+        case VERDICT_IMPOSSIBLE:
+            refuse_impossible(call, &basis, &shortfall, out);
+            return OUTCOME_ANSWER;
+        case VERDICT_MET:
+            status = answer(call, &basis, out, &err);
+            break;
+        }
+    }
+    if (status != SG_OK)
+        headers_storage(out, snapshot, &err);
+    return OUTCOME_ANSWER;
+}
+
+/* ---- the way ---- */
+
+enum outcome pipeline_handle(struct call *call, struct snapshot *snapshot, struct route_counters *counters,
+                             struct response *out)
+{
+    int64_t begun_ns = time_boot_ns();
+    enum outcome outcome = OUTCOME_ANSWER;
+    if (!call->planned) {
+        call->arrived_ns = begun_ns;
+        call->planned = access_authenticate(call->head, &call->principal, out) && router_plan(call, out);
+    }
+    if (call->planned && call->plan.place == PLAN_IN_JOB)
+        return OUTCOME_JOB;
+    if (call->planned)
+        outcome = pipeline_attempt(call, snapshot, out);
+    if (outcome == OUTCOME_ANSWER)
+        pipeline_end(call, counters, out, begun_ns);
+    return outcome;
+}
+
+void pipeline_end(struct call *call, struct route_counters *counters, const struct response *out, int64_t begun_ns)
+{
+    if (out->status >= 500 && call->outcome == WAIT_MET)
+        call->outcome = WAIT_REFUSED; /* the rows could not be read */
+    end_wait(call, call->outcome);
+    router_count(counters, call->route, call->head->method, out, begun_ns);
+}
+
+bool pipeline_still_short(struct call *call, struct snapshot *snapshot)
+{
+    struct basis basis = {0};
+    struct shortfall shortfall;
+    struct sg_error err;
+    call->snapshot = snapshot;
+    if (find(call, &basis, &err) != SG_OK || check(call, &basis, &shortfall) != VERDICT_SHORT || !may_wait(call))
+        return false; /* the attempt that follows says it */
+    set_wants(call, &shortfall);
+    return true;
+}
+
+void pipeline_forget(struct call *call)
+{
+    end_wait(call, WAIT_GONE);
+    plan_free(&call->plan);
+}

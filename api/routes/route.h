@@ -1,0 +1,96 @@
+/* What a route is, and one request on its way to it. */
+#ifndef STATEGATE_API_ROUTES_ROUTE_H
+#define STATEGATE_API_ROUTES_ROUTE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/access/principal.h"
+#include "api/answer/check.h"
+#include "api/request/plan.h"
+#include "api/wait/limits.h"
+#include "api/wait/parked_reads.h"
+#include "core/progress/metrics.h"
+#include "core/progress/progress.h"
+
+struct call;
+struct http;
+
+/* The order of the table; ROUTE_NONE counts what no route answers. */
+enum route_id {
+    ROUTE_COLLECTIONS,
+    ROUTE_PAGE,
+    ROUTE_ENTITY,
+    ROUTE_REJECTED,
+    ROUTE_STATUS,
+    ROUTE_LIVEZ,
+    ROUTE_READYZ,
+    ROUTE_METRICS,
+    ROUTE_OPENAPI,
+    ROUTE_NONE
+};
+#define ROUTES_COUNT ROUTE_NONE
+
+/* Demands and conditions are checked between `find` and `answer`, and nowhere else. Neither blocks but on the store, and
+ * both use only what their call has, so that any thread with a snapshot of its own may run them. A failure is answered
+ * for them, as `storage`. */
+struct route {
+    const char *path; /* also the label `route` */
+    size_t segments_count;
+    struct slice segments[TARGET_SEGMENTS_MAX]; /* of the path; `{collection}` and `{id}` stand for any */
+    bool ops;         /* served on the second address too */
+    struct plan_rules rules;
+    /* What the answer will rest on; begins the snapshot. Cheap: a read that waits calls it again and again. `out` comes
+     * zeroed. NULL = the answer rests on nothing in the store, or looks itself. */
+    enum sg_status (*find)(struct call *call, struct basis *out, struct sg_error *err);
+    /* Fill `out`; called once, in the snapshot in which all that is demanded was found to hold. */
+    enum sg_status (*answer)(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err);
+};
+
+/* Counts of one loop: written by it alone, read by any thread. */
+#define ROUTE_CODES_MAX 24
+struct route_counters {
+    atomic_uint_fast64_t requests[ROUTES_COUNT + 1][HTTP_METHODS_COUNT][ROUTE_CODES_MAX];
+    struct metrics_histogram seconds[ROUTES_COUNT + 1]; /* to make the answer */
+};
+
+/* What all loops share. */
+struct api_shared {
+    /* Set before the loops run, then read-only: any thread. Borrowed. */
+    const struct settings *settings;
+    struct commit_clock *clock;
+    struct freshness *freshness;
+    struct metrics *metrics;
+    struct progress *progress;
+    struct wait_limits *wait_limits;
+    const struct http *http;
+    struct route_counters **counters; /* one of each loop */
+    size_t counters_count;
+    /* Any thread. */
+    atomic_bool draining;
+};
+
+/* One request on its way; lives beside its head until it is answered. Zeroed = it has just come. One thread at a time:
+ * its loop's, or its job's. */
+struct call {
+    const struct http_head *head;   /* borrowed; NULL = not handled yet, and then nothing else is set */
+    struct api_shared *api;         /* borrowed */
+    const struct route *route;      /* of the table; NULL = no route answers this path */
+    bool planned;                   /* route and plan are known */
+    bool waiting;                   /* holds a place among the waiting reads */
+    bool parked_once;
+    enum wait_kind kind;            /* what it waited for first */
+    enum wait_outcome outcome;      /* of its wait; WAIT_MET unless an answer says otherwise */
+    struct principal principal;
+    struct plan plan;               /* owned */
+    int64_t arrived_ns;             /* boot clock; not before the head was complete */
+    struct snapshot *snapshot;      /* borrowed, during an attempt: its loop's, or its job's */
+    struct parked_read parked;
+};
+
+/* Since the request arrived, if it ever was parked; else below 0. */
+int64_t call_waited_ns(const struct call *call);
+
+#endif
