@@ -3,13 +3,14 @@
 
 import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { startNats } from '../tests/support/nats.mjs';
 import { tempFolder } from '../tests/support/process.mjs';
 import { openMany, untilParked, wakeSingles } from './connections.mjs';
 import { changes, customerLines, writeLines } from './ingest_cases.mjs';
+import { measure } from './instructions.mjs';
 import { load } from './load.mjs';
 import { FEED, processorSeconds, quantile, threadSeconds } from './machine.mjs';
 import { writeAndRead } from './visible.mjs';
@@ -297,7 +298,29 @@ async function compareCommit({ builds, rounds, seconds, entities, say }) {
   });
 }
 
+// ---- instructions, which are exact ----
+
+const INSTRUCTIONS_MOST = 1.02;
+const PAGE_MOST = 0.7;
+
+async function compareInstructions({ builds, say }) {
+  const counted = byName((name) => {
+    say(`counting the instructions of ${name}`);
+    return measure(join(dirname(builds[name]), 'bench/bench_instructions'));
+  });
+  if (counted.base.key !== counted.now.key)
+    throw new Error(`figures of ${counted.base.key} and of ${counted.now.key} cannot be compared`);
+  const both = Object.keys(counted.now.figures).filter((what) => what in counted.base.figures);
+  return both.map((what) => ({
+    what,
+    unit: 'instructions',
+    most: what === 'page of 100' ? PAGE_MOST : INSTRUCTIONS_MOST,
+    pairs: [byName((name) => counted[name].figures[what])],
+  }));
+}
+
 export const PARTS = {
+  instructions: compareInstructions,
   reads: compareReads,
   ingest: compareIngest,
   start: compareStart,

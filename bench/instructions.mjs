@@ -24,7 +24,7 @@ const PLAIN_PROCESSOR = {
 };
 
 // Counts: {key, figures: {case: instructions each time}}.
-function measure(bin) {
+export function measure(bin) {
   if (!existsSync(bin)) throw new Error(`${bin} is missing: build the release preset`);
   const folder = mkdtempSync(join(tmpdir(), 'stategate-instructions-'));
   try {

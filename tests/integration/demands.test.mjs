@@ -493,7 +493,7 @@ describe('demands: probes', () => {
 
 describe('demands: several lives', () => {
   it('without an epoch mean the present life, with one that life alone', async (t) => {
-    // A probe of the old life, after the read has come, would refuse it as beyond the head: there is none.
+    // A probe of the old incarnation, after the read has come, would refuse it as beyond the head: there is none.
     const config = { streams: [{ name: 'STATE', subject: 'state.{collection}.{id}' }], probe: { idle: '1m' } };
     const s = await scene(t, { publish: [event('c-1', 1), event('c-1', 2), event('c-1', 3)], gateway: { config } });
     await s.untilLive();
