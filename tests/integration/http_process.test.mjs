@@ -186,6 +186,7 @@ describe('the end', () => {
     await s.gateway.untilReady();
     const outcomes = { whole: 0, refused: 0, cut: 0 };
     let over = false;
+    t.after(() => (over = true)); // also when it fails: they would ask for ever
     const clients = Array.from({ length: 8 }, async () => {
       while (!over) {
         try {
@@ -199,7 +200,7 @@ describe('the end', () => {
         }
       }
     });
-    await until('traffic', () => outcomes.whole > 40);
+    await until('traffic', () => outcomes.whole > 40, { deadlineMs: 60_000 });
     const exit = await end(s.gateway.running);
     over = true;
     await Promise.all(clients);

@@ -133,8 +133,7 @@ describe('parked reads', () => {
         wait,
         ...(await timed(() => s.gateway.get(`${C1}?min_version=2&wait=${wait.toFixed(1)}`))),
       })),
-    );
-    going = false;
+    ).finally(() => (going = false));
     await noise;
     for (const { wait, ms, result } of results) {
       assert.equal(typeOf(result), '504 version-not-reached');
