@@ -1,10 +1,11 @@
-/* What decoding one event costs: nanoseconds per event, best and median of several rounds, for typical payloads. */
+/* What decoding and shaping one event costs: nanoseconds per event, best and median of several rounds, for typical payloads. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "projector/decode/decode.h"
+#include "projector/shape/shape.h"
 
 #define ROUNDS 15
 #define EVENTS_PER_BATCH 500
@@ -46,20 +47,21 @@ static int compare_doubles(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-static int run_batches(const struct settings *settings, const struct message *message, struct decode_arena *arena)
+static int run_batches(const struct settings *settings, const struct message *message, struct arena *arena)
 {
     struct event event;
     for (int batch = 0; batch < BATCHES_PER_ROUND; batch++) {
-        decode_arena_reset(arena);
+        arena_reset(arena);
         for (int i = 0; i < EVENTS_PER_BATCH; i++) {
-            if (decode(settings, 0, message, arena, &event, NULL) != SG_OK)
+            if (decode_message(settings, 0, message, arena, &event, NULL) != SG_OK ||
+                shape_event(NULL, &event, arena, NULL) != SG_OK)
                 return 1;
         }
     }
     return 0;
 }
 
-static int run_sample(const struct settings *settings, const struct sample *sample, struct decode_arena *arena)
+static int run_sample(const struct settings *settings, const struct sample *sample, struct arena *arena)
 {
     double rounds[ROUNDS];
     struct message message = {
@@ -84,13 +86,13 @@ int main(void)
     struct sg_error err;
     struct stream_settings stream = {.name = (char[]){"STATE"}, .format = FORMAT_ENVELOPE};
     struct settings settings = {.streams = &stream, .streams_count = 1};
-    struct decode_arena *arena = decode_arena_create();
+    struct arena *arena = arena_create();
     int failed = arena == NULL;
     if (subject_template_parse("state.{collection}.{id}", &stream.subject, &err) != SG_OK)
         failed = 1;
     for (size_t i = 0; !failed && i < sizeof samples / sizeof samples[0]; i++)
         failed = run_sample(&settings, &samples[i], arena);
-    decode_arena_destroy(arena);
+    arena_destroy(arena);
     if (failed)
         fprintf(stderr, "bench_decode: out of memory\n");
     return failed;

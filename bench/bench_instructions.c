@@ -22,6 +22,7 @@
 #include "api/worker.h"
 #include "store/model.h"
 #include "projector/decode/decode.h"
+#include "projector/shape/shape.h"
 
 #define CREATED_NS INT64_C(1700000000000000000)
 #define ENTITIES 20000     /* in the model when reads are counted: several levels of index pages */
@@ -54,7 +55,7 @@ struct bench {
     struct client_address client;
     int wake_fd;
     uint64_t sequence; /* of the last message */
-    struct decode_arena *arena;
+    struct arena *arena;
     struct message messages[EVENTS_BATCHED];
     char subjects[EVENTS_BATCHED][64];
     char payloads[EVENTS_BATCHED][PAYLOAD_BYTES_MAX];
@@ -145,9 +146,11 @@ static void make_message(struct bench *b, size_t slot, uint64_t entity, int vers
 
 static void decode_batch(struct bench *b, size_t first, size_t count)
 {
-    decode_arena_reset(b->arena);
+    arena_reset(b->arena);
     for (size_t i = 0; i < count; i++)
-        must(decode(&b->settings, 0, &b->messages[first + i], b->arena, &b->events[i], &err) == SG_OK, "decode");
+        must(decode_message(&b->settings, 0, &b->messages[first + i], b->arena, &b->events[i], &err) == SG_OK &&
+                 shape_event(NULL, &b->events[i], b->arena, &err) == SG_OK,
+             "decode");
 }
 
 /* As the projector does it. */
@@ -410,7 +413,7 @@ static void open_all(struct bench *b, const char *folder, int64_t cache_bytes)
     must(freshness_create(1, &b->freshness, &err) == SG_OK, "freshness");
     must(metrics_create(1, &b->metrics, &err) == SG_OK, "metrics");
     must(progress_create(1, &b->progress, &err) == SG_OK, "progress");
-    b->arena = decode_arena_create();
+    b->arena = arena_create();
     must(b->arena != NULL, "memory");
     freshness_applied(b->freshness, 0, b->stream.position, &b->stream.epoch);
     if (b->sequence == 0)
@@ -423,7 +426,7 @@ static void close_all(struct bench *b)
     worker_destroy(b->worker);
     (void)close(b->wake_fd);
     wait_limits_destroy(b->api.wait_limits);
-    decode_arena_destroy(b->arena);
+    arena_destroy(b->arena);
     progress_destroy(b->progress);
     metrics_destroy(b->metrics);
     freshness_destroy(b->freshness);

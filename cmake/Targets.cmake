@@ -2,11 +2,15 @@
 
 set(SG_GENERATED_DIR ${PROJECT_BINARY_DIR}/generated)
 
-# sg_library(NAME [EXCEPT PATH...] [LINK LIBRARY...]): a static library of the *.c in the folder and below it, but for
-# those whose path in the folder begins with PATH. Includes are written from the root: #include "core/base/buffer.h".
+# sg_library(NAME [ONLY FILE... | EXCEPT PATH...] [LINK LIBRARY...]): a static library of the *.c in the folder and below
+# it, or of those files alone, or without those whose path in the folder begins with PATH. Includes are written from the
+# root: #include "core/base/buffer.h".
 function(sg_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "EXCEPT;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "ONLY;EXCEPT;LINK")
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+  if(arg_ONLY)
+    set(sources ${arg_ONLY})
+  endif()
   foreach(path IN LISTS arg_EXCEPT)
     list(FILTER sources EXCLUDE REGEX "^${CMAKE_CURRENT_SOURCE_DIR}/${path}")
   endforeach()

@@ -6,11 +6,12 @@
 
 #include "core/base/log.h"
 #include "core/base/time.h"
-#include "projector/decode/decode.h"
+#include "core/json/arena.h"
 #include "projector/ingest/batch.h"
 #include "projector/ingest/commands.h"
 #include "projector/ingest/fingerprint.h"
 #include "projector/ingest/publish.h"
+#include "projector/shape/shape.h"
 
 struct projector {
     /* Set by projector_start(), then read-only: any thread. */
@@ -77,7 +78,7 @@ static void run_trim(struct projector *p)
     if (p->trim_at_ns == 0 || time_boot_ns() < p->trim_at_ns)
         return;
     p->trim_at_ns = 0;
-    decode_arena_release(p->ingest->arena);
+    arena_release(p->ingest->arena);
     store_trim(p->ingest->context.model);
     (void)malloc_trim(0);
 }
@@ -114,7 +115,7 @@ static void *projector_run(void *argument)
 
 /* ---- start and stop ---- */
 
-/* The stream's queue and its row in the store. */
+/* The stream's queue, its rules and its row in the store. */
 static enum sg_status stream_writer_open(struct ingest *ingest, size_t index, queue_release *release,
                                          struct sg_error *err)
 {
@@ -125,6 +126,8 @@ static enum sg_status stream_writer_open(struct ingest *ingest, size_t index, qu
     struct buffer fingerprint;
     buffer_init(&fingerprint, FINGERPRINT_BYTES_MAX);
     enum sg_status status = queue_create(ingest->notifier, release, &writer->queue, err);
+    if (status == SG_OK)
+        status = shaper_create(ingest->context.settings, index, &writer->shaper, err);
     if (status == SG_OK)
         status = fingerprint_make(ingest->context.settings, stream, &fingerprint, err);
     if (status == SG_OK)
@@ -151,8 +154,9 @@ static void ingest_destroy(struct ingest *ingest)
         if (writer->items_count > 0)
             stream_writer_drop(writer, writer->items_count);
         queue_destroy(writer->queue);
+        shaper_destroy(writer->shaper);
     }
-    decode_arena_destroy(ingest->arena);
+    arena_destroy(ingest->arena);
     notifier_destroy(ingest->notifier);
     (void)pthread_cond_destroy(&ingest->done_cond);
     (void)pthread_mutex_destroy(&ingest->mutex);
@@ -172,7 +176,7 @@ static enum sg_status ingest_create(const struct ingest_context *context, queue_
     (void)pthread_mutex_init(&ingest->mutex, NULL);
     (void)pthread_cond_init(&ingest->done_cond, NULL);
     enum sg_status status = notifier_create(&ingest->notifier, err);
-    ingest->arena = decode_arena_create();
+    ingest->arena = arena_create();
     if (status == SG_OK && ingest->arena == NULL)
         status = sg_fail(err, SG_MEMORY, "out of memory for decoding");
     for (size_t i = 0; i < writers_count && status == SG_OK; i++)

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "core/base/status.h"
-#include "projector/decode/decode.h"
+#include "projector/message.h"
 
 #define QUEUE_ITEMS_MAX 16384       /* a power of two: a few batches, so that the projector never starves */
 #define QUEUE_BYTES_MAX (32u << 20) /* of payloads; as much as the server's flow control lets be in flight */

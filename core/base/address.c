@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "core/base/decimal.h"
+
 #define UNIX_PREFIX "unix:"
 
 static bool is_alphanumeric(char c)
@@ -36,16 +38,11 @@ static bool is_ipv6(const char *host)
 /* 0..65535 in decimal digits, at most five of them. */
 static bool parse_port(const char *text, size_t bytes, uint16_t *out)
 {
-    uint32_t port = 0;
-    if (bytes == 0 || bytes > 5)
+    uint64_t port = 0;
+    if (bytes > 5 || !decimal_parse((struct slice){text, bytes}, UINT16_MAX, &port))
         return false;
-    for (size_t i = 0; i < bytes; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-        port = port * 10 + (uint32_t)(text[i] - '0');
-    }
     *out = (uint16_t)port;
-    return port <= UINT16_MAX;
+    return true;
 }
 
 /* Split off the host; `*rest` is what follows it: "" or ":port". */

@@ -3,7 +3,10 @@
 #ifndef STATEGATE_CORE_BASE_TIME_H
 #define STATEGATE_CORE_BASE_TIME_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "core/base/slice.h"
 
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
@@ -17,5 +20,11 @@ int64_t time_wall_ns(void);
 /* RFC 3339 with milliseconds, e.g. "2026-01-31T12:00:00.123Z", into `out`. */
 #define CLOCK_RFC3339_BYTES 32
 void time_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_BYTES]);
+
+/* Is it a date-time of RFC 3339, section 5.6? Syntax and ranges, leap seconds and lower-case letters included. */
+bool time_is_rfc3339(struct slice text);
+/* The same, as nanoseconds since 1970 UTC, digits beyond them cut off. False, and nothing written, also where that does
+ * not fit (before 1677, after 2262). */
+bool time_parse_rfc3339(struct slice text, int64_t *wall_ns);
 
 #endif

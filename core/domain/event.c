@@ -1,4 +1,4 @@
-/* The words of reasons and results. */
+/* The words of reasons and results; rejection. */
 #include "core/domain/event.h"
 
 #include <assert.h>
@@ -23,4 +23,26 @@ const char *event_result_name(enum event_result result)
     };
     assert((unsigned)result < EVENT_RESULTS_COUNT);
     return names[result];
+}
+
+void event_reject(struct event *event, enum event_reason reason, struct slice detail)
+{
+    if (event->kind == EVENT_REJECTED)
+        return;
+    event->kind = EVENT_REJECTED;
+    event->reason = reason;
+    event->detail = detail;
+}
+
+void event_strip(struct event *event)
+{
+    event->document = NULL;
+    event->state = (struct slice){0};
+    event->occurred_at = (struct slice){0};
+    event->type = (struct slice){0};
+    event->has_schema_version = false;
+    event->schema_version = 0;
+    event->message_id = (struct slice){0};
+    event->correlation_id = (struct slice){0};
+    event->causation_id = (struct slice){0};
 }

@@ -1,4 +1,4 @@
-/* One decoded message of a stream, as decode hands it to the read model: plain values and borrowed bytes. */
+/* One decoded message of a stream, as decode makes it for the store: plain values and borrowed bytes. */
 #ifndef STATEGATE_CORE_DOMAIN_EVENT_H
 #define STATEGATE_CORE_DOMAIN_EVENT_H
 
@@ -70,6 +70,8 @@ enum event_result {
 const char *event_reason_name(enum event_reason reason);
 const char *event_result_name(enum event_result result);
 
+struct json_value;
+
 struct event {
     enum event_kind kind;
     uint64_t sequence;     /* of the stream */
@@ -81,6 +83,7 @@ struct event {
     struct slice id;
     int64_t version;       /* 0 = unknown */
 
+    const struct json_value *document; /* of the state, as it was read; NULL once the state is written */
     struct slice state;    /* JSON, white space removed, numbers and order as written */
     struct slice occurred_at; /* RFC 3339 as written */
     struct slice type;
@@ -95,5 +98,10 @@ struct event {
     struct slice payload;     /* as received: hashed, and kept only where the configuration asks for it */
     bool payload_private;     /* the collection has members to drop: hash the payload, never keep it */
 };
+
+/* Reject it, unless it is rejected already: the first reason stays. `detail` must live as long as the event. */
+void event_reject(struct event *event, enum event_reason reason, struct slice detail);
+/* A rejected event keeps what identifies it and nothing else. */
+void event_strip(struct event *event);
 
 #endif

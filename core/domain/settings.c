@@ -1,5 +1,30 @@
-/* Which stream a collection belongs to. */
+/* Which stream a collection belongs to; the names of formats. */
 #include "core/domain/settings.h"
+
+#include <assert.h>
+
+static const char *const format_names[] = {
+#define STREAM_FORMAT_WORD(name, word) word,
+    STREAM_FORMATS(STREAM_FORMAT_WORD)
+#undef STREAM_FORMAT_WORD
+};
+
+const char *stream_format_name(enum stream_format format)
+{
+    assert((unsigned)format < STREAM_FORMATS_COUNT);
+    return format_names[format];
+}
+
+bool stream_format_of(const char *name, enum stream_format *out)
+{
+    for (unsigned i = 0; i < STREAM_FORMATS_COUNT; i++) {
+        if (strcmp(format_names[i], name) == 0) {
+            *out = (enum stream_format)i;
+            return true;
+        }
+    }
+    return false;
+}
 
 int settings_owner(const struct settings *settings, struct slice collection)
 {

@@ -12,7 +12,17 @@
 
 #define SETTINGS_STREAMS_MAX 64 /* each costs a connection, a queue and five threads */
 
-enum stream_format { FORMAT_ENVELOPE, FORMAT_KV };
+/* What the messages of a stream look like. The word is the one in the settings. */
+#define STREAM_FORMATS(X)                                                                                              \
+    X(FORMAT_ENVELOPE, "envelope")                                                                                     \
+    X(FORMAT_KV, "kv")
+
+enum stream_format {
+#define STREAM_FORMAT_ENUM(name, word) name,
+    STREAM_FORMATS(STREAM_FORMAT_ENUM)
+#undef STREAM_FORMAT_ENUM
+    STREAM_FORMATS_COUNT
+};
 enum gap_policy { ON_GAP_CONTINUE, ON_GAP_REBUILD };
 /* A stream recreated empty: serve the old rows until its first event, or nothing at once. */
 enum empty_policy { EMPTY_WAIT, EMPTY_SWAP };
@@ -84,6 +94,11 @@ enum owner {
     OWNER_NONE = -1, /* no stream can hold it */
     OWNER_ALL = -2,  /* it rests on all of them */
 };
+
+/* Static storage; any thread. */
+const char *stream_format_name(enum stream_format format);
+/* False, and nothing written, where no format has this name. */
+bool stream_format_of(const char *name, enum stream_format *out);
 
 /* The stream that may hold `collection`: the one that names it, else the one whose template gives any name.
  * OWNER_NONE if no template can produce it. Any thread, pure. */

@@ -2,7 +2,10 @@
  *
  * A member that is null counts as absent, as many serializers write what is not there. Members that are not known are
  * ignored. An empty payload marks the entity deleted. */
+#include "core/base/time.h"
 #include "projector/decode/decoder.h"
+
+enum { HEADER_MESSAGE_ID }; /* as format.c orders them */
 
 enum envelope_member {
     MEMBER_ID,
@@ -41,7 +44,7 @@ static const struct slice envelope_names[MEMBERS_COUNT] = {
 
 static enum envelope_member envelope_member_of(yyjson_val *key)
 {
-    struct slice name = {unsafe_yyjson_get_str(key), unsafe_yyjson_get_len(key)};
+    struct slice name = json_key(key);
     for (unsigned m = 0; m < MEMBERS_COUNT; m++) {
         if (slice_equal(envelope_names[m], name))
             return (enum envelope_member)m;
@@ -86,11 +89,11 @@ static enum sg_status envelope_id(struct decoder *d, const struct envelope *e, s
             decode_reject(d, REASON_MISSING_ID, "neither the subject nor aggregateId gives an id");
         return SG_OK;
     }
-    if (!unsafe_yyjson_is_str(value) && !decode_json_is_integer(value)) {
+    if (!unsafe_yyjson_is_str(value) && !json_is_integer(value)) {
         decode_reject(d, REASON_BAD_TYPE, "aggregateId is neither a string nor an integer");
         return SG_OK;
     }
-    struct slice id = decode_json_text(value);
+    struct slice id = json_text(value);
     if (!decode_id_is_valid(id)) {
         decode_reject(d, REASON_BAD_ID, "aggregateId is empty, . or .., longer than %d bytes, or holds a NUL",
                       EVENT_ID_BYTES_MAX);
@@ -112,7 +115,7 @@ static void envelope_version(struct decoder *d, const struct envelope *e)
         return;
     if (value == NULL)
         decode_reject(d, REASON_MISSING_VERSION, "version is absent");
-    else if (!decode_json_integer(value, &version) || version < 1)
+    else if (!json_integer(value, &version) || version < 1)
         decode_reject(d, REASON_BAD_VERSION, "version is not an integer between 1 and 2^63-1, written as one");
     else
         d->event->version = version;
@@ -150,7 +153,7 @@ static enum sg_status envelope_text(struct decoder *d, const struct envelope *e,
         decode_reject(d, REASON_BAD_TYPE, "%s is not a string", envelope_names[m].data);
         return SG_OK;
     }
-    struct slice text = decode_json_text(value);
+    struct slice text = json_text(value);
     if (text.bytes > EVENT_TEXT_BYTES_MAX) {
         decode_reject(d, REASON_TOO_LARGE, "%s is longer than %d bytes", envelope_names[m].data, EVENT_TEXT_BYTES_MAX);
         return SG_OK;
@@ -175,8 +178,8 @@ static enum sg_status envelope_texts(struct decoder *d, const struct envelope *e
             return status;
     }
     if (e->members[MEMBER_MESSAGE_ID] == NULL)
-        decode_use_message_id_header(d);
-    if (e->members[MEMBER_OCCURRED_AT] != NULL && !decode_is_rfc3339(event->occurred_at))
+        decode_use_message_id(d, d->message->headers[HEADER_MESSAGE_ID]);
+    if (e->members[MEMBER_OCCURRED_AT] != NULL && !time_is_rfc3339(event->occurred_at))
         decode_reject(d, REASON_BAD_TYPE, "occurredAt is not an RFC 3339 time");
     return SG_OK;
 }
@@ -186,7 +189,7 @@ static void envelope_schema_version(struct decoder *d, const struct envelope *e)
     yyjson_val *value = e->members[MEMBER_SCHEMA_VERSION];
     if (value == NULL)
         return;
-    d->event->has_schema_version = decode_json_integer(value, &d->event->schema_version);
+    d->event->has_schema_version = json_integer(value, &d->event->schema_version);
     if (!d->event->has_schema_version)
         decode_reject(d, REASON_BAD_TYPE, "schemaVersion is not an integer of 64 bits");
 }
@@ -198,7 +201,7 @@ static enum sg_status envelope_erase(struct decoder *d)
         decode_reject(d, REASON_MISSING_ID, "an empty message, and the subject gives no id");
     if (!decode_is_rejected(d))
         d->event->kind = EVENT_ERASE;
-    decode_use_message_id_header(d);
+    decode_use_message_id(d, d->message->headers[HEADER_MESSAGE_ID]);
     return SG_OK;
 }
 
@@ -206,17 +209,17 @@ static enum sg_status envelope_erase(struct decoder *d)
 enum sg_status decode_envelope(struct decoder *d, struct sg_error *err)
 {
     struct envelope e;
-    yyjson_val *root = NULL;
+    struct json_value *payload = NULL;
     if (d->message->payload.bytes == 0)
         return envelope_erase(d);
-    enum sg_status status = decode_json_read(d, &root, err);
-    if (status != SG_OK || root == NULL)
+    enum sg_status status = decode_json(d, &payload, err);
+    if (status != SG_OK || payload == NULL)
         return status;
-    if (!unsafe_yyjson_is_obj(root)) {
+    if (!unsafe_yyjson_is_obj(payload->value)) {
         decode_reject(d, REASON_BAD_TYPE, "the payload is not an object");
         return SG_OK;
     }
-    envelope_collect(root, &e);
+    envelope_collect(payload->value, &e);
     status = envelope_id(d, &e, err);
     if (status != SG_OK)
         return status;
@@ -226,7 +229,7 @@ enum sg_status decode_envelope(struct decoder *d, struct sg_error *err)
     envelope_kind(d, &e);
     envelope_schema_version(d, &e);
     status = envelope_texts(d, &e, err);
-    if (status != SG_OK || d->event->kind != EVENT_STATE)
-        return status;
-    return decode_json_write(d, e.members[MEMBER_STATE], err);
+    if (status == SG_OK && d->event->kind == EVENT_STATE)
+        decode_keep(d, payload, e.members[MEMBER_STATE]);
+    return status;
 }

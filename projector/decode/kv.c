@@ -2,11 +2,14 @@
  * the value, which may be any JSON. */
 #include "projector/decode/decoder.h"
 
+enum { HEADER_OPERATION, HEADER_MARKER_REASON }; /* as format.c orders them */
+
 /* A delete, a purge, or the marker that the server leaves for an expired or removed entry. */
 static bool kv_is_deletion(const struct message *message)
 {
-    return slice_equal(message->kv_operation, SLICE_LITERAL("DEL")) ||
-           slice_equal(message->kv_operation, SLICE_LITERAL("PURGE")) || message->marker_reason.bytes > 0;
+    struct slice operation = message->headers[HEADER_OPERATION];
+    return slice_equal(operation, SLICE_LITERAL("DEL")) || slice_equal(operation, SLICE_LITERAL("PURGE")) ||
+           message->headers[HEADER_MARKER_REASON].bytes > 0;
 }
 
 static void kv_version(struct decoder *d)
@@ -20,19 +23,18 @@ static void kv_version(struct decoder *d)
 
 enum sg_status decode_kv(struct decoder *d, struct sg_error *err)
 {
-    yyjson_val *root = NULL;
+    struct json_value *state = NULL;
     if (!d->stream->subject.has_id)
         decode_reject(d, REASON_MISSING_ID, "the subject template has no {id}, which is a bucket's only id");
     kv_version(d);
-    decode_use_message_id_header(d);
     if (kv_is_deletion(d->message)) {
         if (!decode_is_rejected(d))
             d->event->kind = EVENT_TOMBSTONE;
         return SG_OK;
     }
     /* An empty value is a value that is not JSON; deletion is said by a header. */
-    enum sg_status status = decode_json_read(d, &root, err);
-    if (status != SG_OK || decode_is_rejected(d))
-        return status;
-    return decode_json_write(d, root, err);
+    enum sg_status status = decode_json(d, &state, err);
+    if (status == SG_OK && !decode_is_rejected(d))
+        decode_keep(d, state, state->value);
+    return status;
 }

@@ -1,9 +1,10 @@
-/* The event's way through the projector: take -> decode -> apply -> publish. */
+/* The event's way through the projector: take -> decode -> shape -> apply -> publish. */
 #include "projector/ingest/batch.h"
 
 #include "core/base/time.h"
 #include "projector/decode/decode.h"
 #include "projector/ingest/publish.h"
+#include "projector/shape/shape.h"
 
 /* What became of one event. */
 static void count_event(struct stream_metrics *m, struct metrics *metrics, const struct event *e,
@@ -40,14 +41,22 @@ static void batch_count(struct ingest *ingest, size_t stream, size_t count, int6
     metrics_histogram_add(&m->apply_seconds, (double)apply_ns / (double)NS_PER_S);
 }
 
-/* Decode as many of the batch's messages as memory allows; 0 = none. */
+/* One message, decoded and shaped. */
+static enum sg_status batch_decode_one(struct ingest *ingest, size_t stream, size_t at, struct sg_error *err)
+{
+    const struct stream_writer *writer = &ingest->writers[stream];
+    struct event *event = &ingest->events[at];
+    enum sg_status status = decode_message(ingest->context.settings, stream, &writer->items[at].message, ingest->arena,
+                                           event, err);
+    return status == SG_OK ? shape_event(writer->shaper, event, ingest->arena, err) : status;
+}
+
+/* Decode and shape as many of the batch's messages as memory allows; 0 = none. */
 static size_t batch_decode(struct ingest *ingest, size_t stream, struct sg_error *err)
 {
-    struct stream_writer *writer = &ingest->writers[stream];
     size_t count = 0;
-    decode_arena_reset(ingest->arena);
-    while (count < writer->items_count && decode(ingest->context.settings, stream, &writer->items[count].message,
-                                                 ingest->arena, &ingest->events[count], err) == SG_OK)
+    arena_reset(ingest->arena);
+    while (count < ingest->writers[stream].items_count && batch_decode_one(ingest, stream, count, err) == SG_OK)
         count++;
     return count;
 }

@@ -1,4 +1,4 @@
-/* The event's way through the projector: take -> decode -> apply -> publish, a batch of one stream at a time. */
+/* The event's way through the projector: take -> decode -> shape -> apply -> publish, a batch of one stream at a time. */
 #ifndef STATEGATE_PROJECTOR_INGEST_BATCH_H
 #define STATEGATE_PROJECTOR_INGEST_BATCH_H
 

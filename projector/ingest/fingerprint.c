@@ -4,7 +4,7 @@
 enum sg_status fingerprint_make(const struct settings *settings, const struct stream_settings *stream,
                                 struct buffer *out, struct sg_error *err)
 {
-    buffer_append_format(out, "%s %s", stream->subject.text, stream->format == FORMAT_KV ? "kv" : "envelope");
+    buffer_append_format(out, "%s %s", stream->subject.text, stream_format_name(stream->format));
     for (size_t i = 0; i < stream->collections_count; i++)
         buffer_append_format(out, " %s", stream->collections[i]);
     /* A stream without a list has what no other one lists. */

@@ -33,6 +33,7 @@ struct ingest_context {
 struct stream_writer {
     struct queue *queue; /* owned; set before the thread starts, then read-only: any thread */
     int64_t id;          /* of the stream's row; likewise */
+    struct shaper *shaper; /* owned; likewise; NULL = no collection has rules */
     /* Of the build that is written. */
     struct epoch epoch;
     bool growing;        /* beside the one that is served */
@@ -49,14 +50,15 @@ struct stream_writer {
 };
 
 struct command;
-struct decode_arena;
+struct arena;
+struct shaper;
 
 struct ingest {
     /* Set before the projector's thread starts, then read-only: any thread. */
     struct ingest_context context;
     struct notifier *notifier; /* owned */
     /* Projector thread only. */
-    struct decode_arena *arena; /* owned */
+    struct arena *arena; /* owned */
     struct event events[INGEST_BATCH_EVENTS_MAX];
     enum event_result results[INGEST_BATCH_EVENTS_MAX];
     enum event_reason reasons[INGEST_BATCH_EVENTS_MAX];

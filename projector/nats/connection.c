@@ -35,6 +35,7 @@ enum sg_status nats_create(const struct nats_settings *nats, const struct stream
         return sg_fail(err, SG_MEMORY, "out of memory for a connection");
     l->nats = nats;
     l->stream = stream;
+    l->format = format_get(stream->format);
     l->queue = queue;
     l->alarm = alarm;
     l->alarm_context = alarm_context;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "projector/decode/format.h"
 #include "projector/nats/connection.h"
 
 #define LIBRARY_CLOSE_TIMEOUT_MS 10000
@@ -16,6 +17,7 @@ struct nats_connection {
     /* Set by nats_create(), then read-only. */
     const struct nats_settings *nats;     /* borrowed */
     const struct stream_settings *stream; /* borrowed */
+    const struct format *format;          /* the stream's */
     struct queue *queue;                  /* borrowed */
     nats_alarm *alarm;
     void *alarm_context;

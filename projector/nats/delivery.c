@@ -11,33 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/decimal.h"
+
 #define ACK_PREFIX "$JS.ACK."
 #define ACK_TOKENS_MAX 13
 #define ACK_TOKENS_SHORT 9
 
-struct ack_facts {
+struct reply_facts {
     struct slice consumer;
     uint64_t sequence;
     uint64_t consumer_seq;
     int64_t time_ns;
 };
 
-static bool parse_uint(struct slice digits, uint64_t *out)
-{
-    uint64_t value = 0;
-    if (digits.bytes == 0 || digits.bytes > 19)
-        return false; /* 19 digits always fit */
-    for (size_t i = 0; i < digits.bytes; i++) {
-        unsigned digit = (unsigned)(digits.data[i] - '0');
-        if (digit > 9)
-            return false;
-        value = value * 10 + digit;
-    }
-    *out = value;
-    return true;
-}
-
-static bool ack_parse(const char *reply, struct ack_facts *out)
+static bool reply_parse(const char *reply, struct reply_facts *out)
 {
     struct slice tokens[ACK_TOKENS_MAX];
     size_t count = 0;
@@ -56,8 +43,8 @@ static bool ack_parse(const char *reply, struct ack_facts *out)
     if (&stream[6] > &tokens[count - 1])
         return false;
     out->consumer = stream[1];
-    if (!parse_uint(stream[3], &out->sequence) || !parse_uint(stream[4], &out->consumer_seq) ||
-        !parse_uint(stream[5], &time_ns))
+    if (!decimal_parse(stream[3], UINT64_MAX, &out->sequence) ||
+        !decimal_parse(stream[4], UINT64_MAX, &out->consumer_seq) || !decimal_parse(stream[5], INT64_MAX, &time_ns))
         return false;
     out->time_ns = (int64_t)time_ns;
     return true;
@@ -130,7 +117,7 @@ static struct slice header(natsMsg *msg, const char *name)
     return slice_of(value);
 }
 
-static void item_fill(const struct nats_connection *l, natsMsg *msg, const struct ack_facts *facts,
+static void item_fill(const struct nats_connection *l, natsMsg *msg, const struct reply_facts *facts,
                       struct queue_item *item)
 {
     *item = (struct queue_item){
@@ -141,16 +128,12 @@ static void item_fill(const struct nats_connection *l, natsMsg *msg, const struc
                     .sequence = facts->sequence,
                     .time_ns = facts->time_ns},
     };
-    if (l->stream->format == FORMAT_KV) {
-        item->message.kv_operation = header(msg, "KV-Operation");
-        item->message.marker_reason = header(msg, "Nats-Marker-Reason");
-    } else {
-        item->message.message_id = header(msg, "Nats-Msg-Id");
-    }
+    for (size_t i = 0; i < MESSAGE_HEADERS_MAX && l->format->headers[i] != NULL; i++)
+        item->message.headers[i] = header(msg, l->format->headers[i]);
 }
 
 /* True if the message was taken over. */
-static bool message_queue(struct nats_connection *l, natsMsg *msg, const struct ack_facts *facts)
+static bool message_queue(struct nats_connection *l, natsMsg *msg, const struct reply_facts *facts)
 {
     struct queue_item item;
     if (facts->consumer.bytes != l->consumer_bytes ||
@@ -189,7 +172,7 @@ static void control_handle(struct nats_connection *l, natsConnection *nc, natsMs
             (void)natsConnection_Publish(nc, reply, NULL, 0); /* a lost one shows as a stall, below */
         else if (stalled.bytes > 0)
             (void)natsConnection_Publish(nc, stalled.data, NULL, 0);
-        if (delivered.bytes > 0 && parse_uint(delivered, &consumer_seq) && consumer_seq > l->consumer_seq)
+        if (decimal_parse(delivered, UINT64_MAX, &consumer_seq) && consumer_seq > l->consumer_seq)
             nats_raise(l, "messages of the consumer were lost before a heartbeat");
     } else if (status.bytes > 0) {
         char reason[256];
@@ -204,13 +187,13 @@ static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, 
 {
     struct nats_connection *l = closure;
     const char *reply = natsMsg_GetReply(msg);
-    struct ack_facts facts;
+    struct reply_facts facts;
     bool kept = false;
     (void)sub;
     atomic_fetch_add_explicit(&l->activity, 1, memory_order_relaxed);
     if (reply == NULL || strncmp(reply, ACK_PREFIX, sizeof ACK_PREFIX - 1) != 0)
         control_handle(l, nc, msg);
-    else if (ack_parse(reply, &facts))
+    else if (reply_parse(reply, &facts))
         kept = message_queue(l, msg, &facts);
     else
         nats_raise(l, "a message arrived whose reply subject is not understood");

@@ -3,64 +3,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <yyjson.h>
 
 #define CODE_NOT_FOUND 404
-
-/* ---- time ---- */
-
-static bool digits(const char *text, size_t count, int *out)
-{
-    int value = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-        value = value * 10 + (text[i] - '0');
-    }
-    *out = value;
-    return true;
-}
-
-/* "Z", "+hh:mm" or "-hh:mm" to seconds east of UTC. */
-static bool zone_seconds(const char *text, size_t bytes, int64_t *out)
-{
-    int hours = 0;
-    int minutes = 0;
-    if (bytes == 1 && (text[0] == 'Z' || text[0] == 'z')) {
-        *out = 0;
-        return true;
-    }
-    if (bytes != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':' || !digits(text + 1, 2, &hours) ||
-        !digits(text + 4, 2, &minutes))
-        return false;
-    *out = (int64_t)(hours * 60 + minutes) * 60 * (text[0] == '-' ? -1 : 1);
-    return true;
-}
-
-bool jetstream_time(struct slice text, int64_t *out_ns)
-{
-    struct tm tm = {0};
-    int64_t fraction_ns = 0;
-    int64_t zone = 0;
-    size_t at = 19;
-    const char *t = text.data;
-    if (text.bytes < 20 || !digits(t, 4, &tm.tm_year) || t[4] != '-' || !digits(t + 5, 2, &tm.tm_mon) || t[7] != '-' ||
-        !digits(t + 8, 2, &tm.tm_mday) || (t[10] != 'T' && t[10] != 't') || !digits(t + 11, 2, &tm.tm_hour) ||
-        t[13] != ':' || !digits(t + 14, 2, &tm.tm_min) || t[16] != ':' || !digits(t + 17, 2, &tm.tm_sec))
-        return false;
-    if (t[at] == '.') {
-        int64_t unit = NS_PER_S / 10;
-        for (at++; at < text.bytes && t[at] >= '0' && t[at] <= '9'; at++, unit /= 10)
-            fraction_ns += (t[at] - '0') * unit;
-    }
-    if (!zone_seconds(t + at, text.bytes - at, &zone))
-        return false;
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    *out_ns = ((int64_t)timegm(&tm) - zone) * NS_PER_S + fraction_ns;
-    return true;
-}
 
 /* ---- asking ---- */
 
@@ -155,7 +100,7 @@ static bool info_read(yyjson_val *root, struct stream_info *out)
         .replicated = replicas > 1,
         .leader_proved = replicas <= 1 || leader_is_proved(yyjson_obj_get(root, "cluster"), replicas),
     };
-    if (jetstream_time(member_text(root, "created"), &created_ns))
+    if (time_parse_rfc3339(member_text(root, "created"), &created_ns))
         out->created_ns = created_ns;
     return true;
 }
@@ -242,7 +187,7 @@ static enum sg_status message_get(struct jetstream *js, struct slice body, struc
     *out = (struct stream_message){.sequence = (uint64_t)member_int(message, "seq", 0)};
     if (subject.bytes > 0 && subject.bytes < sizeof out->subject)
         memcpy(out->subject, subject.data, subject.bytes);
-    if (out->sequence == 0 || !jetstream_time(member_text(message, "time"), &out->time_ns))
+    if (out->sequence == 0 || !time_parse_rfc3339(member_text(message, "time"), &out->time_ns))
         status = sg_fail(err, SG_INVALID, "stream %.200s: a message without sequence or time", js->stream);
     yyjson_doc_free(doc);
     return status;

@@ -70,7 +70,4 @@ SG_MUST_CHECK enum sg_status jetstream_message(struct jetstream *js, uint64_t se
 SG_MUST_CHECK enum sg_status jetstream_next(struct jetstream *js, uint64_t from, const char *filter,
                                             struct stream_message *out, struct sg_error *err);
 
-/* RFC 3339 to nanoseconds since 1970; false if it is none. */
-bool jetstream_time(struct slice text, int64_t *out_ns);
-
 #endif

@@ -51,14 +51,13 @@ static enum sg_status apply_name(struct entry *e)
 static enum sg_status apply_format(struct entry *e)
 {
     static const char *const later[] = {"cloudevents", "debezium", "custom"};
-    const char *format = e->raw.format != NULL ? e->raw.format : "envelope";
+    const char *format = e->raw.format != NULL ? e->raw.format : stream_format_name(FORMAT_ENVELOPE);
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
         if (strcmp(format, later[i]) == 0)
             return refuse(e, "format", "%s is not supported by this version", format);
     }
-    if (strcmp(format, "envelope") != 0 && strcmp(format, "kv") != 0)
+    if (!stream_format_of(format, &e->out->format))
         return refuse(e, "format", "must be envelope or kv, not %s", config_clip(format).text);
-    e->out->format = strcmp(format, "kv") == 0 ? FORMAT_KV : FORMAT_ENVELOPE;
     return SG_OK;
 }
 

@@ -11,7 +11,7 @@ static const char *or_none(const char *text)
 static void write_stream(const struct stream_settings *stream, FILE *to)
 {
     (void)fprintf(to, "stream       %s: %s, subject %s, filter %s, on gap %s\n", stream->name,
-                  stream->format == FORMAT_KV ? "kv" : "envelope", stream->subject.text, stream->subject.filter,
+                  stream_format_name(stream->format), stream->subject.text, stream->subject.filter,
                   stream->on_gap == ON_GAP_REBUILD ? "rebuild" : "continue");
     (void)fprintf(to, "             collections:");
     for (size_t i = 0; i < stream->collections_count; i++)

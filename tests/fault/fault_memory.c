@@ -20,8 +20,8 @@
 #include <sqlite3.h>
 
 #include "store_scene.h"
-#include "projector/decode/decode.h"
 #include "run_options.h"
+#include "tests/support/decode_shaped.h"
 #include "tests/unit/api/router_fixture.h"
 
 #define SEVENTHS 7
@@ -240,22 +240,22 @@ static const char *decode_once(const struct settings *settings, const struct mes
     struct event event = {0};
     struct sg_error err = {0};
     const char *wrong = NULL;
-    struct decode_arena *arena = decode_arena_create();
+    struct arena *arena = arena_create();
     *refused = arena == NULL;
     if (arena == NULL)
         return NULL;
-    enum sg_status status = decode(settings, 0, message, arena, &event, &err);
+    enum sg_status status = decode_shaped(settings, 0, message, arena, &event, &err);
     if (status != SG_OK) {
         heal();
         (*refused)++;
         wrong = status != SG_MEMORY ? err.message : NULL;
-        if (decode(settings, 0, message, arena, &event, &err) != SG_OK)
+        if (decode_shaped(settings, 0, message, arena, &event, &err) != SG_OK)
             wrong = "not even with memory again";
     }
     if (wrong == NULL && (event.kind != EVENT_STATE || event.version != 5 || event.state.bytes < 200000 ||
                           memmem(event.state.data, event.state.bytes, "secret", 6) != NULL))
         wrong = "the event is not the usual one";
-    decode_arena_destroy(arena);
+    arena_destroy(arena);
     return wrong;
 }
 

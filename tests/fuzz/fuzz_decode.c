@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "core/base/utf8.h"
-#include "projector/decode/decode.h"
 #include "require.h"
+#include "tests/support/decode_shaped.h"
 
 enum {
     FLAG_KV = 1,
@@ -50,7 +50,7 @@ static void check_event(const struct event *event, const struct message *message
 
 /* The state once more, as the value of a bucket, under the same rules: decode takes its own text, changes nothing, and
  * finds nothing left to drop. */
-static void check_final(const struct event *event, struct decode_arena *arena)
+static void check_final(const struct event *event, struct arena *arena)
 {
     static struct stream_settings bucket = {.format = FORMAT_KV, .collections = listed, .collections_count = 1,
                                             .fixed_collection = true};
@@ -62,12 +62,12 @@ static void check_final(const struct event *event, struct decode_arena *arena)
         settings.collections_count = 1;
     }
     REQUIRE(subject_template_parse("b.{id}", &bucket.subject, NULL) == SG_OK);
-    REQUIRE(decode(&settings, 0, &message, arena, &again, NULL) == SG_OK);
+    REQUIRE(decode_shaped(&settings, 0, &message, arena, &again, NULL) == SG_OK);
     REQUIRE(again.kind == EVENT_STATE);
     REQUIRE(slice_equal(again.state, event->state));
 }
 
-static void run(unsigned flags, struct message *message, struct decode_arena *arena)
+static void run(unsigned flags, struct message *message, struct arena *arena)
 {
     struct stream_settings stream = {.format = flags & FLAG_KV ? FORMAT_KV : FORMAT_ENVELOPE};
     struct settings settings = {.streams = &stream, .streams_count = 1};
@@ -82,7 +82,7 @@ static void run(unsigned flags, struct message *message, struct decode_arena *ar
         settings.collections = &rules;
         settings.collections_count = 1;
     }
-    REQUIRE(decode(&settings, 0, message, arena, &event, NULL) == SG_OK);
+    REQUIRE(decode_shaped(&settings, 0, message, arena, &event, NULL) == SG_OK);
     check_event(&event, message);
     if (event.kind != EVENT_STATE)
         return;
@@ -92,10 +92,10 @@ static void run(unsigned flags, struct message *message, struct decode_arena *ar
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct decode_arena *arena;
+    static struct arena *arena;
     const char *text = (const char *)data;
     if (arena == NULL)
-        arena = decode_arena_create();
+        arena = arena_create();
     REQUIRE(arena != NULL);
     if (size < 2)
         return 0;
@@ -107,11 +107,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .payload = {text + payload_at, size - payload_at},
         .sequence = 7,
     };
-    if (data[0] & FLAG_HEADER)
-        message.message_id = message.subject;
-    if (data[0] & FLAG_DELETION)
-        message.kv_operation = SLICE_LITERAL("DEL");
-    decode_arena_reset(arena);
+    if (data[0] & FLAG_KV)
+        message.headers[0] = data[0] & FLAG_DELETION ? SLICE_LITERAL("DEL") : (struct slice){0};
+    else if (data[0] & FLAG_HEADER)
+        message.headers[0] = message.subject;
+    arena_reset(arena);
     run(data[0], &message, arena);
     return 0;
 }

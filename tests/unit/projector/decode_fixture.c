@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "tests/support/decode_shaped.h"
+
 void decode_fixture_open(struct decode_fixture *f, enum stream_format format, const char *template)
 {
     struct sg_error err = {0};
@@ -19,13 +21,13 @@ void decode_fixture_open(struct decode_fixture *f, enum stream_format format, co
     f->message.time_ns = 1700000000;
     if (subject_template_parse(template, &f->streams[0].subject, &err) != SG_OK)
         fail_msg("%s", err.message);
-    f->arena = decode_arena_create();
+    f->arena = arena_create();
     assert_non_null(f->arena);
 }
 
 void decode_fixture_close(struct decode_fixture *f)
 {
-    decode_arena_destroy(f->arena);
+    arena_destroy(f->arena);
     free(f->subject);
     free(f->payload);
     *f = (struct decode_fixture){0};
@@ -49,8 +51,8 @@ const struct event *decode_fixture_run(struct decode_fixture *f, struct slice su
     f->payload = copy_exactly(payload);
     f->message.subject = (struct slice){f->subject, subject.bytes};
     f->message.payload = (struct slice){f->payload, payload.bytes};
-    decode_arena_reset(f->arena);
-    if (decode(&f->settings, 0, &f->message, f->arena, &f->event, &err) != SG_OK)
+    arena_reset(f->arena);
+    if (decode_shaped(&f->settings, 0, &f->message, f->arena, &f->event, &err) != SG_OK)
         fail_msg("%s", err.message);
     return &f->event;
 }

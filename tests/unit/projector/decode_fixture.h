@@ -1,4 +1,4 @@
-/* Settings with one stream, a message, and the event that decode makes of it: for the tests of decode. */
+/* Settings with one stream, a message, and the event that decode and shape make of it: for the tests of both. */
 #ifndef STATEGATE_TESTS_DECODE_FIXTURE_H
 #define STATEGATE_TESTS_DECODE_FIXTURE_H
 
@@ -9,7 +9,7 @@ struct decode_fixture {
     struct stream_settings streams[2];
     struct collection_settings rules;
     struct message message; /* headers and sequence are kept for the next decode */
-    struct decode_arena *arena;
+    struct arena *arena;
     struct event event;
     char *subject; /* owned copies of exactly the size, so that the sanitizer sees a byte too many being read */
     char *payload;
@@ -18,7 +18,7 @@ struct decode_fixture {
 /* One stream of this format and template. */
 void decode_fixture_open(struct decode_fixture *f, enum stream_format format, const char *template);
 void decode_fixture_close(struct decode_fixture *f);
-/* Decode this message of stream 0; the event stays valid until the next call. */
+/* Decode and shape this message of stream 0; the event stays valid until the next call. */
 const struct event *decode_fixture_run(struct decode_fixture *f, struct slice subject, struct slice payload);
 /* The same, and it must be rejected for this reason. */
 const struct event *decode_fixture_reject(struct decode_fixture *f, const char *subject, struct slice payload,

@@ -305,8 +305,8 @@ static void key_value_deletions_are_tombstones(void **state)
     };
     open_kv();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        fixture.message.kv_operation = slice_of(cases[i].operation);
-        fixture.message.marker_reason = slice_of(cases[i].marker);
+        fixture.message.headers[0] = slice_of(cases[i].operation);
+        fixture.message.headers[1] = slice_of(cases[i].marker);
         const struct event *event = run(cases[i].kind == EVENT_STATE ? SLICE_LITERAL("1") : SLICE_LITERAL(""));
         assert_int_equal(event->kind, cases[i].kind);
         assert_int_equal(event->version, 9);

@@ -24,10 +24,11 @@ static void *failing_malloc(size_t bytes)
 }
 
 #define malloc(bytes) failing_malloc(bytes)
-#include "projector/decode/arena.c"
+#include "core/json/arena.c"
 #undef malloc
 
 #include "core/base/buffer.h"
+#include "tests/support/decode_shaped.h"
 
 static struct stream_settings stream = {.format = FORMAT_ENVELOPE};
 static char *rules_drop[] = {(char[]){"/k00001"}, (char[]){"/k00002"}};
@@ -53,30 +54,30 @@ static size_t fail_each_allocation(const struct settings *settings, struct slice
 {
     struct message message = {.subject = SLICE_LITERAL("state.orders"), .payload = payload, .sequence = 1};
     for (size_t allowed = 0;; allowed++) {
-        struct decode_arena *arena = decode_arena_create();
+        struct arena *arena = arena_create();
         struct event event = {.sequence = 4711};
         struct sg_error err = {0};
         assert_non_null(arena);
         allocations_left = allowed;
-        enum sg_status status = decode(settings, 0, &message, arena, &event, &err);
+        enum sg_status status = decode_shaped(settings, 0, &message, arena, &event, &err);
         allocations_left = SIZE_MAX;
         if (status == SG_OK && event.kind == EVENT_STATE) {
-            decode_arena_destroy(arena);
+            arena_destroy(arena);
             return allowed;
         }
         if (status == SG_OK) { /* a rejection needs memory for its detail only, and does without */
             assert_int_equal(event.kind, EVENT_REJECTED);
             assert_int_equal(event.reason, REASON_BAD_JSON);
-            decode_arena_destroy(arena);
+            arena_destroy(arena);
             return allowed;
         }
         assert_int_equal(status, SG_MEMORY);
         assert_int_equal(err.status, SG_MEMORY);
         assert_int_equal(event.sequence, 4711);
         /* With memory again, the same arena decodes it. */
-        assert_int_equal(decode(settings, 0, &message, arena, &event, &err), SG_OK);
+        assert_int_equal(decode_shaped(settings, 0, &message, arena, &event, &err), SG_OK);
         assert_int_equal(event.sequence, 1);
-        decode_arena_destroy(arena);
+        arena_destroy(arena);
     }
 }
 
@@ -107,36 +108,36 @@ static void a_batch_that_fits_the_last_ones_memory_allocates_nothing(void **stat
     struct settings settings = {.streams = &stream, .streams_count = 1};
     struct slice payload = large_envelope(100, "}}");
     struct message message = {.subject = SLICE_LITERAL("state.orders"), .payload = payload, .sequence = 1};
-    struct decode_arena *arena = decode_arena_create();
+    struct arena *arena = arena_create();
     struct event event;
     assert_non_null(arena);
     for (int batch = 0; batch < 10; batch++) {
         bytes_allocated = 0;
         for (int i = 0; i < 2000; i++)
-            assert_int_equal(decode(&settings, 0, &message, arena, &event, NULL), SG_OK);
+            assert_int_equal(decode_shaped(&settings, 0, &message, arena, &event, NULL), SG_OK);
         if (batch == 0)
             assert_true(bytes_allocated >= 2000 * event.state.bytes);
-        decode_arena_reset(arena);
+        arena_reset(arena);
     }
     assert_int_equal(bytes_allocated, 0);
-    decode_arena_destroy(arena);
+    arena_destroy(arena);
     free((char *)(uintptr_t)payload.data);
 }
 
 static void memory_beyond_what_is_kept_is_given_back(void **state)
 {
     (void)state;
-    struct decode_arena *arena = decode_arena_create();
+    struct arena *arena = arena_create();
     assert_non_null(arena);
-    assert_non_null(region_take(&arena->kept, DECODE_ARENA_KEPT_BYTES / 2, 1));
-    decode_arena_reset(arena);
+    assert_non_null(region_take(&arena->kept, ARENA_KEPT_BYTES / 2, 1));
+    arena_reset(arena);
     assert_non_null(arena->kept.chunk);
-    assert_non_null(region_take(&arena->kept, DECODE_ARENA_KEPT_BYTES / 2 + 1, 1));
-    decode_arena_reset(arena);
+    assert_non_null(region_take(&arena->kept, ARENA_KEPT_BYTES / 2 + 1, 1));
+    arena_reset(arena);
     assert_null(arena->kept.chunk);
     assert_null(region_take(&arena->kept, SIZE_MAX, 16));
-    decode_arena_destroy(arena);
-    decode_arena_destroy(NULL);
+    arena_destroy(arena);
+    arena_destroy(NULL);
 }
 
 static void memory_is_aligned_and_apart(void **state)

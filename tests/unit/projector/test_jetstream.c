@@ -1,4 +1,4 @@
-/* projector/jetstream: what an answer to STREAM.INFO proves, and times. */
+/* projector/jetstream: what an answer to STREAM.INFO proves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,28 +98,6 @@ static void a_leader_without_a_majority_or_a_member_without_leader_proves_nothin
     assert_false(leader_proved(""));
 }
 
-static void time_of(const char *text, int64_t expected)
-{
-    int64_t ns = 0;
-    assert_true(jetstream_time(slice_of(text), &ns));
-    assert_int_equal(ns, expected);
-}
-
-static void times_are_read_to_the_nanosecond(void **state)
-{
-    (void)state;
-    int64_t ns = 0;
-    time_of("1970-01-01T00:00:00Z", 0);
-    time_of("1970-01-01T00:00:01.5Z", 1500000000);
-    time_of("1970-01-01T01:00:00.000000001+01:00", 1);
-    time_of("1969-12-31T23:30:00-00:30", 0);
-    assert_false(jetstream_time(slice_of("1970-01-01"), &ns));
-    assert_false(jetstream_time(slice_of("1970-01-01T00:00:00"), &ns));
-    assert_false(jetstream_time(slice_of("1970-01-01T00:00:00.5"), &ns));
-    assert_false(jetstream_time(slice_of("1970-01-01T00:00:00+1:00"), &ns));
-    assert_false(jetstream_time((struct slice){0}, &ns));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,7 +106,6 @@ int main(void)
         cmocka_unit_test(errors_of_the_api_are_told_apart),
         cmocka_unit_test(a_leader_with_a_majority_proves),
         cmocka_unit_test(a_leader_without_a_majority_or_a_member_without_leader_proves_nothing),
-        cmocka_unit_test(times_are_read_to_the_nanosecond),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,10 @@
-/* Memory of a batch: regions of chunks. */
-#include "projector/decode/decoder.h"
+/* Memory that is only ever freed as a whole: regions of chunks. */
+#include "core/json/arena.h"
 
 #include <stdalign.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define REGION_FIRST_BYTES (64u << 10)
 #define REGION_ALIGN_MAX 16u
@@ -85,27 +87,32 @@ void region_free(struct region *r)
     *r = (struct region){0};
 }
 
-struct decode_arena *decode_arena_create(void)
+struct arena *arena_create(void)
 {
-    return calloc(1, sizeof(struct decode_arena));
+    return calloc(1, sizeof(struct arena));
 }
 
-void decode_arena_destroy(struct decode_arena *arena)
+void arena_destroy(struct arena *arena)
 {
     if (arena == NULL)
         return;
-    decode_arena_release(arena);
+    arena_release(arena);
     free(arena);
 }
 
-void decode_arena_release(struct decode_arena *arena)
+void arena_release(struct arena *arena)
 {
     region_free(&arena->kept);
     region_free(&arena->scratch);
 }
 
-void decode_arena_reset(struct decode_arena *arena)
+void arena_reset(struct arena *arena)
 {
-    region_reset(&arena->kept, DECODE_ARENA_KEPT_BYTES / 2);
-    region_reset(&arena->scratch, DECODE_ARENA_KEPT_BYTES / 2);
+    region_reset(&arena->kept, ARENA_KEPT_BYTES / 2);
+    region_reset(&arena->scratch, ARENA_KEPT_BYTES / 2);
+}
+
+void arena_reset_scratch(struct arena *arena)
+{
+    region_reset(&arena->scratch, ARENA_KEPT_BYTES / 2);
 }

@@ -1,0 +1,86 @@
+/* The order of the steps between decode and the store. */
+#include "projector/shape/shape.h"
+
+#include <stdlib.h>
+
+#include "projector/shape/minimise.h"
+
+/* Does the stream own the collection, and do the settings ask for anything there? */
+static bool has_rules(const struct settings *settings, size_t stream, const struct collection_settings *collection)
+{
+    return collection->drop_count > 0 && settings_owner(settings, slice_of(collection->name)) == (int)stream;
+}
+
+enum sg_status shaper_create(const struct settings *settings, size_t stream, struct shaper **out, struct sg_error *err)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < settings->collections_count; i++)
+        count += has_rules(settings, stream, &settings->collections[i]);
+    *out = NULL;
+    if (count == 0)
+        return SG_OK;
+    struct shaper *shaper = calloc(1, sizeof *shaper + count * sizeof shaper->rules[0]);
+    if (shaper == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory for the rules of %zu collections", count);
+    for (size_t i = 0; i < settings->collections_count; i++) {
+        const struct collection_settings *collection = &settings->collections[i];
+        if (!has_rules(settings, stream, collection))
+            continue;
+        struct shape_rules *rules = &shaper->rules[shaper->rules_count++];
+        rules->collection = slice_of(collection->name);
+        rules->payload_private = true;
+        rules->steps[SHAPE_MINIMISE] = (struct shape_step){minimise_drop, collection};
+    }
+    *out = shaper;
+    return SG_OK;
+}
+
+void shaper_destroy(struct shaper *shaper)
+{
+    free(shaper);
+}
+
+static const struct shape_rules *rules_of(const struct shaper *shaper, struct slice collection)
+{
+    for (size_t i = 0; i < shaper->rules_count; i++) {
+        if (slice_equal(shaper->rules[i].collection, collection))
+            return &shaper->rules[i];
+    }
+    return NULL;
+}
+
+/* Steps first .. end - 1, as long as the event is not rejected. */
+static enum sg_status take_steps(const struct shape_rules *rules, enum shape_step_kind first, enum shape_step_kind end,
+                                 struct event *event, struct arena *arena, struct sg_error *err)
+{
+    for (unsigned i = first; i < (unsigned)end; i++) {
+        if (rules->steps[i].run == NULL)
+            continue;
+        enum sg_status status = rules->steps[i].run(rules->steps[i].rules, event, arena, err);
+        if (status != SG_OK || event->kind != EVENT_STATE)
+            return status;
+    }
+    return SG_OK;
+}
+
+enum sg_status shape_event(const struct shaper *shaper, struct event *event, struct arena *arena, struct sg_error *err)
+{
+    const struct shape_rules *rules = shaper != NULL ? rules_of(shaper, event->collection) : NULL;
+    enum sg_status status = SG_OK;
+    if (rules != NULL)
+        event->payload_private = rules->payload_private;
+    if (event->kind != EVENT_STATE)
+        return SG_OK;
+    if (rules != NULL)
+        status = take_steps(rules, SHAPE_UPCAST, SHAPE_VALIDATE, event, arena, err);
+    if (status == SG_OK && event->kind == EVENT_STATE && event->state.bytes == 0)
+        status = minimise_whole(event, arena, err);
+    if (status == SG_OK && event->kind == EVENT_STATE && rules != NULL)
+        status = take_steps(rules, SHAPE_VALIDATE, SHAPE_STEPS_COUNT, event, arena, err);
+    if (status != SG_OK)
+        return status;
+    if (event->kind == EVENT_REJECTED)
+        event_strip(event);
+    event->document = NULL;
+    return SG_OK;
+}
