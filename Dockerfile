@@ -10,6 +10,7 @@ RUN scripts/setup image
 COPY CMakeLists.txt CMakePresets.json openapi.yaml ./
 COPY cmake cmake
 COPY core core
+COPY store store
 COPY projector projector
 COPY api api
 COPY server server

@@ -316,6 +316,22 @@ const late = text.replace('\n\n', '\n'.repeat(FIRST_COMMAND_BEFORE));
   });
 });
 
+// The folders that the build of the image needs and its Dockerfile does not copy.
+function notCopied(dockerfile, cmake) {
+  const copied = [...dockerfile.matchAll(/^COPY (\w+) \1$/gm)].map(([, folder]) => folder);
+  const built = [...cmake.matchAll(/^\s*add_subdirectory\((\w+)\)/gm)].map(([, folder]) => folder);
+  assert.ok(built.includes('core') && built.includes('server'), 'the folders of the program');
+  return built.filter((folder) => !['tests', 'bench'].includes(folder) && !copied.includes(folder));
+}
+
+describe('Dockerfile', () => {
+  it('copies every folder that is built, and one that is not copied is noticed', () => {
+    const [dockerfile, cmake] = [read('Dockerfile'), read('CMakeLists.txt')];
+    assert.deepEqual(notCopied(dockerfile, cmake), []);
+    assert.deepEqual(notCopied(dockerfile.replace('COPY store store\n', ''), cmake), ['store']);
+  });
+});
+
 // Words that the project no longer uses for what they stood for, and turns of phrase that no native uses.
 const RETIRED = [
   /\b(another|new|earlier|later|other|present|its) (life|lives)\b/i,
