@@ -112,6 +112,6 @@ void headers_storage(struct response *r, struct snapshot *snapshot, const struct
 {
     snapshot_failed(snapshot, err);
     r->headers_count = 0;
-    problem_answer(r, PROBLEM_STORAGE, "The read model cannot be read at the moment (%s).",
+    problem_answer(r, PROBLEM_STORAGE, "The database cannot be read at the moment (%s).",
                    sg_status_name(err->status));
 }

@@ -8,27 +8,27 @@
 /* Every kind of problem: status, the end of its type, and its title. openapi.yaml lists the same. */
 #define PROBLEMS(X)                                                                                                    \
     X(PROBLEM_BAD_REQUEST, 400, "bad-request", "The request is malformed")                                             \
-    X(PROBLEM_NOT_FOUND, 404, "not-found", "There is nothing here")                                                    \
+    X(PROBLEM_NOT_FOUND, 404, "not-found", "Nothing was found")                                                        \
     X(PROBLEM_METHOD, 405, "method-not-allowed", "The method is not allowed")                                          \
-    X(PROBLEM_EPOCH_MISMATCH, 409, "epoch-mismatch", "The position belongs to another life of the stream")             \
-    X(PROBLEM_UNKNOWN_STREAM, 409, "unknown-stream", "The stream is not followed here")                                \
+    X(PROBLEM_EPOCH_MISMATCH, 409, "epoch-mismatch", "The position belongs to another incarnation of the stream")      \
+    X(PROBLEM_UNKNOWN_STREAM, 409, "unknown-stream", "The stream is not followed by this gateway")                     \
     X(PROBLEM_BEYOND_HEAD, 409, "position-beyond-head", "The position lies beyond the end of the stream")              \
     X(PROBLEM_DELETED, 410, "deleted", "The entity is deleted")                                                        \
-    X(PROBLEM_BODY, 413, "content-too-large", "A request has no body here")                                            \
+    X(PROBLEM_BODY, 413, "content-too-large", "The request must not have a body")                                      \
     X(PROBLEM_TARGET, 414, "uri-too-long", "The request target is too long")                                           \
     X(PROBLEM_EXPECT, 417, "expectation-failed", "The expectation cannot be met")                                      \
     X(PROBLEM_VERSION_REJECTED, 422, "version-rejected", "The version asked for was rejected")                         \
     X(PROBLEM_HEADERS, 431, "headers-too-large", "The header fields are too large")                                    \
-    X(PROBLEM_STARTING, 503, "starting", "The demand is unmet, and nothing is proved yet")                             \
-    X(PROBLEM_REBUILDING, 503, "rebuilding", "The demand is unmet, and the rows are being built again")                \
-    X(PROBLEM_DISCONNECTED, 503, "replica-disconnected", "The demand is unmet, and the broker is out of reach")        \
-    X(PROBLEM_HALTED, 503, "halted", "The demand is unmet, and ingest is stopped")                                     \
-    X(PROBLEM_TOO_MANY_WAITS, 503, "too-many-waits", "Too many reads wait already")                                    \
-    X(PROBLEM_STOPPING, 503, "stopping", "The demand is unmet, and the gateway is stopping")                           \
-    X(PROBLEM_STORAGE, 503, "storage", "The read model cannot be read")                                                \
+    X(PROBLEM_STARTING, 503, "starting", "The demand was not met: nothing is proved yet")                              \
+    X(PROBLEM_REBUILDING, 503, "rebuilding", "The demand was not met: the rows are being rebuilt")                     \
+    X(PROBLEM_DISCONNECTED, 503, "replica-disconnected", "The demand was not met: the broker cannot be reached")       \
+    X(PROBLEM_HALTED, 503, "halted", "The demand was not met: ingest is halted")                                       \
+    X(PROBLEM_TOO_MANY_WAITS, 503, "too-many-waits", "Too many reads are waiting")                                     \
+    X(PROBLEM_STOPPING, 503, "stopping", "The demand was not met: the gateway is stopping")                            \
+    X(PROBLEM_STORAGE, 503, "storage", "The database cannot be read")                                                  \
     X(PROBLEM_VERSION_NOT_REACHED, 504, "version-not-reached", "The version was not reached in time")                  \
     X(PROBLEM_POSITION_NOT_REACHED, 504, "position-not-reached", "The position was not reached in time")               \
-    X(PROBLEM_TOO_STALE, 504, "too-stale", "The rows were not proved fresh enough in time")                            \
+    X(PROBLEM_TOO_STALE, 504, "too-stale", "The rows could not be proved fresh enough in time")                        \
     X(PROBLEM_VERSION, 505, "version-not-supported", "The HTTP version is not supported")
 
 enum problem {

@@ -107,12 +107,12 @@ bool admission_check(const struct http_head *head, struct response *out)
     if (!check_host(head, out))
         return false;
     if (head->expect_unknown) {
-        problem_answer(out, PROBLEM_EXPECT, "The header 'Expect' asks for something that is not known here.");
+        problem_answer(out, PROBLEM_EXPECT, "The header 'Expect' asks for something that this server does not know.");
         return false;
     }
     if (head->has_body) {
         problem_answer(out, PROBLEM_BODY,
-                       "No request has a body here: Content-Length is 0 or absent, and so is Transfer-Encoding.");
+                       "Requests have no body here: Content-Length must be 0 or absent, and Transfer-Encoding absent.");
         return false;
     }
     return true;

@@ -258,7 +258,7 @@ test('a stream that appears in time gets the event', async (t) => {
   await until('the first attempt has failed', () => /PUB late\.1 /.test(nats.server.log));
   await nats.stream('LATE', ['late.>']);
   assert.equal((await running.exited).code, 0, running.stderr);
-  assert.equal(running.stdout, 'published 1 events, last sequence 1\n');
+  assert.equal(running.stdout, 'published 1 event, last sequence 1\n');
 });
 
 test('events without an answer are sent again, and the report is honest about what may be stored twice', async (t) => {
