@@ -177,11 +177,12 @@ async function startEtcd({ processors, entities }) {
 
 // ---- a key-value bucket of nats-server, read by its own client ----
 
-const BUCKET = 'BENCH';
+export const BUCKET = 'BENCH';
 const BUCKET_CONNECTIONS = 8; // of kvStore_Get's threads: one connection for all costs the client more
 const BUCKET_FILL_EVERY = 10_000; // messages between two acknowledgements
 
-async function fillBucket(client, entities) {
+// A bucket with a key for each entity, filled with the same documents.
+export async function fillBucket(client, entities) {
   await createBucket(client, BUCKET, { storage: 'memory' });
   const subject = (i) => `$KV.${BUCKET}.c-${i}`;
   for (let i = 0; i < entities; i++) {

@@ -12,13 +12,13 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { createBucket, startNats } from '../tests/support/nats.mjs';
+import { startNats } from '../tests/support/nats.mjs';
 import { arrangeProcessors, benchProgram, machine, quantile, STATEGATE } from './machine.mjs';
+import { BUCKET, fillBucket } from './peers.mjs';
 import { visibleGoals, visibleTable } from './tables.mjs';
 import { fillStream, startFollower, stopReader } from './world.mjs';
 
 const VISIBLE = benchProgram('bench_visible');
-const BUCKET = 'VISIBLE';
 
 // Writes and reads targets in turn; {TARGET: {publish: [ms], read: [ms], stale}}. A target is kv:BUCKET or http:PORT.
 export function writeAndRead(nats, { writes, rate, entities, targets }) {
@@ -71,7 +71,7 @@ async function main() {
   let gateway;
   try {
     await fillStream(nats, entities);
-    await createBucket(await nats.client(), BUCKET, { storage: 'memory' });
+    await fillBucket(await nats.client(), entities);
     const [bin, args] = processors.alone(STATEGATE);
     gateway = await startFollower({ nats, bin, args });
     await gateway.untilPosition(entities, { deadlineMs: 120_000 });
