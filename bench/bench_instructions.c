@@ -84,6 +84,21 @@ static void count_begin(void)
 #endif
 }
 
+/* What lies between is not counted. */
+static void count_pause(void)
+{
+#ifdef SG_HAVE_VALGRIND
+    CALLGRIND_STOP_INSTRUMENTATION;
+#endif
+}
+
+static void count_go_on(void)
+{
+#ifdef SG_HAVE_VALGRIND
+    CALLGRIND_START_INSTRUMENTATION;
+#endif
+}
+
 static void count_end(const char *name, size_t times)
 {
 #ifdef SG_HAVE_VALGRIND
@@ -242,10 +257,9 @@ static void prove(struct bench *b)
     freshness_proved(b->freshness, 0, now_ns, now_ns, b->sequence, &b->stream.epoch);
 }
 
-static void read_one(struct bench *b, char *target, const struct read_case *c, struct slice etag, struct response *out)
+static struct http_head make_head(struct bench *b, char *target)
 {
-    struct call call = {0};
-    struct http_head head = {
+    return (struct http_head){
         .version_known = true,
         .version_1_1 = true,
         .hosts_count = 1,
@@ -254,6 +268,12 @@ static void read_one(struct bench *b, char *target, const struct read_case *c, s
         .target_text = target,
         .target_bytes = strlen(target),
     };
+}
+
+static void read_one(struct bench *b, char *target, const struct read_case *c, struct slice etag, struct response *out)
+{
+    struct call call = {0};
+    struct http_head head = make_head(b, target);
     if (c->unchanged)
         head.fields.if_none_match.values[head.fields.if_none_match.count++] = etag;
     if (c->min_version.bytes > 0)
@@ -365,6 +385,99 @@ static void count_reads(struct bench *b, bool cache)
     free((char *)(uintptr_t)position.data);
 }
 
+/* ---- reads that wait ---- */
+
+#define WAKES 500        /* reads that wait, READS_PER_TURN at a time */
+#define WOKEN_FIRST 2    /* entities that no event has changed: count_events() */
+#define WOKEN_STEP 3
+#define WOKEN_VERSION "2"
+
+static struct waiting {
+    char target[TARGET_ROOM];
+    struct http_head head;
+    struct call call;
+} waiting[READS_PER_TURN];
+
+static size_t woken_count;
+
+static void count_woken(struct http_connection *connection)
+{
+    (void)connection;
+    woken_count++;
+}
+
+/* They come, fall short, are parked and looked at once more. */
+static void wait_all(struct bench *b)
+{
+    struct response response;
+    for (size_t i = 0; i < READS_PER_TURN; i++) {
+        struct waiting *w = &waiting[i];
+        response_init(&response);
+        worker_expect(b->worker, &w->head);
+        must(worker_admit(b->worker, &w->head, &response), "admitted");
+        must(worker_handle(b->worker, &w->head, &w->call, &response) == HTTP_PARK, "a read that waits");
+        must(worker_park(b->worker, &w->call), "parked");
+        response_free(&response);
+    }
+    worker_iteration_end(b->worker, count_woken);
+}
+
+/* As the projector does it: the position, which wakes, is published after the entities. */
+static void commit_all(struct bench *b, uint64_t first)
+{
+    uint64_t wakes = 0;
+    for (size_t i = 0; i < READS_PER_TURN; i++)
+        make_message(b, i, first + i * WOKEN_STEP, atoi(WOKEN_VERSION));
+    apply_batch(b, 0, READS_PER_TURN);
+    must(progress_entities_wanted(b->progress), "interest in entities");
+    for (size_t i = 0; i < READS_PER_TURN; i++)
+        progress_entity_changed(b->progress, progress_entity(b->progress, b->events[i].collection, b->events[i].id));
+    progress_committed(b->progress, 0, b->sequence);
+    must(read(b->wake_fd, &wakes, sizeof wakes) == (ssize_t)sizeof wakes, "a wake-up");
+}
+
+static void answer_all(struct bench *b)
+{
+    struct response response;
+    woken_count = 0;
+    worker_wake(b->worker, true, false, count_woken);
+    must(woken_count == READS_PER_TURN, "each read is woken");
+    for (size_t i = 0; i < READS_PER_TURN; i++) {
+        struct waiting *w = &waiting[i];
+        response_init(&response);
+        must(worker_handle(b->worker, &w->head, &w->call, &response) == HTTP_ANSWER && response.status == 200,
+             "a read that was woken");
+        response_free(&response);
+        worker_forget(b->worker, &w->call);
+    }
+    worker_iteration_end(b->worker, count_woken);
+}
+
+/* From the request to the answer, without the commit in between. */
+static void count_waits(struct bench *b)
+{
+    prove(b);
+    count_begin();
+    for (uint64_t done = 0; done < WAKES; done += READS_PER_TURN) {
+        uint64_t first = WOKEN_FIRST + done * WOKEN_STEP;
+        count_pause();
+        for (size_t i = 0; i < READS_PER_TURN; i++) {
+            struct waiting *w = &waiting[i];
+            (void)snprintf(w->target, sizeof w->target, ENTITY "%016" PRIx64 "?min_version=" WOKEN_VERSION "&wait=30",
+                           mix(first + i * WOKEN_STEP));
+            w->call = (struct call){0};
+            w->head = make_head(b, w->target);
+        }
+        count_go_on();
+        wait_all(b);
+        count_pause();
+        commit_all(b, first);
+        count_go_on();
+        answer_all(b);
+    }
+    count_end("read that waits and is woken", WAKES);
+}
+
 /* ---- the whole ---- */
 
 static void open_model(struct bench *b, const char *folder, int64_t cache_bytes)
@@ -446,6 +559,7 @@ int main(int argc, char **argv)
     open_all(b, argv[1], CACHE_BYTES);
     count_reads(b, true);
     count_events(b);
+    count_waits(b);
     close_all(b);
     free(b);
     return 0;
