@@ -1,5 +1,6 @@
-/* Receiving alone: a subscriber that counts messages, on the gateway's own kind of connection and consumer. What it
- * reaches is the broker's and the client library's share of ingest. */
+/* Receiving alone: messages are taken from the queue of the gateway's own connection and consumer, and released. What
+ * it reaches is the broker's, the client library's and the connection's share of ingest. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -7,14 +8,16 @@
 
 #include "core/base/time.h"
 #include "projector/nats/jetstream.h"
-#include "projector/nats/connection_internal.h"
+#include "projector/nats/connection.h"
 
-#define WAIT_STEP_NS (NS_PER_MS / 2)
+#define TAKE_BYTES_MAX (8u << 20)
 #define WAIT_MAX_NS (120 * NS_PER_S)
 
-struct counter {
-    _Atomic uint64_t messages;
-    _Atomic uint64_t bytes;
+struct receiver {
+    struct notifier *notifier;
+    struct queue *queue;
+    struct nats_connection *link;
+    uint64_t generation;
     atomic_bool trouble;
 };
 
@@ -26,24 +29,9 @@ static void die(const char *what, const char *why)
 
 static void on_alarm(void *context)
 {
-    struct counter *counter = context;
-    atomic_store(&counter->trouble, true);
-}
-
-/* A message has an acknowledgement's subject to reply to; what has none is flow control, which asks for an answer, or a
- * heartbeat. */
-static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *closure)
-{
-    struct counter *counter = closure;
-    const char *reply = natsMsg_GetReply(msg);
-    (void)sub;
-    if (reply != NULL && strncmp(reply, "$JS.ACK.", 8) == 0) {
-        atomic_fetch_add_explicit(&counter->bytes, (uint64_t)natsMsg_GetDataLength(msg), memory_order_relaxed);
-        atomic_fetch_add_explicit(&counter->messages, 1, memory_order_release);
-    } else if (reply != NULL && reply[0] != '\0') {
-        (void)natsConnection_Publish(nc, reply, NULL, 0);
-    }
-    natsMsg_Destroy(msg);
+    struct receiver *r = context;
+    atomic_store(&r->trouble, true);
+    notifier_notify(r->notifier);
 }
 
 static int64_t cpu_ns(void)
@@ -54,40 +42,44 @@ static int64_t cpu_ns(void)
     return (int64_t)used.tv_sec * NS_PER_S + used.tv_nsec;
 }
 
-static void subscribe(struct nats_connection *l, struct jetstream *js, const char *filter, struct counter *counter)
+static void subscribe(struct receiver *r, struct jetstream *js, const char *filter)
 {
     struct sg_error err;
-    natsInbox *inbox = NULL;
+    char inbox[NATS_INBOX_BYTES];
     char name[32]; /* another one each time: the broker keeps a consumer for a while after its subscriber has gone */
     (void)snprintf(name, sizeof name, "bench-%ld", (long)getpid());
-    natsStatus s = natsInbox_Create(&inbox);
-    if (s == NATS_OK)
-        s = natsConnection_Subscribe(&l->subscription, l->connection, inbox, on_message, counter);
-    if (s == NATS_OK)
-        s = natsSubscription_SetPendingLimits(l->subscription, -1, -1);
-    if (s != NATS_OK)
-        die("subscribe", natsStatus_GetText(s));
+    if (nats_subscribe(r->link, name, r->generation, 0, inbox, &err) != SG_OK)
+        die("subscribe", err.message);
     if (jetstream_create_consumer(js, name, filter, inbox, 1, &err) != SG_OK)
         die("consumer", err.message);
-    natsInbox_Destroy(inbox);
+    queue_verify(r->queue, r->generation);
 }
 
-static void wait_for(const struct counter *counter, uint64_t events, int64_t start_ns)
+/* Take all of them, and release them; the bytes of their payloads. */
+static uint64_t take_all(struct receiver *r, uint64_t events, int64_t start_ns)
 {
-    const struct timespec step = {.tv_nsec = WAIT_STEP_NS};
-    while (atomic_load(&counter->messages) < events) {
-        (void)nanosleep(&step, NULL);
-        if (atomic_load(&counter->trouble))
+    static struct queue_item items[QUEUE_ITEMS_MAX];
+    uint64_t bytes = 0;
+    for (uint64_t taken = 0; taken < events;) {
+        size_t count = queue_take(r->queue, items, QUEUE_ITEMS_MAX, TAKE_BYTES_MAX);
+        for (size_t i = 0; i < count; i++)
+            bytes += items[i].message.payload.bytes;
+        queue_done(r->queue, items, count);
+        taken += count;
+        if (atomic_load(&r->trouble))
             die("connection", "lost");
         if (time_boot_ns() - start_ns > WAIT_MAX_NS)
             die("messages", "some never came");
+        if (count == 0)
+            notifier_wait(r->notifier, start_ns + WAIT_MAX_NS);
     }
+    return bytes;
 }
 
 static void receive(const char *url, const char *stream_name, const char *filter, uint64_t events)
 {
     struct sg_error err;
-    struct counter counter = {0};
+    struct receiver r = {0};
     char none[] = "";
     struct nats_settings nats = {.url = (char *)(uintptr_t)url,
                                  .credentials_file = none,
@@ -100,21 +92,23 @@ static void receive(const char *url, const char *stream_name, const char *filter
                                  .tls_key_file = none,
                                  .domain = none};
     struct stream_settings stream = {.name = (char *)(uintptr_t)stream_name};
-    struct nats_connection *l = NULL;
     struct jetstream js = {.domain = "", .stream = stream_name};
     buffer_init(&js.scratch, NATS_REPLY_BYTES_MAX);
-    if (nats_library_open(&err) != SG_OK || nats_create(&nats, &stream, NULL, on_alarm, &counter, &l, &err) != SG_OK ||
-        nats_connect(l, &err) != SG_OK)
+    if (nats_library_open(&err) != SG_OK || notifier_create(&r.notifier, &err) != SG_OK ||
+        queue_create(r.notifier, nats_release_message, &r.queue, &err) != SG_OK ||
+        nats_create(&nats, &stream, r.queue, on_alarm, &r, &r.link, &err) != SG_OK ||
+        nats_connect(r.link, &err) != SG_OK)
         die("connect", err.message);
-    js.link = l;
+    r.generation = queue_next_generation(r.queue);
+    js.link = r.link;
     int64_t start_ns = time_boot_ns();
     int64_t start_cpu_ns = cpu_ns();
-    subscribe(l, &js, filter, &counter);
-    wait_for(&counter, events, start_ns);
+    subscribe(&r, &js, filter);
+    uint64_t bytes = take_all(&r, events, start_ns);
     double count = (double)events;
     printf("receive: %.0f events/s, %.2f us of processor an event (%.0f bytes each)\n",
            count * 1e9 / (double)(time_boot_ns() - start_ns), (double)(cpu_ns() - start_cpu_ns) / 1e3 / count,
-           (double)atomic_load(&counter.bytes) / count);
+           (double)bytes / count);
 }
 
 int main(int argc, char **argv)

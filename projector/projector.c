@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/base/log.h"
+#include "core/base/thread.h"
 #include "core/base/time.h"
 #include "core/json/arena.h"
 #include "projector/ingest/batch.h"
@@ -101,6 +102,7 @@ static int64_t next_iteration_ns(const struct projector *p)
 static void *projector_run(void *argument)
 {
     struct projector *p = argument;
+    thread_name_set("projector", NULL);
     while (!atomic_load(&p->stopping)) {
         commands_run(p->ingest);
         bool worked = run_batches(p);

@@ -4,93 +4,23 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
-
-#include "core/base/time.h"
-
-struct notifier {
-    pthread_mutex_t mutex;
-    pthread_cond_t rung_cond;
-    bool rung;
-};
 
 struct queue {
-    struct notifier *notifier; /* borrowed */
+    struct notifier *notifier; /* borrowed; of the thread that takes */
     queue_release *release;
     /* Guarded by mutex. */
     pthread_mutex_t mutex;
-    pthread_cond_t room_cond;
+    queue_room *room;
+    void *room_context;
     uint64_t generation;
     uint64_t verified;      /* the generation that may be taken */
     size_t head;            /* index of the oldest item */
     size_t count;
     size_t bytes;
     size_t taken;           /* handed out, not done */
-    size_t pushers_waiting;
+    bool full;              /* a message was turned away, and was not pushed again yet */
     struct queue_item items[QUEUE_ITEMS_MAX];
 };
-
-/* Ages and deadlines are on the boot clock, but condition variables know only the monotonic one: wait in short turns
- * against it, and decide by the boot clock. The two differ only across a suspend. */
-#define BELL_TURN_NS (1 * NS_PER_S)
-
-enum sg_status notifier_create(struct notifier **out, struct sg_error *err)
-{
-    struct notifier *b = calloc(1, sizeof *b);
-    pthread_condattr_t attributes;
-    if (b == NULL)
-        return sg_fail(err, SG_MEMORY, "out of memory for the projector's bell");
-    /* On Linux none of these four can fail with these arguments. */
-    (void)pthread_mutex_init(&b->mutex, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&b->rung_cond, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-    *out = b;
-    return SG_OK;
-}
-
-void notifier_destroy(struct notifier *b)
-{
-    if (b == NULL)
-        return;
-    (void)pthread_cond_destroy(&b->rung_cond);
-    (void)pthread_mutex_destroy(&b->mutex);
-    free(b);
-}
-
-void notifier_notify(struct notifier *b)
-{
-    (void)pthread_mutex_lock(&b->mutex);
-    if (!b->rung) {
-        b->rung = true;
-        (void)pthread_cond_signal(&b->rung_cond);
-    }
-    (void)pthread_mutex_unlock(&b->mutex);
-}
-
-static void notifier_wait_turn(struct notifier *b, int64_t snapshot_ns)
-{
-    struct timespec until = {0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = (int64_t)until.tv_nsec + snapshot_ns;
-    until.tv_sec += (time_t)(ns / NS_PER_S);
-    until.tv_nsec = (long)(ns % NS_PER_S);
-    (void)pthread_cond_timedwait(&b->rung_cond, &b->mutex, &until);
-}
-
-void notifier_wait(struct notifier *b, int64_t deadline_ns)
-{
-    (void)pthread_mutex_lock(&b->mutex);
-    while (!b->rung) {
-        int64_t left_ns = deadline_ns - time_boot_ns();
-        if (left_ns <= 0)
-            break;
-        notifier_wait_turn(b, left_ns < BELL_TURN_NS ? left_ns : BELL_TURN_NS);
-    }
-    b->rung = false;
-    (void)pthread_mutex_unlock(&b->mutex);
-}
 
 enum sg_status queue_create(struct notifier *notifier, queue_release *release, struct queue **out, struct sg_error *err)
 {
@@ -100,16 +30,30 @@ enum sg_status queue_create(struct notifier *notifier, queue_release *release, s
     q->notifier = notifier;
     q->release = release;
     (void)pthread_mutex_init(&q->mutex, NULL);
-    (void)pthread_cond_init(&q->room_cond, NULL);
     *out = q;
     return SG_OK;
+}
+
+void queue_on_room(struct queue *q, queue_room *room, void *context)
+{
+    (void)pthread_mutex_lock(&q->mutex);
+    q->room = room;
+    q->room_context = context;
+    (void)pthread_mutex_unlock(&q->mutex);
+}
+
+/* Called with the mutex held. */
+static void room_tell(struct queue *q)
+{
+    if (q->full && q->room != NULL)
+        q->room(q->room_context);
 }
 
 /* Called with the mutex held. */
 static void queue_clear(struct queue *q)
 {
     for (; q->count > 0; q->count--) {
-        q->release(q->items[q->head].handle);
+        q->release(q->items[q->head].handle, q->items[q->head].bytes);
         q->head = (q->head + 1) % QUEUE_ITEMS_MAX;
     }
     q->bytes = 0;
@@ -120,7 +64,6 @@ void queue_destroy(struct queue *q)
     if (q == NULL)
         return;
     queue_clear(q);
-    (void)pthread_cond_destroy(&q->room_cond);
     (void)pthread_mutex_destroy(&q->mutex);
     free(q);
 }
@@ -130,7 +73,8 @@ uint64_t queue_next_generation(struct queue *q)
     (void)pthread_mutex_lock(&q->mutex);
     uint64_t generation = ++q->generation;
     queue_clear(q);
-    (void)pthread_cond_broadcast(&q->room_cond);
+    room_tell(q);
+    q->full = false;
     (void)pthread_mutex_unlock(&q->mutex);
     return generation;
 }
@@ -158,30 +102,32 @@ static bool queue_has_room(const struct queue *q, size_t bytes)
     return q->count == 0 || (q->count < QUEUE_ITEMS_MAX && q->bytes + bytes <= QUEUE_BYTES_MAX);
 }
 
-bool queue_push(struct queue *q, const struct queue_item *item)
+enum queue_result queue_push(struct queue *q, const struct queue_item *item)
 {
+    enum queue_result result = QUEUE_TAKEN;
     bool wake = false;
     (void)pthread_mutex_lock(&q->mutex);
-    q->pushers_waiting++;
-    while (item->generation == q->generation && !queue_has_room(q, item->message.payload.bytes))
-        (void)pthread_cond_wait(&q->room_cond, &q->mutex);
-    q->pushers_waiting--;
-    bool current = item->generation == q->generation;
-    if (current) {
+    if (item->generation != q->generation) {
+        result = QUEUE_VOID;
+    } else if (!queue_has_room(q, item->bytes)) {
+        result = QUEUE_FULL;
+        q->full = true;
+    } else {
+        q->full = false;
         q->items[(q->head + q->count) % QUEUE_ITEMS_MAX] = *item;
-        q->bytes += item->message.payload.bytes;
+        q->bytes += item->bytes;
         wake = q->count++ == 0 && q->verified == q->generation;
     }
     (void)pthread_mutex_unlock(&q->mutex);
     if (wake)
         notifier_notify(q->notifier);
-    return current;
+    return result;
 }
 
 bool queue_is_full(struct queue *q)
 {
     (void)pthread_mutex_lock(&q->mutex);
-    bool full = q->pushers_waiting > 0;
+    bool full = q->full;
     (void)pthread_mutex_unlock(&q->mutex);
     return full;
 }
@@ -189,7 +135,7 @@ bool queue_is_full(struct queue *q)
 bool queue_is_idle(struct queue *q)
 {
     (void)pthread_mutex_lock(&q->mutex);
-    bool idle = q->count == 0 && q->taken == 0 && q->pushers_waiting == 0;
+    bool idle = q->count == 0 && q->taken == 0 && !q->full;
     (void)pthread_mutex_unlock(&q->mutex);
     return idle;
 }
@@ -202,18 +148,17 @@ size_t queue_take(struct queue *q, struct queue_item *items, size_t items_max, s
     assert(q->taken == 0);
     while (q->verified == q->generation && n < items_max && q->count > 0) {
         const struct queue_item *oldest = &q->items[q->head];
-        size_t item_bytes = oldest->message.payload.bytes;
-        if (n > 0 && bytes + item_bytes > bytes_max)
+        if (n > 0 && bytes + oldest->bytes > bytes_max)
             break;
         items[n++] = *oldest;
-        bytes += item_bytes;
+        bytes += oldest->bytes;
         q->head = (q->head + 1) % QUEUE_ITEMS_MAX;
         q->count--;
     }
     q->bytes -= bytes;
     q->taken = n;
-    if (q->pushers_waiting > 0)
-        (void)pthread_cond_broadcast(&q->room_cond);
+    if (n > 0)
+        room_tell(q);
     (void)pthread_mutex_unlock(&q->mutex);
     return n;
 }
@@ -221,7 +166,7 @@ size_t queue_take(struct queue *q, struct queue_item *items, size_t items_max, s
 void queue_done(struct queue *q, struct queue_item *items, size_t items_count)
 {
     for (size_t i = 0; i < items_count; i++)
-        q->release(items[i].handle);
+        q->release(items[i].handle, items[i].bytes);
     (void)pthread_mutex_lock(&q->mutex);
     assert(items_count <= q->taken);
     q->taken -= items_count;

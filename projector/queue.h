@@ -2,8 +2,8 @@
  *
  * Each consumer is a generation. Raising it voids at once what an older consumer still has queued or in flight, and
  * nothing of a generation is handed out before it is verified (the stream was shown to be the one that the stored
- * position belongs to). A full queue blocks the pusher: that is the back-pressure, since flow control is answered by
- * the same thread. */
+ * position belongs to). A full queue takes nothing more until there is room: that is the back-pressure, since flow
+ * control is answered in order with the messages. */
 #ifndef STATEGATE_PROJECTOR_QUEUE_H
 #define STATEGATE_PROJECTOR_QUEUE_H
 
@@ -11,27 +11,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/notifier.h"
 #include "core/base/status.h"
 #include "projector/message.h"
 
 #define QUEUE_ITEMS_MAX 16384       /* a power of two: a few batches, so that the projector never starves */
-#define QUEUE_BYTES_MAX (32u << 20) /* of payloads; as much as the server's flow control lets be in flight */
+#define QUEUE_BYTES_MAX (32u << 20) /* of messages; as much as the server's flow control lets be in flight */
 
 struct queue_item {
     uint64_t generation;
     struct message message; /* points into `handle` */
     void *handle;           /* owned by the item; freed by the queue's release function */
+    size_t bytes;           /* what the message holds: headers and payload */
 };
 
-typedef void queue_release(void *handle);
-
-/* Wakes the one thread that serves several queues. */
-struct notifier;
-SG_MUST_CHECK enum sg_status notifier_create(struct notifier **out, struct sg_error *err);
-void notifier_destroy(struct notifier *b);
-void notifier_notify(struct notifier *b);
-/* Wait until rung since the last wait, at most until `deadline_ns` (boot clock; INT64_MAX = for ever). */
-void notifier_wait(struct notifier *b, int64_t deadline_ns);
+/* Frees a message of so many bytes. Any thread. */
+typedef void queue_release(void *handle, size_t bytes);
+/* Called when a queue that was found full has room again, or its generation is void; must not block, nor call the
+ * queue. Any thread. */
+typedef void queue_room(void *context);
 
 struct queue;
 SG_MUST_CHECK enum sg_status queue_create(struct notifier *notifier, queue_release *release, struct queue **out,
@@ -46,9 +44,17 @@ void queue_verify(struct queue *q, uint64_t generation);
 /* True if `generation` is still the present one. Any thread. */
 bool queue_is_current(struct queue *q, uint64_t generation);
 
-/* Add a message; blocks while full. False: its generation is void; the caller keeps the handle. */
-bool queue_push(struct queue *q, const struct queue_item *item);
-/* True while a pusher waits for room: it is alive although nothing is heard from it. Any thread. */
+/* Whom to tell of room; NULL = nobody. The stream's source thread, while nothing is pushed. */
+void queue_on_room(struct queue *q, queue_room *room, void *context);
+
+enum queue_result {
+    QUEUE_TAKEN, /* it owns the handle now */
+    QUEUE_FULL,  /* the caller keeps the handle, and pushes the same message again when told of room */
+    QUEUE_VOID   /* its generation is void; the caller keeps the handle */
+};
+/* Add a message. One thread for each generation; does not block. */
+SG_MUST_CHECK enum queue_result queue_push(struct queue *q, const struct queue_item *item);
+/* True while a message waits for room: the pusher is alive although nothing is heard from it. Any thread. */
 bool queue_is_full(struct queue *q);
 /* True if nothing is queued and everything taken was done. Any thread. */
 bool queue_is_idle(struct queue *q);

@@ -7,10 +7,12 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "api/http/http_internal.h"
+#include "core/base/thread.h"
 #include "core/base/time.h"
 
 #define CROWD_CONNECTIONS 1000 /* some MB */
@@ -151,6 +153,9 @@ static void *loop_main(void *context)
 {
     struct http_loop *loop = context;
     const struct http_handler *handler = &loop->http->options.handler;
+    char number[24];
+    (void)snprintf(number, sizeof number, "%td", loop - loop->http->loops);
+    thread_name_set("http", number);
     do {
         wait_for_events(loop);
         loop->now_ns = time_boot_ns();

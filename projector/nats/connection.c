@@ -1,4 +1,4 @@
-/* A stream's own connection to the broker: connect, ask, hang up. What arrives is in nats_receive.c. */
+/* A stream's own connection to the broker: connect, ask, hang up. What arrives is in loop.c and delivery.c. */
 #include "projector/nats/connection_internal.h"
 
 #include <errno.h>
@@ -8,23 +8,54 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/thread.h"
 #include "core/base/time.h"
 #include "projector/nats/nkey.h"
 
 enum sg_status nats_library_open(struct sg_error *err)
 {
+    char name[THREAD_NAME_BYTES] = "";
+    (void)pthread_getname_np(pthread_self(), name, sizeof name);
+    thread_name_set("nats-library", NULL); /* its threads begin with the name of the one that starts them */
     natsStatus s = nats_Open(-1);
+    thread_name_set(name, NULL);
     return s == NATS_OK ? SG_OK : sg_fail(err, SG_MEMORY, "nats.c cannot start: %s", natsStatus_GetText(s));
+}
+
+/* Messages that nobody needs any more. The library frees each in a thread of its own, which is woken for it: several
+ * at once cost one wake. */
+static struct {
+    pthread_mutex_t mutex; /* guards all below */
+    size_t count;
+    size_t bytes;
+    natsMsg *messages[RELEASE_MESSAGES_MAX]; /* owned */
+} released = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+/* Called with the mutex held. */
+static void released_free(void)
+{
+    for (size_t i = 0; i < released.count; i++)
+        natsMsg_Destroy(released.messages[i]);
+    released.count = 0;
+    released.bytes = 0;
+}
+
+void nats_release_message(void *handle, size_t bytes)
+{
+    (void)pthread_mutex_lock(&released.mutex);
+    released.messages[released.count++] = handle;
+    released.bytes += bytes;
+    if (released.count == RELEASE_MESSAGES_MAX || released.bytes >= RELEASE_BYTES_MAX)
+        released_free();
+    (void)pthread_mutex_unlock(&released.mutex);
 }
 
 void nats_library_close(void)
 {
+    (void)pthread_mutex_lock(&released.mutex);
+    released_free();
+    (void)pthread_mutex_unlock(&released.mutex);
     (void)nats_CloseAndWait(LIBRARY_CLOSE_TIMEOUT_MS);
-}
-
-void nats_release_message(void *handle)
-{
-    natsMsg_Destroy(handle);
 }
 
 enum sg_status nats_create(const struct nats_settings *nats, const struct stream_settings *stream, struct queue *queue,
@@ -40,7 +71,11 @@ enum sg_status nats_create(const struct nats_settings *nats, const struct stream
     l->alarm = alarm;
     l->alarm_context = alarm_context;
     (void)pthread_mutex_init(&l->mutex, NULL);
-    (void)pthread_cond_init(&l->complete_cond, NULL);
+    enum sg_status status = loop_create(l, err);
+    if (status != SG_OK) {
+        nats_destroy(l);
+        return status;
+    }
     *out = l;
     return SG_OK;
 }
@@ -57,7 +92,7 @@ void nats_destroy(struct nats_connection *l)
     if (l == NULL)
         return;
     servers_free(l);
-    (void)pthread_cond_destroy(&l->complete_cond);
+    loop_destroy(l);
     (void)pthread_mutex_destroy(&l->mutex);
     free(l);
 }
@@ -236,6 +271,8 @@ static enum sg_status options_make(struct nats_connection *l, natsOptions **out,
         s = natsOptions_SetErrorHandler(o, on_error, l);
     if (s == NATS_OK)
         s = natsOptions_SetIOBufSize(o, IO_BUFFER_BYTES);
+    if (s == NATS_OK)
+        s = loop_options(l, o);
     status = translate(s, "options", err);
     if (status == SG_OK)
         status = options_set_servers(l, o, err);
@@ -281,11 +318,14 @@ enum sg_status nats_connect(struct nats_connection *l, struct sg_error *err)
     (void)pthread_mutex_unlock(&l->mutex);
     status = translate(natsConnection_Connect(&l->connection, o), "connect", err);
     natsOptions_Destroy(o);
-    if (status == SG_OK)
-        servers_remember(l);
-    else
+    if (status != SG_OK) {
         l->connection = NULL;
-    return status;
+        loop_stop(l);
+        return status;
+    }
+    l->asked = false;
+    servers_remember(l);
+    return loop_start(l, err);
 }
 
 void nats_disconnect(struct nats_connection *l)
@@ -293,16 +333,13 @@ void nats_disconnect(struct nats_connection *l)
     if (l->connection == NULL)
         return;
     servers_remember(l);
+    /* The library may be in the middle of a message: it is left by the loop before anything is closed. */
+    loop_stop(l);
+    queue_on_room(l->queue, NULL, NULL);
     natsConnection_Close(l->connection);
-    if (l->subscription != NULL) {
-        /* Destroying a subscription while its callback runs is not safe in nats.c 3.4.1. */
-        (void)pthread_mutex_lock(&l->mutex);
-        while (!l->complete)
-            (void)pthread_cond_wait(&l->complete_cond, &l->mutex);
-        (void)pthread_mutex_unlock(&l->mutex);
-        natsSubscription_Destroy(l->subscription);
-        l->subscription = NULL;
-    }
+    natsMsg_Destroy(l->held.handle);
+    l->held.handle = NULL;
+    natsSubscription_Destroy(atomic_exchange(&l->subscription, NULL));
     natsConnection_Destroy(l->connection);
     l->connection = NULL;
 }
@@ -330,8 +367,14 @@ enum sg_status nats_request(struct nats_connection *l, const char *subject, stru
 {
     natsMsg *msg = NULL;
     buffer_reset(reply);
-    natsStatus s =
-        natsConnection_Request(&msg, l->connection, subject, body.data, (int)body.bytes, NATS_REQUEST_TIMEOUT_MS);
+    /* The first request starts the thread that takes the answers: it begins with the name of this one. */
+    if (!l->asked)
+        thread_name_set("nats-answers", NULL);
+    natsStatus s = natsConnection_Request(&msg, l->connection, subject, body.data, (int)body.bytes,
+                                          NATS_REQUEST_TIMEOUT_MS);
+    if (!l->asked)
+        thread_name_set("source", l->stream->name);
+    l->asked = true;
     if (s != NATS_OK)
         return request_failed(l, s, subject, err);
     buffer_append(reply, natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg));

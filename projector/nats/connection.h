@@ -39,8 +39,9 @@ SG_MUST_CHECK enum sg_status nats_create(const struct nats_settings *nats, const
                                          struct nats_connection **out, struct sg_error *err);
 /* The library is shut down already (nats_library_close): none of its threads can call back. */
 void nats_destroy(struct nats_connection *l);
-/* Free a message that the link has queued. */
-void nats_release_message(void *handle);
+/* Free a message of so many bytes that a connection has queued, or keep it for a moment, to free several at once. Any
+ * thread, until nats_library_close. */
+void nats_release_message(void *handle, size_t bytes);
 
 /* Initialise the library; and wait until all its threads are gone. Once per process each. */
 SG_MUST_CHECK enum sg_status nats_library_open(struct sg_error *err);

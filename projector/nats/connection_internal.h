@@ -1,4 +1,5 @@
-/* The link's insides, shared by link.c (connecting, asking) and nats_receive.c (what arrives). */
+/* The connection's insides, shared by connection.c (connecting, asking), loop.c (the socket) and delivery.c (what
+ * arrives). */
 #ifndef STATEGATE_PROJECTOR_NATS_CONNECTION_INTERNAL_H
 #define STATEGATE_PROJECTOR_NATS_CONNECTION_INTERNAL_H
 
@@ -12,6 +13,8 @@
 #define LIBRARY_CLOSE_TIMEOUT_MS 10000
 #define IO_BUFFER_BYTES (256 * 1024) /* fewer system calls a message than the library's 32 KiB */
 #define CONSUMER_NAME_BYTES_MAX 64
+#define RELEASE_MESSAGES_MAX 64        /* kept to be freed together, of all streams ... */
+#define RELEASE_BYTES_MAX (256 * 1024) /* ... but no more bytes than these */
 
 struct nats_connection {
     /* Set by nats_create(), then read-only. */
@@ -22,26 +25,37 @@ struct nats_connection {
     nats_alarm *alarm;
     void *alarm_context;
 
-    /* Source thread only. */
-    natsConnection *connection;     /* owned; NULL = not connected */
-    natsSubscription *subscription; /* owned; NULL = none */
+    int epoll_fd;                         /* owned, as is the next: the socket and wake_fd */
+    int wake_fd;
+
+    /* Source thread only; the loop's thread sees the connection that it was started for. */
+    natsConnection *connection; /* owned; NULL = not connected */
+    pthread_t loop_thread;
+    bool loop_started;
+    bool asked; /* a request was made on this connection */
+    int hangup_fd; /* owned; the socket too, which the library may have closed meanwhile; -1 = none */
     char *servers[NATS_SERVERS_MAX]; /* owned; discovered */
     size_t servers_count;
 
-    /* Set by nats_subscribe(), then the subscription's thread only. */
+    /* Guarded by the library's lock of the connection. */
+    int socket_fd; /* borrowed */
+    bool watched;  /* it is in the set */
+
+    /* Set by nats_subscribe(), then the loop's thread only. */
     char consumer[CONSUMER_NAME_BYTES_MAX];
     size_t consumer_bytes;
     uint64_t generation;
     uint64_t consumer_seq; /* of the last message */
+    struct queue_item held; /* pushed again when the queue has room; its handle is owned, NULL = none */
 
     /* Any thread. */
+    _Atomic(natsSubscription *) subscription; /* owned; NULL = none */
+    atomic_bool loop_stopping;
     atomic_uint_fast64_t activity;
     atomic_uint_fast64_t received;
 
     /* Guarded by mutex. */
     pthread_mutex_t mutex;
-    pthread_cond_t complete_cond;
-    bool complete; /* the subscription's thread has left its last callback */
     bool trouble;
     char reason[256];
     bool denied;
@@ -53,5 +67,23 @@ struct nats_connection {
 
 /* Note the first reason why the link cannot be trusted, and wake the source's thread. Any thread. */
 void nats_raise(struct nats_connection *l, const char *reason);
+
+/* ---- loop.c ---- */
+
+/* What nats_create() and nats_destroy() need of it. The second takes what the first left half made. */
+SG_MUST_CHECK enum sg_status loop_create(struct nats_connection *l, struct sg_error *err);
+void loop_destroy(struct nats_connection *l);
+/* Before connecting: the library leaves the socket to the loop. */
+natsStatus loop_options(struct nats_connection *l, natsOptions *o);
+/* Once it is connected; and before the connection is closed: no message is delivered any more. Source thread. */
+SG_MUST_CHECK enum sg_status loop_start(struct nats_connection *l, struct sg_error *err);
+void loop_stop(struct nats_connection *l);
+/* Have it look for messages again. `context` is the connection. Any thread; does not block. */
+void loop_wake(void *context);
+
+/* ---- delivery.c ---- */
+
+/* Hand over to the queue what the library has parsed, as far as there is room. The loop's thread. */
+void delivery_run(struct nats_connection *l);
 
 #endif

@@ -117,12 +117,13 @@ static struct slice header(natsMsg *msg, const char *name)
     return slice_of(value);
 }
 
-static void item_fill(const struct nats_connection *l, natsMsg *msg, const struct reply_facts *facts,
+static void item_fill(const struct nats_connection *l, natsMsg *msg, size_t bytes, const struct reply_facts *facts,
                       struct queue_item *item)
 {
     *item = (struct queue_item){
         .generation = l->generation,
         .handle = msg,
+        .bytes = bytes,
         .message = {.subject = slice_of(natsMsg_GetSubject(msg)),
                     .payload = {natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)},
                     .sequence = facts->sequence,
@@ -132,10 +133,31 @@ static void item_fill(const struct nats_connection *l, natsMsg *msg, const struc
         item->message.headers[i] = header(msg, l->format->headers[i]);
 }
 
-/* True if the message was taken over. */
-static bool message_queue(struct nats_connection *l, natsMsg *msg, const struct reply_facts *facts)
+/* The message that is held goes first. False: there is no room yet. */
+static bool held_push(struct nats_connection *l)
 {
-    struct queue_item item;
+    if (l->held.handle == NULL)
+        return true;
+    uint64_t sequence = l->held.message.sequence;
+    enum queue_result result = queue_push(l->queue, &l->held);
+    if (result == QUEUE_FULL)
+        return false;
+    if (result == QUEUE_VOID)
+        natsMsg_Destroy(l->held.handle);
+    l->held.handle = NULL;
+    if (result == QUEUE_VOID)
+        return true;
+    l->consumer_seq++;
+    uint64_t received = atomic_load_explicit(&l->received, memory_order_relaxed);
+    if (received > 0 && sequence > received + 1) /* from 0, a build begins at the first there is */
+        jumps_add(l, received + 1, sequence - 1);
+    atomic_store(&l->received, sequence);
+    return true;
+}
+
+/* True if the message was taken over. */
+static bool message_hold(struct nats_connection *l, natsMsg *msg, size_t bytes, const struct reply_facts *facts)
+{
     if (facts->consumer.bytes != l->consumer_bytes ||
         memcmp(facts->consumer.data, l->consumer, l->consumer_bytes) != 0) {
         nats_raise(l, "a message of another consumer arrived");
@@ -145,14 +167,7 @@ static bool message_queue(struct nats_connection *l, natsMsg *msg, const struct 
         nats_raise(l, "messages of the consumer are missing");
         return false;
     }
-    item_fill(l, msg, facts, &item);
-    if (!queue_push(l->queue, &item))
-        return false;
-    l->consumer_seq = facts->consumer_seq;
-    uint64_t received = atomic_load_explicit(&l->received, memory_order_relaxed);
-    if (received > 0 && facts->sequence > received + 1) /* from 0, a build begins at the first there is */
-        jumps_add(l, received + 1, facts->sequence - 1);
-    atomic_store(&l->received, facts->sequence);
+    item_fill(l, msg, bytes, facts, &l->held);
     return true;
 }
 
@@ -183,31 +198,41 @@ static void control_handle(struct nats_connection *l, natsConnection *nc, natsMs
     }
 }
 
-static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *closure)
+static void on_message(struct nats_connection *l, natsMsg *msg, size_t bytes)
 {
-    struct nats_connection *l = closure;
     const char *reply = natsMsg_GetReply(msg);
     struct reply_facts facts;
     bool kept = false;
-    (void)sub;
     atomic_fetch_add_explicit(&l->activity, 1, memory_order_relaxed);
     if (reply == NULL || strncmp(reply, ACK_PREFIX, sizeof ACK_PREFIX - 1) != 0)
-        control_handle(l, nc, msg);
+        control_handle(l, l->connection, msg);
     else if (reply_parse(reply, &facts))
-        kept = message_queue(l, msg, &facts);
+        kept = message_hold(l, msg, bytes, &facts);
     else
         nats_raise(l, "a message arrived whose reply subject is not understood");
     if (!kept)
         natsMsg_Destroy(msg);
 }
 
-static void on_complete(void *closure)
+void delivery_run(struct nats_connection *l)
 {
-    struct nats_connection *l = closure;
-    (void)pthread_mutex_lock(&l->mutex);
-    l->complete = true;
-    (void)pthread_cond_broadcast(&l->complete_cond);
-    (void)pthread_mutex_unlock(&l->mutex);
+    natsSubscription *sub = atomic_load(&l->subscription);
+    int messages = 0;
+    int bytes = 0;
+    if (sub == NULL || natsSubscription_GetPending(sub, &messages, &bytes) != NATS_OK)
+        return;
+    while (held_push(l) && messages-- > 0) {
+        natsMsg *msg = NULL;
+        int left = 0;
+        /* This thread alone adds to the list and takes from it: the difference is the message's size, with headers. */
+        if (natsSubscription_NextMsg(&msg, sub, 0) != NATS_OK ||
+            natsSubscription_GetPending(sub, NULL, &left) != NATS_OK) {
+            natsMsg_Destroy(msg);
+            return; /* closed */
+        }
+        on_message(l, msg, (size_t)(bytes - left));
+        bytes = left;
+    }
 }
 
 enum sg_status nats_subscribe(struct nats_connection *l, const char *consumer, uint64_t generation, uint64_t position,
@@ -224,18 +249,14 @@ enum sg_status nats_subscribe(struct nats_connection *l, const char *consumer, u
     l->generation = generation;
     l->consumer_seq = 0;
     jumps_keep(l, position);
-    l->complete = false;
     atomic_store(&l->received, position);
-    s = natsConnection_Subscribe(&l->subscription, l->connection, inbox, on_message, l);
-    if (s != NATS_OK) {
-        l->subscription = NULL;
-        return sg_fail(err, SG_UNAVAILABLE, "subscribe: %s", natsStatus_GetText(s));
-    }
-    s = natsSubscription_SetOnCompleteCB(l->subscription, on_complete, l);
+    natsSubscription *sub = NULL;
+    s = natsConnection_SubscribeSync(&sub, l->connection, inbox);
     if (s != NATS_OK)
-        l->complete = true; /* it is closed already, and nobody will say so */
+        return sg_fail(err, SG_UNAVAILABLE, "subscribe: %s", natsStatus_GetText(s));
+    queue_on_room(l->queue, loop_wake, l);
+    atomic_store(&l->subscription, sub);
     /* At its default limits the library drops messages silently; flow control bounds what is pending instead. */
-    if (s == NATS_OK)
-        s = natsSubscription_SetPendingLimits(l->subscription, -1, -1);
+    s = natsSubscription_SetPendingLimits(sub, -1, -1);
     return s == NATS_OK ? SG_OK : sg_fail(err, SG_UNAVAILABLE, "subscribe: %s", natsStatus_GetText(s));
 }

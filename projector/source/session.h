@@ -15,7 +15,7 @@ struct source {
     size_t stream;
     const struct stream_settings *settings;
     struct queue *queue; /* borrowed from the projector */
-    struct notifier *notifier;    /* owned; rung by the link's alarm and by source_stop */
+    struct notifier *notifier;    /* owned; notified by the link's alarm and by source_stop */
     struct nats_connection *link; /* owned */
     pthread_t thread;
     bool thread_started;

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include "core/base/log.h"
+#include "core/base/thread.h"
 #include "projector/source/session.h"
 
 #define CONSUMER_NAME_BYTES 32
@@ -113,6 +114,7 @@ static void *source_run(void *argument)
 {
     struct source *s = argument;
     unsigned failures = 0;
+    thread_name_set("source", s->settings->name);
     while (!atomic_load(&s->stopping)) {
         struct sg_error err = {0};
         int64_t began_ns = time_boot_ns();

@@ -19,10 +19,13 @@
 
 static atomic_int released;
 
-static void release(void *handle)
+static size_t released_bytes;
+
+static void release(void *handle, size_t bytes)
 {
     free(handle);
     atomic_fetch_add(&released, 1);
+    released_bytes += bytes;
 }
 
 struct fixture {
@@ -36,6 +39,7 @@ static int setup(void **state)
     struct sg_error err;
     assert_non_null(f);
     atomic_store(&released, 0);
+    released_bytes = 0;
     assert_int_equal(notifier_create(&f->notifier, &err), SG_OK);
     assert_int_equal(queue_create(f->notifier, release, &f->queue, &err), SG_OK);
     *state = f;
@@ -53,17 +57,16 @@ static int teardown(void **state)
 
 static struct queue_item item_of(uint64_t generation, uint64_t sequence, size_t bytes)
 {
-    struct queue_item item = {.generation = generation, .handle = malloc(1)};
+    struct queue_item item = {.generation = generation, .handle = malloc(1), .bytes = bytes};
     assert_non_null(item.handle);
     item.message.sequence = sequence;
-    item.message.payload = (struct slice){"", bytes}; /* only the length is looked at */
     return item;
 }
 
 static bool push(struct queue *q, uint64_t generation, uint64_t sequence, size_t bytes)
 {
     struct queue_item item = item_of(generation, sequence, bytes);
-    bool pushed = queue_push(q, &item);
+    bool pushed = queue_push(q, &item) == QUEUE_TAKEN;
     if (!pushed)
         free(item.handle);
     return pushed;
@@ -88,6 +91,7 @@ static void messages_come_out_in_order_and_are_released(void **state)
     queue_done(f->queue, items, 5);
     assert_true(queue_is_idle(f->queue));
     assert_int_equal(atomic_load(&released), 15);
+    assert_int_equal(released_bytes, 15);
 }
 
 static void nothing_is_taken_before_its_generation_is_verified(void **state)
@@ -143,18 +147,49 @@ static void a_batch_is_bounded_in_bytes_but_never_empty(void **state)
     queue_done(f->queue, items, 1);
 }
 
+/* A pusher as the connection's loop is one: what is turned away is kept, and pushed again when told of room. */
 struct pusher {
     struct queue *queue;
-    uint64_t generation;
-    size_t bytes;
-    atomic_int result; /* -1 = still blocked */
+    struct notifier *room;
+    struct queue_item item;
+    atomic_int result; /* -1 = turned away so far */
 };
+
+static void on_room(void *context)
+{
+    struct pusher *p = context;
+    notifier_notify(p->room);
+}
 
 static void *pusher_run(void *argument)
 {
     struct pusher *p = argument;
-    atomic_store(&p->result, push(p->queue, p->generation, 1, p->bytes) ? 1 : 0);
+    enum queue_result result = queue_push(p->queue, &p->item);
+    while (result == QUEUE_FULL) {
+        notifier_wait(p->room, INT64_MAX);
+        result = queue_push(p->queue, &p->item);
+    }
+    if (result == QUEUE_VOID)
+        free(p->item.handle);
+    atomic_store(&p->result, result == QUEUE_TAKEN ? 1 : 0);
     return NULL;
+}
+
+static void pusher_begin(struct pusher *p, struct queue *q, uint64_t generation, pthread_t *thread)
+{
+    struct sg_error err;
+    *p = (struct pusher){.queue = q, .item = item_of(generation, 1, 1), .result = -1};
+    assert_int_equal(notifier_create(&p->room, &err), SG_OK);
+    queue_on_room(q, on_room, p);
+    assert_int_equal(pthread_create(thread, NULL, pusher_run, p), 0);
+}
+
+static int pusher_end(struct pusher *p, pthread_t thread)
+{
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    queue_on_room(p->queue, NULL, NULL);
+    notifier_destroy(p->room);
+    return atomic_load(&p->result);
 }
 
 static void wait_until_full(struct queue *q)
@@ -167,40 +202,60 @@ static void wait_until_full(struct queue *q)
 }
 
 /* Fill up to the limit in items: the last fits, one more waits, and goes on when there is room. */
-static void a_full_queue_blocks_until_there_is_room(void **state)
+static void a_full_queue_turns_away_until_there_is_room(void **state)
 {
     struct fixture *f = *state;
     struct queue_item items[1];
     pthread_t thread;
+    struct pusher pusher;
     uint64_t generation = queue_next_generation(f->queue);
-    struct pusher pusher = {.queue = f->queue, .generation = generation, .bytes = 1, .result = -1};
     queue_verify(f->queue, generation);
     for (uint64_t i = 1; i <= QUEUE_ITEMS_MAX; i++)
         assert_true(push(f->queue, generation, i, 1));
     assert_false(queue_is_full(f->queue));
-    assert_int_equal(pthread_create(&thread, NULL, pusher_run, &pusher), 0);
+    pusher_begin(&pusher, f->queue, generation, &thread);
     wait_until_full(f->queue);
     assert_int_equal(atomic_load(&pusher.result), -1);
     assert_int_equal(queue_take(f->queue, items, 1, 1000), 1);
     queue_done(f->queue, items, 1);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(atomic_load(&pusher.result), 1);
+    assert_int_equal(pusher_end(&pusher, thread), 1);
+    assert_false(queue_is_full(f->queue));
 }
 
-static void bytes_are_bounded_too_and_a_new_generation_frees_the_blocked(void **state)
+static void bytes_are_bounded_too_and_a_new_generation_frees_who_waits(void **state)
 {
     struct fixture *f = *state;
     pthread_t thread;
+    struct pusher pusher;
     uint64_t generation = queue_next_generation(f->queue);
-    struct pusher pusher = {.queue = f->queue, .generation = generation, .bytes = 1, .result = -1};
     assert_true(push(f->queue, generation, 1, QUEUE_BYTES_MAX - 1));
     assert_true(push(f->queue, generation, 2, 1));
-    assert_int_equal(pthread_create(&thread, NULL, pusher_run, &pusher), 0);
+    pusher_begin(&pusher, f->queue, generation, &thread);
     wait_until_full(f->queue);
     assert_int_equal(atomic_load(&pusher.result), -1);
     (void)queue_next_generation(f->queue);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(atomic_load(&pusher.result), 0);
+    assert_int_equal(pusher_end(&pusher, thread), 0);
+    assert_false(queue_is_full(f->queue));
+}
+
+/* Who was turned away has not gone: nothing may move the position past its message. */
+static void a_queue_that_turned_a_message_away_is_not_idle(void **state)
+{
+    struct fixture *f = *state;
+    struct queue_item items[2];
+    uint64_t generation = queue_next_generation(f->queue);
+    struct queue_item late = item_of(generation, 2, 1);
+    queue_verify(f->queue, generation);
+    assert_true(push(f->queue, generation, 1, QUEUE_BYTES_MAX));
+    assert_int_equal(queue_push(f->queue, &late), QUEUE_FULL);
+    assert_int_equal(queue_take(f->queue, items, 2, 1000), 1);
+    queue_done(f->queue, items, 1);
+    assert_false(queue_is_idle(f->queue));
+    assert_int_equal(queue_push(f->queue, &late), QUEUE_TAKEN);
+    assert_int_equal(queue_take(f->queue, items, 2, 1000), 1);
+    assert_int_equal(items[0].message.sequence, 2);
+    queue_done(f->queue, items, 1);
+    assert_true(queue_is_idle(f->queue));
 }
 
 static void a_message_larger_than_the_bound_fits_an_empty_queue(void **state)
@@ -210,7 +265,7 @@ static void a_message_larger_than_the_bound_fits_an_empty_queue(void **state)
     assert_true(push(f->queue, generation, 1, QUEUE_BYTES_MAX + 1));
 }
 
-static void a_push_rings_the_bell_and_a_wait_ends_at_its_deadline(void **state)
+static void a_push_notifies_and_a_wait_ends_at_its_deadline(void **state)
 {
     struct fixture *f = *state;
     uint64_t generation = queue_next_generation(f->queue);
@@ -232,10 +287,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_is_taken_before_its_generation_is_verified, setup, teardown),
         cmocka_unit_test_setup_teardown(a_new_generation_voids_what_is_queued_and_what_comes_late, setup, teardown),
         cmocka_unit_test_setup_teardown(a_batch_is_bounded_in_bytes_but_never_empty, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_full_queue_blocks_until_there_is_room, setup, teardown),
-        cmocka_unit_test_setup_teardown(bytes_are_bounded_too_and_a_new_generation_frees_the_blocked, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_queue_turns_away_until_there_is_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(bytes_are_bounded_too_and_a_new_generation_frees_who_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_queue_that_turned_a_message_away_is_not_idle, setup, teardown),
         cmocka_unit_test_setup_teardown(a_message_larger_than_the_bound_fits_an_empty_queue, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_push_rings_the_bell_and_a_wait_ends_at_its_deadline, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_push_notifies_and_a_wait_ends_at_its_deadline, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

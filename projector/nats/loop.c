@@ -1,0 +1,155 @@
+/* The loop of a connection: its socket, the library's parser, and the stream's queue, all in one thread.
+ *
+ *   socket -> natsConnection_ProcessReadEvent -> the subscription's list -> delivery_run -> queue -> projector
+ *                 (requests' answers go to the library's own thread)
+ *
+ * nats.c would use two threads for this, a reader and a deliverer, and wake the second for each message. It is told
+ * instead that an event loop of ours watches the socket. While the queue is full the socket is read on, so that answers
+ * to probes are not late; messages stay in the subscription's list, which flow control bounds. */
+#include "projector/nats/connection_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/base/thread.h"
+
+#define EVENTS_MAX 2 /* the socket and the wake-up */
+
+/* ---- called by the library, with the connection locked ---- */
+
+static natsStatus watch(struct nats_connection *l, int op, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = l};
+    return epoll_ctl(l->epoll_fd, op, l->socket_fd, &event) == 0 ? NATS_OK : NATS_SYS_ERROR;
+}
+
+static natsStatus on_attach(void **user_data, void *loop, natsConnection *nc, natsSock socket)
+{
+    struct nats_connection *l = loop;
+    (void)nc;
+    l->socket_fd = socket;
+    if (l->hangup_fd >= 0)
+        (void)close(l->hangup_fd);
+    l->hangup_fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+    natsStatus s = l->hangup_fd >= 0 ? watch(l, EPOLL_CTL_ADD, EPOLLIN) : NATS_SYS_ERROR;
+    l->watched = s == NATS_OK;
+    *user_data = l;
+    return s;
+}
+
+/* `add` never comes: the loop reads from the beginning, and there is no reconnect. */
+static natsStatus on_read(void *user_data, bool add)
+{
+    struct nats_connection *l = user_data;
+    if (add || !l->watched)
+        return NATS_OK;
+    l->watched = false; /* the library closes it; hangup_fd would keep it in the set */
+    return watch(l, EPOLL_CTL_DEL, 0);
+}
+
+static natsStatus on_write(void *user_data, bool add)
+{
+    struct nats_connection *l = user_data;
+    return l->watched ? watch(l, EPOLL_CTL_MOD, add ? EPOLLIN | EPOLLOUT : EPOLLIN) : NATS_OK;
+}
+
+static natsStatus on_detach(void *user_data)
+{
+    (void)user_data; /* all of it lives as long as the link */
+    return NATS_OK;
+}
+
+natsStatus loop_options(struct nats_connection *l, natsOptions *o)
+{
+    natsStatus s = natsOptions_SetEventLoop(o, l, on_attach, on_read, on_write, on_detach);
+    /* Else each write waits for a thread that flushes. */
+    if (s == NATS_OK)
+        s = natsOptions_SetSendAsap(o, true);
+    /* The library's timer would close the connection in a thread of its own, beneath this one. A dead peer is noticed
+     * by the source's probes. */
+    return s == NATS_OK ? natsOptions_SetPingInterval(o, 0) : s;
+}
+
+/* ---- the thread ---- */
+
+static void on_event(struct nats_connection *l, const struct epoll_event *event)
+{
+    uint64_t ignored;
+    if (event->data.ptr == NULL) {
+        (void)!read(l->wake_fd, &ignored, sizeof ignored);
+        return;
+    }
+    if ((event->events & EPOLLOUT) != 0)
+        natsConnection_ProcessWriteEvent(l->connection);
+    if ((event->events & ~(uint32_t)EPOLLOUT) != 0)
+        natsConnection_ProcessReadEvent(l->connection);
+}
+
+static void *loop_run(void *argument)
+{
+    struct nats_connection *l = argument;
+    struct epoll_event events[EVENTS_MAX];
+    thread_name_set("nats", l->stream->name);
+    while (!atomic_load(&l->loop_stopping)) {
+        int count = epoll_wait(l->epoll_fd, events, EVENTS_MAX, -1);
+        for (int i = 0; i < count; i++)
+            on_event(l, &events[i]);
+        delivery_run(l);
+    }
+    return NULL;
+}
+
+void loop_wake(void *context)
+{
+    const struct nats_connection *l = context;
+    const uint64_t one = 1;
+    (void)!write(l->wake_fd, &one, sizeof one); /* its counter cannot be full */
+}
+
+enum sg_status loop_create(struct nats_connection *l, struct sg_error *err)
+{
+    struct epoll_event wake = {.events = EPOLLIN};
+    l->hangup_fd = -1;
+    l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (l->wake_fd < 0 || l->epoll_fd < 0 || epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->wake_fd, &wake) != 0)
+        return sg_fail(err, SG_MEMORY, "the loop of a connection: %s", strerror(errno));
+    return SG_OK;
+}
+
+void loop_destroy(struct nats_connection *l)
+{
+    if (l->wake_fd >= 0)
+        (void)close(l->wake_fd);
+    if (l->epoll_fd >= 0)
+        (void)close(l->epoll_fd);
+}
+
+enum sg_status loop_start(struct nats_connection *l, struct sg_error *err)
+{
+    atomic_store(&l->loop_stopping, false);
+    if (pthread_create(&l->loop_thread, NULL, loop_run, l) != 0)
+        return sg_fail(err, SG_MEMORY, "the loop of stream %s cannot be started", l->stream->name);
+    l->loop_started = true;
+    return SG_OK;
+}
+
+void loop_stop(struct nats_connection *l)
+{
+    if (l->loop_started) {
+        atomic_store(&l->loop_stopping, true);
+        /* With TLS the library may wait for the rest of a record. */
+        (void)shutdown(l->hangup_fd, SHUT_RDWR);
+        loop_wake(l);
+        (void)pthread_join(l->loop_thread, NULL);
+        l->loop_started = false;
+    }
+    if (l->hangup_fd >= 0)
+        (void)close(l->hangup_fd);
+    l->hangup_fd = -1;
+}
