@@ -321,6 +321,7 @@ enum sg_status nats_connect(struct nats_connection *l, struct sg_error *err)
     if (status != SG_OK) {
         l->connection = NULL;
         loop_stop(l);
+        loop_detach(l);
         return status;
     }
     l->asked = false;
@@ -337,6 +338,7 @@ void nats_disconnect(struct nats_connection *l)
     loop_stop(l);
     queue_on_room(l->queue, NULL, NULL);
     natsConnection_Close(l->connection);
+    loop_detach(l);
     natsMsg_Destroy(l->held.handle);
     l->held.handle = NULL;
     natsSubscription_Destroy(atomic_exchange(&l->subscription, NULL));

@@ -38,8 +38,11 @@ struct nats_connection {
     size_t servers_count;
 
     /* Guarded by the library's lock of the connection. */
-    int socket_fd; /* borrowed */
-    bool watched;  /* it is in the set */
+    natsConnection *attached; /* borrowed */
+    natsSock socket_fd;       /* the library's */
+    bool watched;             /* it is in the set */
+    bool socket_left;         /* the library does not use it any more */
+    bool detached;            /* nor the loop */
 
     /* Set by nats_subscribe(), then the loop's thread only. */
     char consumer[CONSUMER_NAME_BYTES_MAX];
@@ -78,6 +81,8 @@ natsStatus loop_options(struct nats_connection *l, natsOptions *o);
 /* Once it is connected; and before the connection is closed: no message is delivered any more. Source thread. */
 SG_MUST_CHECK enum sg_status loop_start(struct nats_connection *l, struct sg_error *err);
 void loop_stop(struct nats_connection *l);
+/* After the connection was closed, and before it is destroyed. */
+void loop_detach(struct nats_connection *l);
 /* Have it look for messages again. `context` is the connection. Any thread; does not block. */
 void loop_wake(void *context);
 

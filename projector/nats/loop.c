@@ -31,7 +31,7 @@ static natsStatus watch(struct nats_connection *l, int op, uint32_t events)
 static natsStatus on_attach(void **user_data, void *loop, natsConnection *nc, natsSock socket)
 {
     struct nats_connection *l = loop;
-    (void)nc;
+    l->attached = nc;
     l->socket_fd = socket;
     if (l->hangup_fd >= 0)
         (void)close(l->hangup_fd);
@@ -48,7 +48,9 @@ static natsStatus on_read(void *user_data, bool add)
     struct nats_connection *l = user_data;
     if (add || !l->watched)
         return NATS_OK;
-    l->watched = false; /* the library closes it; hangup_fd would keep it in the set */
+    /* Closed, it would stay in the set as long as hangup_fd is open. */
+    l->watched = false;
+    l->socket_left = true;
     return watch(l, EPOLL_CTL_DEL, 0);
 }
 
@@ -60,7 +62,8 @@ static natsStatus on_write(void *user_data, bool add)
 
 static natsStatus on_detach(void *user_data)
 {
-    (void)user_data; /* all of it lives as long as the link */
+    struct nats_connection *l = user_data;
+    l->detached = true;
     return NATS_OK;
 }
 
@@ -73,6 +76,22 @@ natsStatus loop_options(struct nats_connection *l, natsOptions *o)
     /* The library's timer would close the connection in a thread of its own, beneath this one. A dead peer is noticed
      * by the source's probes. */
     return s == NATS_OK ? natsOptions_SetPingInterval(o, 0) : s;
+}
+
+void loop_detach(struct nats_connection *l)
+{
+    /* What the library leaves to the loop: since 3.10 to close the socket, since 3.11 to let go of the connection. */
+#if NATS_VERSION_NUMBER >= 0x030a00
+    if (l->socket_left)
+        natsConnection_ProcessCloseEvent(&l->socket_fd);
+#endif
+#if NATS_VERSION_NUMBER >= 0x030b00
+    if (l->detached)
+        natsConnection_ProcessDetachedEvent(l->attached);
+#endif
+    l->socket_left = false;
+    l->detached = false;
+    l->attached = NULL;
 }
 
 /* ---- the thread ---- */
