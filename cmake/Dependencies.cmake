@@ -24,12 +24,10 @@ sg_dependency(sqlite sqlite3.h sqlite3)
 sg_dependency(yyjson yyjson.h yyjson)
 sg_dependency(nats nats/nats.h nats)
 sg_dependency(yaml yaml.h yaml)
-sg_dependency(cyaml cyaml/cyaml.h cyaml)
 sg_dependency(gnutls gnutls/gnutls.h gnutls)
 # Static, so that the program carries the release that it was built for.
 sg_dependency(microhttpd microhttpd.h libmicrohttpd.a microhttpd)
 target_link_libraries(deps::microhttpd INTERFACE deps::gnutls Threads::Threads)
-target_link_libraries(deps::cyaml INTERFACE deps::yaml)
 
 # Older releases lose connections, answer wrongly once a connection was resumed, and write outside their buffers.
 file(STRINGS ${SG_microhttpd_INCLUDE}/microhttpd.h sg_line REGEX "^#define MHD_VERSION 0x")

@@ -1,5 +1,4 @@
 /* The command line of stategate: take it apart, load the configuration, run the command, end with its exit code. */
-#include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
@@ -74,10 +73,13 @@ static int serve(struct settings *settings)
 
 /* ---- the other commands ---- */
 
-static int check_config(const struct settings *settings)
+static int check_config(const struct config *config)
 {
     (void)printf("ok\n");
-    config_summarise(settings, stdout);
+    if (config->origins != NULL)
+        (void)fputs(config->origins, stdout);
+    else
+        config_summarise(&config->settings, stdout);
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -98,15 +100,15 @@ static int probe(const struct settings *settings, const char *path)
 
 static int run(const struct config_command *command)
 {
-    struct settings settings;
+    struct config config;
     struct sg_error err = {0};
-    if (config_load(command, environ, &settings, &err) != SG_OK)
+    if (config_load(command, environ, &config, &err) != SG_OK)
         return refuse(&err);
-    int result = command->verb == CONFIG_CHECK    ? check_config(&settings)
-                 : command->verb == CONFIG_HEALTH ? probe(&settings, "/livez")
-                 : command->verb == CONFIG_READY  ? probe(&settings, "/readyz")
-                                                  : serve(&settings);
-    config_free(&settings);
+    int result = command->verb == CONFIG_CHECK    ? check_config(&config)
+                 : command->verb == CONFIG_HEALTH ? probe(&config.settings, "/livez")
+                 : command->verb == CONFIG_READY  ? probe(&config.settings, "/readyz")
+                                                  : serve(&config.settings);
+    config_free(&config);
     return result;
 }
 
@@ -121,8 +123,10 @@ int main(int argc, char **argv)
     (void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
     if (config_parse_arguments(argc, argv, &command, &err) != SG_OK)
         return refuse(&err);
-    if (command.verb == CONFIG_HELP)
-        return fputs(config_usage(), stdout) >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (command.verb == CONFIG_HELP) {
+        config_write_usage(stdout);
+        return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
     if (command.verb == CONFIG_VERSION)
         return puts("stategate " STATEGATE_VERSION) >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     return run(&command);

@@ -5,26 +5,9 @@
 
 #define VARIABLE_PREFIX "STATEGATE_"
 
-/* The file itself is the first row: it is no setting. */
-static const struct {
-    const char *path;
-    const char *variable;
-    const char *flag; /* NULL = none */
-} names[] = {
-    {"", "STATEGATE_CONFIG", "--config"},
-    {"listen", "STATEGATE_LISTEN", "--listen"},
-    {"listen_ops", "STATEGATE_LISTEN_OPS", "--listen-ops"},
-    {"database", "STATEGATE_DATABASE", "--database"},
-    {"nats.url", "STATEGATE_NATS_URL", "--nats-url"},
-    {"nats.credentials_file", "STATEGATE_NATS_CREDENTIALS_FILE", NULL},
-    {"streams[0].name", "STATEGATE_STREAM", NULL},
-    {"streams[0].subject", "STATEGATE_SUBJECT", NULL},
-    {"streams[0].format", "STATEGATE_FORMAT", NULL},
-    {"log.level", "STATEGATE_LOG_LEVEL", "--log-level"},
-    {"log.format", "STATEGATE_LOG_FORMAT", NULL},
-};
-#define NAMES_COUNT (sizeof names / sizeof names[0])
-_Static_assert(NAMES_COUNT <= CONFIG_NAMES_MAX, "the command's array holds a value for each name");
+#define FILE_VARIABLE "STATEGATE_CONFIG" /* the file itself is no setting */
+#define FILE_FLAG "--config"
+#define ORIGINS_FLAG "--origins"
 
 static const struct {
     const char *word;
@@ -35,41 +18,66 @@ static const struct {
 };
 #define VERBS_COUNT (sizeof verbs / sizeof verbs[0])
 
-const char *config_usage(void)
+void config_write_usage(FILE *to)
 {
-    return "usage: stategate [flags] [command]\n"
-           "\n"
-           "Answers HTTP reads from state that it follows on NATS JetStream.\n"
-           "\n"
-           "commands\n"
-           "  (none)             serve until SIGTERM\n"
-           "  check-config       check the configuration and say what would be served\n"
-           "  health             exit 0 if the gateway of this configuration is alive\n"
-           "  ready              exit 0 if it is ready\n"
-           "\n"
-           "flags\n"
-           "  --config FILE      settings in YAML                        STATEGATE_CONFIG\n"
-           "  --listen A         host:port, [::1]:port or unix:/path     STATEGATE_LISTEN\n"
-           "  --listen-ops A     a second one, for probes and metrics    STATEGATE_LISTEN_OPS\n"
-           "  --database F       the SQLite file                         STATEGATE_DATABASE\n"
-           "  --nats-url U       nats://host:port, comma-separated       STATEGATE_NATS_URL\n"
-           "  --log-level L      debug, info, warn or error              STATEGATE_LOG_LEVEL\n"
-           "  --help, --version\n"
-           "\n"
-           "variables without a flag: STATEGATE_NATS_CREDENTIALS_FILE, STATEGATE_STREAM, STATEGATE_SUBJECT,\n"
-           "STATEGATE_FORMAT, STATEGATE_LOG_FORMAT. Flags win over variables, and those over the file.\n";
+    struct buffer settings;
+    buffer_init(&settings, CONFIG_DOCUMENT_BYTES_MAX);
+    config_append_usage(&settings);
+    (void)fprintf(to,
+                  "usage: stategate [flags] [command]\n"
+                  "\n"
+                  "Answers HTTP reads from state that it follows on NATS JetStream.\n"
+                  "\n"
+                  "commands\n"
+                  "  (none)\n"
+                  "      Serve until SIGTERM.\n"
+                  "  check-config [" ORIGINS_FLAG "]\n"
+                  "      Check the configuration and say what would be served; or where each value came from.\n"
+                  "  health\n"
+                  "      Exit 0 if the gateway of this configuration is alive.\n"
+                  "  ready\n"
+                  "      Exit 0 if it is ready.\n"
+                  "\n"
+                  "flags and environment variables; flags win over variables, and those over the file\n"
+                  "  " FILE_FLAG " FILE, " FILE_VARIABLE "\n"
+                  "      The file of settings, in YAML.\n"
+                  "%.*s"
+                  "  --help, --version\n",
+                  (int)settings.bytes, settings.bytes > 0 ? settings.data : "");
+    buffer_free(&settings);
 }
 
 /* ---- command line ---- */
 
-/* The row whose flag is the first `bytes` of `argument`; NAMES_COUNT if there is none. */
-static size_t find_flag(const char *argument, size_t bytes)
+/* The key whose flag is the first `bytes` of `argument`; NULL if there is none. */
+static const struct config_key *find_flag(const char *argument, size_t bytes)
 {
-    size_t row = 0;
-    while (row < NAMES_COUNT && !(names[row].flag != NULL && strlen(names[row].flag) == bytes &&
-                                  strncmp(names[row].flag, argument, bytes) == 0))
-        row++;
-    return row;
+    for (size_t i = 0; config_key_at(i) != NULL; i++) {
+        const char *flag = config_key_at(i)->flag;
+        if (flag != NULL && strlen(flag) == bytes && strncmp(flag, argument, bytes) == 0)
+            return config_key_at(i);
+    }
+    return NULL;
+}
+
+/* Where the value of the flag goes. */
+static enum sg_status find_place(struct config_command *command, const char *argument, size_t bytes,
+                                 const char ***out, struct sg_error *err)
+{
+    const struct config_key *key = find_flag(argument, bytes);
+    if (bytes == sizeof FILE_FLAG - 1 && strncmp(argument, FILE_FLAG, bytes) == 0) {
+        *out = &command->file;
+        return SG_OK;
+    }
+    if (key == NULL || command->flags_count == CONFIG_NAMES_MAX)
+        return sg_fail(err, SG_INVALID, "%s: unknown flag; see stategate --help", config_clip(argument).text);
+    for (size_t i = 0; i < command->flags_count; i++) {
+        if (command->flags[i].key == key)
+            return sg_fail(err, SG_INVALID, "%s: given twice", key->flag);
+    }
+    command->flags[command->flags_count].key = key;
+    *out = &command->flags[command->flags_count++].text;
+    return SG_OK;
 }
 
 /* Take `--flag value` or `--flag=value` at argv[*at]. */
@@ -78,16 +86,18 @@ static enum sg_status take_flag(int argc, char *const argv[], int *at, struct co
 {
     const char *argument = argv[*at];
     const char *equals = strchr(argument, '=');
-    size_t row = find_flag(argument, equals != NULL ? (size_t)(equals - argument) : strlen(argument));
-    if (row == NAMES_COUNT)
-        return sg_fail(err, SG_INVALID, "%s: unknown flag; see stategate --help", config_clip(argument).text);
-    if (out->flags[row] != NULL)
-        return sg_fail(err, SG_INVALID, "%s: given twice", names[row].flag);
+    size_t bytes = equals != NULL ? (size_t)(equals - argument) : strlen(argument);
+    const char **place = NULL;
+    enum sg_status status = find_place(out, argument, bytes, &place, err);
+    if (status != SG_OK)
+        return status;
+    if (*place != NULL)
+        return sg_fail(err, SG_INVALID, "%.*s: given twice", (int)bytes, argument);
     if (equals == NULL && *at + 1 >= argc)
-        return sg_fail(err, SG_INVALID, "%s: needs a value", names[row].flag);
+        return sg_fail(err, SG_INVALID, "%.*s: needs a value", (int)bytes, argument);
     if (equals == NULL)
         (*at)++;
-    out->flags[row] = equals != NULL ? equals + 1 : argv[*at];
+    *place = equals != NULL ? equals + 1 : argv[*at];
     return SG_OK;
 }
 
@@ -100,33 +110,48 @@ static size_t find_verb(const char *argument)
     return row;
 }
 
+/* Take one argument, or a flag and its value. */
+static enum sg_status take_argument(int argc, char *const argv[], int *at, const char **verb,
+                                    struct config_command *out, struct sg_error *err)
+{
+    const char *argument = argv[*at];
+    size_t row = find_verb(argument);
+    if (row < VERBS_COUNT && *verb != NULL)
+        return sg_fail(err, SG_INVALID, "%s: cannot be given beside %s", argument, *verb);
+    if (row < VERBS_COUNT) {
+        *verb = argument;
+        out->verb = verbs[row].verb;
+        return SG_OK;
+    }
+    if (strcmp(argument, ORIGINS_FLAG) == 0) {
+        if (out->origins)
+            return sg_fail(err, SG_INVALID, "%s: given twice", argument);
+        out->origins = true;
+        return SG_OK;
+    }
+    if (argument[0] != '-')
+        return sg_fail(err, SG_INVALID, "%s: unknown command; see stategate --help", config_clip(argument).text);
+    return take_flag(argc, argv, at, out, err);
+}
+
 enum sg_status config_parse_arguments(int argc, char *const argv[], struct config_command *out, struct sg_error *err)
 {
     struct config_command command = {.verb = CONFIG_SERVE};
     const char *verb = NULL;
     for (int i = 1; i < argc; i++) {
-        size_t row = find_verb(argv[i]);
-        if (row < VERBS_COUNT && verb != NULL)
-            return sg_fail(err, SG_INVALID, "%s: cannot be given beside %s", argv[i], verb);
-        if (row < VERBS_COUNT) {
-            verb = argv[i];
-            command.verb = verbs[row].verb;
-            continue;
-        }
-        if (argv[i][0] != '-')
-            return sg_fail(err, SG_INVALID, "%s: unknown command; see stategate --help", config_clip(argv[i]).text);
-        enum sg_status status = take_flag(argc, argv, &i, &command, err);
+        enum sg_status status = take_argument(argc, argv, &i, &verb, &command, err);
         if (status != SG_OK)
             return status;
     }
-    command.file = command.flags[0];
+    if (command.origins && command.verb != CONFIG_CHECK)
+        return sg_fail(err, SG_INVALID, ORIGINS_FLAG ": is for check-config");
     *out = command;
     return SG_OK;
 }
 
 /* ---- overrides ---- */
 
-static enum sg_status add_override(struct config_source *source, const char *path, const char *origin,
+static enum sg_status add_override(struct config_source *source, const struct config_key *key, const char *origin,
                                    const char *text, struct sg_error *err)
 {
     const char *wrong = config_check_override(text);
@@ -134,21 +159,19 @@ static enum sg_status add_override(struct config_source *source, const char *pat
         return sg_fail(err, SG_INVALID, "%s: %s", origin, wrong);
     if (source->overrides_count == sizeof source->overrides / sizeof source->overrides[0])
         return sg_fail(err, SG_INVALID, "%s: given too often", origin); /* an environment may repeat itself */
-    source->overrides[source->overrides_count++] = (struct config_override){path, origin, text};
+    source->overrides[source->overrides_count++] = (struct config_override){key, origin, text};
     return SG_OK;
 }
 
 enum sg_status config_read_flags(const struct config_command *command, struct config_source *source,
                                  struct sg_error *err)
 {
-    for (size_t row = 1; row < NAMES_COUNT; row++) {
-        if (command->flags[row] == NULL)
-            continue;
-        enum sg_status status = add_override(source, names[row].path, names[row].flag, command->flags[row], err);
-        if (status != SG_OK)
-            return status;
+    enum sg_status status = SG_OK;
+    for (size_t i = 0; i < command->flags_count && status == SG_OK; i++) {
+        const struct config_key *key = command->flags[i].key;
+        status = add_override(source, key, key->flag, command->flags[i].text, err);
     }
-    return SG_OK;
+    return status;
 }
 
 /* Kubernetes tells every pod of the services in its namespace by such variables, and a service may well be called
@@ -166,6 +189,11 @@ static bool is_service_link(const char *variable, const char *equals)
     return equals - variable >= 5 && strncmp(equals - 5, "_PORT", 5) == 0 && strstr(equals, "://") != NULL;
 }
 
+static bool is_name(const char *variable, const char *entry, size_t bytes)
+{
+    return variable != NULL && strlen(variable) == bytes && strncmp(variable, entry, bytes) == 0;
+}
+
 static enum sg_status take_variable(const char *entry, struct config_source *source, const char **file,
                                     struct sg_error *err)
 {
@@ -173,13 +201,14 @@ static enum sg_status take_variable(const char *entry, struct config_source *sou
     if (equals == NULL || is_service_link(entry, equals))
         return SG_OK;
     size_t bytes = (size_t)(equals - entry);
-    for (size_t row = 0; row < NAMES_COUNT; row++) {
-        if (strlen(names[row].variable) != bytes || strncmp(names[row].variable, entry, bytes) != 0)
-            continue;
-        if (row > 0)
-            return add_override(source, names[row].path, names[row].variable, equals + 1, err);
+    if (is_name(FILE_VARIABLE, entry, bytes)) {
         *file = equals + 1;
         return SG_OK;
+    }
+    for (size_t i = 0; config_key_at(i) != NULL; i++) {
+        const struct config_key *key = config_key_at(i);
+        if (is_name(key->variable, entry, bytes))
+            return add_override(source, key, key->variable, equals + 1, err);
     }
     /* The value may be a secret: only the name is shown. */
     return sg_fail(err, SG_INVALID, "%.*s: unknown variable; see stategate --help", bytes < 80 ? (int)bytes : 80,

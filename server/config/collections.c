@@ -126,34 +126,32 @@ enum sg_status config_check_owners(const struct config_source *source, const str
 struct entry {
     const struct config_source *source;
     size_t index;
-    const struct config_raw_collection *raw;
+    const struct config_node *node;
     struct collection_settings *out;
     struct sg_error *err;
 };
 
 static enum sg_status apply_name(struct entry *e, const struct settings *settings)
 {
+    const struct config_node *node = config_tree_find(e->node, "name");
     char path[PATH_BYTES];
     (void)snprintf(path, sizeof path, "collections[%zu].name", e->index);
-    if (e->raw->name == NULL)
+    if (node == NULL)
         return config_refuse(e->source, path, e->err, "is required");
-    const char *wrong = config_check_collection_name(e->raw->name);
-    if (wrong != NULL)
-        return config_refuse(e->source, path, e->err, "%s", wrong);
-    if (settings_collection(settings, slice_of(e->raw->name)) != NULL)
-        return config_refuse(e->source, path, e->err, "%s stands in this list twice", config_clip(e->raw->name).text);
+    if (settings_collection(settings, slice_of(node->text)) != NULL)
+        return config_refuse(e->source, path, e->err, "%s stands in this list twice", config_clip(node->text).text);
+    enum sg_status status =
+        config_store(e->source, config_key_find("collections[].name"), path, node->text, e->out, e->err);
     /* A typing error here would keep what is to be dropped. */
-    if (settings_owner(settings, slice_of(e->raw->name)) == OWNER_NONE)
-        return config_refuse(e->source, path, e->err, "%s belongs to no stream", config_clip(e->raw->name).text);
-    e->out->name = strdup(e->raw->name);
-    return e->out->name != NULL ? SG_OK : sg_fail(e->err, SG_MEMORY, "out of memory while reading the configuration");
+    if (status == SG_OK && settings_owner(settings, slice_of(node->text)) == OWNER_NONE)
+        return config_refuse(e->source, path, e->err, "%s belongs to no stream", config_clip(node->text).text);
+    return status;
 }
 
-static enum sg_status apply_drop(struct entry *e, unsigned index)
+static enum sg_status apply_drop(struct entry *e, const char *pointer, size_t index)
 {
-    const char *pointer = e->raw->drop[index];
     char path[PATH_BYTES];
-    (void)snprintf(path, sizeof path, "collections[%zu].drop[%u]", e->index, index);
+    (void)snprintf(path, sizeof path, "collections[%zu].drop[%zu]", e->index, index);
     const char *wrong = config_check_drop(pointer);
     if (wrong != NULL)
         return config_refuse(e->source, path, e->err, "%s", wrong);
@@ -170,30 +168,32 @@ static enum sg_status apply_drop(struct entry *e, unsigned index)
 
 static enum sg_status apply_entry(struct entry *e, const struct settings *settings)
 {
+    const struct config_node *list = config_tree_find(e->node, "drop");
     enum sg_status status = apply_name(e, settings);
-    if (status != SG_OK || e->raw->drop_count == 0)
+    if (status != SG_OK || list == NULL)
         return status;
-    e->out->drop = calloc(e->raw->drop_count, sizeof *e->out->drop);
+    e->out->drop = calloc(list->count, sizeof *e->out->drop);
     if (e->out->drop == NULL)
         return sg_fail(e->err, SG_MEMORY, "out of memory while reading the configuration");
-    for (unsigned i = 0; i < e->raw->drop_count && status == SG_OK; i++)
-        status = apply_drop(e, i);
+    size_t index = 0;
+    for (const struct config_node *node = list->first; node != NULL && status == SG_OK; node = node->next)
+        status = apply_drop(e, node->text, index++);
     return status;
 }
 
-enum sg_status config_apply_collections(const struct config_source *source, const struct config_raw *raw,
-                                        struct settings *out, struct sg_error *err)
+enum sg_status config_apply_collections(const struct config_source *source, struct settings *out, struct sg_error *err)
 {
-    unsigned count = raw != NULL ? raw->collections_count : 0;
-    if (count == 0)
+    const struct config_node *list = config_tree_find(source->root, "collections");
+    if (list == NULL || list->count == 0)
         return SG_OK;
-    out->collections = calloc(count, sizeof *out->collections);
+    out->collections = calloc(list->count, sizeof *out->collections);
     if (out->collections == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory while reading the configuration");
-    for (unsigned i = 0; i < count; i++) {
-        struct entry e = {source, i, &raw->collections[i], &out->collections[i], err};
+    size_t index = 0;
+    for (const struct config_node *node = list->first; node != NULL; node = node->next, index++) {
+        struct entry e = {source, index, node, &out->collections[index], err};
         enum sg_status status = apply_entry(&e, out);
-        out->collections_count = i + 1; /* also on failure, so that what the entry owns is freed */
+        out->collections_count = index + 1; /* also on failure, so that what the entry owns is freed */
         if (status != SG_OK)
             return status;
     }

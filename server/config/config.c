@@ -9,15 +9,18 @@
 
 #include "server/config/config_internal.h"
 
+/* A file may fill it, and each of its keys takes a line with its path and the place it came from. */
+#define CONFIG_ORIGINS_BYTES_MAX (8u << 20)
+
 /* ---- the file ---- */
 
-/* Read up to `bytes_max` + 1 bytes of an open file, so that one too large is seen without its size being trusted. */
-static enum sg_status read_all(int fd, const char *file, char *text, size_t bytes_max, size_t *bytes,
-                               struct sg_error *err)
+/* Read up to CONFIG_FILE_BYTES_MAX + 1 bytes of an open file, so that one too large is seen without its size being
+ * trusted. */
+static enum sg_status read_all(int fd, const char *file, char *text, size_t *bytes, struct sg_error *err)
 {
     size_t done = 0;
-    while (done <= bytes_max) {
-        ssize_t got = read(fd, text + done, bytes_max + 1 - done);
+    while (done <= CONFIG_FILE_BYTES_MAX) {
+        ssize_t got = read(fd, text + done, CONFIG_FILE_BYTES_MAX + 1 - done);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -26,8 +29,6 @@ static enum sg_status read_all(int fd, const char *file, char *text, size_t byte
             break;
         done += (size_t)got;
     }
-    if (done > bytes_max)
-        return sg_fail(err, SG_INVALID, "%s: is larger than %zu bytes", file, bytes_max);
     *bytes = done;
     return SG_OK;
 }
@@ -42,7 +43,7 @@ static enum sg_status read_file(const char *path, char **text, size_t *bytes, st
         return sg_fail(err, SG_INVALID, "%s%s: cannot be opened: %s", dots, name, strerror(errno));
     char *read_text = malloc(CONFIG_FILE_BYTES_MAX + 1);
     enum sg_status status = read_text != NULL
-                                ? read_all(fd, name, read_text, CONFIG_FILE_BYTES_MAX, bytes, err)
+                                ? read_all(fd, name, read_text, bytes, err)
                                 : sg_fail(err, SG_MEMORY, "out of memory while reading the configuration");
     (void)close(fd);
     if (status != SG_OK)
@@ -54,41 +55,62 @@ static enum sg_status read_file(const char *path, char **text, size_t *bytes, st
 
 /* ---- the layers ---- */
 
-static enum sg_status apply(const struct config_source *source, const struct config_raw *raw, bool check_files,
-                            struct settings *out, struct sg_error *err)
+static enum sg_status apply(const struct config_source *source, bool check_files, struct config *out,
+                            struct sg_error *err)
 {
-    enum sg_status status = config_apply_keys(source, raw, out, err);
+    enum sg_status status = config_match(source, err);
+    if (status == SG_OK)
+        status = config_apply_keys(source, out, err);
     if (status == SG_OK)
         status = config_check_keys(source, out, err);
     if (status == SG_OK)
-        status = config_apply_streams(source, raw, out, err);
+        status = config_apply_streams(source, &out->settings, err);
     if (status == SG_OK)
-        status = config_check_owners(source, out, err);
+        status = config_check_owners(source, &out->settings, err);
     if (status == SG_OK)
-        status = config_apply_collections(source, raw, out, err);
+        status = config_apply_collections(source, &out->settings, err);
     if (status == SG_OK && check_files)
         status = config_check_files(source, out, err);
     return status;
 }
 
+static enum sg_status keep_origins(const struct config_source *source, struct config *config, struct sg_error *err)
+{
+    struct buffer text;
+    buffer_init(&text, CONFIG_ORIGINS_BYTES_MAX);
+    config_append_origins(source, config, &text);
+    buffer_append(&text, "", 1);
+    if (text.failed) {
+        buffer_free(&text);
+        return sg_fail(err, SG_MEMORY, "out of memory for the settings as text");
+    }
+    size_t bytes = 0;
+    config->origins = buffer_take(&text, &bytes);
+    return SG_OK;
+}
+
 /* From a source whose text (if it has a file) and overrides are complete. */
-static enum sg_status load_source(const struct config_source *source, bool check_files, struct settings *out,
+static enum sg_status load_source(struct config_source *source, bool check_files, bool origins, struct config *out,
                                   struct sg_error *err)
 {
-    struct config_raw *raw = NULL;
-    struct settings settings = {0};
-    enum sg_status status = source->text != NULL ? config_raw_load(source, &raw, err) : SG_OK;
+    struct config_node *root = NULL;
+    struct config config = {0};
+    enum sg_status status = source->text != NULL ? config_tree_parse(source, &root, err) : SG_OK;
+    source->root = root;
     if (status == SG_OK)
-        status = apply(source, raw, check_files, &settings, err);
-    config_raw_free(raw);
+        status = apply(source, check_files, &config, err);
+    if (status == SG_OK && origins)
+        status = keep_origins(source, &config, err);
+    source->root = NULL;
+    config_tree_free(root);
     if (status != SG_OK)
-        config_free(&settings);
+        config_free(&config);
     else
-        *out = settings;
+        *out = config;
     return status;
 }
 
-enum sg_status config_load(const struct config_command *command, char *const environment[], struct settings *out,
+enum sg_status config_load(const struct config_command *command, char *const environment[], struct config *out,
                            struct sg_error *err)
 {
     struct config_source source = {0};
@@ -104,16 +126,16 @@ enum sg_status config_load(const struct config_command *command, char *const env
         status = read_file(source.file, &text, &source.bytes, err);
     source.text = text;
     if (status == SG_OK)
-        status = load_source(&source, command->verb == CONFIG_CHECK, out, err);
+        status = load_source(&source, command->verb == CONFIG_CHECK, command->origins, out, err);
     free(text);
     return status;
 }
 
-enum sg_status config_load_text(const char *file, const char *text, size_t bytes, struct settings *out,
+enum sg_status config_load_text(const char *file, const char *text, size_t bytes, struct config *out,
                                 struct sg_error *err)
 {
     struct config_source source = {.file = file, .text = text, .bytes = bytes};
-    return load_source(&source, false, out, err);
+    return load_source(&source, false, false, out, err);
 }
 
 /* ---- freeing ---- */
@@ -125,35 +147,20 @@ static void free_list(char **list, size_t count)
     free(list);
 }
 
-static void free_nats(struct nats_settings *nats)
+void config_free(struct config *config)
 {
-    free(nats->url);
-    free(nats->credentials_file);
-    free(nats->nkey_file);
-    free(nats->token_file);
-    free(nats->user);
-    free(nats->password_file);
-    free(nats->tls_ca_file);
-    free(nats->tls_cert_file);
-    free(nats->tls_key_file);
-    free(nats->domain);
-}
-
-void config_free(struct settings *settings)
-{
+    struct settings *settings = &config->settings;
     for (size_t i = 0; i < settings->streams_count; i++) {
-        free(settings->streams[i].name);
+        config_free_texts(HOME_STREAM, &settings->streams[i]);
         free_list(settings->streams[i].collections, settings->streams[i].collections_count);
     }
     free(settings->streams);
     for (size_t i = 0; i < settings->collections_count; i++) {
-        free(settings->collections[i].name);
+        config_free_texts(HOME_COLLECTION, &settings->collections[i]);
         free_list(settings->collections[i].drop, settings->collections[i].drop_count);
     }
     free(settings->collections);
-    free_nats(&settings->nats);
-    free(settings->listen);
-    free(settings->listen_ops);
-    free(settings->database);
-    *settings = (struct settings){0};
+    config_free_texts(HOME_SETTINGS, settings);
+    free(config->origins);
+    *config = (struct config){0};
 }

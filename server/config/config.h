@@ -6,12 +6,13 @@
 #ifndef STATEGATE_SERVER_CONFIG_CONFIG_H
 #define STATEGATE_SERVER_CONFIG_CONFIG_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
-#include "core/domain/settings.h"
 #include "core/base/status.h"
+#include "core/domain/settings.h"
 
-/* What a file can make us hold. */
+/* What a file can make us hold; of its form: config_internal.h. */
 #define CONFIG_FILE_BYTES_MAX (1u << 20)       /* far beyond 64 streams with all their collections */
 #define CONFIG_TEXT_BYTES_MAX 4095             /* one value; a path of the system is no longer (PATH_MAX) */
 #define CONFIG_STREAM_COLLECTIONS_MAX 1000     /* names in one stream's list; as many as the default collections_max */
@@ -41,6 +42,8 @@
 #define CONFIG_HTTP_TIMEOUT_MS_MAX INT64_C(3600000) /* 1h */
 #define CONFIG_CACHE_BYTES_MAX (INT64_C(1) << 40) /* 1TiB */
 
+struct config_key;
+
 enum config_verb {
     CONFIG_SERVE, /* no command */
     CONFIG_CHECK, /* check-config */
@@ -50,35 +53,46 @@ enum config_verb {
     CONFIG_VERSION
 };
 
-/* What may be set from outside the file, in the order of config_arguments.c. */
-#define CONFIG_NAMES_MAX 16
+/* Keys that may be set from outside the file: those of the table that have a variable or a flag are fewer. */
+#define CONFIG_NAMES_MAX 32
 
 /* The command line, taken apart. All text is borrowed from argv. */
 struct config_command {
     enum config_verb verb;
-    const char *file;                    /* --config; NULL = not given */
-    const char *flags[CONFIG_NAMES_MAX]; /* values by the row of the name; NULL = not given */
+    bool origins;     /* of CONFIG_CHECK: say where each value came from */
+    const char *file; /* --config; NULL = not given */
+    struct {
+        const struct config_key *key;
+        const char *text;
+    } flags[CONFIG_NAMES_MAX];
+    size_t flags_count;
+};
+
+/* All that a configuration gives. */
+struct config {
+    struct settings settings;
+    char *origins; /* owned; where each value came from, a line each; NULL unless the command asked for it */
 };
 
 /* Take the command line apart; nothing is read. SG_INVALID names the argument that is wrong. */
 SG_MUST_CHECK enum sg_status config_parse_arguments(int argc, char *const argv[], struct config_command *out,
                                                     struct sg_error *err);
 
-/* What --help prints. Static storage. */
-const char *config_usage(void);
+/* What --help prints. */
+void config_write_usage(FILE *to);
 
 /* Read and check the whole configuration. `environment` is the environ of the process. For CONFIG_CHECK the files that
  * the settings name must also be readable. Main thread, before others start; blocks on disk. The caller frees `*out`
  * by config_free. Errors: SG_INVALID (the sentence says where), SG_MEMORY. */
 SG_MUST_CHECK enum sg_status config_load(const struct config_command *command, char *const environment[],
-                                         struct settings *out, struct sg_error *err);
+                                         struct config *out, struct sg_error *err);
 
 /* The same from a text in memory, without environment and flags; `file` is its name in refusals. Any thread, pure. */
-SG_MUST_CHECK enum sg_status config_load_text(const char *file, const char *text, size_t bytes, struct settings *out,
+SG_MUST_CHECK enum sg_status config_load_text(const char *file, const char *text, size_t bytes, struct config *out,
                                               struct sg_error *err);
 
-/* Free what the settings own and zero them; zeroed settings are allowed. */
-void config_free(struct settings *settings);
+/* Free what the configuration owns and zero it; a zeroed one is allowed. */
+void config_free(struct config *config);
 
 /* Write what would be served, for people. No secrets: the settings hold none. */
 void config_summarise(const struct settings *settings, FILE *to);

@@ -4,7 +4,6 @@
 
 #include "server/config/config_internal.h"
 
-#define PATH_BYTES 512      /* of a key's path in a message; real ones have less than 100 */
 #define FILE_TAIL_BYTES 160 /* of a file's name in a message: the sentence behind it must fit as well */
 
 struct config_clip config_clip(const char *text)
@@ -30,10 +29,31 @@ const char *config_file_tail(const char *file, const char **dots)
     return bytes > FILE_TAIL_BYTES ? file + bytes - FILE_TAIL_BYTES : file;
 }
 
-const struct config_override *config_find_override(const struct config_source *source, const char *path)
+const struct config_override *config_find_override(const struct config_source *source, const struct config_key *key)
 {
     for (size_t i = source->overrides_count; i > 0; i--) {
-        if (strcmp(source->overrides[i - 1].path, path) == 0)
+        if (source->overrides[i - 1].key == key)
+            return &source->overrides[i - 1];
+    }
+    return NULL;
+}
+
+/* Whether a path of the table is this one: streams[] stands for the first of them. */
+static bool is_path(const char *pattern, const char *path)
+{
+    while (*pattern != '\0' && *pattern == *path) {
+        pattern++;
+        path++;
+        if (pattern[-1] == '[' && *path == '0')
+            path++;
+    }
+    return *pattern == *path;
+}
+
+static const struct config_override *find_by_path(const struct config_source *source, const char *path)
+{
+    for (size_t i = source->overrides_count; i > 0; i--) {
+        if (is_path(source->overrides[i - 1].key->path, path))
             return &source->overrides[i - 1];
     }
     return NULL;
@@ -41,51 +61,55 @@ const struct config_override *config_find_override(const struct config_source *s
 
 bool config_is_set(const struct config_source *source, const char *path)
 {
-    return config_find_override(source, path) != NULL || config_file_line(source, path) > 0;
+    return find_by_path(source, path) != NULL || config_tree_find(source->root, path) != NULL;
 }
 
-/* The line of the path, or of the nearest thing around it: streams[1].name, streams[1], streams. 0 = none of them. */
-static unsigned nearest_line(const struct config_source *source, const char *path)
+/* Fill `err` with "<place>: <sentence>". */
+static enum sg_status refuse_at(struct sg_error *err, const char *place, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+static enum sg_status refuse_at(struct sg_error *err, const char *place, const char *format, va_list arguments)
 {
-    char around[PATH_BYTES];
-    (void)snprintf(around, sizeof around, "%s", path);
-    while (around[0] != '\0') {
-        unsigned line = config_file_line(source, around);
-        if (line > 0)
-            return line;
-        size_t end = strlen(around);
-        do
-            end--;
-        while (end > 0 && around[end] != '.' && around[end] != '[');
-        around[end] = '\0';
-    }
-    return 0;
+    char sentence[sizeof err->message];
+    (void)vsnprintf(sentence, sizeof sentence, format, arguments);
+    return sg_fail(err, SG_INVALID, "%s: %s", place, sentence);
 }
 
-static void write_place(const struct config_source *source, const char *path, char *out, size_t out_bytes)
+#define PLACE_BYTES (FILE_TAIL_BYTES + 16 + CONFIG_PATH_BYTES)
+
+static void write_line(const struct config_source *source, unsigned line, const char *path, char out[PLACE_BYTES])
 {
-    const struct config_override *override = config_find_override(source, path);
-    unsigned line = override == NULL ? nearest_line(source, path) : 0;
-    if (override != NULL) {
-        (void)snprintf(out, out_bytes, "%s", override->origin);
-    } else if (line > 0) {
-        const char *dots = "";
-        const char *file = config_file_tail(source->file, &dots);
-        (void)snprintf(out, out_bytes, "%s%s:%u: %s", dots, file, line, path);
-    } else {
-        (void)snprintf(out, out_bytes, "%s", path);
-    }
+    const char *dots = "";
+    const char *file = config_file_tail(source->file, &dots);
+    (void)snprintf(out, PLACE_BYTES, "%s%s:%u%s%s", dots, file, line, path[0] != '\0' ? ": " : "", path);
 }
 
 enum sg_status config_refuse(const struct config_source *source, const char *path, struct sg_error *err,
                              const char *format, ...)
 {
-    char place[FILE_TAIL_BYTES + 160];
-    char sentence[sizeof err->message];
-    write_place(source, path, place, sizeof place);
+    char place[PLACE_BYTES];
+    const struct config_override *override = find_by_path(source, path);
+    const struct config_node *node = config_tree_nearest(source->root, path);
+    if (override != NULL)
+        (void)snprintf(place, sizeof place, "%s", override->origin);
+    else if (node != NULL && node != source->root)
+        write_line(source, node->key_line, path, place);
+    else
+        (void)snprintf(place, sizeof place, "%s", path);
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(sentence, sizeof sentence, format, arguments);
+    enum sg_status status = refuse_at(err, place, format, arguments);
     va_end(arguments);
-    return sg_fail(err, SG_INVALID, "%s: %s", place, sentence);
+    return status;
+}
+
+enum sg_status config_refuse_line(const struct config_source *source, unsigned line, const char *path,
+                                  struct sg_error *err, const char *format, ...)
+{
+    char place[PLACE_BYTES];
+    write_line(source, line, path, place);
+    va_list arguments;
+    va_start(arguments, format);
+    enum sg_status status = refuse_at(err, place, format, arguments);
+    va_end(arguments);
+    return status;
 }

@@ -97,3 +97,13 @@ void config_format_bytes(int64_t bytes, char out[CONFIG_NUMBER_BYTES])
     else
         format_with_unit(bytes, byte_units, BYTE_UNITS_COUNT, out);
 }
+
+void config_format_number(enum config_kind kind, int64_t value, char out[CONFIG_NUMBER_BYTES])
+{
+    if (kind == KIND_DURATION)
+        config_format_duration_ms(value, out);
+    else if (kind == KIND_BYTES)
+        config_format_bytes(value, out);
+    else
+        (void)snprintf(out, CONFIG_NUMBER_BYTES, "%" PRId64, value);
+}

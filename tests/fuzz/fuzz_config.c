@@ -10,15 +10,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    struct settings settings;
+    struct config config;
     struct sg_error err = {0};
-    if (config_load_text("c.yaml", (const char *)data, bytes, &settings, &err) != SG_OK) {
+    if (config_load_text("c.yaml", (const char *)data, bytes, &config, &err) != SG_OK) {
         if (err.status == SG_OK || err.message[0] == '\0')
             abort(); /* a refusal says why */
         return 0;
     }
-    if (settings.streams_count == 0 || settings.streams_count > SETTINGS_STREAMS_MAX || settings.listen[0] == '\0')
+    if (config.settings.streams_count == 0 || config.settings.streams_count > SETTINGS_STREAMS_MAX || config.settings.listen[0] == '\0')
         abort(); /* what is accepted can be served */
-    config_free(&settings);
+    config_free(&config);
     return 0;
 }

@@ -49,7 +49,7 @@ static void write_file(const char *path, const char *text, size_t bytes)
     assert_int_equal(fclose(file), 0);
 }
 
-static enum sg_status load(const char *arguments[], char *const environment[], struct settings *out,
+static enum sg_status load(const char *arguments[], char *const environment[], struct config *out,
                            struct sg_error *err)
 {
     char *argv[ARGUMENTS_MAX + 1] = {(char *)"stategate"};
@@ -64,9 +64,9 @@ static enum sg_status load(const char *arguments[], char *const environment[], s
 
 static void expect_load_refused(const char *arguments[], char *const environment[], const char *message)
 {
-    struct settings settings;
+    struct config config;
     struct sg_error err;
-    assert_int_equal(load(arguments, environment, &settings, &err), SG_INVALID);
+    assert_int_equal(load(arguments, environment, &config, &err), SG_INVALID);
     assert_string_equal(err.message, message);
 }
 
@@ -74,13 +74,13 @@ static void expect_load_refused(const char *arguments[], char *const environment
 #define ENVIRONMENT(...) ((char *const[]){__VA_ARGS__ NULL})
 #define VARIABLE(text) (char *)(text),
 
-static struct settings load_good(const char *text)
+static struct config load_good(const char *text)
 {
-    struct settings settings = {0};
+    struct config config = {0};
     struct sg_error err = {0};
-    if (config_load_text("c.yaml", text, strlen(text), &settings, &err) != SG_OK)
+    if (config_load_text("c.yaml", text, strlen(text), &config, &err) != SG_OK)
         fail_msg("%s", err.message);
-    return settings;
+    return config;
 }
 
 /* ---- defaults ---- */
@@ -133,15 +133,15 @@ static void check_default_stream(const struct stream_settings *stream)
 static void no_configuration_serves_the_default_stream(void **state)
 {
     (void)state;
-    struct settings settings;
+    struct config config;
     struct sg_error err;
-    assert_int_equal(load(ARGUMENTS(), ENVIRONMENT(VARIABLE("PATH=/bin")), &settings, &err), SG_OK);
-    check_default_scalars(&settings);
-    assert_int_equal(settings.streams_count, 1);
-    check_default_stream(&settings.streams[0]);
-    assert_int_equal(settings.collections_count, 0);
-    config_free(&settings);
-    assert_null(settings.listen);
+    assert_int_equal(load(ARGUMENTS(), ENVIRONMENT(VARIABLE("PATH=/bin")), &config, &err), SG_OK);
+    check_default_scalars(&config.settings);
+    assert_int_equal(config.settings.streams_count, 1);
+    check_default_stream(&config.settings.streams[0]);
+    assert_int_equal(config.settings.collections_count, 0);
+    config_free(&config);
+    assert_null(config.settings.listen);
 }
 
 static void an_empty_file_changes_nothing(void **state)
@@ -149,10 +149,10 @@ static void an_empty_file_changes_nothing(void **state)
     (void)state;
     const char *const texts[] = {"", "# nothing\n", "---\n# nothing\n{}\n", "\xEF\xBB\xBF"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        struct settings settings = load_good(texts[i]);
-        check_default_scalars(&settings);
-        check_default_stream(&settings.streams[0]);
-        config_free(&settings);
+        struct config config = load_good(texts[i]);
+        check_default_scalars(&config.settings);
+        check_default_stream(&config.settings.streams[0]);
+        config_free(&config);
     }
 }
 
@@ -161,7 +161,7 @@ static void an_empty_file_changes_nothing(void **state)
 static void every_scalar_of_the_file_arrives(void **state)
 {
     (void)state;
-    struct settings s = load_good("listen: '[::1]:9000'\nlisten_ops: unix:/run/ops.sock\ndatabase: /var/lib/s.db\n"
+    struct config s = load_good("listen: '[::1]:9000'\nlisten_ops: unix:/run/ops.sock\ndatabase: /var/lib/s.db\n"
                                   "database_synchronous: full\ndatabase_max_bytes: 10GiB\ncollections_max: 7\n"
                                   "wait: {default: 2m, max: 1h, parked_max: 11, parked_max_per_client: 12}\n"
                                   "probe: {idle: 100ms, min_interval: 10ms, epoch_trust: 0}\n"
@@ -170,62 +170,62 @@ static void every_scalar_of_the_file_arrives(void **state)
                                   "http: {loops: 3, connections_max: 14, head_timeout: 15s, answer_timeout: 16s}\n"
                                   "cache: {size: 500MB}\n"
                                   "log: {level: debug, format: text}\n");
-    assert_string_equal(s.listen, "[::1]:9000");
-    assert_string_equal(s.listen_ops, "unix:/run/ops.sock");
-    assert_string_equal(s.database, "/var/lib/s.db");
-    assert_true(s.synchronous_full);
-    assert_int_equal(s.database_bytes_max, INT64_C(10) << 30);
-    assert_int_equal(s.collections_max, 7);
-    assert_int_equal(s.wait_default_ms, 120000);
-    assert_int_equal(s.wait_max_ms, 3600000);
-    assert_int_equal(s.parked_max, 11);
-    assert_int_equal(s.parked_max_per_client, 12);
-    assert_int_equal(s.probe_idle_ms, 100);
-    assert_int_equal(s.probe_min_interval_ms, 10);
-    assert_int_equal(s.probe_epoch_trust_ms, 0);
-    assert_int_equal(s.rejected_max, 13);
-    assert_true(s.rejected_payload);
-    assert_true(s.ready_without_broker);
-    assert_int_equal(s.rebuild_empty, EMPTY_SWAP);
-    assert_int_equal(s.http_loops, 3);
-    assert_int_equal(s.http_connections_max, 14);
-    assert_int_equal(s.http_head_timeout_ms, 15000);
-    assert_int_equal(s.http_answer_timeout_ms, 16000);
-    assert_int_equal(s.cache_bytes, 500000000);
-    assert_int_equal(s.log_level, LOG_DEBUG);
-    assert_int_equal(s.log_format, LOG_FORMAT_TEXT);
+    assert_string_equal(s.settings.listen, "[::1]:9000");
+    assert_string_equal(s.settings.listen_ops, "unix:/run/ops.sock");
+    assert_string_equal(s.settings.database, "/var/lib/s.db");
+    assert_true(s.settings.synchronous_full);
+    assert_int_equal(s.settings.database_bytes_max, INT64_C(10) << 30);
+    assert_int_equal(s.settings.collections_max, 7);
+    assert_int_equal(s.settings.wait_default_ms, 120000);
+    assert_int_equal(s.settings.wait_max_ms, 3600000);
+    assert_int_equal(s.settings.parked_max, 11);
+    assert_int_equal(s.settings.parked_max_per_client, 12);
+    assert_int_equal(s.settings.probe_idle_ms, 100);
+    assert_int_equal(s.settings.probe_min_interval_ms, 10);
+    assert_int_equal(s.settings.probe_epoch_trust_ms, 0);
+    assert_int_equal(s.settings.rejected_max, 13);
+    assert_true(s.settings.rejected_payload);
+    assert_true(s.settings.ready_without_broker);
+    assert_int_equal(s.settings.rebuild_empty, EMPTY_SWAP);
+    assert_int_equal(s.settings.http_loops, 3);
+    assert_int_equal(s.settings.http_connections_max, 14);
+    assert_int_equal(s.settings.http_head_timeout_ms, 15000);
+    assert_int_equal(s.settings.http_answer_timeout_ms, 16000);
+    assert_int_equal(s.settings.cache_bytes, 500000000);
+    assert_int_equal(s.settings.log_level, LOG_DEBUG);
+    assert_int_equal(s.settings.log_format, LOG_FORMAT_TEXT);
     config_free(&s);
 }
 
 static void every_kind_of_credentials_arrives(void **state)
 {
     (void)state;
-    struct settings s = load_good("nats:\n  url: tls://a:1,nats://[::1]:2,nats://b\n  user: u\n  password_file: /p\n"
+    struct config s = load_good("nats:\n  url: tls://a:1,nats://[::1]:2,nats://b\n  user: u\n  password_file: /p\n"
                                   "  tls: {ca_file: /ca, cert_file: /cert, key_file: /key}\n  domain: hub\n");
-    assert_string_equal(s.nats.url, "tls://a:1,nats://[::1]:2,nats://b");
-    assert_string_equal(s.nats.user, "u");
-    assert_string_equal(s.nats.password_file, "/p");
-    assert_string_equal(s.nats.tls_ca_file, "/ca");
-    assert_string_equal(s.nats.tls_cert_file, "/cert");
-    assert_string_equal(s.nats.tls_key_file, "/key");
-    assert_string_equal(s.nats.domain, "hub");
+    assert_string_equal(s.settings.nats.url, "tls://a:1,nats://[::1]:2,nats://b");
+    assert_string_equal(s.settings.nats.user, "u");
+    assert_string_equal(s.settings.nats.password_file, "/p");
+    assert_string_equal(s.settings.nats.tls_ca_file, "/ca");
+    assert_string_equal(s.settings.nats.tls_cert_file, "/cert");
+    assert_string_equal(s.settings.nats.tls_key_file, "/key");
+    assert_string_equal(s.settings.nats.domain, "hub");
     config_free(&s);
     s = load_good("nats: {credentials_file: /c}");
-    assert_string_equal(s.nats.credentials_file, "/c");
+    assert_string_equal(s.settings.nats.credentials_file, "/c");
     config_free(&s);
     s = load_good("nats: {nkey_file: /n}");
-    assert_string_equal(s.nats.nkey_file, "/n");
+    assert_string_equal(s.settings.nats.nkey_file, "/n");
     config_free(&s);
     s = load_good("nats: {token_file: /t}");
-    assert_string_equal(s.nats.token_file, "/t");
+    assert_string_equal(s.settings.nats.token_file, "/t");
     config_free(&s);
 }
 
 static void a_shorter_maximum_shortens_the_default_wait(void **state)
 {
     (void)state;
-    struct settings s = load_good("wait: {max: 2s}");
-    assert_int_equal(s.wait_default_ms, 2000);
+    struct config s = load_good("wait: {max: 2s}");
+    assert_int_equal(s.settings.wait_default_ms, 2000);
     config_free(&s);
 }
 
@@ -244,23 +244,42 @@ static char *read_example(size_t *bytes)
     return text;
 }
 
+/* In the file, or in an entry of its list, or commented out there. */
+static bool stands_in(const struct config_node *root, const char *text, const char *path)
+{
+    const char *entry = strstr(path, "[]");
+    char one[128];
+    if (entry == NULL)
+        return config_tree_find(root, path) != NULL;
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(one, sizeof one, "%.*s[%d]%s", (int)(entry - path), path, i, entry + 2);
+        if (config_tree_find(root, one) != NULL)
+            return true;
+    }
+    (void)snprintf(one, sizeof one, "\n    # %s: ", entry + 3);
+    return strstr(text, one) != NULL;
+}
+
 static void the_example_shows_every_key_with_its_default(void **state)
 {
     (void)state;
     size_t bytes = 0;
     char *text = read_example(&bytes);
-    struct settings settings;
+    struct config config;
     struct sg_error err = {0};
-    if (config_load_text("deploy/stategate.yaml", text, bytes, &settings, &err) != SG_OK)
+    if (config_load_text("deploy/stategate.yaml", text, bytes, &config, &err) != SG_OK)
         fail_msg("%s", err.message);
-    check_default_scalars(&settings);
-    check_default_stream(&settings.streams[0]);
+    check_default_scalars(&config.settings);
+    check_default_stream(&config.settings.streams[0]);
     struct config_source source = {.file = "deploy/stategate.yaml", .text = text, .bytes = bytes};
-    for (size_t i = 0; config_key_path(i) != NULL; i++) {
-        if (config_file_line(&source, config_key_path(i)) == 0)
-            fail_msg("%s is not in the example", config_key_path(i));
+    struct config_node *root = NULL;
+    assert_int_equal(config_tree_parse(&source, &root, &err), SG_OK);
+    for (size_t i = 0; config_key_at(i) != NULL; i++) {
+        if (!stands_in(root, text, config_key_at(i)->path))
+            fail_msg("%s is not in the example", config_key_at(i)->path);
     }
-    config_free(&settings);
+    config_tree_free(root);
+    config_free(&config);
     free(text);
 }
 
@@ -273,24 +292,24 @@ static void flags_win_over_variables_and_those_over_the_file(void **state)
     write_file(folder->file, text, strlen(text));
     char config[128];
     (void)snprintf(config, sizeof config, "STATEGATE_CONFIG=%s", folder->file);
-    struct settings s;
+    struct config s;
     struct sg_error err;
     assert_int_equal(load(ARGUMENTS("--database", "flag.db", ),
                           ENVIRONMENT(VARIABLE(config) VARIABLE("STATEGATE_DATABASE=variable.db")
                                           VARIABLE("STATEGATE_NATS_URL=nats://variable")),
                           &s, &err),
                      SG_OK);
-    assert_string_equal(s.listen, "127.0.0.1:1");
-    assert_string_equal(s.nats.url, "nats://variable");
-    assert_string_equal(s.database, "flag.db");
-    assert_int_equal(s.log_level, LOG_WARN);
+    assert_string_equal(s.settings.listen, "127.0.0.1:1");
+    assert_string_equal(s.settings.nats.url, "nats://variable");
+    assert_string_equal(s.settings.database, "flag.db");
+    assert_int_equal(s.settings.log_level, LOG_WARN);
     config_free(&s);
 }
 
 static void every_variable_arrives(void **state)
 {
     (void)state;
-    struct settings s;
+    struct config s;
     struct sg_error err;
     char *const environment[] = {(char *)"STATEGATE_LISTEN=0.0.0.0:1",
                                  (char *)"STATEGATE_LISTEN_OPS=0.0.0.0:2",
@@ -304,33 +323,33 @@ static void every_variable_arrives(void **state)
                                  (char *)"STATEGATE_LOG_FORMAT=text",
                                  NULL};
     assert_int_equal(load(ARGUMENTS(), environment, &s, &err), SG_OK);
-    assert_string_equal(s.listen, "0.0.0.0:1");
-    assert_string_equal(s.listen_ops, "0.0.0.0:2");
-    assert_string_equal(s.database, "d");
-    assert_string_equal(s.nats.url, "nats://n");
-    assert_string_equal(s.nats.credentials_file, "/c");
-    assert_string_equal(s.streams[0].name, "KV_b");
-    assert_string_equal(s.streams[0].subject.text, "$KV.b.{collection}.{id}");
-    assert_int_equal(s.streams[0].format, FORMAT_KV);
-    assert_int_equal(s.log_level, LOG_ERROR);
-    assert_int_equal(s.log_format, LOG_FORMAT_TEXT);
+    assert_string_equal(s.settings.listen, "0.0.0.0:1");
+    assert_string_equal(s.settings.listen_ops, "0.0.0.0:2");
+    assert_string_equal(s.settings.database, "d");
+    assert_string_equal(s.settings.nats.url, "nats://n");
+    assert_string_equal(s.settings.nats.credentials_file, "/c");
+    assert_string_equal(s.settings.streams[0].name, "KV_b");
+    assert_string_equal(s.settings.streams[0].subject.text, "$KV.b.{collection}.{id}");
+    assert_int_equal(s.settings.streams[0].format, FORMAT_KV);
+    assert_int_equal(s.settings.log_level, LOG_ERROR);
+    assert_int_equal(s.settings.log_format, LOG_FORMAT_TEXT);
     config_free(&s);
 }
 
 static void every_flag_arrives_in_both_forms(void **state)
 {
     (void)state;
-    struct settings s;
+    struct config s;
     struct sg_error err;
     assert_int_equal(load(ARGUMENTS("--listen", "h:1", "--listen-ops=h:2", "--database=d=e", "--nats-url",
                                     "nats://n", "--log-level=debug", ),
                           ENVIRONMENT(), &s, &err),
                      SG_OK);
-    assert_string_equal(s.listen, "h:1");
-    assert_string_equal(s.listen_ops, "h:2");
-    assert_string_equal(s.database, "d=e");
-    assert_string_equal(s.nats.url, "nats://n");
-    assert_int_equal(s.log_level, LOG_DEBUG);
+    assert_string_equal(s.settings.listen, "h:1");
+    assert_string_equal(s.settings.listen_ops, "h:2");
+    assert_string_equal(s.settings.database, "d=e");
+    assert_string_equal(s.settings.nats.url, "nats://n");
+    assert_int_equal(s.settings.log_level, LOG_DEBUG);
     config_free(&s);
 }
 
@@ -338,12 +357,12 @@ static void the_flag_for_the_file_wins_over_its_variable(void **state)
 {
     struct folder *folder = *state;
     write_file(folder->file, "database: flag.db", 17);
-    struct settings s;
+    struct config s;
     struct sg_error err;
     assert_int_equal(load(ARGUMENTS("--config", folder->file, ), ENVIRONMENT(VARIABLE("STATEGATE_CONFIG=/not/there")),
                           &s, &err),
                      SG_OK);
-    assert_string_equal(s.database, "flag.db");
+    assert_string_equal(s.settings.database, "flag.db");
     config_free(&s);
 }
 
@@ -352,14 +371,14 @@ static void a_variable_replaces_texts_of_the_only_stream(void **state)
     struct folder *folder = *state;
     const char *text = "streams:\n  - name: ORDERS\n    on_gap: rebuild\n    subject: o.{id}\n    collection: orders\n";
     write_file(folder->file, text, strlen(text));
-    struct settings s;
+    struct config s;
     struct sg_error err;
     assert_int_equal(load(ARGUMENTS("--config", folder->file, ), ENVIRONMENT(VARIABLE("STATEGATE_SUBJECT=p.{id}")), &s,
                           &err),
                      SG_OK);
-    assert_string_equal(s.streams[0].name, "ORDERS");
-    assert_string_equal(s.streams[0].subject.text, "p.{id}");
-    assert_int_equal(s.streams[0].on_gap, ON_GAP_REBUILD);
+    assert_string_equal(s.settings.streams[0].name, "ORDERS");
+    assert_string_equal(s.settings.streams[0].subject.text, "p.{id}");
+    assert_int_equal(s.settings.streams[0].on_gap, ON_GAP_REBUILD);
     config_free(&s);
 }
 
@@ -419,7 +438,7 @@ static void an_unknown_variable_is_refused_without_its_value(void **state)
 static void variables_of_a_kubernetes_service_are_not_ours(void **state)
 {
     (void)state;
-    struct settings s;
+    struct config s;
     struct sg_error err;
     char *const environment[] = {(char *)"STATEGATE_SERVICE_HOST=10.0.0.1",
                                  (char *)"STATEGATE_SERVICE_PORT=80",
@@ -442,6 +461,120 @@ static void an_environment_that_repeats_itself_is_refused(void **state)
     expect_load_refused(ARGUMENTS(), environment, "STATEGATE_LISTEN: given too often");
 }
 
+/* ---- origins ---- */
+
+static char *origins_of(const char *arguments[], char *const environment[])
+{
+    struct config config;
+    struct sg_error err;
+    if (load(arguments, environment, &config, &err) != SG_OK)
+        fail_msg("%s", err.message);
+    assert_non_null(config.origins);
+    char *origins = strdup(config.origins);
+    assert_non_null(origins);
+    config_free(&config);
+    assert_null(config.origins);
+    return origins;
+}
+
+/* A line of its own. */
+static void expect_line(const char *text, const char *line)
+{
+    char part[512];
+    (void)snprintf(part, sizeof part, "%s\n", line);
+    const char *at = strstr(text, part);
+    if (at == NULL || (at != text && at[-1] != '\n'))
+        fail_msg("'%s' is not in\n%s", line, text);
+}
+
+static void origins_name_file_and_line_variable_flag_and_default(void **state)
+{
+    struct folder *folder = *state;
+    char line[256];
+    const char *text = "listen: h:1\nwait:\n  max: 2s\nstreams:\n  - name: KV_b\n    format: kv\n    collection: c\n"
+                       "  - name: S\n    subject: s.{collection}\n    collections: [d, e]\n"
+                       "collections:\n  - {name: d, drop: [/ssn, /a]}\n  - name: e\n"
+                       "nats: {user: u, password_file: /secret}\nlog: {level: warn}\n";
+    write_file(folder->file, text, strlen(text));
+    struct config config;
+    struct sg_error err;
+    struct config_command command;
+    char *argv[] = {(char *)"stategate", (char *)"check-config", (char *)"--origins", (char *)"--config", folder->file,
+                    (char *)"--database", (char *)"f.db", NULL};
+    assert_int_equal(config_parse_arguments(7, argv, &command, &err), SG_OK);
+    command.verb = CONFIG_SERVE; /* the files that the settings name need not be there */
+    assert_int_equal(config_load(&command, ENVIRONMENT(VARIABLE("STATEGATE_LOG_LEVEL=debug")), &config, &err), SG_OK);
+    const struct {
+        const char *value;
+        unsigned line;
+    } lines[] = {{"listen = h:1", 1},
+                 {"wait.max = 2s", 3},
+                 {"streams[0].name = KV_b", 5},
+                 {"streams[0].format = kv", 6},
+                 {"streams[0].collection = c", 7},
+                 {"streams[1].subject = s.{collection}", 9},
+                 {"streams[1].collections = [d, e]", 10},
+                 {"collections[0].drop = [/ssn, /a]", 12},
+                 {"collections[1].name = e", 13},
+                 {"nats.password_file = /secret", 14}};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        (void)snprintf(line, sizeof line, "%s  # %s:%u", lines[i].value, folder->file, lines[i].line);
+        expect_line(config.origins, line);
+    }
+    expect_line(config.origins, "log.level = debug  # STATEGATE_LOG_LEVEL");
+    expect_line(config.origins, "database = f.db  # --database");
+    expect_line(config.origins, "cache.size = 64MiB  # default");
+    expect_line(config.origins, "wait.default = 2s  # from other settings");
+    expect_line(config.origins, "streams[0].subject = $KV.b.{id}  # from other settings");
+    assert_null(strstr(config.origins, "streams[1].collection = "));
+    assert_null(strstr(config.origins, "collections[1].drop"));
+    config_free(&config);
+}
+
+static void every_key_has_an_origin(void **state)
+{
+    (void)state;
+    char *origins = origins_of(ARGUMENTS("check-config", "--origins", ), ENVIRONMENT());
+    for (size_t i = 0; config_key_at(i) != NULL; i++) {
+        char part[128];
+        const struct config_key *key = config_key_at(i);
+        (void)snprintf(part, sizeof part, "\n%s = ", key->path);
+        bool in_list = strchr(key->path, '[') != NULL || key->kind == KIND_LIST;
+        if (!in_list && strstr(origins, part) == NULL && strncmp(origins, part + 1, strlen(part + 1)) != 0)
+            fail_msg("%s has no line", key->path);
+    }
+    free(origins);
+}
+
+/* Secrets are in files, which nobody reads here. */
+static void no_secret_is_read_or_printed(void **state)
+{
+    struct folder *folder = *state;
+    write_file(folder->file, "hunter2", 7);
+    char variable[128];
+    (void)snprintf(variable, sizeof variable, "STATEGATE_NATS_CREDENTIALS_FILE=%s", folder->file);
+    char *origins = origins_of(ARGUMENTS("check-config", "--origins", ), ENVIRONMENT(VARIABLE(variable)));
+    assert_non_null(strstr(origins, folder->file));
+    assert_null(strstr(origins, "hunter2"));
+    free(origins);
+    expect_load_refused(ARGUMENTS("check-config", "--origins", "--nats-url=nats://u:hunter2@h", ), ENVIRONMENT(),
+                        "--nats-url: must not hold a user, a password or a token: nats.user, nats.password_file and "
+                        "nats.token_file are for them");
+}
+
+static void origins_are_for_check_config(void **state)
+{
+    (void)state;
+    struct config config;
+    struct sg_error err;
+    assert_int_equal(load(ARGUMENTS("check-config", ), ENVIRONMENT(), &config, &err), SG_OK);
+    assert_null(config.origins);
+    config_free(&config);
+    expect_load_refused(ARGUMENTS("--origins", ), ENVIRONMENT(), "--origins: is for check-config");
+    expect_load_refused(ARGUMENTS("--origins", "health", ), ENVIRONMENT(), "--origins: is for check-config");
+    expect_load_refused(ARGUMENTS("check-config", "--origins", "--origins", ), ENVIRONMENT(), "--origins: given twice");
+}
+
 /* ---- the file itself ---- */
 
 static void a_file_that_cannot_be_read_is_named(void **state)
@@ -461,7 +594,7 @@ static void a_file_of_the_largest_size_is_read_and_a_larger_one_refused(void **s
     assert_non_null(text);
     memset(text, '#', CONFIG_FILE_BYTES_MAX + 1);
     write_file(folder->file, text, CONFIG_FILE_BYTES_MAX);
-    struct settings s;
+    struct config s;
     struct sg_error err;
     const char **arguments = ARGUMENTS("--config", folder->file, );
     assert_int_equal(load(arguments, ENVIRONMENT(), &s, &err), SG_OK);
@@ -478,7 +611,7 @@ static void check_config_wants_the_named_files_readable(void **state)
     struct folder *folder = *state;
     const char *text = "nats:\n  tls:\n    ca_file: /not/there.pem\n";
     write_file(folder->file, text, strlen(text));
-    struct settings s;
+    struct config s;
     struct sg_error err;
     assert_int_equal(load(ARGUMENTS("--config", folder->file, ), ENVIRONMENT(), &s, &err), SG_OK);
     config_free(&s);
@@ -542,6 +675,11 @@ int main(void)
         cmocka_unit_test(an_unknown_variable_is_refused_without_its_value),
         cmocka_unit_test(variables_of_a_kubernetes_service_are_not_ours),
         cmocka_unit_test(an_environment_that_repeats_itself_is_refused),
+        cmocka_unit_test_setup_teardown(origins_name_file_and_line_variable_flag_and_default, make_folder,
+                                        remove_folder),
+        cmocka_unit_test(every_key_has_an_origin),
+        cmocka_unit_test_setup_teardown(no_secret_is_read_or_printed, make_folder, remove_folder),
+        cmocka_unit_test(origins_are_for_check_config),
         cmocka_unit_test_setup_teardown(a_file_that_cannot_be_read_is_named, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_file_of_the_largest_size_is_read_and_a_larger_one_refused, make_folder,
                                         remove_folder),

@@ -18,11 +18,11 @@ struct refusal {
 
 static enum sg_status load_text(const char *text, struct sg_error *err)
 {
-    struct settings settings;
+    struct config config;
     *err = (struct sg_error){0};
-    enum sg_status status = config_load_text("c.yaml", text, strlen(text), &settings, err);
+    enum sg_status status = config_load_text("c.yaml", text, strlen(text), &config, err);
     if (status == SG_OK)
-        config_free(&settings);
+        config_free(&config);
     return status;
 }
 
@@ -56,24 +56,52 @@ static void unknown_keys_are_named_with_their_line(void **state)
     (void)state;
     EXPECT_REFUSALS(
         {"listen: h:1\nprobe:\n  idle: 1s\n\n  idel: 2s\n",
-         "c.yaml:5: probe.idel: unknown key (known here: idle, min_interval, epoch_trust)"},
+         "c.yaml:5: probe.idel: unknown key; did you mean idle? (known here: idle, min_interval, epoch_trust)"},
         {"streams:\n  - name: A\n    subject: a.{id}\n    collection: a\n  - name: B\n    sbject: b\n",
-         "c.yaml:6: streams[1].sbject: unknown key (known here: name, subject, format, collection, collections, "
-         "on_gap, expire)"},
-        {"cache: {\n  seize: 1 }", "c.yaml:2: cache.seize: unknown key (known here: size)"},
+         "c.yaml:6: streams[1].sbject: unknown key; did you mean subject? (known here: name, subject, format, "
+         "collection, collections, on_gap, expire)"},
+        {"cache: {\n  seize: 1 }", "c.yaml:2: cache.seize: unknown key; did you mean size? (known here: size)"},
         {"cache: {\"size\\0x\": 1}", "c.yaml:1: cache.size: unknown key (known here: size)"},
         {"rebuilds: {empty: swap}",
-         "c.yaml:1: rebuilds: unknown key (known here: listen, listen_ops, database, database_synchronous, "
-         "database_max_bytes, nats, streams, collections, collections_max, wait, probe, rejected, ready, rebuild, http, "
-         "cache, log)"});
+         "c.yaml:1: rebuilds: unknown key; did you mean rebuild? (known here: listen, listen_ops, database, "
+         "database_synchronous, database_max_bytes, nats, streams, collections, collections_max, wait, probe, "
+         "rejected, ready, rebuild, http, cache, log)"});
+}
+
+static void a_key_of_another_word_is_not_taken_for_a_typing_error(void **state)
+{
+    (void)state;
+    EXPECT_REFUSALS(
+        {"cache: {bytes: 1}", "c.yaml:1: cache.bytes: unknown key (known here: size)"},
+        {"cache: {zi: 1}", "c.yaml:1: cache.zi: unknown key (known here: size)"},
+        {"cache: {Size: 1}", "c.yaml:1: cache.Size: unknown key; did you mean size? (known here: size)"},
+        {"log: {elvel: info}", "c.yaml:1: log.elvel: unknown key; did you mean level? (known here: level, format)"},
+        {"log: {eelvlx: info}", "c.yaml:1: log.eelvlx: unknown key (known here: level, format)"});
+}
+
+/* A path is no key: its parts are. */
+static void a_path_in_the_place_of_a_key_is_refused(void **state)
+{
+    (void)state;
+    EXPECT_REFUSALS(
+        {"log: {level.x: info}", "c.yaml:1: log.level.x: unknown key; did you mean level? (known here: level, format)"},
+        {"log: {'': info}", "c.yaml:1: log.: unknown key (known here: level, format)"});
+    struct sg_error err;
+    static const char *const texts[] = {"wait.default: 5s", "'': {}", "'streams[]': {name: a}", "'.': 1"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        assert_int_equal(load_text(texts[i], &err), SG_INVALID);
+        assert_non_null(strstr(err.message, "unknown key"));
+    }
 }
 
 static void keys_that_stand_twice_are_refused(void **state)
 {
     (void)state;
-    EXPECT_REFUSALS({"listen: h:1\n\nlisten: h:2\n", "c.yaml:3: listen: stands here a second time"},
-                    {"log:\n  level: info\nlog:\n  format: text\n", "c.yaml:3: log: stands here a second time"},
-                    {"streams:\n  - name: A\n    name: B\n", "c.yaml:3: streams[0].name: stands here a second time"});
+    EXPECT_REFUSALS({"listen: h:1\n\nlisten: h:2\n", "c.yaml:3: listen: stands here a second time, after line 1"},
+                    {"log:\n  level: info\nlog:\n  format: text\n",
+                     "c.yaml:3: log: stands here a second time, after line 1"},
+                    {"streams:\n  - name: A\n    name: B\n",
+                     "c.yaml:3: streams[0].name: stands here a second time, after line 2"});
 }
 
 static void what_is_no_yaml_is_refused_with_its_line(void **state)
@@ -338,12 +366,12 @@ static void a_list_of_servers_has_a_limit(void **state)
 static void a_long_file_name_leaves_room_for_the_sentence(void **state)
 {
     (void)state;
-    struct settings settings;
+    struct config config;
     struct sg_error err = {0};
     char file[1001];
     memset(file, 'f', sizeof file - 1);
     file[sizeof file - 1] = '\0';
-    assert_int_equal(config_load_text(file, "\nlisten: 1", 10, &settings, &err), SG_INVALID);
+    assert_int_equal(config_load_text(file, "\nlisten: 1", 10, &config, &err), SG_INVALID);
     assert_int_equal(strncmp(err.message, "...fff", 6), 0);
     assert_non_null(strstr(err.message, "f:2: listen: must be host:port, [address]:port or unix:/path, with a port "
                                         "from 0 to 65535"));
@@ -353,6 +381,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unknown_keys_are_named_with_their_line),
+        cmocka_unit_test(a_key_of_another_word_is_not_taken_for_a_typing_error),
+        cmocka_unit_test(a_path_in_the_place_of_a_key_is_refused),
         cmocka_unit_test(keys_that_stand_twice_are_refused),
         cmocka_unit_test(what_is_no_yaml_is_refused_with_its_line),
         cmocka_unit_test(values_of_the_wrong_form_are_refused),

@@ -16,20 +16,20 @@ struct refusal {
     const char *message;
 };
 
-static struct settings load_good(const char *text)
+static struct config load_good(const char *text)
 {
-    struct settings settings = {0};
+    struct config config = {0};
     struct sg_error err = {0};
-    if (config_load_text("c.yaml", text, strlen(text), &settings, &err) != SG_OK)
+    if (config_load_text("c.yaml", text, strlen(text), &config, &err) != SG_OK)
         fail_msg("%s: %s", text, err.message);
-    return settings;
+    return config;
 }
 
 static void expect_refused(const char *text, const char *message)
 {
-    struct settings settings;
+    struct config config;
     struct sg_error err = {0};
-    if (config_load_text("c.yaml", text, strlen(text), &settings, &err) == SG_OK)
+    if (config_load_text("c.yaml", text, strlen(text), &config, &err) == SG_OK)
         fail_msg("accepted: %s", text);
     assert_int_equal(err.status, SG_INVALID);
     assert_string_equal(err.message, message);
@@ -68,7 +68,7 @@ static char *repeated(const char *before, unsigned count, const char *entry, con
 static void streams_arrive_in_the_order_of_the_file(void **state)
 {
     (void)state;
-    struct settings s = load_good("streams:\n"
+    struct config s = load_good("streams:\n"
                                   "  - name: ORDERS\n    subject: o.{collection}.{id}\n"
                                   "    collections: [orders, lines]\n"
                                   "    on_gap: rebuild\n"
@@ -78,38 +78,38 @@ static void streams_arrive_in_the_order_of_the_file(void **state)
                                   "    on_gap: continue\n"
                                   "collections:\n  - name: lines\n    drop: [/a, '/b/0', '/c~1d~0', '/']\n"
                                   "  - name: settings\n");
-    assert_int_equal(s.streams_count, 3);
-    assert_string_equal(s.streams[0].name, "ORDERS");
-    assert_string_equal(s.streams[0].subject.filter, "o.*.>");
-    assert_int_equal(s.streams[0].collections_count, 2);
-    assert_string_equal(s.streams[0].collections[1], "lines");
-    assert_false(s.streams[0].fixed_collection);
-    assert_int_equal(s.streams[0].on_gap, ON_GAP_REBUILD);
-    assert_int_equal(s.streams[1].format, FORMAT_KV);
-    assert_string_equal(s.streams[1].subject.text, "$KV.settings.{id}");
-    assert_true(s.streams[1].fixed_collection);
-    assert_string_equal(s.streams[1].collections[0], "settings");
-    assert_int_equal(s.streams[2].collections_count, 0);
-    assert_int_equal(s.streams[2].on_gap, ON_GAP_CONTINUE);
-    assert_int_equal(settings_owner(&s, SLICE_LITERAL("settings")), 1);
-    assert_int_equal(settings_owner(&s, SLICE_LITERAL("others")), 2);
-    assert_int_equal(s.collections_count, 2);
-    assert_int_equal(s.collections[0].drop_count, 4);
-    assert_string_equal(s.collections[0].drop[2], "/c~1d~0");
-    assert_int_equal(s.collections[1].drop_count, 0);
+    assert_int_equal(s.settings.streams_count, 3);
+    assert_string_equal(s.settings.streams[0].name, "ORDERS");
+    assert_string_equal(s.settings.streams[0].subject.filter, "o.*.>");
+    assert_int_equal(s.settings.streams[0].collections_count, 2);
+    assert_string_equal(s.settings.streams[0].collections[1], "lines");
+    assert_false(s.settings.streams[0].fixed_collection);
+    assert_int_equal(s.settings.streams[0].on_gap, ON_GAP_REBUILD);
+    assert_int_equal(s.settings.streams[1].format, FORMAT_KV);
+    assert_string_equal(s.settings.streams[1].subject.text, "$KV.settings.{id}");
+    assert_true(s.settings.streams[1].fixed_collection);
+    assert_string_equal(s.settings.streams[1].collections[0], "settings");
+    assert_int_equal(s.settings.streams[2].collections_count, 0);
+    assert_int_equal(s.settings.streams[2].on_gap, ON_GAP_CONTINUE);
+    assert_int_equal(settings_owner(&s.settings, SLICE_LITERAL("settings")), 1);
+    assert_int_equal(settings_owner(&s.settings, SLICE_LITERAL("others")), 2);
+    assert_int_equal(s.settings.collections_count, 2);
+    assert_int_equal(s.settings.collections[0].drop_count, 4);
+    assert_string_equal(s.settings.collections[0].drop[2], "/c~1d~0");
+    assert_int_equal(s.settings.collections[1].drop_count, 0);
     config_free(&s);
 }
 
 static void the_summary_shows_what_would_be_served(void **state)
 {
     (void)state;
-    struct settings s = load_good("listen: unix:/run/s.sock\nstreams: [{name: KV_b, format: kv, collection: c}]\n"
+    struct config s = load_good("listen: unix:/run/s.sock\nstreams: [{name: KV_b, format: kv, collection: c}]\n"
                                   "collections: [{name: c, drop: [/ssn]}]\n");
     char *text = NULL;
     size_t bytes = 0;
     FILE *to = open_memstream(&text, &bytes);
     assert_non_null(to);
-    config_summarise(&s, to);
+    config_summarise(&s.settings, to);
     assert_int_equal(fclose(to), 0);
     static const char *const parts[] = {"unix:/run/s.sock", "listen_ops   none", "stategate.db", "KV_b: kv",
                                         "$KV.b.{id}", "filter $KV.b.>", "collections: c\n", "c: drops /ssn\n"};
@@ -223,7 +223,7 @@ static void overlaps_stop_the_start(void **state)
 static void more_collections_than_the_maximum_cannot_be_named(void **state)
 {
     (void)state;
-    struct settings s =
+    struct config s =
         load_good("collections_max: 2\nstreams: [{name: A, subject: 'a.{collection}', collections: [a, b]}]\n");
     config_free(&s);
     expect_refused("collections_max: 1\nstreams: [{name: A, subject: 'a.{collection}', collections: [a, b]}]\n",
@@ -251,7 +251,7 @@ static void lists_hold_at_their_limit_and_not_beyond(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *text = repeated(cases[i].before, cases[i].count_max, cases[i].entry, cases[i].after);
-        struct settings s = load_good(text);
+        struct config s = load_good(text);
         config_free(&s);
         free(text);
         text = repeated(cases[i].before, cases[i].count_max + 1, cases[i].entry, cases[i].after);

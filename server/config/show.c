@@ -1,0 +1,161 @@
+/* What check-config prints of a good configuration: what would be served, or where each value came from. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "server/config/config_internal.h"
+
+static const char *or_none(const char *text)
+{
+    return text[0] != '\0' ? text : "none";
+}
+
+static void write_stream(const struct stream_settings *stream, FILE *to)
+{
+    (void)fprintf(to, "stream       %s: %s, subject %s, filter %s, on gap %s\n", stream->name,
+                  stream_format_name(stream->format), stream->subject.text, stream->subject.filter,
+                  stream->on_gap == ON_GAP_REBUILD ? "rebuild" : "continue");
+    (void)fprintf(to, "             collections:");
+    for (size_t i = 0; i < stream->collections_count; i++)
+        (void)fprintf(to, " %s", stream->collections[i]);
+    (void)fprintf(to, "%s\n", stream->collections_count == 0 ? " any that the subject gives" : "");
+}
+
+static const char *credentials(const struct nats_settings *nats)
+{
+    return nats->credentials_file[0] != '\0' ? "credentials file"
+           : nats->nkey_file[0] != '\0'      ? "nkey file"
+           : nats->token_file[0] != '\0'     ? "token file"
+           : nats->user[0] != '\0'           ? "user and password file"
+                                             : "no credentials";
+}
+
+void config_summarise(const struct settings *settings, FILE *to)
+{
+    char size[CONFIG_NUMBER_BYTES];
+    config_format_bytes(settings->database_bytes_max, size);
+    (void)fprintf(to, "listen       %s\n", settings->listen);
+    (void)fprintf(to, "listen_ops   %s\n", or_none(settings->listen_ops));
+    (void)fprintf(to, "database     %s, synchronous %s, limit %s\n", settings->database,
+                  settings->synchronous_full ? "full" : "normal", settings->database_bytes_max == 0 ? "none" : size);
+    (void)fprintf(to, "broker       %s, %s\n", settings->nats.url, credentials(&settings->nats));
+    for (size_t i = 0; i < settings->streams_count; i++)
+        write_stream(&settings->streams[i], to);
+    for (size_t i = 0; i < settings->collections_count; i++) {
+        (void)fprintf(to, "collection   %s: drops", settings->collections[i].name);
+        for (size_t k = 0; k < settings->collections[i].drop_count; k++)
+            (void)fprintf(to, " %s", settings->collections[i].drop[k]);
+        (void)fprintf(to, "%s\n", settings->collections[i].drop_count == 0 ? " nothing" : "");
+    }
+}
+
+/* ---- origins ---- */
+
+struct origins {
+    const struct config_source *source;
+    struct buffer *out;
+};
+
+/* "  # stategate.yaml:14", or the variable, or the flag, or default. */
+static void append_origin(const struct origins *o, const struct config_key *key, const char *path, bool is_default)
+{
+    const struct config_override *override = config_find_override(o->source, key);
+    const struct config_node *node = config_tree_find(o->source->root, path);
+    const char *dots = "";
+    if (override != NULL) {
+        buffer_append_format(o->out, "  # %s\n", override->origin);
+    } else if (node != NULL) {
+        const char *file = config_file_tail(o->source->file, &dots);
+        buffer_append_format(o->out, "  # %s%s:%u\n", dots, file, node->key_line);
+    } else {
+        buffer_append_text(o->out, is_default ? "  # default\n" : "  # from other settings\n");
+    }
+}
+
+static void append_texts(char *const *texts, size_t count, struct buffer *out)
+{
+    for (size_t i = 0; i < count; i++)
+        buffer_append_format(out, "%s%s", i == 0 ? "[" : ", ", texts[i]);
+    buffer_append_text(out, "]");
+}
+
+/* A key that streams.c keeps by itself: its value; false where it does not apply to the stream. */
+static bool append_of_stream(const struct config_key *key, const struct stream_settings *stream, struct buffer *out)
+{
+    bool any = stream->collections_count == 0;
+    const char *name = key->path + sizeof "streams[]." - 1;
+    if (strcmp(name, "subject") == 0)
+        buffer_append_text(out, stream->subject.text);
+    else if (strcmp(name, "collection") == 0 && stream->fixed_collection)
+        buffer_append_text(out, stream->collections[0]);
+    else if (strcmp(name, "collections") == 0 && !any && !stream->fixed_collection)
+        append_texts(stream->collections, stream->collections_count, out);
+    else if (key->words != NULL)
+        buffer_append_text(out, key->words[0]); /* there is but one */
+    else
+        return false;
+    return true;
+}
+
+/* The same of an entry of `collections`. */
+static bool append_of_collection(const struct collection_settings *collection, struct buffer *out)
+{
+    if (collection->drop_count > 0)
+        append_texts(collection->drop, collection->drop_count, out);
+    return collection->drop_count > 0;
+}
+
+/* One line, unless the key does not apply: for an entry of a list, or (HOME_SETTINGS) for itself. */
+static void append_line(const struct origins *o, const struct config_key *key, const char *path, const void *home,
+                        bool is_stream)
+{
+    size_t begin = o->out->bytes;
+    buffer_append_format(o->out, "%s = ", path);
+    size_t value_begin = o->out->bytes;
+    bool applies = true;
+    if (key->home != HOME_NONE)
+        config_append_value(key, home, o->out);
+    else
+        applies = is_stream ? append_of_stream(key, home, o->out) : append_of_collection(home, o->out);
+    if (o->out->failed)
+        return;
+    if (!applies) {
+        o->out->bytes = begin;
+        return;
+    }
+    struct slice value = {o->out->data + value_begin, o->out->bytes - value_begin};
+    const char *fallback = key->fallback == NULL || key->fallback[0] == '\0' ? "\"\"" : key->fallback;
+    append_origin(o, key, path, slice_equal(value, slice_of(fallback)));
+}
+
+/* All keys of one entry of a list. */
+static void append_entry(const struct origins *o, const struct config_key *list, size_t index, const void *home)
+{
+    size_t bytes = strlen(list->path);
+    bool is_stream = strcmp(list->path, "streams") == 0;
+    for (size_t i = 0; config_key_at(i) != NULL; i++) {
+        const struct config_key *key = config_key_at(i);
+        char path[CONFIG_PATH_BYTES];
+        if (strncmp(key->path, list->path, bytes) != 0 || key->path[bytes] != '[')
+            continue;
+        (void)snprintf(path, sizeof path, "%s[%zu]%s", list->path, index, key->path + bytes + 2);
+        append_line(o, key, path, home, is_stream);
+    }
+}
+
+void config_append_origins(const struct config_source *source, struct config *config, struct buffer *out)
+{
+    struct origins o = {source, out};
+    const struct settings *settings = &config->settings;
+    for (size_t i = 0; config_key_at(i) != NULL; i++) {
+        const struct config_key *key = config_key_at(i);
+        if (strcmp(key->path, "streams") == 0) {
+            for (size_t k = 0; k < settings->streams_count; k++)
+                append_entry(&o, key, k, &settings->streams[k]);
+        } else if (strcmp(key->path, "collections") == 0) {
+            for (size_t k = 0; k < settings->collections_count; k++)
+                append_entry(&o, key, k, &settings->collections[k]);
+        } else if (strchr(key->path, '[') == NULL) {
+            append_line(&o, key, key->path, config_home(config, key->home), false);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+/* The one table of keys: a new setting is a row here, and a member of its home. The file, the environment, the flags,
+ * --help, check-config, deploy/stategate.yaml and docs/settings.md follow from it (the last two by
+ * `SG_UPDATE=1 ctest --preset dev -R config_reference`). */
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "server/config/config_internal.h"
+
+#define SETTING(member) .home = HOME_SETTINGS, .offset = offsetof(struct settings, member)
+#define OF_STREAM(member) .home = HOME_STREAM, .offset = offsetof(struct stream_settings, member)
+#define OF_COLLECTION(member) .home = HOME_COLLECTION, .offset = offsetof(struct collection_settings, member)
+#define RANGE(low, high) .min = (low), .max = (high)
+#define ANY_TEXT RANGE(0, CONFIG_TEXT_BYTES_MAX)
+#define OUTSIDE(name, option, word) .variable = "STATEGATE_" name, .flag = (option), .value = (word)
+
+static const char *const bool_words[] = {"false", "true", NULL};
+static const char *const synchronous_words[] = {"normal", "full", NULL};
+static const char *const empty_words[] = {"wait", "swap", NULL};
+static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
+static const char *const log_words[] = {"json", "text", NULL};
+#define FORMAT_WORD(name, word) word,
+static const char *const format_words[] = {STREAM_FORMATS(FORMAT_WORD) NULL};
+static const char *const formats_later[] = {"cloudevents", "debezium", "custom", NULL};
+static const char *const gap_words[] = {"continue", "rebuild", NULL};
+static const char *const expire_words[] = {"refuse", NULL};
+static const char *const expire_later[] = {"by-age", NULL};
+_Static_assert(LOG_DEBUG == 0 && LOG_INFO == 1 && LOG_WARN == 2 && LOG_ERROR == 3, "level_words is in their order");
+_Static_assert(LOG_FORMAT_JSON == 0 && LOG_FORMAT_TEXT == 1, "log_words is in their order");
+_Static_assert(EMPTY_WAIT == 0 && EMPTY_SWAP == 1, "empty_words is in their order");
+_Static_assert(ON_GAP_CONTINUE == 0 && ON_GAP_REBUILD == 1, "gap_words is in their order");
+_Static_assert(sizeof(enum log_level) == sizeof(unsigned) && sizeof(enum log_format) == sizeof(unsigned) &&
+                   sizeof(enum empty_policy) == sizeof(unsigned) && sizeof(enum stream_format) == sizeof(unsigned) &&
+                   sizeof(enum gap_policy) == sizeof(unsigned),
+               "KIND_WORD stores an unsigned");
+
+static const struct config_key keys[] = {
+    {"listen", KIND_TEXT, "127.0.0.1:8080", SETTING(listen), RANGE(1, CONFIG_TEXT_BYTES_MAX),
+     .check = config_check_listen, OUTSIDE("LISTEN", "--listen", "ADDRESS"),
+     .what = "Where HTTP is answered: host:port, [::1]:port or unix:/run/stategate.sock.",
+     .more = "0.0.0.0:8080 is every IPv4 address; port 0 is any free port."},
+    {"listen_ops", KIND_TEXT, "", SETTING(listen_ops), ANY_TEXT, .check = config_check_listen_ops,
+     OUTSIDE("LISTEN_OPS", "--listen-ops", "ADDRESS"),
+     .what = "A second address, for probes, metrics and the contract (/openapi.yaml) alone; empty: none."},
+    {"database", KIND_TEXT, "stategate.db", SETTING(database), RANGE(1, CONFIG_DATABASE_PATH_BYTES_MAX),
+     .check = config_check_database, OUTSIDE("DATABASE", "--database", "FILE"),
+     .what = "The SQLite file, on a local disk.", .more = "-wal, -shm and .lock appear beside it."},
+    {"database_synchronous", KIND_BOOL, "normal", SETTING(synchronous_full), .words = synchronous_words,
+     .what = "When a commit is on the disk: normal, soon after it is shown; full, before.",
+     .more = "With normal the last moments may be missing after a power cut, position and rows together, and the "
+             "stream fills them again."},
+    {"database_max_bytes", KIND_BYTES, "0", SETTING(database_bytes_max),
+     RANGE(CONFIG_DATABASE_BYTES_MIN, CONFIG_DATABASE_BYTES_MAX), .zero = true,
+     .what = "The size beyond which nothing more is taken in (status halted), and reads go on; 0: no limit."},
+
+    {"nats.url", KIND_TEXT, "nats://127.0.0.1:4222", SETTING(nats.url), RANGE(1, CONFIG_NATS_URL_BYTES_MAX),
+     .check = config_check_nats_url, OUTSIDE("NATS_URL", "--nats-url", "URL"),
+     .what = "The NATS server: nats://host:port or tls://host:port, or several with commas between."},
+    {"nats.credentials_file", KIND_TEXT, "", SETTING(nats.credentials_file), ANY_TEXT, .is_file = true,
+     OUTSIDE("NATS_CREDENTIALS_FILE", NULL, NULL), .what = "A credentials file (JWT and seed).",
+     .more = "At most one kind of credentials: this, an nkey, a token, or user and password."},
+    {"nats.nkey_file", KIND_TEXT, "", SETTING(nats.nkey_file), ANY_TEXT, .is_file = true,
+     .what = "The file that holds an nkey's seed."},
+    {"nats.token_file", KIND_TEXT, "", SETTING(nats.token_file), ANY_TEXT, .is_file = true,
+     .what = "The file that holds a token."},
+    {"nats.user", KIND_TEXT, "", SETTING(nats.user), RANGE(0, CONFIG_NATS_NAME_BYTES_MAX),
+     .what = "The user, with nats.password_file."},
+    {"nats.password_file", KIND_TEXT, "", SETTING(nats.password_file), ANY_TEXT, .is_file = true,
+     .what = "The file that holds the user's password."},
+    {"nats.tls.ca_file", KIND_TEXT, "", SETTING(nats.tls_ca_file), ANY_TEXT, .is_file = true,
+     .what = "Whom to trust, instead of the system's authorities."},
+    {"nats.tls.cert_file", KIND_TEXT, "", SETTING(nats.tls_cert_file), ANY_TEXT, .is_file = true,
+     .what = "The gateway's own certificate, with nats.tls.key_file."},
+    {"nats.tls.key_file", KIND_TEXT, "", SETTING(nats.tls_key_file), ANY_TEXT, .is_file = true,
+     .what = "The key of that certificate."},
+    {"nats.domain", KIND_TEXT, "", SETTING(nats.domain), ANY_TEXT, .check = config_check_domain,
+     .what = "The JetStream domain; empty: that of the server."},
+
+    {"streams", KIND_LIST, NULL, RANGE(1, SETTINGS_STREAMS_MAX), .what = "The streams that are followed.",
+     .more = "Without this list: STATE, as here."},
+    {"streams[].name", KIND_TEXT, "STATE", OF_STREAM(name), ANY_TEXT, .check = config_check_stream_name,
+     OUTSIDE("STREAM", NULL, NULL), .what = "The stream's name.",
+     .more = "The variables of a stream are for a single one, and are refused beside several."},
+    {"streams[].subject", KIND_TEXT, "state.{collection}.{id}", RANGE(0, SUBJECT_BYTES_MAX),
+     OUTSIDE("SUBJECT", NULL, NULL),
+     .what = "The template of its subjects.",
+     .more = "{collection} is one token; {id} is one token, or at the end all that remain; * and > mean nothing here. "
+             "Without {id} the event carries the id. Without {collection}, streams[].collection names the only one. "
+             "Left out for a stream KV_<bucket> of format kv: $KV.<bucket>.{id}."},
+    {"streams[].format", KIND_WORD, "envelope", OF_STREAM(format), .words = format_words, .later = formats_later,
+     OUTSIDE("FORMAT", NULL, NULL),
+     .what = "What its messages are: envelope, events as {\"aggregateId\", \"version\", \"state\"}; kv, a NATS "
+             "key-value bucket."},
+    {"streams[].collection", KIND_TEXT, NULL, ANY_TEXT, .check = config_check_collection_name, .example = "customers",
+     .what = "The only collection of a stream whose template has no {collection}."},
+    {"streams[].collections", KIND_TEXTS, NULL, RANGE(1, CONFIG_STREAM_COLLECTIONS_MAX),
+     .example = "[customers, orders]", .what = "The only names taken of those that the template gives.",
+     .more = "One stream may leave the list out and take any name that no other lists."},
+    {"streams[].on_gap", KIND_WORD, "continue", OF_STREAM(on_gap), .words = gap_words,
+     .what = "When events were lost before they could be read: continue (rows stay, answers say so), or rebuild from "
+             "the stream."},
+    {"streams[].expire", KIND_WORD, "refuse", .words = expire_words, .later = expire_later,
+     .what = "A bucket whose entries expire without delete markers cannot be followed from messages: it is refused, "
+             "and /v1/status says so."},
+
+    {"collections", KIND_LIST, NULL, RANGE(0, CONFIG_COLLECTIONS_MAX), .what = "Settings of single collections."},
+    {"collections[].name", KIND_TEXT, NULL, OF_COLLECTION(name), ANY_TEXT, .check = config_check_collection_name,
+     .example = "customers", .what = "The collection that the others of this entry are for."},
+    {"collections[].drop", KIND_TEXTS, NULL, RANGE(1, CONFIG_DROPS_MAX), .example = "[/ssn, /card/number]",
+     .what = "Members that are removed before anything is written, as JSON pointers (RFC 6901)."},
+
+    {"collections_max", KIND_COUNT, "1000", SETTING(collections_max), RANGE(1, CONFIG_COLLECTIONS_LIMIT_MAX),
+     .what = "Collections that may come to exist over all streams; an event for one more is rejected."},
+
+    {"wait.default", KIND_DURATION, "5s", SETTING(wait_default_ms), RANGE(0, CONFIG_WAIT_MS_MAX),
+     .what = "How long a read waits for its demands when it does not say; at most wait.max."},
+    {"wait.max", KIND_DURATION, "30s", SETTING(wait_max_ms), RANGE(0, CONFIG_WAIT_MS_MAX),
+     .what = "The longest wait that a read may ask for."},
+    {"wait.parked_max", KIND_COUNT, "10000", SETTING(parked_max), RANGE(0, CONFIG_PARKED_MAX),
+     .what = "Reads that may wait at a time, about 5 KB each; others get 503."},
+    {"wait.parked_max_per_client", KIND_COUNT, "10000", SETTING(parked_max_per_client), RANGE(0, CONFIG_PARKED_MAX),
+     .what = "The same, of one client: an address without its port.",
+     .more = "All clients of a unix socket, or behind one proxy, are one."},
+
+    {"probe.idle", KIND_DURATION, "1s", SETTING(probe_idle_ms),
+     RANGE(CONFIG_PROBE_IDLE_MS_MIN, CONFIG_PROBE_IDLE_MS_MAX),
+     .what = "How often the head of a quiet stream is asked for, so that it does not grow stale.",
+     .more = "Above 3s the status is disconnected between two probes, as nothing is proved for so long."},
+    {"probe.min_interval", KIND_DURATION, "5ms", SETTING(probe_min_interval_ms),
+     RANGE(CONFIG_PROBE_INTERVAL_MS_MIN, CONFIG_PROBE_INTERVAL_MS_MAX),
+     .what = "The least time between two probes that reads cause; at most probe.idle."},
+    {"probe.epoch_trust", KIND_DURATION, "2s", SETTING(probe_epoch_trust_ms), RANGE(0, CONFIG_EPOCH_TRUST_MS_MAX),
+     .what = "How old the proof of a stream's epoch may be for positions without an epoch; 0: asked for afterwards."},
+
+    {"rejected.max", KIND_COUNT, "10000", SETTING(rejected_max), RANGE(1, CONFIG_REJECTED_MAX),
+     .what = "Rejected events that are kept, the newest."},
+    {"rejected.payload", KIND_BOOL, "false", SETTING(rejected_payload), .words = bool_words,
+     .what = "Whether their payloads are kept too; they may be personal data."},
+
+    {"ready.without_broker", KIND_BOOL, "false", SETTING(ready_without_broker), .words = bool_words,
+     .what = "Whether a replica that has rows becomes ready although the broker cannot be reached."},
+
+    {"rebuild.empty", KIND_WORD, "wait", SETTING(rebuild_empty), .words = empty_words,
+     .what = "A stream that was recreated empty: wait serves the old rows (status rebuilding) until its first event is "
+             "applied; swap serves nothing at once.",
+     .more = "Any rebuild keeps the old rows until the new ones are complete, and needs room for both."},
+
+    {"http.loops", KIND_UNSIGNED, "0", SETTING(http_loops), RANGE(0, CONFIG_HTTP_LOOPS_MAX),
+     .what = "Event loops; 0: as many as processors that affinity and cgroup quota allow."},
+    {"http.connections_max", KIND_UNSIGNED, "16384", SETTING(http_connections_max),
+     RANGE(1, CONFIG_HTTP_CONNECTIONS_MAX),
+     .what = "Open connections, divided among the loops, at least one each; beyond it others wait.",
+     .more = "Each needs a descriptor: lowered, with a warning in the log, where the process may not open as many."},
+    {"http.head_timeout", KIND_DURATION, "30s", SETTING(http_head_timeout_ms),
+     RANGE(CONFIG_HTTP_TIMEOUT_MS_MIN, CONFIG_HTTP_TIMEOUT_MS_MAX),
+     .what = "From the accept, or the end of the answer before, until the whole head of a request is there.",
+     .more = "Bounds idle connections and heads that come byte by byte alike."},
+    {"http.answer_timeout", KIND_DURATION, "1m", SETTING(http_answer_timeout_ms),
+     RANGE(CONFIG_HTTP_TIMEOUT_MS_MIN, CONFIG_HTTP_TIMEOUT_MS_MAX),
+     .what = "From there until the answer is taken; what a read waits for its demands does not count."},
+
+    {"cache.size", KIND_BYTES, "64MiB", SETTING(cache_bytes), RANGE(0, CONFIG_CACHE_BYTES_MAX),
+     .what = "Memory for reads by id, shared by the loops, with all overhead; 0: none.",
+     .more = "Up to a quarter keeps where rows lie in the file, 8 bytes each; the rest keeps rows that were read "
+             "lately, about 450 bytes for one of 300. Answers are the same with and without it."},
+
+    {"log.level", KIND_WORD, "info", SETTING(log_level), .words = level_words,
+     OUTSIDE("LOG_LEVEL", "--log-level", "LEVEL"), .what = "The least level that is logged."},
+    {"log.format", KIND_WORD, "json", SETTING(log_format), .words = log_words, OUTSIDE("LOG_FORMAT", NULL, NULL),
+     .what = "A line of the log, on standard error: json, an object; text, key=value."},
+};
+#define KEYS_COUNT (sizeof keys / sizeof keys[0])
+
+const struct config_key *config_key_at(size_t index)
+{
+    return index < KEYS_COUNT ? &keys[index] : NULL;
+}
+
+const struct config_key *config_key_find(const char *path)
+{
+    for (size_t i = 0; i < KEYS_COUNT; i++) {
+        if (strcmp(keys[i].path, path) == 0)
+            return &keys[i];
+    }
+    return NULL;
+}
+
+static void write_words(const char *const *words, char out[CONFIG_RANGE_BYTES])
+{
+    size_t used = 0;
+    for (size_t i = 0; words[i] != NULL && used < CONFIG_RANGE_BYTES; i++) {
+        const char *between = i == 0 ? "" : words[i + 1] == NULL ? " or " : ", ";
+        used += (size_t)snprintf(out + used, CONFIG_RANGE_BYTES - used, "%s%s", between, words[i]);
+    }
+}
+
+void config_key_range(const struct config_key *key, char out[CONFIG_RANGE_BYTES])
+{
+    char min[CONFIG_NUMBER_BYTES];
+    char max[CONFIG_NUMBER_BYTES];
+    config_format_number(key->kind, key->min, min);
+    config_format_number(key->kind, key->max, max);
+    out[0] = '\0';
+    switch (key->kind) {
+    case KIND_TEXT:
+        if (key->max < CONFIG_TEXT_BYTES_MAX)
+            (void)snprintf(out, CONFIG_RANGE_BYTES, "at most %s bytes", max);
+        return;
+    case KIND_BOOL:
+    case KIND_WORD:
+        write_words(key->words, out);
+        return;
+    case KIND_TEXTS:
+    case KIND_LIST:
+        (void)snprintf(out, CONFIG_RANGE_BYTES, "%s to %s entries", min, max);
+        return;
+    case KIND_DURATION:
+    case KIND_BYTES:
+    case KIND_COUNT:
+    case KIND_UNSIGNED:
+        (void)snprintf(out, CONFIG_RANGE_BYTES, "%sbetween %s and %s", key->zero ? "0 or " : "", min, max);
+    }
+}
