@@ -31,7 +31,7 @@ void config_write_usage(FILE *to)
                   "commands\n"
                   "  (none)\n"
                   "      Serve until SIGTERM.\n"
-                  "  check-config [" ORIGINS_FLAG "]\n"
+                  "  check-config, check-config " ORIGINS_FLAG "\n"
                   "      Check the configuration and say what would be served; or where each value came from.\n"
                   "  health\n"
                   "      Exit 0 if the gateway of this configuration is alive.\n"
