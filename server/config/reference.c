@@ -133,7 +133,7 @@ static const char head[] =
     "# Every setting of stategate. What is neither commented out nor called an example is the default.\n"
     "#\n"
     "# Order: defaults < this file < environment < flags. Start with `stategate --config stategate.yaml`, or with\n"
-    "# STATEGATE_CONFIG; `stategate check-config` says whether it is good and what would be served, and with --origins\n"
+    "# STATEGATE_CONFIG; `stategate check-config` says whether it is good and what would be served, or with --origins\n"
     "# where each value came from.\n"
     "#\n"
     "# Durations have a unit: 500ms, 5s, 2m, 1h (only 0 has none). Sizes may have one: 4096, 64MiB, 10GiB, 500MB.\n"
