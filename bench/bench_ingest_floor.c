@@ -13,7 +13,9 @@
 
 #include "bench/ingest_input.h"
 #include "core/base/time.h"
-#include "store/model.h"
+#include "store/cache/commit_clock.h"
+#include "store/reader.h"
+#include "store/writer.h"
 
 #define BATCH_EVENTS 1000
 #define POOL_BYTES_MIN (64u << 10)

@@ -20,7 +20,9 @@
 #endif
 
 #include "api/worker.h"
-#include "store/model.h"
+#include "store/cache/commit_clock.h"
+#include "store/reader.h"
+#include "store/writer.h"
 #include "projector/decode/decode.h"
 #include "projector/shape/shape.h"
 

@@ -9,7 +9,8 @@
 
 #include "api/api.h"
 #include "core/base/log.h"
-#include "store/model.h"
+#include "store/cache/commit_clock.h"
+#include "store/writer.h"
 #include "core/version.h"
 #include "projector/nats/connection.h"
 #include "projector/projector.h"

@@ -5,7 +5,7 @@
 #include "api/http/response.h"
 #include "api/request/demands.h"
 #include "api/answer/snapshot.h"
-#include "store/model.h"
+#include "core/domain/stream.h"
 
 /* Preference-Applied, where the request said how long it would wait, and Server-Timing, where it did: `waited_ns`, or
  * below 0. */

@@ -5,7 +5,8 @@
 
 #include "core/base/buffer.h"
 #include "core/progress/freshness.h"
-#include "store/model.h"
+#include "store/cache/commit_clock.h"
+#include "store/reader.h"
 #include "core/domain/settings.h"
 
 /* A stream as the snapshot's answers show it; index as in the settings. */

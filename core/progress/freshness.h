@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "core/base/time.h"
-#include "store/model.h"
+#include "core/domain/stream.h"
 #include "core/domain/position.h"
 #include "core/base/status.h"
 

@@ -10,7 +10,7 @@
 #include "core/progress/metrics.h"
 #include "core/progress/progress.h"
 #include "projector/queue.h"
-#include "store/model.h"
+#include "store/writer.h"
 
 /* As many as a queue holds: random ids meet in the index's pages, and each page is written once a batch; while 1 M
  * entities are built that saves three of five bytes written. It takes 0.1 s; a stream that is up to date has small

@@ -1,22 +1,24 @@
 /* A hash table from (stream, build, name) to a collection's row: open addressing, entries never move. */
+#include "store/cache/collection_names.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/hash.h"
-#include "store/write/write.h"
 
 #define SLOTS_MIN 16
 
 /* The names come from the streams' owners and their number is limited: no seed is needed. */
-static size_t known_hash(int64_t stream, int64_t build, struct slice name)
+static size_t name_hash(int64_t stream, int64_t build, struct slice name)
 {
     return (size_t)hash_bytes((uint64_t)stream ^ (uint64_t)build << 16, name);
 }
 
-static struct collection_name **known_slot(const struct collection_names *t, int64_t stream, int64_t build,
+static struct collection_name **name_slot(const struct collection_names *t, int64_t stream, int64_t build,
                                            struct slice name)
 {
     size_t mask = t->slots_count - 1;
-    size_t i = known_hash(stream, build, name) & mask;
+    size_t i = name_hash(stream, build, name) & mask;
     for (;; i = (i + 1) & mask) {
         const struct collection_name *k = t->slots[i];
         if (k == NULL || (k->stream == stream && k->build == build &&
@@ -25,7 +27,7 @@ static struct collection_name **known_slot(const struct collection_names *t, int
     }
 }
 
-static bool known_grow(struct collection_names *t)
+static bool names_grow(struct collection_names *t)
 {
     struct collection_names bigger = {.slots_count = t->slots_count == 0 ? SLOTS_MIN : t->slots_count * 2};
     bigger.slots = calloc(bigger.slots_count, sizeof(struct collection_name *));
@@ -34,7 +36,7 @@ static bool known_grow(struct collection_names *t)
     for (size_t i = 0; i < t->slots_count; i++) {
         struct collection_name *k = t->slots[i];
         if (k != NULL)
-            *known_slot(&bigger, k->stream, k->build, (struct slice){k->name, k->name_bytes}) = k;
+            *name_slot(&bigger, k->stream, k->build, (struct slice){k->name, k->name_bytes}) = k;
     }
     bigger.count = t->count;
     free(t->slots);
@@ -45,13 +47,13 @@ static bool known_grow(struct collection_names *t)
 struct collection_name *collection_names_find(const struct collection_names *t, int64_t stream, int64_t build,
                                               struct slice name)
 {
-    return t->slots_count == 0 ? NULL : *known_slot(t, stream, build, name);
+    return t->slots_count == 0 ? NULL : *name_slot(t, stream, build, name);
 }
 
 struct collection_name *collection_names_add(struct collection_names *t, int64_t stream, int64_t build,
                                              struct slice name, int64_t id)
 {
-    if (t->count * 2 >= t->slots_count && !known_grow(t))
+    if (t->count * 2 >= t->slots_count && !names_grow(t))
         return NULL;
     struct collection_name *k = calloc(1, sizeof *k);
     if (k == NULL)
@@ -67,7 +69,7 @@ struct collection_name *collection_names_add(struct collection_names *t, int64_t
     k->stream = stream;
     k->build = build;
     k->id = id;
-    *known_slot(t, stream, build, name) = k;
+    *name_slot(t, stream, build, name) = k;
     t->count++;
     return k;
 }

@@ -1,4 +1,6 @@
-/* What the writer tells the readers of its process beside the database: see model.h. No SQLite here.
+/* What the writer and the readers of one process share beside the database: a clock that tells when something is
+ * committed, what is served as of the last commit, and a cache of rows. With it a read of a cached row needs no
+ * transaction, and a reader notices at once that its snapshot is no longer the newest. No SQLite here.
  *
  *   clock   even: quiet ── odd: a commit is under way, or what it changed is not told yet ── even: told
  *
@@ -12,7 +14,22 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/domain/stream.h"
 #include "store/cache/rows.h"
+
+/* ---- for all: server, api ---- */
+
+struct commit_clock;
+
+/* `cache_bytes` of rows in memory; 0 = none. For one store_open, and outlives that writer and its readers. */
+SG_MUST_CHECK enum sg_status commit_clock_create(int64_t cache_bytes, struct commit_clock **out, struct sg_error *err);
+/* NULL is allowed. */
+void commit_clock_destroy(struct commit_clock *shared);
+
+/* Any thread. */
+void commit_clock_cache_facts(struct commit_clock *shared, struct row_cache_facts *out);
+
+/* ---- for store alone ---- */
 
 /* What is served, in the order of the rows, with room that grows. */
 struct store_served {

@@ -23,6 +23,8 @@
 #endif
 
 #include "core/base/hash.h"
+#include "core/domain/event.h"
+#include "store/reader.h"
 
 #define CACHE_LINE_BYTES 64
 

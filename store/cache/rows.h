@@ -6,7 +6,8 @@
 
 #include <stdatomic.h>
 
-#include "store/model.h"
+#include "core/base/status.h"
+#include "core/domain/entity.h"
 
 /* A row larger than this part of its shard is not kept: it would drive out hundreds of others. */
 #define ROW_CACHE_ROW_PARTS 8
@@ -53,6 +54,12 @@ void row_cache_hint_set(struct row_cache *cache, const struct row_cache_key *key
 /* The row is about to change. The clock must show that already: no fill can follow then. */
 void row_cache_forget(struct row_cache *cache, int64_t collection, struct slice id);
 
+struct row_cache_facts {
+    uint64_t bytes; /* that were taken, with all overhead; they stay taken */
+    uint64_t rows;
+    uint64_t hits;
+    uint64_t misses;
+};
 void row_cache_facts(struct row_cache *cache, struct row_cache_facts *out);
 
 #endif

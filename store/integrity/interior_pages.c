@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/integrity/checksum.h"
+#include "store/integrity/os_file.h"
 
 #define LOCKS 16
 /* The first byte of an inner page: https://sqlite.org/fileformat2.html#b_tree_pages */

@@ -1,9 +1,13 @@
 /* The seal: its records, and the judgement over a file and a WAL that were found together. */
+#include "store/integrity/seal.h"
+
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/write/write.h"
+#include "store/integrity/checksum.h"
+#include "store/integrity/os_file.h"
+#include "store/integrity/wal.h"
 
 /* Where the records lie in the page: in sectors of their own, within the row that SQLite sees. */
 #define SLOT_AT(which) (1024 + 1024 * (which))

@@ -1,12 +1,14 @@
 /* The layer between SQLite and its VFS: checksums made and checked, the seal written before what it announces. */
+#include "store/integrity/vfs.h"
+
 #include <endian.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/model.h"
 #include "store/integrity/checksum.h"
+#include "store/integrity/wal.h"
 
 /* ---- files ---- */
 
@@ -334,20 +336,6 @@ static const sqlite3_io_methods wal_methods = {
 
 /* ---- opening ---- */
 
-static uint32_t big_endian_32(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-bool store_header_is_checked(const unsigned char header[STORE_HEADER_BYTES])
-{
-    return memcmp(header, STORE_HEADER_MAGIC, sizeof STORE_HEADER_MAGIC) == 0 &&
-           header[STORE_HEADER_PAGE_SIZE] == STORE_PAGE_BYTES >> 8 && header[STORE_HEADER_PAGE_SIZE + 1] == 0 &&
-           header[STORE_HEADER_RESERVED] == STORE_PAGE_RESERVED &&
-           big_endian_32(header + STORE_HEADER_USER_VERSION) == STORE_SCHEMA_VERSION &&
-           big_endian_32(header + STORE_HEADER_APPLICATION_ID) == STORE_APPLICATION_ID;
-}
-
 /* Is the file one of ours, or going to be? Then with its number and its seal, as far as they can be read. */
 static int look(sqlite3_file *real, int flags, bool *ours, uint64_t *id, struct store_seal *seal)
 {
@@ -506,25 +494,6 @@ const char *store_checksum_vfs(void)
     }
     (void)pthread_mutex_unlock(&layers_mutex);
     return name;
-}
-
-sqlite3_file *store_beneath_open(const char *path, int type)
-{
-    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
-    sqlite3_file *file = vfs != NULL ? calloc(1, (size_t)vfs->szOsFile) : NULL;
-    if (file == NULL)
-        return NULL;
-    if (vfs->xOpen(vfs, path, file, SQLITE_OPEN_READONLY | type, NULL) == SQLITE_OK)
-        return file;
-    store_beneath_close(file);
-    return NULL;
-}
-
-void store_beneath_close(sqlite3_file *file)
-{
-    if (file->pMethods != NULL)
-        (void)file->pMethods->xClose(file);
-    free(file);
 }
 
 struct checked_database *store_checksum_database(sqlite3 *db)

@@ -1,17 +1,14 @@
 /* The WAL as a file: what SQLite would recover from it. */
+#include "store/integrity/wal.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/integrity/checksum.h"
+#include "store/integrity/os_file.h"
 
 #define MAGIC 0x377f0682u /* the lowest bit: checksums of big-endian words */
 #define FORMAT 3007000u
 #define SCAN_FRAMES 64 /* read at once */
-
-static uint32_t big_endian_32(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
 
 static uint32_t little_endian_32(const unsigned char *p)
 {

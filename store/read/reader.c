@@ -2,8 +2,11 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "store/integrity/vfs.h"
 #include "store/read/reader_internal.h"
+#include "store/sqlite/stream_rows.h"
 
 #define WHAT "read the database"
 

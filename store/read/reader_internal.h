@@ -1,8 +1,11 @@
-/* A reader, as store_reader.c and store_query.c share it. */
+/* A reader, as the rooms of this folder share it. */
 #ifndef STATEGATE_STORE_READ_READER_INTERNAL_H
 #define STATEGATE_STORE_READ_READER_INTERNAL_H
 
-#include "store/write/write.h"
+#include "store/cache/collection_names.h"
+#include "store/cache/commit_clock.h"
+#include "store/sqlite/connection.h"
+#include "store/reader.h"
 
 struct store_reader {
     struct store_connection c;
@@ -28,5 +31,22 @@ struct store_reader {
 /* A statement to step, whose row may be handed out: it is reset by the next call of this, or of store_read_release. */
 sqlite3_stmt *store_read_statement(struct store_reader *r, enum store_sql which);
 void store_read_release(struct store_reader *r);
+
+/* The row of a collection; SG_NOT_FOUND: no served collection has this name. */
+SG_MUST_CHECK enum sg_status store_read_resolve(struct store_reader *r, struct slice name, int64_t *id,
+                                                struct sg_error *err);
+/* Like store_step, for the end of the rows of a list. */
+static inline enum sg_status list_end(enum sg_status status)
+{
+    return status == SG_NOT_FOUND ? SG_OK : status;
+}
+
+/* The columns that STORE_ENTITY_VALUES marks READ, then one more: the number of an entity found by its id, or the id in
+ * a page. */
+#define READ_INDEX_READ(name) READ_##name,
+#define READ_INDEX_KEPT(name)
+#define READ_INDEX(parameter, name, kind, reading) READ_INDEX_##reading(name)
+enum { STORE_ENTITY_VALUES(READ_INDEX, ) READ_EXTRA };
+void store_read_entity_row(sqlite3_stmt *s, struct entity *out);
 
 #endif

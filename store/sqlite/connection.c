@@ -1,13 +1,20 @@
 /* Connections, prepared statements and what SQLite's result codes mean here. */
+#include "store/sqlite/connection.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/statvfs.h>
 
-#include "store/write/write.h"
+#include "store/integrity/os_file.h"
+#include "store/integrity/vfs.h"
+
+_Static_assert(STORE_FORM_VERSION_MIN <= STORE_SCHEMA_VERSION_MIN && STORE_SCHEMA_VERSION <= STORE_FORM_VERSION_MAX,
+               "what is opened has checksums");
 
 #define DISK_FULL_BYTES (1u << 20) /* less than this left: it is the disk, not our own limit */
 

@@ -1,17 +1,23 @@
-/* Every SQL statement of the read model, in one table. */
-#include "store/write/write.h"
+/* Every SQL statement of the store, in one table. */
+#include "store/sqlite/statements.h"
 
 /* Of a build; the same in both tables. */
 #define BUILD_COLUMNS(t)                                                                                               \
     t "created_ns, " t "epoch, " t "position, " t "position_time_ns, " t "position_subject, " t "build, " t "target, " \
     t "gaps"
 #define BUILD_BEGIN "position = 0, position_time_ns = 0, position_subject = '', gaps = ''"
-/* A stream's served build, and the growing one, NULL where there is none: store_internal.h numbers these columns. */
+/* A stream's served build, and the growing one, NULL where there is none: stream_rows.h numbers these columns. */
 #define STREAM_COLUMNS "s.id, s.name, " BUILD_COLUMNS("s.") ", " BUILD_COLUMNS("g.")
 #define STREAMS "streams s LEFT JOIN growing g ON g.stream = s.id"
-#define ENTITY_CHANGES                                                                                                 \
-    "version = ?3, deleted = ?4, sequence = ?5, occurred_at = ?6, type = ?7, schema_version = ?8, message_id = ?9, "   \
-    "correlation_id = ?10, causation_id = ?11, state = ?12"
+/* Of entities: "?3, ?4, ...", "version = ?3, ...", and what is read, each followed by a comma. */
+#define PARAMETER(parameter, name, kind, reading) "?" #parameter
+#define CHANGE(parameter, name, kind, reading) #name " = ?" #parameter
+#define READING_READ(name) #name ", "
+#define READING_KEPT(name)
+#define READING(parameter, name, kind, reading) READING_##reading(name)
+#define ENTITY_PARAMETERS "?1, ?2, " STORE_ENTITY_VALUES(PARAMETER, ", ")
+#define ENTITY_CHANGES STORE_ENTITY_VALUES(CHANGE, ", ")
+#define ENTITY_READ STORE_ENTITY_VALUES(READING, )
 /* The build that is written. */
 #define WRITTEN "coalesce(g.build, s.build)"
 /* The served rows of the streams that are attached. */
@@ -63,7 +69,7 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_ENTITY_FIND] = "SELECT number, version, deleted, sequence FROM entities WHERE collection = ?1 AND id = ?2",
     [SQL_ENTITY_STATE] = "SELECT state FROM entities WHERE number = ?1",
     [SQL_ENTITY_INSERT] = "INSERT INTO entities (" STORE_ENTITY_COLUMNS ") "
-                          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
+                          "VALUES (" ENTITY_PARAMETERS ") "
                           "ON CONFLICT (collection, id) DO NOTHING",
     /* OR FAIL: what fails rolls the transaction back anyway, so that no page need be kept for the statement's sake. */
     [SQL_ENTITY_INSERT_INCOMING] = "INSERT OR FAIL INTO entities (" STORE_ENTITY_COLUMNS ") "
@@ -92,11 +98,11 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_BEGIN_READ] = "BEGIN",
     [SQL_READ_GENERATION] = "SELECT generation FROM meta",
     [SQL_READ_STREAMS] = "SELECT " STREAM_COLUMNS " FROM " STREAMS " WHERE s.attached = 1 ORDER BY s.id",
-    [SQL_READ_ENTITY] = "SELECT version, deleted, sequence, occurred_at, state, number FROM entities "
+    [SQL_READ_ENTITY] = "SELECT " ENTITY_READ "number FROM entities "
                         "WHERE collection = ?1 AND id = ?2",
-    [SQL_READ_ENTITY_AT] = "SELECT version, deleted, sequence, occurred_at, state FROM entities NOT INDEXED "
+    [SQL_READ_ENTITY_AT] = "SELECT " ENTITY_READ "number FROM entities NOT INDEXED "
                            "WHERE number = ?3 AND collection = ?1 AND id = ?2",
-    [SQL_READ_PAGE] = "SELECT version, deleted, sequence, occurred_at, state, id FROM entities "
+    [SQL_READ_PAGE] = "SELECT " ENTITY_READ "id FROM entities "
                       "WHERE collection = ?1 AND id > ?2 AND deleted = 0 ORDER BY id",
     [SQL_READ_COLLECTION_ID] = "SELECT c.id FROM " SERVED_COLLECTIONS " WHERE c.name = ?1 ORDER BY s.id LIMIT 1",
     [SQL_READ_COLLECTION] = "SELECT c.name, s.name, c.entities, c.position FROM collections c "

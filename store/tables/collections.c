@@ -1,5 +1,5 @@
-/* The writer's collections: found in memory or in their rows, created within the limit, counted once per batch. */
-#include "store/write/write.h"
+/* The writer's collections. */
+#include "store/tables/collections.h"
 
 #define WHAT "apply events"
 
@@ -10,71 +10,76 @@ static int bind_key(sqlite3_stmt *s, const struct build *build, struct slice nam
     return bound | store_bind_slice(s, 3, name, SIZE_MAX);
 }
 
-enum sg_status store_collection_find(struct store_writer *w, const struct build *build, struct slice name,
-                                     struct collection_name **out, struct sg_error *err)
+enum sg_status store_collections_find(struct store_connection *c, struct collection_names *names, const struct build *build,
+                                struct slice name, struct collection_name **out, struct sg_error *err)
 {
-    *out = collection_names_find(&w->collections, build->stream, build->build, name);
+    *out = collection_names_find(names, build->stream, build->build, name);
     if (*out != NULL)
         return SG_OK;
-    sqlite3_stmt *s = store_statement(&w->c, SQL_COLLECTION_FIND);
-    enum sg_status status = store_step(&w->c, s, bind_key(s, build, name), WHAT, err);
+    sqlite3_stmt *s = store_statement(c, SQL_COLLECTION_FIND);
+    enum sg_status status = store_step(c, s, bind_key(s, build, name), WHAT, err);
     int64_t id = status == SG_OK ? sqlite3_column_int64(s, 0) : 0;
     (void)sqlite3_reset(s);
     if (status == SG_NOT_FOUND)
         return SG_OK;
     if (status != SG_OK)
         return status;
-    *out = collection_names_add(&w->collections, build->stream, build->build, name, id);
+    *out = collection_names_add(names, build->stream, build->build, name, id);
     return *out != NULL ? SG_OK : sg_fail(err, SG_MEMORY, "out of memory");
 }
 
-static enum sg_status collections_count(struct store_writer *w, struct sg_error *err)
+enum sg_status store_collections_count(struct store_connection *c, int64_t *out, struct sg_error *err)
 {
-    if (w->collections_count >= 0)
-        return SG_OK;
-    sqlite3_stmt *s = store_statement(&w->c, SQL_COLLECTIONS_COUNT);
-    enum sg_status status = store_step(&w->c, s, SQLITE_OK, WHAT, err);
+    sqlite3_stmt *s = store_statement(c, SQL_COLLECTIONS_COUNT);
+    enum sg_status status = store_step(c, s, SQLITE_OK, WHAT, err);
     if (status == SG_OK)
-        w->collections_count = sqlite3_column_int64(s, 0);
+        *out = sqlite3_column_int64(s, 0);
     (void)sqlite3_reset(s);
     return status;
 }
 
-enum sg_status store_collection_create(struct store_writer *w, const struct build *build, struct slice name,
-                                       struct collection_name **out, struct sg_error *err)
+enum sg_status store_collections_create(struct store_connection *c, struct collection_names *names,
+                                  const struct build *build, struct slice name, struct collection_name **out,
+                                  struct sg_error *err)
 {
-    enum sg_status status = collections_count(w, err);
-    if (status != SG_OK || (uint64_t)w->collections_count >= w->collections_max)
-        return status;
-    sqlite3_stmt *s = store_statement(&w->c, SQL_COLLECTION_INSERT);
-    status = store_run(&w->c, s, bind_key(s, build, name), WHAT, err);
-    int64_t id = sqlite3_last_insert_rowid(w->c.db);
-    if (status == SG_OK)
-        status = store_bump_generation(w, err);
+    sqlite3_stmt *s = store_statement(c, SQL_COLLECTION_INSERT);
+    enum sg_status status = store_run(c, s, bind_key(s, build, name), WHAT, err);
     if (status != SG_OK)
         return status;
-    *out = collection_names_add(&w->collections, build->stream, build->build, name, id);
-    if (*out == NULL)
-        return sg_fail(err, SG_MEMORY, "out of memory");
-    w->collections_count++;
-    return SG_OK;
+    *out = collection_names_add(names, build->stream, build->build, name, sqlite3_last_insert_rowid(c->db));
+    return *out != NULL ? SG_OK : sg_fail(err, SG_MEMORY, "out of memory");
 }
 
-enum sg_status store_collections_flush(struct store_writer *w, struct sg_error *err)
+enum sg_status store_collections_flush(struct store_connection *c, struct collection_names *names, struct sg_error *err)
 {
-    struct collection_names *t = &w->collections;
     enum sg_status status = SG_OK;
-    for (size_t i = 0; status == SG_OK && i < t->slots_count; i++) {
-        struct collection_name *k = t->slots[i];
+    for (size_t i = 0; status == SG_OK && i < names->slots_count; i++) {
+        struct collection_name *k = names->slots[i];
         if (k == NULL || k->position == 0)
             continue;
-        sqlite3_stmt *s = store_statement(&w->c, SQL_COLLECTION_UPDATE);
+        sqlite3_stmt *s = store_statement(c, SQL_COLLECTION_UPDATE);
         int bound = sqlite3_bind_int64(s, 1, k->id);
         bound |= sqlite3_bind_int64(s, 2, k->entities_delta);
         bound |= store_bind_uint(s, 3, k->position);
-        status = store_run(&w->c, s, bound, WHAT, err);
+        status = store_run(c, s, bound, WHAT, err);
         k->entities_delta = 0;
         k->position = 0;
     }
     return status;
+}
+
+enum sg_status store_collections_stale(struct store_connection *c, int64_t *id, struct sg_error *err)
+{
+    sqlite3_stmt *s = store_statement(c, SQL_COLLECTION_STALE);
+    enum sg_status status = store_step(c, s, SQLITE_OK, "sweep", err);
+    if (status == SG_OK)
+        *id = sqlite3_column_int64(s, 0);
+    (void)sqlite3_reset(s);
+    return status;
+}
+
+enum sg_status store_collections_delete(struct store_connection *c, int64_t id, struct sg_error *err)
+{
+    sqlite3_stmt *s = store_statement(c, SQL_COLLECTION_DELETE);
+    return store_run(c, s, sqlite3_bind_int64(s, 1, id), "sweep", err);
 }

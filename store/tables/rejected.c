@@ -1,6 +1,7 @@
-/* Recording what could not be applied, bounded. */
+/* Recording what could not be applied. */
+#include "store/tables/rejected.h"
+
 #include "core/base/digest.h"
-#include "store/write/write.h"
 
 /* Longer than a valid id or collection by more than the bytes of a character that a cut may drop: one that was cut
  * equals none that can be asked for. */
@@ -13,16 +14,16 @@ static int bind_text(sqlite3_stmt *s, int index, struct slice value)
                             : store_bind_slice(s, index, value, EVENT_TEXT_BYTES_MAX);
 }
 
-enum sg_status store_reject(struct store_writer *w, int64_t stream, int64_t build, const struct event *event,
-                            enum event_reason reason, struct slice detail, struct sg_error *err)
+enum sg_status store_rejected_insert(struct store_connection *c, const struct build *build, const struct event *event,
+                               enum event_reason reason, struct slice detail, bool keep_payload, struct sg_error *err)
 {
     unsigned char digest[DIGEST_BYTES];
     enum sg_status status = digest_sha256(event->payload, digest, err);
     if (status != SG_OK)
         return status;
-    sqlite3_stmt *s = store_statement(&w->c, SQL_REJECTED_INSERT);
-    int bound = sqlite3_bind_int64(s, 1, stream);
-    bound |= sqlite3_bind_int64(s, 2, build);
+    sqlite3_stmt *s = store_statement(c, SQL_REJECTED_INSERT);
+    int bound = sqlite3_bind_int64(s, 1, build->stream);
+    bound |= sqlite3_bind_int64(s, 2, build->build);
     bound |= store_bind_uint(s, 3, event->sequence);
     bound |= sqlite3_bind_int64(s, 4, event->time_ns);
     bound |= bind_text(s, 5, event->subject);
@@ -33,33 +34,24 @@ enum sg_status store_reject(struct store_writer *w, int64_t stream, int64_t buil
     bound |= bind_text(s, 10, detail);
     bound |= sqlite3_bind_int64(s, 11, (sqlite3_int64)event->payload.bytes);
     bound |= sqlite3_bind_blob(s, 12, digest, DIGEST_BYTES, SQLITE_STATIC);
-    bound |= w->rejected_payload && !event->payload_private && event->payload.bytes > 0
+    bound |= keep_payload && !event->payload_private && event->payload.bytes > 0
                  ? sqlite3_bind_blob64(s, 13, event->payload.data, event->payload.bytes, SQLITE_STATIC)
                  : sqlite3_bind_null(s, 13);
-    status = store_run(&w->c, s, bound, "record a rejected event", err);
-    if (status == SG_OK && w->rejected_count >= 0)
-        w->rejected_count++;
+    return store_run(c, s, bound, "record a rejected event", err);
+}
+
+enum sg_status store_rejected_count(struct store_connection *c, int64_t *out, struct sg_error *err)
+{
+    sqlite3_stmt *s = store_statement(c, SQL_REJECTED_COUNT);
+    enum sg_status status = store_step(c, s, SQLITE_OK, "count rejected events", err);
+    if (status == SG_OK)
+        *out = sqlite3_column_int64(s, 0);
+    (void)sqlite3_reset(s);
     return status;
 }
 
-enum sg_status store_reject_trim(struct store_writer *w, struct sg_error *err)
+enum sg_status store_rejected_trim(struct store_connection *c, int64_t count, struct sg_error *err)
 {
-    sqlite3_stmt *s = NULL;
-    if (w->rejected_count < 0) {
-        s = store_statement(&w->c, SQL_REJECTED_COUNT);
-        enum sg_status status = store_step(&w->c, s, SQLITE_OK, "count rejected events", err);
-        if (status == SG_OK)
-            w->rejected_count = sqlite3_column_int64(s, 0);
-        (void)sqlite3_reset(s);
-        if (status != SG_OK)
-            return status;
-    }
-    int64_t excess = w->rejected_count - (int64_t)w->rejected_max;
-    if (excess <= 0)
-        return SG_OK;
-    s = store_statement(&w->c, SQL_REJECTED_TRIM);
-    enum sg_status status = store_run(&w->c, s, sqlite3_bind_int64(s, 1, excess), "forget rejected events", err);
-    if (status == SG_OK)
-        w->rejected_count -= excess;
-    return status;
+    sqlite3_stmt *s = store_statement(c, SQL_REJECTED_TRIM);
+    return store_run(c, s, sqlite3_bind_int64(s, 1, count), "forget rejected events", err);
 }

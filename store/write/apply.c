@@ -3,24 +3,47 @@
  *   1. classify, in order of sequence: redelivered, ignored, rejected, or an event of a row in a collection
  *   2. sort the events of rows by (collection, id): outcomes of one id do not depend on another, and neighbours in the
  *      index are then visited one after the other
- *   3. fold the events of each id over its stored row, and write the winner once
+ *   3. fold the events of each id over its stored row, and write what it came to once
  *   4. record, in order of sequence, what was rejected; then the collections' counts and the stream's position
  *   5. take what changes out of the cache, commit, and tell the readers */
+#include "store/write/apply.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "store/write/write.h"
+#include "store/tables/collections.h"
+#include "store/tables/rejected.h"
+#include "store/write/build.h"
+#include "store/write/bulk.h"
+#include "store/write/fold.h"
+#include "store/write/transaction.h"
 
 #define WHAT "apply events"
 #define BULK_GROUPS_MIN 8 /* for fewer ids a statement each costs less */
+
+/* One event of a row, to be sorted. */
+struct work {
+    struct collection_name *collection;
+    uint64_t prefix; /* first bytes of the id, so that most comparisons end here */
+    size_t index;    /* into events and outcomes */
+};
+
+struct store_scratch {
+    struct fold_outcome *outcomes; /* owned */
+    struct work *works;            /* owned */
+    struct store_group *groups;    /* owned */
+    size_t capacity;
+    struct store_bulk bulk;
+    bool rows_expected; /* the id before was stored: group_apply's guess */
+};
 
 struct batch {
     struct store_writer *w;
     const struct event *events;
     size_t events_count;
-    struct store_outcome *outcomes;
-    struct store_work *works;
+    struct fold_outcome *outcomes;
+    struct work *works;
     size_t works_count;
     struct store_group *groups;
     size_t groups_count;
@@ -30,6 +53,47 @@ struct batch {
     bool recorded;            /* something is to be recorded as rejected */
     bool rows_changed;
 };
+
+/* ---- memory, kept from batch to batch ---- */
+
+void store_scratch_free(struct store_scratch *scratch)
+{
+    if (scratch == NULL)
+        return;
+    free(scratch->outcomes);
+    free(scratch->works);
+    free(scratch->groups);
+    free(scratch);
+}
+
+/* Room for a batch of so many events: that of the largest one so far is kept. */
+static enum sg_status scratch_reserve(struct store_writer *w, size_t count, struct sg_error *err)
+{
+    if (w->scratch == NULL)
+        w->scratch = calloc(1, sizeof *w->scratch);
+    struct store_scratch *scratch = w->scratch;
+    if (scratch == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory");
+    if (scratch->capacity >= count)
+        return SG_OK;
+    struct fold_outcome *outcomes = calloc(count, sizeof *outcomes);
+    struct work *works = calloc(count, sizeof *works);
+    struct store_group *groups = calloc(count, sizeof *groups);
+    if (outcomes == NULL || works == NULL || groups == NULL) {
+        free(outcomes);
+        free(works);
+        free(groups);
+        return sg_fail(err, SG_MEMORY, "out of memory");
+    }
+    free(scratch->outcomes);
+    free(scratch->works);
+    free(scratch->groups);
+    scratch->outcomes = outcomes;
+    scratch->works = works;
+    scratch->groups = groups;
+    scratch->capacity = count;
+    return SG_OK;
+}
 
 /* ---- 1. classify ---- */
 
@@ -41,20 +105,38 @@ static uint64_t id_prefix(struct slice id)
     return prefix;
 }
 
+/* Within the limit; `*out` stays NULL where there are as many as there may be. */
+static enum sg_status collection_create(struct batch *b, struct slice name, struct collection_name **out,
+                                        struct sg_error *err)
+{
+    struct store_writer *w = b->w;
+    enum sg_status status = SG_OK;
+    if (w->collections_count < 0)
+        status = store_collections_count(&w->c, &w->collections_count, err);
+    if (status != SG_OK || (uint64_t)w->collections_count >= w->collections_max)
+        return status;
+    status = store_collections_create(&w->c, &w->collections, &b->build, name, out, err);
+    if (status == SG_OK)
+        status = store_bump_generation(w, err);
+    if (status == SG_OK)
+        w->collections_count++;
+    return status;
+}
+
 static enum sg_status classify_row(struct batch *b, size_t index, struct sg_error *err)
 {
     const struct event *e = &b->events[index];
-    struct store_outcome *o = &b->outcomes[index];
+    struct fold_outcome *o = &b->outcomes[index];
     struct collection_name *collection = NULL;
     if (e->collection.bytes == 0 || e->id.bytes == 0 || (e->kind != EVENT_ERASE && e->version <= 0))
         return sg_fail(err, SG_INVALID, "event %" PRIu64 " was decoded without collection, id or version", e->sequence);
-    enum sg_status status = store_collection_find(b->w, &b->build, e->collection, &collection, err);
+    enum sg_status status = store_collections_find(&b->w->c, &b->w->collections, &b->build, e->collection, &collection, err);
     if (status == SG_OK && collection == NULL && e->kind != EVENT_ERASE)
-        status = store_collection_create(b->w, &b->build, e->collection, &collection, err);
+        status = collection_create(b, e->collection, &collection, err);
     if (status != SG_OK)
         return status;
     if (collection != NULL) {
-        b->works[b->works_count++] = (struct store_work){collection, id_prefix(e->id), index};
+        b->works[b->works_count++] = (struct work){collection, id_prefix(e->id), index};
     } else if (e->kind == EVENT_ERASE) {
         o->result = RESULT_IGNORED; /* nothing to erase */
     } else {
@@ -71,7 +153,7 @@ static enum sg_status know_collection(struct batch *b, const struct event *e, st
     struct collection_name *ignored = NULL;
     if (e->collection.bytes == 0 || e->id.bytes == 0)
         return SG_OK;
-    return store_collection_find(b->w, &b->build, e->collection, &ignored, err);
+    return store_collections_find(&b->w->c, &b->w->collections, &b->build, e->collection, &ignored, err);
 }
 
 static enum sg_status classify(struct batch *b, struct sg_error *err)
@@ -79,8 +161,8 @@ static enum sg_status classify(struct batch *b, struct sg_error *err)
     enum sg_status status = SG_OK;
     for (size_t i = 0; status == SG_OK && i < b->events_count; i++) {
         const struct event *e = &b->events[i];
-        struct store_outcome *o = &b->outcomes[i];
-        *o = (struct store_outcome){.result = RESULT_REDELIVERED, .reason = REASON_NONE};
+        struct fold_outcome *o = &b->outcomes[i];
+        *o = (struct fold_outcome){.result = RESULT_REDELIVERED, .reason = REASON_NONE};
         if (e->sequence > INT64_MAX)
             return sg_fail(err, SG_INVALID, "sequence %" PRIu64 " is beyond 2^63-1", e->sequence);
         if (e->sequence <= b->position)
@@ -120,8 +202,8 @@ static int id_compare(struct slice a, struct slice b)
 
 static int work_compare(const void *left, const void *right, void *context)
 {
-    const struct store_work *a = left;
-    const struct store_work *b = right;
+    const struct work *a = left;
+    const struct work *b = right;
     const struct event *events = context;
     if (a->collection != b->collection)
         return a->collection->id < b->collection->id ? -1 : 1;
@@ -150,55 +232,55 @@ static void works_sort(struct batch *b)
 static enum sg_status group_fold(struct batch *b, struct store_group *g, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
+    g->row.changed = false;
     for (size_t i = g->first; status == SG_OK && i < g->end; i++) {
-        struct store_outcome *o = &b->outcomes[b->works[i].index];
-        status = store_row_fold(&b->w->c, &g->row, &b->events[b->works[i].index], o, err);
+        struct fold_outcome *o = &b->outcomes[b->works[i].index];
+        status = fold_event(&b->w->c, &g->row, &b->events[b->works[i].index], o, err);
         if (o->result == RESULT_CONFLICT)
             b->recorded = true;
     }
     return status;
 }
 
-static enum sg_status group_write(struct batch *b, struct store_group *g, enum store_sql which, struct sg_error *err)
-{
-    enum sg_status status = group_fold(b, g, err);
-    if (status == SG_OK && g->row.winner != NULL)
-        status = store_row_write(&b->w->c, which, g->collection, &g->row, &g->written, err);
-    return status;
-}
-
 static void group_count(struct batch *b, const struct store_group *g, bool was_alive)
 {
     b->rows_changed = true;
-    g->collection->entities_delta += (g->row.deleted ? 0 : 1) - (was_alive ? 1 : 0);
-    if (g->row.sequence > g->collection->position)
-        g->collection->position = g->row.sequence;
+    g->collection->entities_delta += (g->row.value.deleted ? 0 : 1) - (was_alive ? 1 : 0);
+    if (g->row.value.sequence > g->collection->position)
+        g->collection->position = g->row.value.sequence;
 }
 
 static enum sg_status group_look_up(struct batch *b, struct store_group *g, struct sg_error *err)
 {
-    const struct event *head = &b->events[b->works[g->first].index];
-    enum sg_status status = store_row_find(&b->w->c, g->collection, head->id, &g->row, err);
-    b->w->scratch->rows_expected = g->row.number != 0;
-    bool was_alive = g->row.number != 0 && !g->row.deleted;
+    struct store_connection *c = &b->w->c;
+    enum sg_status status = store_entities_find(c, g->collection->id, g->id, &g->row.stored, err);
+    int64_t number = g->row.stored.number;
+    bool was_alive = number != 0 && !g->row.stored.deleted;
+    b->w->scratch->rows_expected = number != 0;
     if (status == SG_OK)
-        status = group_write(b, g, g->row.number != 0 ? SQL_ENTITY_UPDATE : SQL_ENTITY_INSERT, err);
+        status = group_fold(b, g, err);
+    if (status != SG_OK || !g->row.changed)
+        return status;
+    status = number != 0 ? store_entities_update(c, number, &g->row.value, &g->written, err)
+                         : store_entities_insert(c, g->collection->id, g->id, &g->row.value, &g->written, err);
     if (status == SG_OK && g->written)
         group_count(b, g, was_alive);
     return status;
 }
 
-/* First a guess, by what the id before turned out to be, that takes one statement: the id is new (while a model is
+/* First a guess, by what the id before turned out to be, that takes one statement: the id is new (while the store is
  * filled), or it is stored, alive and older (afterwards). The statement itself refuses where the guess is wrong; then
  * the row is looked up. */
 static enum sg_status group_apply(struct batch *b, struct store_group *g, struct sg_error *err)
 {
+    struct store_connection *c = &b->w->c;
     bool was_alive = b->w->scratch->rows_expected;
-    enum sg_status status = SG_OK;
-    if (!was_alive)
-        status = group_write(b, g, SQL_ENTITY_INSERT, err);
-    else if (g->end - g->first == 1 && b->events[b->works[g->first].index].kind != EVENT_ERASE)
-        status = group_write(b, g, SQL_ENTITY_REPLACE, err);
+    if (was_alive && (g->end - g->first != 1 || b->events[b->works[g->first].index].kind == EVENT_ERASE))
+        return group_look_up(b, g, err);
+    enum sg_status status = group_fold(b, g, err);
+    if (status == SG_OK && g->row.changed)
+        status = was_alive ? store_entities_replace(c, g->collection->id, g->id, &g->row.value, &g->written, err)
+                           : store_entities_insert(c, g->collection->id, g->id, &g->row.value, &g->written, err);
     if (status == SG_OK && g->written)
         group_count(b, g, was_alive);
     else if (status == SG_OK)
@@ -223,7 +305,7 @@ static enum sg_status groups_insert(struct batch *b, struct sg_error *err)
     return status;
 }
 
-static bool works_same_id(const struct batch *b, const struct store_work *x, const struct store_work *y)
+static bool works_same_id(const struct batch *b, const struct work *x, const struct work *y)
 {
     return x->collection == y->collection && x->prefix == y->prefix &&
            slice_equal(b->events[x->index].id, b->events[y->index].id);
@@ -234,8 +316,13 @@ static void groups_find(struct batch *b)
     for (size_t first = 0, end; first < b->works_count; first = end) {
         for (end = first + 1; end < b->works_count && works_same_id(b, &b->works[first], &b->works[end]);)
             end++;
-        b->groups[b->groups_count++] =
-            (struct store_group){.collection = b->works[first].collection, .first = first, .end = end};
+        struct store_group *g = &b->groups[b->groups_count++];
+        g->collection = b->works[first].collection;
+        g->id = b->events[b->works[first].index].id;
+        g->first = first;
+        g->end = end;
+        g->written = false;
+        g->row.stored = (struct entity_row){0};
     }
 }
 
@@ -253,12 +340,25 @@ static enum sg_status apply_rows(struct batch *b, struct sg_error *err)
 
 /* ---- 4. record ---- */
 
+/* Delete the oldest beyond the limit. */
+static enum sg_status trim_rejected(struct store_writer *w, struct sg_error *err)
+{
+    enum sg_status status = w->rejected_count < 0 ? store_rejected_count(&w->c, &w->rejected_count, err) : SG_OK;
+    int64_t excess = w->rejected_count - (int64_t)w->rejected_max;
+    if (status != SG_OK || excess <= 0)
+        return status;
+    status = store_rejected_trim(&w->c, excess, err);
+    if (status == SG_OK)
+        w->rejected_count -= excess;
+    return status;
+}
+
 static enum sg_status record_rejected(struct batch *b, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
     for (size_t i = 0; status == SG_OK && i < b->events_count; i++) {
         const struct event *e = &b->events[i];
-        const struct store_outcome *o = &b->outcomes[i];
+        const struct fold_outcome *o = &b->outcomes[i];
         char text[128];
         struct slice detail = e->detail;
         if (o->result != RESULT_REJECTED && o->result != RESULT_CONFLICT)
@@ -272,9 +372,11 @@ static enum sg_status record_rejected(struct batch *b, struct sg_error *err)
                            b->w->collections_max);
             detail = slice_of(text);
         }
-        status = store_reject(b->w, b->build.stream, b->build.build, e, o->reason, detail, err);
+        status = store_rejected_insert(&b->w->c, &b->build, e, o->reason, detail, b->w->rejected_payload, err);
+        if (b->w->rejected_count >= 0)
+            b->w->rejected_count++;
     }
-    return status == SG_OK ? store_reject_trim(b->w, err) : status;
+    return status == SG_OK ? trim_rejected(b->w, err) : status;
 }
 
 static enum sg_status write_position(struct batch *b, struct sg_error *err)
@@ -304,7 +406,7 @@ static enum sg_status batch_run(struct batch *b, int64_t stream_id, struct sg_er
     if (status == SG_OK && b->recorded)
         status = record_rejected(b, err);
     if (status == SG_OK)
-        status = store_collections_flush(b->w, err);
+        status = store_collections_flush(&b->w->c, &b->w->collections, err);
     if (status == SG_OK && b->last != NULL)
         status = write_position(b, err);
     return status;
@@ -328,7 +430,7 @@ static void forget_changed(const struct batch *b)
         return;
     commit_clock_begin(w->shared); /* first: no fill follows */
     for (size_t i = 0; i < b->works_count; i++) {
-        const struct store_work *work = &b->works[i];
+        const struct work *work = &b->works[i];
         if (b->outcomes[work->index].result == RESULT_APPLIED)
             row_cache_forget(w->shared->cache, work->collection->id, b->events[work->index].id);
     }
@@ -342,7 +444,7 @@ enum sg_status store_apply(struct store_writer *w, int64_t stream_id, const stru
                            enum event_result *results, enum event_reason *reasons, uint64_t *position,
                            struct sg_error *err)
 {
-    enum sg_status status = store_scratch_reserve(w, events_count, err);
+    enum sg_status status = scratch_reserve(w, events_count, err);
     if (status == SG_OK)
         status = store_room(w, err);
     store_pages_for(w, events_count);

@@ -3,10 +3,10 @@
  *   begin_build ── nothing served yet ─────────────> served at once
  *        └─ growing: written, not seen ── whole ───> served; the old rows are swept
  *                 └─ another life is found ────────> thrown away and swept; another one grows */
+#include "store/write/build.h"
+
 #include <assert.h>
 #include <inttypes.h>
-
-#include "store/write/write.h"
 
 enum sg_status store_stream_write(struct store_writer *w, sqlite3_stmt *s, int bound, struct sg_error *err)
 {

@@ -3,9 +3,9 @@
  * The rows are the table `incoming`, a virtual one that only the writer's connection has: SQLite takes each row from it
  * and inserts it before it asks for the next. A row whose id is stored already is passed over; which ones were inserted
  * shows in the last inserted rowid, row by row, and their number must be what SQLite says that it changed. */
-#include <stdlib.h>
+#include "store/write/bulk.h"
 
-#include "store/write/write.h"
+#include <stdlib.h>
 
 #define WHAT "apply events"
 
@@ -15,20 +15,8 @@ struct bulk_cursor {
 };
 
 /* The columns, in the order in which the statement inserts them. */
-enum bulk_column {
-    BULK_COLLECTION,
-    BULK_ID,
-    BULK_VERSION,
-    BULK_DELETED,
-    BULK_SEQUENCE,
-    BULK_OCCURRED_AT,
-    BULK_TYPE,
-    BULK_SCHEMA_VERSION,
-    BULK_MESSAGE_ID,
-    BULK_CORRELATION_ID,
-    BULK_CAUSATION_ID,
-    BULK_STATE
-};
+#define BULK_COLUMN(parameter, name, kind, reading) BULK_##name,
+enum bulk_column { BULK_COLLECTION, BULK_ID, STORE_ENTITY_VALUES(BULK_COLUMN, ) };
 
 struct bulk_table {
     sqlite3_vtab base;
@@ -82,10 +70,10 @@ static int bulk_close(sqlite3_vtab_cursor *cursor)
     return SQLITE_OK;
 }
 
-/* Groups without a winner have nothing to insert. */
+/* Groups that are not changed have nothing to insert. */
 static void bulk_skip(struct store_bulk *b)
 {
-    while (b->at < b->count && b->groups[b->at].row.winner == NULL)
+    while (b->at < b->count && !b->groups[b->at].row.changed)
         b->at++;
 }
 
@@ -129,36 +117,29 @@ static void bulk_text(sqlite3_context *context, struct slice text)
         sqlite3_result_text64(context, text.data, text.bytes, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-static void bulk_member(sqlite3_context *context, struct slice text)
+#define EMIT_NUMBER(name) sqlite3_result_int64(context, v->name)
+#define EMIT_SEQUENCE(name) sqlite3_result_int64(context, (sqlite3_int64)v->name)
+#define EMIT_FLAG(name) sqlite3_result_int(context, v->name)
+#define EMIT_OPTIONAL(name) bulk_optional(context, v->has_##name, v->name)
+#define EMIT_TEXT(name) bulk_text(context, store_slice_cut(v->name, EVENT_TEXT_BYTES_MAX))
+#define EMIT_DOCUMENT(name) bulk_text(context, v->name)
+#define BULK_CASE(parameter, name, kind, reading) case BULK_##name: EMIT_##kind(name); break;
+
+static void bulk_optional(sqlite3_context *context, bool has, int64_t value)
 {
-    bulk_text(context, store_slice_cut(text, EVENT_TEXT_BYTES_MAX));
+    if (has)
+        sqlite3_result_int64(context, value);
 }
 
 static int bulk_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column)
 {
     const struct store_bulk *b = ((struct bulk_cursor *)cursor)->bulk;
     const struct store_group *group = &b->groups[b->at];
-    const struct store_row *row = &group->row;
-    const struct event *e = row->winner;
+    const struct entity_value *v = &group->row.value;
     switch ((enum bulk_column)column) {
     case BULK_COLLECTION: sqlite3_result_int64(context, group->collection->id); break;
-    case BULK_ID: bulk_text(context, e->id); break;
-    case BULK_VERSION: sqlite3_result_int64(context, row->version); break;
-    case BULK_DELETED: sqlite3_result_int(context, row->deleted); break;
-    case BULK_SEQUENCE: sqlite3_result_int64(context, (sqlite3_int64)row->sequence); break;
-    case BULK_OCCURRED_AT: bulk_member(context, e->occurred_at); break;
-    case BULK_TYPE: bulk_member(context, e->type); break;
-    case BULK_SCHEMA_VERSION:
-        if (e->has_schema_version)
-            sqlite3_result_int64(context, e->schema_version);
-        break;
-    case BULK_MESSAGE_ID: bulk_member(context, e->message_id); break;
-    case BULK_CORRELATION_ID: bulk_member(context, e->correlation_id); break;
-    case BULK_CAUSATION_ID: bulk_member(context, e->causation_id); break;
-    case BULK_STATE:
-        if (!row->deleted)
-            bulk_text(context, e->state);
-        break;
+    case BULK_ID: bulk_text(context, group->id); break;
+    STORE_ENTITY_VALUES(BULK_CASE, )
     }
     return SQLITE_OK;
 }

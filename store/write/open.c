@@ -1,12 +1,18 @@
-/* Opening and closing the read model for its writer: lock, migrations, damage, and the marker of an orderly stop. */
+/* Opening and closing the store for its writer: lock, migrations, damage, and the marker of an orderly stop. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "store/write/write.h"
+#include "store/integrity/file.h"
+#include "store/integrity/os_file.h"
+#include "store/integrity/seal.h"
+#include "store/write/apply.h"
+#include "store/write/check.h"
+#include "store/write/transaction.h"
 
 /* Steps from one schema version to the next, each applied in one transaction. A new file takes all of them. */
 static const struct migration {
@@ -137,7 +143,7 @@ static enum sg_status connect_and_check(struct store_writer *w, const struct sto
     if (status == SG_OK)
         status = store_query_int(c, "SELECT clean FROM meta", &clean, err);
     if (status == SG_OK)
-        status = store_file_check(c, clean != 0, err);
+        status = store_check(c, clean != 0, err);
     if (status == SG_OK)
         status = store_prepare(c, SQL_WRITER_FIRST, SQL_WRITER_LAST, err);
     if (status != SG_OK)
@@ -178,7 +184,7 @@ static enum sg_status open_sound(struct store_writer *w, const struct store_opti
     struct sg_error found = {0};
     if (store_file_journal(options->path))
         creation_undo(options->path);
-    enum sg_status status = store_file_inspect(options->path, &file, &found);
+    enum sg_status status = store_file_inspect(options->path, STORE_SCHEMA_VERSION_MIN, STORE_SCHEMA_VERSION, &file, &found);
     report->created = file == STORE_FILE_ABSENT;
     if (status == SG_OK)
         status = connect_and_check(w, options, report->created, &found);

@@ -1,6 +1,7 @@
 /* Sweeping away what builds of the past have left: a row at a time, until the sweep's budget is used up. */
 #include "core/base/time.h"
-#include "store/write/write.h"
+#include "store/tables/collections.h"
+#include "store/write/transaction.h"
 
 /* What one sweep may still do. A row may have one page or thousands, so time is looked at behind each. */
 struct budget {
@@ -27,17 +28,6 @@ static enum sg_status delete_rows(struct store_writer *w, sqlite3_stmt *s, int b
     return status;
 }
 
-/* SG_NOT_FOUND: none is left. */
-static enum sg_status stale_collection(struct store_writer *w, int64_t *id, struct sg_error *err)
-{
-    sqlite3_stmt *s = store_statement(&w->c, SQL_COLLECTION_STALE);
-    enum sg_status status = store_step(&w->c, s, SQLITE_OK, "sweep", err);
-    if (status == SG_OK)
-        *id = sqlite3_column_int64(s, 0);
-    (void)sqlite3_reset(s);
-    return status;
-}
-
 /* Entities of one stale collection, then its row. */
 static enum sg_status sweep_collection(struct store_writer *w, int64_t id, struct budget *budget, struct sg_error *err)
 {
@@ -45,10 +35,9 @@ static enum sg_status sweep_collection(struct store_writer *w, int64_t id, struc
     enum sg_status status = delete_rows(w, s, sqlite3_bind_int64(s, 1, id), budget, err);
     if (status != SG_OK || budget->rows == 0)
         return status;
-    s = store_statement(&w->c, SQL_COLLECTION_DELETE);
-    status = store_run(&w->c, s, sqlite3_bind_int64(s, 1, id), "sweep", err);
+    status = store_collections_delete(&w->c, id, err);
     if (status == SG_OK)
-        status = store_bump_generation(w, err); /* the row's number may be given to another collection */
+        status = store_bump_generation(w, err);
     budget_take(budget);
     return status;
 }
@@ -69,7 +58,7 @@ enum sg_status store_sweep(struct store_writer *w, size_t rows_max, bool *more, 
     w->changes = SERVED_NOTHING;
     status = delete_rows(w, store_statement(&w->c, SQL_REJECTED_STALE_DELETE), SQLITE_OK, &budget, err);
     while (status == SG_OK && budget.rows > 0) {
-        status = stale_collection(w, &id, err);
+        status = store_collections_stale(&w->c, &id, err);
         if (status == SG_OK)
             status = sweep_collection(w, id, &budget, err);
     }

@@ -3,7 +3,14 @@
  * bytes_max bounds the database file, by SQLite's own max_page_count. Beside it the WAL takes up to a quarter of
  * bytes_max (but 64 to 10,000 pages) before it is written back, and STORE_WAL_FACTOR times that while readers hold it;
  * beyond twice the latter, under a bytes_max, batches are refused until readers let go. */
-#include "store/write/write.h"
+#include "store/write/transaction.h"
+
+#include "store/sqlite/stream_rows.h"
+
+#define BATCH_EVENTS_LARGE 1000
+/* In KiB, as SQLite takes it. The larger one holds the index of a million entities. */
+#define PAGES_MANY "PRAGMA cache_size = -65536"
+#define PAGES_FEW "PRAGMA cache_size = -8192"
 
 /* When it is written back. */
 static int due_pages(const struct store_writer *w)
@@ -175,4 +182,31 @@ enum sg_status store_bump_generation(struct store_writer *w, struct sg_error *er
 {
     w->changes = SERVED_ANYTHING;
     return store_run_plain(&w->c, SQL_META_BUMP, "write the database", err);
+}
+
+/* ---- the page cache: large while much is applied at once, since each page is then met again soon; small at rest, as
+ * the system keeps the file's pages as well ---- */
+
+static void pages_set(struct store_writer *w, enum store_pages pages)
+{
+    if (w->pages == pages)
+        return;
+    /* If memory is short it stays as it was, which is only slower or larger. */
+    if (store_exec(&w->c, pages == STORE_PAGES_MANY ? PAGES_MANY : PAGES_FEW, "set the page cache", NULL) == SG_OK)
+        w->pages = pages;
+}
+
+void store_pages_for(struct store_writer *w, size_t events_count)
+{
+    if (events_count >= BATCH_EVENTS_LARGE)
+        pages_set(w, STORE_PAGES_MANY);
+    else if (w->pages == STORE_PAGES_UNSET)
+        pages_set(w, STORE_PAGES_FEW);
+}
+
+void store_trim(struct store_writer *w)
+{
+    pages_set(w, STORE_PAGES_FEW);
+    store_checkpoint_due(w); /* of what came last, no commit may follow */
+    (void)sqlite3_db_release_memory(w->c.db);
 }

@@ -3,7 +3,9 @@
 #ifndef STATEGATE_TESTS_DAMAGE_WORLD_H
 #define STATEGATE_TESTS_DAMAGE_WORLD_H
 
-#include "store/model.h"
+#include "store/cache/commit_clock.h"
+#include "store/reader.h"
+#include "store/writer.h"
 
 #define WORLD_EVENTS 2400 /* the whole stream */
 #define WORLD_IDS 300

@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #include "store/integrity/checksum.h"
+#include "store/integrity/vfs.h"
+#include "store/integrity/wal.h"
 #include "damage_world.h"
 #include "run_options.h"
 

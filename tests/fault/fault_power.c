@@ -15,6 +15,8 @@
 #include <sqlite3.h>
 
 #include "store/integrity/checksum.h"
+#include "store/integrity/vfs.h"
+#include "store/integrity/wal.h"
 #include "disk_cut.h"
 #include "run_options.h"
 #include "store_history.h"

@@ -1,4 +1,4 @@
-/* The fold of a history: what each step makes of the rows. Written from what store/model.h promises. */
+/* The fold of a history: what each step makes of the rows. Written from what store/writer.h promises. */
 #include "store_history.h"
 
 #include <stdio.h>

@@ -6,7 +6,9 @@
 #ifndef STATEGATE_TESTS_MODEL_HISTORY_H
 #define STATEGATE_TESTS_MODEL_HISTORY_H
 
-#include "store/model.h"
+#include "store/cache/commit_clock.h"
+#include "store/reader.h"
+#include "store/writer.h"
 
 struct sqlite3;
 

@@ -6,7 +6,9 @@
 
 #include "api/worker.h"
 #include "core/base/time.h"
-#include "store/model.h"
+#include "store/cache/commit_clock.h"
+#include "store/reader.h"
+#include "store/writer.h"
 #include "require.h"
 
 #define CACHE_BYTES (1 << 20)

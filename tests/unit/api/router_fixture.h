@@ -4,7 +4,9 @@
 #define STATEGATE_TESTS_ROUTER_FIXTURE_H
 
 #include "api/worker.h"
-#include "store/model.h"
+#include "store/cache/commit_clock.h"
+#include "store/reader.h"
+#include "store/writer.h"
 
 #define RIG_CREATED_NS INT64_C(1700000000000000000)
 #define RIG_WAITS_MAX 10 /* reads that may wait */

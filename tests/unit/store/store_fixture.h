@@ -1,8 +1,10 @@
-/* A read model in a folder of its own, for the tests of core/model: opened, fed with events, read, and removed. */
+/* A store in a folder of its own, for the tests of store/: opened, fed with events, read, and removed. */
 #ifndef STATEGATE_TESTS_MODEL_FIXTURE_H
 #define STATEGATE_TESTS_MODEL_FIXTURE_H
 
-#include "store/model.h"
+#include "store/cache/commit_clock.h"
+#include "store/reader.h"
+#include "store/writer.h"
 
 struct store_fixture {
     char directory[64];

@@ -14,6 +14,8 @@
 #include <cmocka.h>
 
 #include "store/integrity/checksum.h"
+#include "store/integrity/vfs.h"
+#include "store/integrity/wal.h"
 #include "store_fixture.h"
 
 #define ROWS 1000

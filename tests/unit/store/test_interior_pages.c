@@ -6,7 +6,8 @@
 
 #include <cmocka.h>
 
-#include "store/integrity/checksum.h"
+#include "store/integrity/interior_pages.h"
+#include "store/integrity/os_file.h"
 
 static unsigned char page[STORE_PAGE_BYTES];
 static unsigned char found[STORE_PAGE_BYTES];

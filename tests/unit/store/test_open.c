@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "store/sqlite/statements.h"
 #include "store_fixture.h"
 
 static void rows_outlive_an_orderly_stop(void **state)

@@ -1,0 +1,59 @@
+/* What is known of a stream: what is served of it, and what is written. Plain values. */
+#ifndef STATEGATE_CORE_DOMAIN_STREAM_H
+#define STATEGATE_CORE_DOMAIN_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/domain/position.h"
+
+#define STREAM_GAPS_MAX 16            /* per stream; beyond it the two nearest are merged: loss is never understated */
+#define STREAM_SUBJECT_KEPT_BYTES 512 /* of the subject at the position; longer ones are not compared */
+
+/* Events between `first` and `last`, both included, were lost to this replica. */
+struct gap {
+    uint64_t first;
+    uint64_t last;
+};
+
+#define TARGET_UNKNOWN UINT64_MAX
+
+/* How far a rebuild has come. */
+struct rebuild {
+    int64_t build;
+    struct epoch epoch;
+    uint64_t position;
+    uint64_t target; /* the head when it began; TARGET_UNKNOWN; 0 = there was none: its first event ends it */
+};
+
+/* One stream as readers see it: the served build; a plain value. */
+struct stream {
+    int64_t id;          /* of the row; constant for a name in one database file */
+    char name[256];
+    struct epoch epoch;
+    uint64_t position;
+    int64_t build;       /* 1, 2, ... */
+    size_t gaps_count;
+    struct gap gaps[STREAM_GAPS_MAX]; /* ascending, not touching */
+    bool rebuilding;     /* another build grows beside this one, or this one is served although it is not whole */
+    struct rebuild rebuild; /* of the build that is on its way; valid if rebuilding */
+};
+
+/* The build of a stream that is written: the growing one, or else the served one; a plain value. */
+struct build {
+    int64_t stream;      /* the id of its stream */
+    int64_t build;
+    bool growing;        /* not served yet */
+    struct epoch served_epoch; /* of the rows that readers see */
+    int64_t created_ns;  /* the stream's creation time; 0 = never seen */
+    struct epoch epoch;
+    uint64_t position;
+    int64_t position_time_ns; /* timestamp of the message at the position; 0 = no message is known to be there */
+    char position_subject[STREAM_SUBJECT_KEPT_BYTES + 1]; /* its subject; "" = not known */
+    uint64_t target;     /* the head when it began: whole from there on; 0 = it was none, or it is the first build */
+    size_t gaps_count;
+    struct gap gaps[STREAM_GAPS_MAX]; /* ascending, not touching */
+};
+
+#endif

@@ -1,0 +1,35 @@
+/* A table from a collection's name to its row; the writer's and each reader's own. */
+#ifndef STATEGATE_STORE_CACHE_COLLECTION_NAMES_H
+#define STATEGATE_STORE_CACHE_COLLECTION_NAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/slice.h"
+
+struct collection_name {
+    int64_t stream;
+    int64_t build;
+    int64_t id; /* of the collections row */
+    char *name; /* owned */
+    size_t name_bytes;
+    /* The writer's, for the batch at hand. */
+    int64_t entities_delta;
+    uint64_t position; /* highest sequence that changed a row; 0 = untouched */
+};
+
+struct collection_names {
+    struct collection_name **slots; /* owned; a power of two, at most half full; NULL slots are free */
+    size_t slots_count;
+    size_t count;
+};
+
+struct collection_name *collection_names_find(const struct collection_names *t, int64_t stream, int64_t build,
+                                              struct slice name);
+/* NULL when out of memory. The entry lives until collection_names_clear. */
+struct collection_name *collection_names_add(struct collection_names *t, int64_t stream, int64_t build,
+                                             struct slice name, int64_t id);
+void collection_names_clear(struct collection_names *t);
+void collection_names_free(struct collection_names *t);
+
+#endif

@@ -1,0 +1,100 @@
+/* Every SQL statement of the store, the columns of entities, and the schema's version. */
+#ifndef STATEGATE_STORE_SQLITE_STATEMENTS_H
+#define STATEGATE_STORE_SQLITE_STATEMENTS_H
+
+#define STORE_SCHEMA_VERSION 2
+#define STORE_SCHEMA_VERSION_MIN 2 /* older ones have no checksums: moved aside and built anew */
+
+extern const unsigned char store_schema_sql[]; /* store/schema.sql with a NUL after it, embedded by the build */
+
+/* Every statement, prepared when the connection is opened: the texts stand in statements.c. */
+enum store_sql {
+    /* The writer's. */
+    SQL_BEGIN_WRITE,
+    SQL_META_CLEAN,
+    SQL_META_SET_CLEAN,
+    SQL_META_BUMP,
+    SQL_STREAMS_DETACH,
+    SQL_STREAM_BY_ID,
+    SQL_STREAM_BY_NAME,
+    SQL_STREAM_INSERT,
+    SQL_STREAM_ATTACH,
+    SQL_STREAM_IDENTIFY,
+    SQL_STREAM_BUILD,
+    SQL_STREAM_SET_TARGET,
+    SQL_STREAM_SET_GAPS,
+    SQL_STREAM_SET_POSITION,
+    SQL_STREAM_SWAP,
+    SQL_GROWING_REPLACE,
+    SQL_GROWING_DELETE,
+    SQL_GROWING_SET_TARGET,
+    SQL_GROWING_SET_GAPS,
+    SQL_GROWING_SET_POSITION,
+    SQL_COLLECTION_FIND,
+    SQL_COLLECTION_INSERT,
+    SQL_COLLECTION_UPDATE,
+    SQL_COLLECTION_DELETE,
+    SQL_COLLECTIONS_COUNT,
+    SQL_COLLECTION_STALE,
+    SQL_ENTITY_FIND,
+    SQL_ENTITY_STATE,
+    SQL_ENTITY_INSERT,
+    SQL_ENTITY_UPDATE,
+    SQL_ENTITY_REPLACE,
+    SQL_ENTITY_DELETE,
+    SQL_REJECTED_INSERT,
+    SQL_REJECTED_COUNT,
+    SQL_REJECTED_TRIM,
+    SQL_REJECTED_STALE_DELETE,
+    /* Both. */
+    SQL_COMMIT,
+    SQL_READ_GENERATION,
+    SQL_READ_STREAMS,
+    /* The readers'. */
+    SQL_BEGIN_READ,
+    SQL_READ_ENTITY,
+    SQL_READ_ENTITY_AT,
+    SQL_READ_PAGE,
+    SQL_READ_COLLECTION_ID,
+    SQL_READ_COLLECTION,
+    SQL_READ_COLLECTIONS,
+    SQL_READ_REJECTED_ANY,
+    SQL_READ_REJECTED_VERSION,
+    SQL_READ_REJECTED_EXACT,
+    SQL_READ_REJECTED_UNKNOWN,
+    SQL_READ_REJECTED,
+    SQL_READ_REJECTED_COUNT,
+    /* The writer's, prepared when the table that it reads from is there (write/bulk.c). */
+    SQL_ENTITY_INSERT_INCOMING,
+    SQL_STATEMENTS_COUNT,
+    SQL_WRITER_FIRST = SQL_BEGIN_WRITE,
+    SQL_WRITER_LAST = SQL_READ_STREAMS,
+    SQL_READER_FIRST = SQL_COMMIT,
+    SQL_READER_LAST = SQL_READ_REJECTED_COUNT
+};
+extern const char *const store_sql_texts[SQL_STATEMENTS_COUNT];
+
+/* What an event writes of an entity: the one list of these columns. A member of struct entity_value has each one's name;
+ * schema.sql and the migrations create them (a test compares). X(parameter, name, kind, reading):
+ *
+ *   parameter  its number in statements that write; 1 and 2 are (collection, id), or 1 is the row's number
+ *   kind       NUMBER, SEQUENCE (below 2^63), FLAG, OPTIONAL (a number, with a member has_...), TEXT (cut to
+ *              EVENT_TEXT_BYTES_MAX), DOCUMENT (text of any length; the last column)
+ *   reading    READ: a member of struct entity has its name; KEPT: no answer shows it */
+#define STORE_ENTITY_VALUES(X, SEPARATOR)                                                                              \
+    X(3, version, NUMBER, READ) SEPARATOR                                                                              \
+    X(4, deleted, FLAG, READ) SEPARATOR                                                                                \
+    X(5, sequence, SEQUENCE, READ) SEPARATOR                                                                           \
+    X(6, occurred_at, TEXT, READ) SEPARATOR                                                                            \
+    X(7, type, TEXT, KEPT) SEPARATOR                                                                                   \
+    X(8, schema_version, OPTIONAL, KEPT) SEPARATOR                                                                     \
+    X(9, message_id, TEXT, KEPT) SEPARATOR                                                                             \
+    X(10, correlation_id, TEXT, KEPT) SEPARATOR                                                                        \
+    X(11, causation_id, TEXT, KEPT) SEPARATOR                                                                          \
+    X(12, state, DOCUMENT, READ)
+
+#define STORE_COLUMN_NAME(parameter, name, kind, reading) #name
+/* What an insert of entities names, in this order. */
+#define STORE_ENTITY_COLUMNS "collection, id, " STORE_ENTITY_VALUES(STORE_COLUMN_NAME, ", ")
+
+#endif

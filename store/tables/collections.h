@@ -1,0 +1,28 @@
+/* The table of collections: found, created, counted; what a batch changed of them is written once. */
+#ifndef STATEGATE_STORE_TABLES_COLLECTIONS_H
+#define STATEGATE_STORE_TABLES_COLLECTIONS_H
+
+#include "core/domain/stream.h"
+#include "store/cache/collection_names.h"
+#include "store/sqlite/connection.h"
+
+/* Find a collection of a build, in memory or else in the table; `*out` is NULL where there is none. */
+SG_MUST_CHECK enum sg_status store_collections_find(struct store_connection *c, struct collection_names *names,
+                                              const struct build *build, struct slice name,
+                                              struct collection_name **out, struct sg_error *err);
+/* Create one that was not found. The caller raises the generation. */
+SG_MUST_CHECK enum sg_status store_collections_create(struct store_connection *c, struct collection_names *names,
+                                                const struct build *build, struct slice name,
+                                                struct collection_name **out, struct sg_error *err);
+/* How many there are in the written builds of all attached streams. */
+SG_MUST_CHECK enum sg_status store_collections_count(struct store_connection *c, int64_t *out, struct sg_error *err);
+/* Write what the batch has changed of counts and positions. */
+SG_MUST_CHECK enum sg_status store_collections_flush(struct store_connection *c, struct collection_names *names,
+                                               struct sg_error *err);
+
+/* One of a build that neither is served nor grows. SG_NOT_FOUND (err not filled): none is left. */
+SG_MUST_CHECK enum sg_status store_collections_stale(struct store_connection *c, int64_t *id, struct sg_error *err);
+/* Delete its row. The caller raises the generation, since the row's number may be given to another collection. */
+SG_MUST_CHECK enum sg_status store_collections_delete(struct store_connection *c, int64_t id, struct sg_error *err);
+
+#endif

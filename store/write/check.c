@@ -1,0 +1,104 @@
+/* Looking for damage in bounded time, by SQL. */
+#include "store/write/check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/integrity/os_file.h"
+#include "store/integrity/vfs.h"
+#include "store/integrity/wal.h"
+#include "store/reader.h"
+
+/* Every page must be in the file or in the WAL. SQLite checks this itself only while the WAL is empty. */
+static enum sg_status check_size(struct store_connection *c, int64_t *database_bytes, struct sg_error *err)
+{
+    int64_t page_count = 0;
+    int64_t page_bytes = 0;
+    struct store_sizes sizes;
+    enum sg_status status = store_query_int(c, "PRAGMA page_count", &page_count, err);
+    if (status == SG_OK)
+        status = store_query_int(c, "PRAGMA page_size", &page_bytes, err);
+    if (status != SG_OK)
+        return status;
+    store_sizes(c->path, &sizes);
+    if (sizes.database_bytes < 0 || sizes.wal_bytes < 0)
+        return sg_fail(err, SG_STORAGE, "cannot see how large %s is: %s", c->path, strerror(errno));
+    int64_t frames = sizes.wal_bytes / (page_bytes + WAL_FRAME_HEADER_BYTES);
+    if (sizes.database_bytes / page_bytes + frames < page_count)
+        return sg_fail(err, SG_CORRUPT, "%s is cut short: %lld bytes, expected %lld pages of %lld", c->path,
+                       (long long)sizes.database_bytes, (long long)page_count, (long long)page_bytes);
+    *database_bytes = sizes.database_bytes;
+    return SG_OK;
+}
+
+/* Down each edge of every tree: finds roots and inner pages that were overwritten. */
+static enum sg_status check_edges(struct store_connection *c, struct sg_error *err)
+{
+    static const char *const queries[] = {
+        "SELECT count(*) + coalesce(sum(length(name) + length(gaps)), 0) FROM streams",
+        "SELECT count(*) + coalesce(sum(length(epoch) + length(gaps)), 0) FROM growing",
+        "SELECT count(*) + coalesce(sum(length(name) + entities), 0) FROM collections",
+        "SELECT count(*) FROM (SELECT version FROM entities ORDER BY number LIMIT 1)",
+        "SELECT count(*) FROM (SELECT version FROM entities ORDER BY number DESC LIMIT 1)",
+        "SELECT count(*) FROM (SELECT version FROM entities ORDER BY collection, id LIMIT 1)",
+        "SELECT count(*) FROM (SELECT version FROM entities ORDER BY collection DESC, id DESC LIMIT 1)",
+        "SELECT count(*) FROM (SELECT sequence FROM rejected ORDER BY number LIMIT 1)",
+        "SELECT count(*) FROM (SELECT sequence FROM rejected ORDER BY number DESC LIMIT 1)",
+        "SELECT count(*) FROM (SELECT reason FROM rejected ORDER BY stream, build, reason LIMIT 1)",
+    };
+    enum sg_status status = SG_OK;
+    int64_t ignored = 0;
+    for (size_t i = 0; status == SG_OK && i < sizeof queries / sizeof queries[0]; i++)
+        status = store_query_int(c, queries[i], &ignored, err);
+    return status;
+}
+
+/* The whole check tells a page that could not be read as it tells damage, sometimes with the reason. */
+static int read_failure(const struct store_connection *c, const char *answer)
+{
+    static const char told[] = "unable to get the page. error code=";
+    const char *at = strstr(answer, told);
+    if (at != NULL)
+        return (int)strtol(at + sizeof told - 1, NULL, 10);
+    bool noted = store_checksum_damage(store_checksum_database(c->db)) != NULL;
+    return strstr(answer, "failed to get page") != NULL && !noted ? SQLITE_IOERR_READ : SQLITE_OK;
+}
+
+static enum sg_status check_whole(struct store_connection *c, const char *pragma, struct sg_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(c->db, pragma, -1, &s, NULL);
+    if (rc != SQLITE_OK)
+        return store_fail(c, rc, "check the database", err);
+    enum sg_status status = store_step(c, s, SQLITE_OK, "check the database", err);
+    if (status == SG_OK) {
+        const char *answer = (const char *)sqlite3_column_text(s, 0);
+        int failure = answer != NULL ? read_failure(c, answer) : SQLITE_OK;
+        if ((failure & 0xff) == SQLITE_IOERR || (failure & 0xff) == SQLITE_NOMEM)
+            status = store_fail(c, failure, "check the database", err);
+        else if (answer == NULL || strcmp(answer, "ok") != 0)
+            status = sg_fail(err, SG_CORRUPT, "%s is damaged: %s", c->path, answer != NULL ? answer : "no answer");
+    }
+    (void)sqlite3_finalize(s);
+    return status;
+}
+
+enum sg_status store_check(struct store_connection *c, bool clean, struct sg_error *err)
+{
+    int64_t bytes = 0;
+    enum sg_status status = check_size(c, &bytes, err);
+    if (status == SG_OK)
+        status = check_edges(c, err);
+    if (status != SG_OK)
+        return status;
+    if (store_suspect_get(c->path)) {
+        status = check_whole(c, "PRAGMA integrity_check(1)", err);
+        if (status == SG_OK)
+            store_suspect_clear(c->path);
+        return status;
+    }
+    if (bytes <= (clean ? STORE_CHECK_BYTES_MAX : STORE_CHECK_UNCLEAN_BYTES_MAX))
+        return check_whole(c, "PRAGMA quick_check(1)", err);
+    return SG_OK;
+}

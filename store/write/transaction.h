@@ -1,0 +1,69 @@
+/* The writer, and its transactions: begun, committed or rolled back, told to the readers, written back to the file. */
+#ifndef STATEGATE_STORE_WRITE_TRANSACTION_H
+#define STATEGATE_STORE_WRITE_TRANSACTION_H
+
+#include "store/cache/collection_names.h"
+#include "store/cache/commit_clock.h"
+#include "store/integrity/vfs.h"
+#include "store/sqlite/connection.h"
+#include "store/writer.h"
+
+#define STORE_RESTART_TIMEOUT_MS 100  /* how long a checkpoint that must reset the WAL waits for readers */
+#define STORE_WAL_FACTOR 4            /* times the larger checkpoint threshold: from here readers are waited for */
+#define STORE_SWEEP_WAL_PAGES 1000    /* sweeps write whole pages: checkpoints in small steps, about 10 ms each */
+#define STORE_CHECKPOINT_PAGES_MIN 64 /* the threshold under a small bytes_max */
+
+struct store_scratch; /* of store_apply */
+
+/* How many pages the writer keeps in memory. */
+enum store_pages { STORE_PAGES_UNSET, STORE_PAGES_FEW, STORE_PAGES_MANY };
+
+struct store_writer {
+    struct store_connection c;
+    struct checked_database *checked; /* borrowed from the connection */
+    int lock_fd; /* -1 = none */
+    size_t collections_max;
+    size_t rejected_max;
+    bool rejected_payload;
+    bool rebuild_empty_swap;
+    /* Known from committed rows or those of the open transaction; forgotten when one is rolled back. */
+    struct collection_names collections;
+    int64_t collections_count; /* of written builds; -1 = not known */
+    int64_t rejected_count;    /* rows of written builds; -1 = not known */
+    /* Checkpointing. */
+    int wal_pages;        /* in the WAL after the last commit */
+    int checkpoint_pages; /* threshold while much is applied */
+    int checkpoint_next;  /* not before the WAL has so many, when one could not finish; 0 = at the threshold */
+    int swept_next;       /* the same between sweeps */
+    /* What the transaction at hand changes of what is served, to be told behind its commit. */
+    struct commit_clock *shared; /* borrowed; NULL = none */
+    enum { SERVED_ANYTHING, SERVED_POSITION, SERVED_NOTHING } changes;
+    int64_t moved_stream;
+    uint64_t moved_position;
+    struct store_served served;    /* owned scratch */
+    struct store_scratch *scratch; /* owned; NULL until the first batch */
+    enum store_pages pages;
+};
+
+/* BEGIN IMMEDIATE; end with store_commit, or store_rollback after any failure. */
+SG_MUST_CHECK enum sg_status store_begin(struct store_writer *w, struct sg_error *err);
+/* COMMIT, tell the readers, then checkpoint when it is due. On failure the transaction is rolled back. */
+SG_MUST_CHECK enum sg_status store_commit(struct store_writer *w, struct sg_error *err);
+void store_rollback(struct store_writer *w);
+/* Commit if `status` is SG_OK, else roll back and return it. */
+SG_MUST_CHECK enum sg_status store_end(struct store_writer *w, enum sg_status status, struct sg_error *err);
+void store_forget(struct store_writer *w);
+/* Readers notice that what they know of collections is out of date. */
+SG_MUST_CHECK enum sg_status store_bump_generation(struct store_writer *w, struct sg_error *err);
+/* Between sweeps: write the WAL back before there is so much of it that it would stall a commit. False: not due yet. */
+bool store_checkpoint_swept(struct store_writer *w);
+/* Write the WAL back, if it has come to what is right at the moment. Outside a transaction. */
+void store_checkpoint_due(struct store_writer *w);
+/* SG_FULL when the WAL has outgrown the limit and cannot be reset. */
+SG_MUST_CHECK enum sg_status store_room(struct store_writer *w, struct sg_error *err);
+/* After the settings are known: thresholds, and the hook that counts the WAL's pages. */
+SG_MUST_CHECK enum sg_status store_checkpoint_setup(struct store_writer *w, struct sg_error *err);
+/* Keep as many pages as a batch of so many events can use. Between transactions. */
+void store_pages_for(struct store_writer *w, size_t events_count);
+
+#endif

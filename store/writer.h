@@ -1,0 +1,133 @@
+/* The store's writing side. The store is an SQLite file with one row per entity, one position per stream, and what was
+ * rejected.
+ *
+ * One writer (the projector's thread), any number of readers (one per HTTP loop), each with its own connection. Rows
+ * and position change in one transaction, so that no crash separates them. Only the writer checkpoints: SQLite before
+ * 3.51.3 can corrupt a WAL when two connections do (its WAL-reset bug).
+ *
+ * Rows belong to a build: one construction of a stream's rows. A collection row belongs to (stream, build, name) and
+ * entities to a collection row, so a swap of builds moves one number, and old rows are swept afterwards.
+ *
+ *   served build ── what readers see: struct stream
+ *   growing build ─ beside it while a rebuild lasts: what is written, struct build; swapped to when it is whole
+ *
+ * Without a rebuild the served build is the one that is written. A rebuild needs room for both.
+ *
+ * One thread, the projector's, but where it says otherwise; every call blocks on disk. */
+#ifndef STATEGATE_STORE_WRITER_H
+#define STATEGATE_STORE_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/status.h"
+#include "core/domain/event.h"
+#include "core/domain/position.h"
+#include "core/domain/stream.h"
+
+/* Written back once the WAL has so many pages: while much is applied at once, random ids come 1.4 times as fast
+ * with 10000 as with 1000. Else as many as one part of the WAL's index holds: each page that is read is looked for
+ * in all its parts. */
+#define STORE_CHECKPOINT_PAGES 10000
+#define STORE_CHECKPOINT_PAGES_FEW 4000
+
+struct commit_clock;
+struct store_writer;
+
+struct store_options {
+    const char *path;          /* borrowed during open */
+    struct commit_clock *shared; /* borrowed; NULL = no reader of this process is told of commits */
+    bool synchronous_full;
+    int64_t bytes_max;         /* 0 = none; beyond it writes of rows fail with SG_FULL */
+    size_t collections_max;    /* over the written builds of all streams; an event beyond is rejected as
+                                  too-many-collections. So what is served is within it too, but while some streams have
+                                  swapped and others have not */
+    size_t rejected_max;       /* rows kept over the written builds; the oldest go first */
+    bool rejected_payload;     /* keep the payload of rejected events */
+    bool rebuild_empty_swap;   /* serve the build of an empty stream at once; else not before its first event */
+};
+
+/* What open found, for the log. */
+struct store_open_report {
+    bool created;
+    char moved_aside[512];     /* where a corrupt database went; "" = it was sound */
+    char reason[384];          /* what was found; "" likewise */
+};
+
+/* Open or create the database and migrate it. Takes an exclusive lock on `<path>.lock` for as long as it is open.
+ * A corrupt file is moved aside with its -wal and -shm (`<path>.corrupt-<UTC time>`), reported, and a new one begun.
+ * Errors: SG_LOCKED (another gateway has it), SG_INVALID (a newer schema, not a stategate database), SG_STORAGE. */
+SG_MUST_CHECK enum sg_status store_open(const struct store_options *options, struct store_writer **out,
+                                        struct store_open_report *report, struct sg_error *err);
+/* What damage was met by any connection of this process since the database was opened, in a few words that live as long
+ * as the writer; NULL = none. It cannot be mended while the database is open. Any thread. */
+const char *store_damage(const struct store_writer *w);
+/* Checkpoint (truncate) and close. Close the readers first. NULL is allowed. */
+void store_close(struct store_writer *w);
+
+/* Find or create the row of a stream. `fingerprint` names the settings that shape rows (template, format, drops ...):
+ * when it differs from the stored one and anything was applied, a new build begins from position 0, target unknown, and
+ * `*reshaped` is true. This one is served at once, and the old rows vanish: they may hold members that the settings
+ * drop now. A growing build is thrown away then; otherwise it goes on growing. */
+SG_MUST_CHECK enum sg_status store_stream_attach(struct store_writer *w, const char *name, const char *fingerprint,
+                                                 struct stream *out, bool *reshaped, struct sg_error *err);
+
+/* Store creation time and epoch for a stream that has none yet (position 0). The calls from here to store_apply concern
+ * the written build. */
+SG_MUST_CHECK enum sg_status store_stream_identify(struct store_writer *w, int64_t stream_id, int64_t created_ns,
+                                                   const struct epoch *epoch, struct sg_error *err);
+
+/* Begin a new build from nothing, for another life of the stream, or the same after a gap: position 0, no gaps. It
+ * grows beside the served build, and is swapped to by the call that makes it whole, in the same transaction: when its
+ * position reaches `target`, or, where that is 0, when the first event changes a row. The old rows are then swept by
+ * store_sweep. A build that was growing before is thrown away. Where nothing was applied yet (served position 0), or
+ * the target is 0 and rebuild_empty_swap is set, it is served at once. */
+SG_MUST_CHECK enum sg_status store_stream_begin_build(struct store_writer *w, int64_t stream_id, int64_t created_ns,
+                                                      const struct epoch *epoch, uint64_t target, struct sg_error *err);
+
+/* Set where a build ends whose target was not known. */
+SG_MUST_CHECK enum sg_status store_stream_set_target(struct store_writer *w, int64_t stream_id, uint64_t target,
+                                                     struct sg_error *err);
+
+/* Record that the events first..last are lost. Merges with what is recorded. Does not move the position. */
+SG_MUST_CHECK enum sg_status store_stream_add_gap(struct store_writer *w, int64_t stream_id, uint64_t first,
+                                                  uint64_t last, struct sg_error *err);
+
+/* Move the position forward without an event, when it is proved that none below it matches; never back. Position time
+ * and subject become unknown. */
+SG_MUST_CHECK enum sg_status store_stream_advance(struct store_writer *w, int64_t stream_id, uint64_t position,
+                                                  struct sg_error *err);
+
+/* What is served, and what is written, as of the last commit. */
+SG_MUST_CHECK enum sg_status store_stream_load(struct store_writer *w, int64_t stream_id, struct stream *out,
+                                               struct sg_error *err);
+SG_MUST_CHECK enum sg_status store_build_load(struct store_writer *w, int64_t stream_id, struct build *out,
+                                              struct sg_error *err);
+
+/* Apply a batch of one stream's events, in ascending sequence, and the new position (that of the last event), in one
+ * transaction.
+ *
+ * Applied to the written build; if that was growing and is whole now, it is served from the same commit on. Events at
+ * or below its position are skipped (RESULT_REDELIVERED), so redelivery is harmless. `results` has room
+ * for one result per event and is written only on success; `reasons` likewise (REASON_NONE unless rejected or conflict:
+ * the model itself rejects too-many-collections). A rejected event is recorded with stream, sequence, subject,
+ * collection, id, version, reason, detail, payload size and SHA-256; so is a conflict, with reason "conflict". On
+ * failure nothing has changed and the batch may be retried. `*position` is the written build's committed position.
+ * EVENT_ERASE of an id never seen is RESULT_IGNORED, of a tombstone RESULT_DUPLICATE.
+ * Errors: SG_FULL, SG_STORAGE (retry with backoff), SG_CORRUPT, SG_MEMORY. */
+SG_MUST_CHECK enum sg_status store_apply(struct store_writer *w, int64_t stream_id, const struct event *events,
+                                         size_t events_count, enum event_result *results, enum event_reason *reasons,
+                                         uint64_t *position, struct sg_error *err);
+
+/* Delete rows of builds that neither are served nor grow, in one transaction: up to `rows_max`, and no more once
+ * STORE_SWEEP_NS have passed, but at least one; or, where former sweeps have filled the WAL, write that back. `*more`
+ * tells whether any may remain. */
+#define STORE_SWEEP_NS (2 * INT64_C(1000000)) /* the commit may take ten times that: freed pages are overwritten */
+SG_MUST_CHECK enum sg_status store_sweep(struct store_writer *w, size_t rows_max, bool *more, struct sg_error *err);
+
+/* Nothing large is likely to be applied soon: give back the pages that are kept for it.
+ * store_apply takes them again. */
+void store_trim(struct store_writer *w);
+
+#endif
