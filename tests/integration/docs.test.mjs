@@ -332,6 +332,23 @@ describe('Dockerfile', () => {
   });
 });
 
+// The files and folders of the source that a document names and that are not there.
+function lostPaths(text) {
+  const paths = codes(text).filter((code) => /^(core|store|projector|api|server|feed|docs|tests)\/[\w/.-]+$/.test(code));
+  const there = (path) => ['', '.h', '.c', '.mjs'].some((ending) => existsSync(join(SOURCE_DIR, path + ending)));
+  return paths.filter((path) => !there(path));
+}
+
+describe('ARCHITECTURE', () => {
+  it('names files and folders that are there, as docs/design does, and one that is not is noticed', () => {
+    const text = read('ARCHITECTURE.md');
+    const design = documents().filter((file) => file.startsWith('docs/design/'));
+    for (const file of design) assert.deepEqual(lostPaths(read(file)), [], file);
+    assert.deepEqual(lostPaths(text), []);
+    assert.deepEqual(lostPaths(text.replace('`projector/shape`', '`projector/shapes`')), ['projector/shapes']);
+  });
+});
+
 // Words that the project no longer uses for what they stood for, and turns of phrase that no native uses.
 const RETIRED = [
   /\b(another|new|earlier|later|other|present|its) (life|lives)\b/i,
