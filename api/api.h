@@ -7,6 +7,7 @@
 #include "core/progress/metrics.h"
 #include "core/progress/progress.h"
 #include "core/domain/settings.h"
+#include "core/domain/tunables.h"
 #include "core/base/status.h"
 
 struct api;
@@ -14,6 +15,7 @@ struct api;
 /* What the reading side needs; all borrowed, and outlive the api. */
 struct api_context {
     const struct settings *settings;
+    const struct tunables_now *tunables;
     struct commit_clock *shared;
     struct freshness *freshness;
     struct metrics *metrics;

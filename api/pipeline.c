@@ -154,7 +154,8 @@ enum outcome pipeline_handle(struct call *call, struct snapshot *snapshot, struc
     enum outcome outcome = OUTCOME_ANSWER;
     if (!call->planned) {
         call->arrived_ns = begun_ns;
-        call->planned = access_authenticate(call->head, &call->principal, out) && router_plan(call, out);
+        call->planned = access_authenticate(call->head, &call->principal, out) &&
+                        router_plan(call, snapshot_tunables(snapshot), out);
     }
     if (call->planned && call->plan.place == PLAN_IN_JOB)
         return OUTCOME_JOB;

@@ -112,6 +112,7 @@ void worker_wake(void *context, bool woken, bool all, http_resume *resume)
 {
     struct worker *worker = context;
     struct parked_read *read = NULL;
+    snapshot_take_tunables(worker->snapshot);
     while (all && (read = parked_reads_any(worker->parked_reads)) != NULL)
         resume_one(worker, read, resume);
     if (woken) {

@@ -14,7 +14,8 @@ enum sg_status worker_create(struct api_shared *api, struct route_counters *coun
     worker->api = api;
     worker->counters = counters;
     router_counters_init(counters);
-    enum sg_status status = snapshot_create(api->settings, api->freshness, api->clock, &worker->snapshot, err);
+    enum sg_status status =
+        snapshot_create(api->settings, api->tunables, api->freshness, api->clock, &worker->snapshot, err);
     if (status == SG_OK)
         status = progress_join(api->progress, wake_fd, &worker->interest, err);
     if (status == SG_OK)

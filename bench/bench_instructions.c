@@ -45,6 +45,8 @@ struct bench {
     char database[512];
     struct stream_settings stream_settings;
     struct settings settings;
+    struct tunables tunables;
+    struct tunables_now tunables_now;
     struct commit_clock *shared;
     struct store_writer *writer;
     struct stream stream;
@@ -504,6 +506,7 @@ static void open_worker(struct bench *b)
 {
     must(wait_limits_create(10, 10, &b->api.wait_limits, &err) == SG_OK, "waits");
     b->api.settings = &b->settings;
+    b->api.tunables = &b->tunables_now;
     b->api.clock = b->shared;
     b->api.freshness = b->freshness;
     b->api.metrics = b->metrics;
@@ -520,10 +523,9 @@ static void open_all(struct bench *b, const char *folder, int64_t cache_bytes)
     must(subject_template_parse("state.{collection}.{id}", &b->stream_settings.subject, &err) == SG_OK, "template");
     b->settings = (struct settings){.database = b->database,
                                     .streams = &b->stream_settings,
-                                    .streams_count = 1,
-                                    .wait_default_ms = 5000,
-                                    .wait_max_ms = 30000,
-                                    .probe_epoch_trust_ms = 2000};
+                                    .streams_count = 1};
+    b->tunables = (struct tunables){.wait_default_ms = 5000, .wait_max_ms = 30000, .probe_epoch_trust_ms = 2000};
+    tunables_publish(&b->tunables_now, &b->tunables);
     open_model(b, folder, cache_bytes);
     must(freshness_create(1, &b->freshness, &err) == SG_OK, "freshness");
     must(metrics_create(1, &b->metrics, &err) == SG_OK, "metrics");

@@ -17,8 +17,9 @@
 #include "projector/source/source.h"
 
 struct gateway {
-    const struct settings *settings; /* borrowed */
-    struct commit_clock *shared;     /* owned, like all below */
+    const struct settings *settings;     /* borrowed */
+    const struct tunables_now *tunables; /* borrowed */
+    struct commit_clock *shared;         /* owned, like all below */
     struct store_writer *model;
     struct freshness *freshness;
     struct metrics *metrics;
@@ -57,9 +58,12 @@ static enum sg_status open_model(struct gateway *g, struct sg_error *err)
 
 static enum sg_status start_api(struct gateway *g, struct sg_error *err)
 {
-    struct api_context context = {
-        .settings = g->settings, .shared = g->shared, .freshness = g->freshness, .metrics = g->metrics,
-        .progress = g->progress};
+    struct api_context context = {.settings = g->settings,
+                                  .tunables = g->tunables,
+                                  .shared = g->shared,
+                                  .freshness = g->freshness,
+                                  .metrics = g->metrics,
+                                  .progress = g->progress};
     enum sg_status status = api_start(&context, &g->api, err);
     if (status != SG_OK)
         return status;
@@ -71,6 +75,7 @@ static enum sg_status start_api(struct gateway *g, struct sg_error *err)
 static enum sg_status start_sources(struct gateway *g, struct sg_error *err)
 {
     struct source_context context = {.settings = g->settings,
+                                     .tunables = g->tunables,
                                      .ingest = projector_ingest(g->projector),
                                      .freshness = g->freshness,
                                      .metrics = g->metrics,
@@ -82,12 +87,14 @@ static enum sg_status start_sources(struct gateway *g, struct sg_error *err)
     return status;
 }
 
-enum sg_status gateway_start(const struct settings *settings, struct gateway **out, struct sg_error *err)
+enum sg_status gateway_start(const struct settings *settings, const struct tunables_now *tunables, struct gateway **out,
+                             struct sg_error *err)
 {
     struct gateway *g = calloc(1, sizeof *g);
     if (g == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
     g->settings = settings;
+    g->tunables = tunables;
     enum sg_status status = commit_clock_create(settings->cache_bytes, &g->shared, err);
     if (status == SG_OK)
         status = open_model(g, err);

@@ -52,15 +52,19 @@ static bool wait_for_end(const struct gateway *gateway, const sigset_t *ends)
     return false;
 }
 
-static int serve(struct settings *settings)
+static int serve(struct config *config)
 {
+    struct settings *settings = &config->settings;
+    struct tunables_now tunables;
     struct gateway *gateway = NULL;
     struct sg_error err = {0};
     sigset_t ends;
-    log_configure(settings->log_level, settings->log_format);
+    tunables_publish(&tunables, &config->tunables);
+    log_set_format(settings->log_format);
+    log_set_level(config->tunables.log_level);
     prepare_signals(&ends);
     descriptors_fit(settings);
-    enum sg_status status = gateway_start(settings, &gateway, &err);
+    enum sg_status status = gateway_start(settings, &tunables, &gateway, &err);
     if (status != SG_OK) {
         log_event(LOG_ERROR, "start_failed", LOG_STR("status", sg_status_name(status)), LOG_STR("error", err.message));
         return EXIT_FAILURE;
@@ -107,7 +111,7 @@ static int run(const struct config_command *command)
     int result = command->verb == CONFIG_CHECK    ? check_config(&config)
                  : command->verb == CONFIG_HEALTH ? probe(&config.settings, "/livez")
                  : command->verb == CONFIG_READY  ? probe(&config.settings, "/readyz")
-                                                  : serve(&config.settings);
+                                                  : serve(&config);
     config_free(&config);
     return result;
 }

@@ -112,7 +112,7 @@ static void position_want(const struct position_look *look, struct wants *wants)
 static enum verdict check_positions(const struct demands *d, struct snapshot *snapshot, int64_t arrived_ns,
                                     struct shortfall *out)
 {
-    int64_t trust_ns = snapshot_settings(snapshot)->probe_epoch_trust_ms * NS_PER_MS;
+    int64_t trust_ns = snapshot_tunables(snapshot)->probe_epoch_trust_ms * NS_PER_MS;
     struct position_look look = {.arrived_ns = arrived_ns, .trusted_ns = arrived_ns - trust_ns};
     for (size_t i = 0; i < d->positions_count; i++) {
         look.demand = &d->positions[i];

@@ -27,6 +27,8 @@ struct snapshot_slot {
 
 struct snapshot {
     const struct settings *settings; /* borrowed */
+    const struct tunables_now *tunables_now; /* borrowed */
+    const struct tunables *tunables; /* of this iteration */
     struct freshness *freshness;     /* borrowed */
     struct store_reader *reader;     /* owned */
     bool open;
@@ -57,13 +59,16 @@ static void slot_free(struct snapshot_slot *slot)
     buffer_free(&slot->gaps);
 }
 
-enum sg_status snapshot_create(const struct settings *settings, struct freshness *freshness,
-                               struct commit_clock *shared, struct snapshot **out, struct sg_error *err)
+enum sg_status snapshot_create(const struct settings *settings, const struct tunables_now *tunables,
+                               struct freshness *freshness, struct commit_clock *shared, struct snapshot **out,
+                               struct sg_error *err)
 {
     struct snapshot *snapshot = calloc(1, sizeof *snapshot);
     if (snapshot == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for a loop's reads");
     snapshot->settings = settings;
+    snapshot->tunables_now = tunables;
+    snapshot_take_tunables(snapshot);
     snapshot->freshness = freshness;
     slot_init(&snapshot->all);
     slot_init(&snapshot->named);
@@ -170,6 +175,16 @@ struct store_reader *snapshot_reader(struct snapshot *snapshot)
 const struct settings *snapshot_settings(const struct snapshot *snapshot)
 {
     return snapshot->settings;
+}
+
+void snapshot_take_tunables(struct snapshot *snapshot)
+{
+    snapshot->tunables = tunables_take(snapshot->tunables_now);
+}
+
+const struct tunables *snapshot_tunables(const struct snapshot *snapshot)
+{
+    return snapshot->tunables;
 }
 
 int64_t snapshot_wall_s(const struct snapshot *snapshot)

@@ -8,6 +8,7 @@
 #include "store/cache/commit_clock.h"
 #include "store/reader.h"
 #include "core/domain/settings.h"
+#include "core/domain/tunables.h"
 
 /* A stream as the snapshot's answers show it; index as in the settings. */
 struct snapshot_stream {
@@ -31,9 +32,13 @@ struct stream_facts {
 struct snapshot;
 
 /* Opens its own reader. The pointers are borrowed and outlive the snapshot; `shared` may be NULL. */
-SG_MUST_CHECK enum sg_status snapshot_create(const struct settings *settings, struct freshness *freshness,
-                                             struct commit_clock *shared, struct snapshot **out, struct sg_error *err);
+SG_MUST_CHECK enum sg_status snapshot_create(const struct settings *settings, const struct tunables_now *tunables,
+                                             struct freshness *freshness, struct commit_clock *shared,
+                                             struct snapshot **out, struct sg_error *err);
 void snapshot_destroy(struct snapshot *snapshot);
+
+/* At the start of an iteration of the loop, or of a job: the tunables of now. Those of before are used no longer. */
+void snapshot_take_tunables(struct snapshot *snapshot);
 
 /* Before anything is read for an answer. At the first read of an iteration the transaction begins; later ones go on in
  * it while nothing was committed since. A failure is logged once, and once more when there was none for 10 s. */
@@ -51,6 +56,8 @@ struct store_reader *snapshot_reader(struct snapshot *snapshot);
 int64_t snapshot_wall_s(const struct snapshot *snapshot);
 /* At any time. */
 const struct settings *snapshot_settings(const struct snapshot *snapshot);
+/* Those of this iteration: not to be kept beyond it. */
+const struct tunables *snapshot_tunables(const struct snapshot *snapshot);
 const struct snapshot_stream *snapshot_stream(struct snapshot *snapshot, size_t stream);
 /* What may be said of one stream, or, with OWNER_ALL, of all of them together. */
 const struct stream_facts *snapshot_facts(struct snapshot *snapshot, int stream);

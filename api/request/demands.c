@@ -297,11 +297,11 @@ static bool parse_prefer(const struct http_lines *line, int64_t *wait_ns)
 }
 
 static enum sg_status parse_wait(const struct http_fields *fields, const struct target *target,
-                                 const struct settings *settings, struct demands *out, struct sg_error *err)
+                                 const struct tunables *tunables, struct demands *out, struct sg_error *err)
 {
     struct slice param;
     int64_t wait_ns = out->wait_ns;
-    const int64_t wait_max_ns = settings->wait_max_ms * NS_PER_MS;
+    const int64_t wait_max_ns = tunables->wait_max_ms * NS_PER_MS;
     if (fields->prefer.count > HTTP_LINES_MAX)
         return sg_fail(err, SG_INVALID, "the header 'Prefer' has more than %d lines", HTTP_LINES_MAX);
     if (target_param(target, "wait", &param)) {
@@ -317,10 +317,11 @@ static enum sg_status parse_wait(const struct http_fields *fields, const struct 
 }
 
 enum sg_status demands_parse(const struct http_fields *fields, const struct target *target, bool entity_route,
-                             const struct settings *settings, struct demands *out, struct sg_error *err)
+                             const struct settings *settings, const struct tunables *tunables, struct demands *out,
+                             struct sg_error *err)
 {
     int64_t wait_ms =
-        settings->wait_default_ms < settings->wait_max_ms ? settings->wait_default_ms : settings->wait_max_ms;
+        tunables->wait_default_ms < tunables->wait_max_ms ? tunables->wait_default_ms : tunables->wait_max_ms;
     struct demands demands = {.wait_ns = wait_ms * NS_PER_MS};
     struct position_list list;
     if (target->params_count == 0 && fields->min_version.count + fields->min_position.count +
@@ -334,7 +335,7 @@ enum sg_status demands_parse(const struct http_fields *fields, const struct targ
     if (status == SG_OK)
         status = parse_max_staleness(fields, target, &demands, err);
     if (status == SG_OK)
-        status = parse_wait(fields, target, settings, &demands, err);
+        status = parse_wait(fields, target, tunables, &demands, err);
     if (status == SG_OK)
         status = resolve_positions(&list, settings, &demands, err);
     if (status == SG_OK)

@@ -11,6 +11,7 @@
 #include "api/request/target.h"
 #include "core/domain/position.h"
 #include "core/domain/settings.h"
+#include "core/domain/tunables.h"
 #include "core/base/status.h"
 
 struct demand_position {
@@ -34,7 +35,8 @@ struct demands {
  * understood is ignored. SG_INVALID (400): names the header or parameter; SG_NOT_FOUND (409): a stream that is not
  * configured, named; SG_MEMORY. On failure nothing is owned. */
 SG_MUST_CHECK enum sg_status demands_parse(const struct http_fields *fields, const struct target *target,
-                                           bool entity_route, const struct settings *settings, struct demands *out,
+                                           bool entity_route, const struct settings *settings,
+                                           const struct tunables *tunables, struct demands *out,
                                            struct sg_error *err);
 /* Free what is owned; a zeroed struct is allowed. */
 void demands_free(struct demands *d);

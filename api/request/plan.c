@@ -93,7 +93,8 @@ static enum sg_status read_rest(const struct http_head *head, const struct targe
 }
 
 enum sg_status plan_make(const struct http_head *head, const struct target *target, const struct plan_rules *rules,
-                         const struct settings *settings, struct plan *out, struct sg_error *err)
+                         const struct settings *settings, const struct tunables *tunables, struct plan *out,
+                         struct sg_error *err)
 {
     struct sg_error malformed;
     enum sg_status status = check_segments(out, err);
@@ -105,7 +106,7 @@ enum sg_status plan_make(const struct http_head *head, const struct target *targ
         return status;
     out->owner = out->collection.data != NULL ? settings_owner(settings, out->collection) : OWNER_ALL;
     if (rules->demands == DEMANDS_READ)
-        status = demands_parse(&head->fields, target, rules->min_version, settings, &out->demands, err);
+        status = demands_parse(&head->fields, target, rules->min_version, settings, tunables, &out->demands, err);
     if (status != SG_OK && status != SG_NOT_FOUND)
         return status;
     enum sg_status rest = read_rest(head, target, rules, settings, out, &malformed);

@@ -15,6 +15,7 @@
 #include "core/base/slice.h"
 #include "core/base/status.h"
 #include "core/domain/settings.h"
+#include "core/domain/tunables.h"
 
 #define PLAN_PARAMS_MAX 8
 
@@ -63,7 +64,7 @@ struct plan_rules {
  * malformed, names a stream that is not configured; SG_MEMORY. */
 SG_MUST_CHECK enum sg_status plan_make(const struct http_head *head, const struct target *target,
                                        const struct plan_rules *rules, const struct settings *settings,
-                                       struct plan *out, struct sg_error *err);
+                                       const struct tunables *tunables, struct plan *out, struct sg_error *err);
 /* Free what is owned; a zeroed plan is allowed. */
 void plan_free(struct plan *plan);
 

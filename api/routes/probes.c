@@ -19,12 +19,13 @@ enum sg_status livez_answer(struct call *call, const struct basis *basis, struct
 }
 
 /* One line: the position has reached the head that was there at the start. */
-static bool check_position(const struct api_shared *api, size_t stream, struct buffer *body)
+static bool check_position(const struct call *call, size_t stream, struct buffer *body)
 {
     struct freshness_ready ready;
-    const char *name = api->settings->streams[stream].name;
-    freshness_ready(api->freshness, stream, &ready);
-    if (!ready.target_known && api->settings->ready_without_broker && ready.position > 0) {
+    const char *name = call->api->settings->streams[stream].name;
+    bool without_broker = snapshot_tunables(call->snapshot)->ready_without_broker;
+    freshness_ready(call->api->freshness, stream, &ready);
+    if (!ready.target_known && without_broker && ready.position > 0) {
         buffer_append_format(body, "ok stream %s position %" PRIu64 ", head not known (ready.without_broker)\n", name,
                              ready.position);
         return true;
@@ -65,7 +66,7 @@ static bool check_all(struct call *call, struct buffer *body)
     if (!good)
         buffer_append_text(body, "no the process is stopping\n");
     for (size_t i = 0; i < api->settings->streams_count; i++)
-        good = check_position(api, i, body) && good;
+        good = check_position(call, i, body) && good;
     if (!call->plan.demands.has_max_staleness)
         return good;
     if (snapshot_begin(call->snapshot, &err) != SG_OK) {

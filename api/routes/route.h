@@ -60,6 +60,7 @@ struct route_counters {
 struct api_shared {
     /* Set before the loops run, then read-only: any thread. Borrowed. */
     const struct settings *settings;
+    const struct tunables_now *tunables;
     struct commit_clock *clock;
     struct freshness *freshness;
     struct metrics *metrics;

@@ -88,7 +88,7 @@ static void refuse(enum sg_status status, const struct sg_error *err, struct res
         out->failed = true;
 }
 
-bool router_plan(struct call *call, struct response *out)
+bool router_plan(struct call *call, const struct tunables *tunables, struct response *out)
 {
     struct target target;
     struct sg_error err;
@@ -107,7 +107,7 @@ bool router_plan(struct call *call, struct response *out)
         return false;
     }
     enum sg_status status =
-        plan_make(call->head, &target, &call->route->rules, call->api->settings, &call->plan, &err);
+        plan_make(call->head, &target, &call->route->rules, call->api->settings, tunables, &call->plan, &err);
     if (status != SG_OK)
         refuse(status, &err, out);
     return status == SG_OK;

@@ -38,7 +38,7 @@ enum route_id router_id(const struct route *route);
 
 /* Find the route of a call, and plan the request. False: `out` is the answer: there is no such path, what is asked is
  * malformed, or only the methods are asked for. The target is decoded in place. */
-bool router_plan(struct call *call, struct response *out);
+bool router_plan(struct call *call, const struct tunables *tunables, struct response *out);
 
 /* If the target reads like that of an entity, memory that its read will look at is on its way from now on. */
 void router_prefetch(struct store_reader *reader, const struct http_head *head);

@@ -117,10 +117,10 @@ static enum sg_status append_stream(struct call *call, size_t stream, const stru
     return SG_OK;
 }
 
-static bool all_ready(const struct api_shared *api)
+static bool all_ready(const struct call *call)
 {
-    return !atomic_load(&api->draining) &&
-           freshness_all_ready(api->freshness, api->settings->ready_without_broker);
+    return !atomic_load(&call->api->draining) &&
+           freshness_all_ready(call->api->freshness, snapshot_tunables(call->snapshot)->ready_without_broker);
 }
 
 static enum sg_status append_all(struct call *call, int64_t now_ns, struct buffer *body, struct sg_error *err)
@@ -132,7 +132,7 @@ static enum sg_status append_all(struct call *call, int64_t now_ns, struct buffe
         return status;
     buffer_append_format(body, "{\"version\":\"" STATEGATE_VERSION "\",\"status\":\"%s\",\"ready\":%s,\"streams\":[",
                          stream_status_name(snapshot_facts(snapshot, OWNER_ALL)->status),
-                         all_ready(call->api) ? "true" : "false");
+                         all_ready(call) ? "true" : "false");
     for (size_t i = 0; status == SG_OK && i < sums.settings->streams_count; i++)
         status = append_stream(call, i, &sums, now_ns, body, err);
     buffer_append_text(body, "]}\n");

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,9 +14,9 @@
 
 #define LOG_ESCAPE_BYTES 7 /* \u1234 and a terminator */
 
-/* Set once before other threads start: every module logs, and handing a logger to each would say nothing. */
-static enum log_level log_level_min = LOG_INFO;
-static enum log_format log_line_format = LOG_FORMAT_JSON;
+/* Of the process: every module logs, and handing a logger to each would say nothing. */
+static atomic_int log_level_min = LOG_INFO;
+static enum log_format log_line_format = LOG_FORMAT_JSON; /* set once before other threads start */
 
 /* How a line ends: whole or cut, by format. */
 static const char *const log_tail_whole[] = {[LOG_FORMAT_JSON] = "}\n", [LOG_FORMAT_TEXT] = "\n"};
@@ -29,9 +30,13 @@ struct log_line {
     bool truncated;
 };
 
-void log_configure(enum log_level level, enum log_format format)
+void log_set_level(enum log_level level)
 {
-    log_level_min = level;
+    atomic_store_explicit(&log_level_min, (int)level, memory_order_relaxed);
+}
+
+void log_set_format(enum log_format format)
+{
     log_line_format = format;
 }
 
@@ -171,7 +176,7 @@ void log_fields(enum log_level level, const char *event, const struct log_field 
 {
     struct log_line line;
     int saved_errno = errno; /* a log line must not change what its caller reports next */
-    if (level < log_level_min)
+    if ((int)level < atomic_load_explicit(&log_level_min, memory_order_relaxed))
         return;
     const char *tail = log_tail_whole[log_line_format];
     log_build(&line, level, event, fields, fields_count, tail);

@@ -23,8 +23,10 @@ struct log_field {
 #define LOG_INT(k, v) ((struct log_field){.key = (k), .kind = LOG_FIELD_INT, .integer = (int64_t)(v)})
 #define LOG_UINT(k, v) ((struct log_field){.key = (k), .kind = LOG_FIELD_UINT, .unsigned_integer = (uint64_t)(v)})
 
-/* Before other threads start. Default: info, JSON. */
-void log_configure(enum log_level level, enum log_format format);
+/* Lines below this level are left out; info at first. Any thread, at any time. */
+void log_set_level(enum log_level level);
+/* Before other threads start. JSON at first. */
+void log_set_format(enum log_format format);
 
 /* A line longer than this is cut, with "truncated" set: one write(2) of at most PIPE_BUF bytes is not interleaved. */
 #define LOG_LINE_BYTES_MAX 4096

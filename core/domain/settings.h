@@ -1,4 +1,5 @@
-/* Every setting, as plain values: filled by server/config, read-only afterwards, read by everybody. */
+/* The settings that hold as long as the process: what shapes rows, and what is bound or made once. Plain values, filled
+ * by server/config, read-only afterwards, read by everybody. What may change meanwhile stands in tunables.h. */
 #ifndef STATEGATE_CORE_DOMAIN_SETTINGS_H
 #define STATEGATE_CORE_DOMAIN_SETTINGS_H
 
@@ -69,23 +70,16 @@ struct settings {
     struct collection_settings *collections; /* owned */
     size_t collections_count;
     size_t collections_max;
-    int64_t wait_default_ms;
-    int64_t wait_max_ms;
     size_t parked_max;
     size_t parked_max_per_client;
-    int64_t probe_idle_ms;
-    int64_t probe_min_interval_ms;
-    int64_t probe_epoch_trust_ms;
     size_t rejected_max;
     bool rejected_payload;
-    bool ready_without_broker;
     enum empty_policy rebuild_empty;
     unsigned http_loops; /* 0 = processors that affinity and cgroup quota allow */
     unsigned http_connections_max;
     int64_t http_head_timeout_ms;
     int64_t http_answer_timeout_ms;
     int64_t cache_bytes;
-    enum log_level log_level;
     enum log_format log_format;
 };
 

@@ -23,6 +23,7 @@ struct source {
     atomic_bool stopping;
 
     /* Source thread only. */
+    const struct tunables *tunables; /* of this iteration of source_watch() */
     struct jetstream js;
     uint64_t generation;     /* of the present consumer */
     struct build row;        /* what is written, as stored when the session began */

@@ -6,6 +6,7 @@
 #include "core/progress/freshness.h"
 #include "core/progress/metrics.h"
 #include "core/domain/settings.h"
+#include "core/domain/tunables.h"
 #include "projector/ingest/commands.h"
 
 #define SOURCE_BACKOFF_MIN_MS 50
@@ -24,6 +25,7 @@ struct source;
 /* All borrowed, and outlive the source. */
 struct source_context {
     const struct settings *settings;
+    const struct tunables_now *tunables;
     struct ingest *ingest; /* of the projector */
     struct freshness *freshness;
     struct metrics *metrics;

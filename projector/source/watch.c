@@ -277,7 +277,7 @@ static enum sg_status probe_once(struct source *s, struct sg_error *err)
  * which asking more often would not change. */
 static int64_t wanted_interval_ns(const struct source *s, int64_t began_ns)
 {
-    int64_t interval_ns = s->context.settings->probe_min_interval_ms * NS_PER_MS;
+    int64_t interval_ns = s->tunables->probe_min_interval_ms * NS_PER_MS;
     bool in_vain = s->proved_ns < began_ns;
     return in_vain && interval_ns < SOURCE_VAIN_INTERVAL_NS ? SOURCE_VAIN_INTERVAL_NS : interval_ns;
 }
@@ -305,7 +305,6 @@ static int64_t next_look_ns(struct source *s, int64_t probe_at_ns, int64_t began
 
 enum sg_status source_watch(struct source *s, struct sg_error *err)
 {
-    int64_t idle_ns = s->context.settings->probe_idle_ms * NS_PER_MS;
     int64_t probe_at_ns = time_boot_ns();
     int64_t began_ns = 0; /* the last probe */
     int failed = 0;
@@ -313,6 +312,8 @@ enum sg_status source_watch(struct source *s, struct sg_error *err)
     s->stalled_sequence = 0;
     while (!atomic_load(&s->stopping)) {
         char reason[256];
+        s->tunables = tunables_take(s->context.tunables);
+        int64_t idle_ns = s->tunables->probe_idle_ms * NS_PER_MS;
         if (nats_fatal(s->link, reason))
             return sg_fail(err, SG_UNAVAILABLE, "stream %s: %s", s->settings->name, reason);
         enum sg_status status = check_alive(s, err);

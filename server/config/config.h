@@ -1,5 +1,5 @@
 /* Configuration: defaults < file < environment < flags, checked whole before anything starts (and nothing but that: who
- * reads a setting finds it in core/domain/settings.h).
+ * reads a setting finds it in core/domain/settings.h or tunables.h).
  *
  * Every refusal names where the value stands: `stategate.yaml:14: probe.idle: must be between 100ms and 1h, not 5ms`,
  * or the variable or flag that gave it. Secrets are not read here: only the names of the files that hold them. */
@@ -11,6 +11,7 @@
 
 #include "core/base/status.h"
 #include "core/domain/settings.h"
+#include "core/domain/tunables.h"
 
 /* What a file can make us hold; of its form: config_internal.h. */
 #define CONFIG_FILE_BYTES_MAX (1u << 20)       /* far beyond 64 streams with all their collections */
@@ -71,6 +72,7 @@ struct config_command {
 /* All that a configuration gives. */
 struct config {
     struct settings settings;
+    struct tunables tunables;
     char *origins; /* owned; where each value came from, a line each; NULL unless the command asked for it */
 };
 

@@ -25,8 +25,9 @@ enum config_kind {
     KIND_LIST      /* a list of min..max mappings; their keys are the rows whose path goes on with [] */
 };
 
-/* Whose member a value is; HOME_NONE: it is checked and not kept, or a room of its own keeps it. */
-enum config_home { HOME_NONE, HOME_SETTINGS, HOME_STREAM, HOME_COLLECTION };
+/* Whose member a value is. What lies in the tunables may change while the gateway runs, all else needs a restart.
+ * HOME_NONE: it is checked and not kept, or a room of its own keeps it. */
+enum config_home { HOME_NONE, HOME_SETTINGS, HOME_TUNABLES, HOME_STREAM, HOME_COLLECTION };
 
 /* NULL = good, else what is wrong ("must ...") in static storage. */
 typedef const char *config_check(const char *text);

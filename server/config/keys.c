@@ -190,8 +190,7 @@ void config_free_texts(enum config_home home, void *members)
 
 void *config_home(struct config *config, enum config_home home)
 {
-    (void)home;
-    return &config->settings;
+    return home == HOME_TUNABLES ? (void *)&config->tunables : &config->settings;
 }
 
 /* Each layer is checked, so a value in the file that is out of range stops the start even if a flag replaces it. */
@@ -267,17 +266,18 @@ static enum sg_status check_tls(const struct config_source *source, const struct
 
 enum sg_status config_check_keys(const struct config_source *source, struct config *config, struct sg_error *err)
 {
-    struct settings *settings = &config->settings;
+    const struct settings *settings = &config->settings;
+    struct tunables *tunables = &config->tunables;
     struct address address;
     bool any_port = address_parse(settings->listen, &address) && !address.is_unix && address.port == 0;
     if (strcmp(settings->listen, settings->listen_ops) == 0 && !any_port)
         return config_refuse(source, "listen_ops", err, "must be another address than listen");
     /* Who shortens the maximum alone means the default as well. */
-    if (settings->wait_default_ms > settings->wait_max_ms && !config_is_set(source, "wait.default"))
-        settings->wait_default_ms = settings->wait_max_ms;
-    if (settings->wait_default_ms > settings->wait_max_ms)
+    if (tunables->wait_default_ms > tunables->wait_max_ms && !config_is_set(source, "wait.default"))
+        tunables->wait_default_ms = tunables->wait_max_ms;
+    if (tunables->wait_default_ms > tunables->wait_max_ms)
         return config_refuse(source, "wait.default", err, "must not be more than wait.max");
-    if (settings->probe_min_interval_ms > settings->probe_idle_ms)
+    if (tunables->probe_min_interval_ms > tunables->probe_idle_ms)
         return config_refuse(source, "probe.min_interval", err, "must not be more than probe.idle");
     enum sg_status status = check_credentials(source, &settings->nats, err);
     return status == SG_OK ? check_tls(source, &settings->nats, err) : status;

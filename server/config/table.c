@@ -8,6 +8,7 @@
 #include "server/config/config_internal.h"
 
 #define SETTING(member) .home = HOME_SETTINGS, .offset = offsetof(struct settings, member)
+#define TUNABLE(member) .home = HOME_TUNABLES, .offset = offsetof(struct tunables, member)
 #define OF_STREAM(member) .home = HOME_STREAM, .offset = offsetof(struct stream_settings, member)
 #define OF_COLLECTION(member) .home = HOME_COLLECTION, .offset = offsetof(struct collection_settings, member)
 #define RANGE(low, high) .min = (low), .max = (high)
@@ -112,9 +113,9 @@ static const struct config_key keys[] = {
     {"collections_max", KIND_COUNT, "1000", SETTING(collections_max), RANGE(1, CONFIG_COLLECTIONS_LIMIT_MAX),
      .what = "Collections that may come to exist over all streams; an event for one more is rejected."},
 
-    {"wait.default", KIND_DURATION, "5s", SETTING(wait_default_ms), RANGE(0, CONFIG_WAIT_MS_MAX),
+    {"wait.default", KIND_DURATION, "5s", TUNABLE(wait_default_ms), RANGE(0, CONFIG_WAIT_MS_MAX),
      .what = "How long a read waits for its demands when it does not say; at most wait.max."},
-    {"wait.max", KIND_DURATION, "30s", SETTING(wait_max_ms), RANGE(0, CONFIG_WAIT_MS_MAX),
+    {"wait.max", KIND_DURATION, "30s", TUNABLE(wait_max_ms), RANGE(0, CONFIG_WAIT_MS_MAX),
      .what = "The longest wait that a read may ask for."},
     {"wait.parked_max", KIND_COUNT, "10000", SETTING(parked_max), RANGE(0, CONFIG_PARKED_MAX),
      .what = "Reads that may wait at a time, about 5 KB each; others get 503."},
@@ -122,14 +123,14 @@ static const struct config_key keys[] = {
      .what = "The same, of one client: an address without its port.",
      .more = "All clients of a unix socket, or behind one proxy, are one."},
 
-    {"probe.idle", KIND_DURATION, "1s", SETTING(probe_idle_ms),
+    {"probe.idle", KIND_DURATION, "1s", TUNABLE(probe_idle_ms),
      RANGE(CONFIG_PROBE_IDLE_MS_MIN, CONFIG_PROBE_IDLE_MS_MAX),
      .what = "How often the head of a quiet stream is asked for, so that it does not grow stale.",
      .more = "Above 3s the status is disconnected between two probes, as nothing is proved for so long."},
-    {"probe.min_interval", KIND_DURATION, "5ms", SETTING(probe_min_interval_ms),
+    {"probe.min_interval", KIND_DURATION, "5ms", TUNABLE(probe_min_interval_ms),
      RANGE(CONFIG_PROBE_INTERVAL_MS_MIN, CONFIG_PROBE_INTERVAL_MS_MAX),
      .what = "The least time between two probes that reads cause; at most probe.idle."},
-    {"probe.epoch_trust", KIND_DURATION, "2s", SETTING(probe_epoch_trust_ms), RANGE(0, CONFIG_EPOCH_TRUST_MS_MAX),
+    {"probe.epoch_trust", KIND_DURATION, "2s", TUNABLE(probe_epoch_trust_ms), RANGE(0, CONFIG_EPOCH_TRUST_MS_MAX),
      .what = "How old the proof of a stream's epoch may be for positions without an epoch; 0: asked for afterwards."},
 
     {"rejected.max", KIND_COUNT, "10000", SETTING(rejected_max), RANGE(1, CONFIG_REJECTED_MAX),
@@ -137,7 +138,7 @@ static const struct config_key keys[] = {
     {"rejected.payload", KIND_BOOL, "false", SETTING(rejected_payload), .words = bool_words,
      .what = "Whether their payloads are kept too; they may be personal data."},
 
-    {"ready.without_broker", KIND_BOOL, "false", SETTING(ready_without_broker), .words = bool_words,
+    {"ready.without_broker", KIND_BOOL, "false", TUNABLE(ready_without_broker), .words = bool_words,
      .what = "Whether a replica that has rows becomes ready although the broker cannot be reached."},
 
     {"rebuild.empty", KIND_WORD, "wait", SETTING(rebuild_empty), .words = empty_words,
@@ -164,7 +165,7 @@ static const struct config_key keys[] = {
      .more = "Up to a quarter keeps where rows lie in the file, 8 bytes each; the rest keeps rows that were read "
              "lately, about 450 bytes for one of 300. Answers are the same with and without it."},
 
-    {"log.level", KIND_WORD, "info", SETTING(log_level), .words = level_words,
+    {"log.level", KIND_WORD, "info", TUNABLE(log_level), .words = level_words,
      OUTSIDE("LOG_LEVEL", "--log-level", "LEVEL"), .what = "The least level that is logged."},
     {"log.format", KIND_WORD, "json", SETTING(log_format), .words = log_words, OUTSIDE("LOG_FORMAT", NULL, NULL),
      .what = "A line of the log, on standard error: json, an object; text, key=value."},

@@ -21,9 +21,8 @@ static struct stream_settings streams[] = {
 static const struct settings settings = {
     .streams = streams,
     .streams_count = sizeof streams / sizeof streams[0],
-    .wait_default_ms = 5000,
-    .wait_max_ms = 30000,
 };
+static const struct tunables tunables = {.wait_default_ms = 5000, .wait_max_ms = 30000};
 
 static char *copy_of(const char *data, size_t bytes)
 {
@@ -78,7 +77,7 @@ static void check_demands(const struct http_fields *fields, const struct target 
 {
     struct demands d = {0};
     struct sg_error err = {0};
-    enum sg_status status = demands_parse(fields, target, entity_route, &settings, &d, &err);
+    enum sg_status status = demands_parse(fields, target, entity_route, &settings, &tunables, &d, &err);
     if (status != SG_OK) {
         REQUIRE(status == SG_INVALID || status == SG_NOT_FOUND);
         REQUIRE(err.status == status && err.message[0] != '\0');
@@ -93,8 +92,8 @@ static void check_demands(const struct http_fields *fields, const struct target 
             REQUIRE(d.positions[i].stream != d.positions[j].stream);
     }
     REQUIRE(d.max_staleness_ns >= 0 && (d.has_max_staleness || d.max_staleness_ns == 0));
-    REQUIRE(d.wait_ns >= 0 && d.wait_ns <= settings.wait_max_ms * NS_PER_MS);
-    REQUIRE(d.wait_given || d.wait_ns == settings.wait_default_ms * NS_PER_MS);
+    REQUIRE(d.wait_ns >= 0 && d.wait_ns <= tunables.wait_max_ms * NS_PER_MS);
+    REQUIRE(d.wait_given || d.wait_ns == tunables.wait_default_ms * NS_PER_MS);
     demands_free(&d);
 }
 

@@ -26,10 +26,9 @@ static struct stream_settings streams[] = {
 static struct settings settings = {
     .streams = streams,
     .streams_count = 2,
-    .wait_default_ms = 0,
-    .wait_max_ms = 30000,
-    .probe_epoch_trust_ms = 2000,
 };
+static const struct tunables tunables = {.wait_max_ms = 30000, .probe_epoch_trust_ms = 2000};
+static struct tunables_now tunables_now;
 
 static struct {
     struct commit_clock *shared;
@@ -124,6 +123,8 @@ static void open_worker(void)
     int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     REQUIRE(wake_fd >= 0);
     rig.api.settings = &settings;
+    rig.api.tunables = &tunables_now;
+    tunables_publish(&tunables_now, &tunables);
     rig.api.clock = rig.shared;
     rig.api.freshness = rig.freshness;
     rig.api.metrics = rig.metrics;

@@ -35,6 +35,7 @@ static void attach(struct rig *r, const char *name, struct stream *out)
 static void open_worker(struct rig *r)
 {
     r->api.settings = &r->settings;
+    r->api.tunables = &r->tunables_now;
     r->api.clock = r->shared;
     r->api.freshness = r->freshness;
     r->api.metrics = r->metrics;
@@ -56,10 +57,9 @@ int rig_setup(void **state)
     r->streams[1] = (struct stream_settings){.name = other_name, .collections = r->owned, .collections_count = 1};
     r->settings = (struct settings){.database = r->database,
                                     .streams = r->streams,
-                                    .streams_count = 2,
-                                    .wait_default_ms = 5000,
-                                    .wait_max_ms = 30000,
-                                    .probe_epoch_trust_ms = 2000};
+                                    .streams_count = 2};
+    r->tunables = (struct tunables){.wait_default_ms = 5000, .wait_max_ms = 30000, .probe_epoch_trust_ms = 2000};
+    tunables_publish(&r->tunables_now, &r->tunables);
     ASSERT_OK(commit_clock_create(RIG_CACHE_BYTES, &r->shared, &err));
     struct store_options options = {.path = r->database,
                                     .shared = r->shared,

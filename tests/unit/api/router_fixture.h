@@ -16,6 +16,8 @@ struct rig {
     char folder[64];
     char database[96];
     struct settings settings;
+    struct tunables tunables;
+    struct tunables_now tunables_now;
     struct stream_settings streams[2]; /* STATE, any collection; OTHER, `settings` */
     char *owned[1];
     struct commit_clock *shared;

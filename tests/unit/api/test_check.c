@@ -135,10 +135,10 @@ static void a_bare_position_needs_a_recent_proof_of_the_epoch(void **state)
     assert_problem(r, 504, "position-not-reached");
     rig_tell_probe(r, 0, time_boot_ns() - 500 * NS_PER_MS, 1, &r->stream.epoch);
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1&wait=0"), 200);
-    r->settings.probe_epoch_trust_ms = 0;
+    r->tunables.probe_epoch_trust_ms = 0;
     (void)asked(r, ENTITY "?min_position=STATE:1&wait=0");
     assert_problem(r, 504, "position-not-reached");
-    r->settings.probe_epoch_trust_ms = 2000;
+    r->tunables.probe_epoch_trust_ms = 2000;
     rig_tell_probe(r, 0, time_boot_ns(), 1, &(struct epoch){"another"});
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1&wait=0"), 503);
 }

@@ -19,9 +19,8 @@ static struct stream_settings streams[] = {
 static const struct settings settings = {
     .streams = streams,
     .streams_count = 3,
-    .wait_default_ms = 5000,
-    .wait_max_ms = 30000,
 };
+static const struct tunables tunables = {.wait_default_ms = 5000, .wait_max_ms = 30000};
 
 /* A request in the making. */
 static struct http_fields fields;
@@ -57,7 +56,7 @@ static enum sg_status parse(void)
 {
     demands_free(&demands);
     error.message[0] = '\0';
-    return demands_parse(&fields, &target, entity_route, &settings, &demands, &error);
+    return demands_parse(&fields, &target, entity_route, &settings, &tunables, &demands, &error);
 }
 
 static void assert_accepted(void)

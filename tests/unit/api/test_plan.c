@@ -20,9 +20,8 @@ static struct stream_settings streams[] = {
 static const struct settings settings = {
     .streams = streams,
     .streams_count = 2,
-    .wait_default_ms = 5000,
-    .wait_max_ms = 30000,
 };
+static const struct tunables tunables = {.wait_default_ms = 5000, .wait_max_ms = 30000};
 
 #define DEMAND_PARAMS "min_version", "min_position", "max_staleness", "wait"
 
@@ -72,7 +71,7 @@ static enum sg_status make(const struct plan_rules *rules, const char *path)
         plan.collection = target.segments[2];
     if (target.segments_count > 3)
         plan.id = target.segments[3];
-    return plan_make(&head, &target, rules, &settings, &plan, &error);
+    return plan_make(&head, &target, rules, &settings, &tunables, &plan, &error);
 }
 
 static void assert_made(const struct plan_rules *rules, const char *path)

@@ -386,14 +386,14 @@ static void readiness_tells_every_check(void **state)
 static void ready_without_broker_needs_rows(void **state)
 {
     struct rig *f = *state;
-    f->settings.ready_without_broker = true;
+    f->tunables.ready_without_broker = true;
     f->settings.streams_count = 1;
     freshness_applied(f->freshness, 0, 0, &f->stream.epoch);
     assert_int_equal(rig_ask(f, "/readyz"), 503);
     rig_apply_state(f, "a", 1, "{}");
     freshness_applied(f->freshness, 0, 1, &f->stream.epoch);
     assert_int_equal(rig_ask(f, "/readyz"), 200);
-    f->settings.ready_without_broker = false;
+    f->tunables.ready_without_broker = false;
     assert_int_equal(rig_ask(f, "/readyz"), 503);
     f->settings.streams_count = 2; /* as it was made */
 }

@@ -60,7 +60,7 @@ static void assert_json_member(const char *key, const char *expected)
 static void a_json_line_has_time_level_event_and_fields(void **state)
 {
     (void)state;
-    log_configure(LOG_INFO, LOG_FORMAT_JSON);
+    log_set_format(LOG_FORMAT_JSON);
     capture_begin();
     log_event(LOG_WARN, "stream_lost", LOG_STR("stream", "A"), LOG_INT("ms", -5), LOG_UINT("seq", UINT64_MAX));
     capture_end();
@@ -74,7 +74,7 @@ static void a_json_line_has_time_level_event_and_fields(void **state)
 static void a_text_line_quotes_only_what_it_must(void **state)
 {
     (void)state;
-    log_configure(LOG_INFO, LOG_FORMAT_TEXT);
+    log_set_format(LOG_FORMAT_TEXT);
     capture_begin();
     log_event(LOG_ERROR, "stream_lost", LOG_STR("a", "plain"), LOG_STR("b", "two words"), LOG_STR("c", "x=y"),
               LOG_STR("d", "q\"q"), LOG_STR("e", ""), LOG_STR("f", NULL), LOG_INT("n", 7),
@@ -88,7 +88,8 @@ static void a_text_line_quotes_only_what_it_must(void **state)
 static void levels_below_the_setting_are_silent(void **state)
 {
     (void)state;
-    log_configure(LOG_WARN, LOG_FORMAT_JSON);
+    log_set_format(LOG_FORMAT_JSON);
+    log_set_level(LOG_WARN);
     capture_begin();
     log_fields(LOG_INFO, "quiet", NULL, 0);
     log_fields(LOG_DEBUG, "quiet", NULL, 0);
@@ -98,6 +99,7 @@ static void levels_below_the_setting_are_silent(void **state)
     log_fields(LOG_WARN, "loud", NULL, 0);
     capture_end();
     assert_json_member("event", "loud");
+    log_set_level(LOG_INFO);
 }
 
 static void text_cannot_forge_a_line_or_steer_a_terminal(void **state)
@@ -106,7 +108,7 @@ static void text_cannot_forge_a_line_or_steer_a_terminal(void **state)
     static const char hostile[] = "x\"}\n{\"level\":\"error\"}\r\x1b[2J\x7f\xc2\x9b" "31m\xe2\x80\xa8\xe2\x80\xa9\\";
     static const char *const raw[] = {"\r", "\x1b", "\x7f", "\xc2\x9b", "\xe2\x80\xa8", "\xe2\x80\xa9"};
     for (int format = LOG_FORMAT_JSON; format <= LOG_FORMAT_TEXT; format++) {
-        log_configure(LOG_INFO, (enum log_format)format);
+        log_set_format((enum log_format)format);
         log_one_string(hostile);
         assert_ptr_equal(strchr(captured, '\n'), captured + captured_bytes - 1);
         for (size_t i = 0; i < sizeof raw / sizeof raw[0]; i++)
@@ -119,7 +121,7 @@ static void text_cannot_forge_a_line_or_steer_a_terminal(void **state)
 static void bytes_that_are_not_utf8_are_replaced(void **state)
 {
     (void)state;
-    log_configure(LOG_INFO, LOG_FORMAT_JSON);
+    log_set_format(LOG_FORMAT_JSON);
     log_one_string("a\xff\xc3");
     assert_json_member("text", "a\xef\xbf\xbd\xef\xbf\xbd");
 }
@@ -138,7 +140,7 @@ static void a_line_at_the_limit_is_whole_and_one_beyond_is_cut(void **state)
 {
     (void)state;
     for (int format = LOG_FORMAT_JSON; format <= LOG_FORMAT_TEXT; format++) {
-        log_configure(LOG_INFO, (enum log_format)format);
+        log_set_format((enum log_format)format);
         const char *mark = format == LOG_FORMAT_JSON ? ",\"truncated\":true}\n" : " truncated=true\n";
         size_t around = line_bytes(10, 'x') - 10;
         size_t fits = LOG_LINE_BYTES_MAX - around;
@@ -152,7 +154,7 @@ static void a_line_at_the_limit_is_whole_and_one_beyond_is_cut(void **state)
 static void a_cut_line_is_still_json(void **state)
 {
     (void)state;
-    log_configure(LOG_INFO, LOG_FORMAT_JSON);
+    log_set_format(LOG_FORMAT_JSON);
     for (size_t bytes = LOG_LINE_BYTES_MAX / 6 - 30; bytes < LOG_LINE_BYTES_MAX / 6 + 30; bytes++) {
         (void)line_bytes(bytes, '\x01'); /* six bytes each, and never half of one */
         assert_json_member("event", "thing_happened");

@@ -85,8 +85,10 @@ static struct config load_good(const char *text)
 
 /* ---- defaults ---- */
 
-static void check_default_scalars(const struct settings *s)
+static void check_default_scalars(const struct config *config)
 {
+    const struct settings *s = &config->settings;
+    const struct tunables *t = &config->tunables;
     assert_string_equal(s->listen, "127.0.0.1:8080");
     assert_string_equal(s->listen_ops, "");
     assert_string_equal(s->database, "stategate.db");
@@ -99,23 +101,23 @@ static void check_default_scalars(const struct settings *s)
     for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++)
         assert_string_equal(empty[i], "");
     assert_int_equal(s->collections_max, 1000);
-    assert_int_equal(s->wait_default_ms, 5000);
-    assert_int_equal(s->wait_max_ms, 30000);
+    assert_int_equal(t->wait_default_ms, 5000);
+    assert_int_equal(t->wait_max_ms, 30000);
     assert_int_equal(s->parked_max, 10000);
     assert_int_equal(s->parked_max_per_client, 10000);
-    assert_int_equal(s->probe_idle_ms, 1000);
-    assert_int_equal(s->probe_min_interval_ms, 5);
-    assert_int_equal(s->probe_epoch_trust_ms, 2000);
+    assert_int_equal(t->probe_idle_ms, 1000);
+    assert_int_equal(t->probe_min_interval_ms, 5);
+    assert_int_equal(t->probe_epoch_trust_ms, 2000);
     assert_int_equal(s->rejected_max, 10000);
     assert_false(s->rejected_payload);
-    assert_false(s->ready_without_broker);
+    assert_false(t->ready_without_broker);
     assert_int_equal(s->rebuild_empty, EMPTY_WAIT);
     assert_int_equal(s->http_loops, 0);
     assert_int_equal(s->http_connections_max, 16384);
     assert_int_equal(s->http_head_timeout_ms, 30000);
     assert_int_equal(s->http_answer_timeout_ms, 60000);
     assert_int_equal(s->cache_bytes, 64 << 20);
-    assert_int_equal(s->log_level, LOG_INFO);
+    assert_int_equal(t->log_level, LOG_INFO);
     assert_int_equal(s->log_format, LOG_FORMAT_JSON);
 }
 
@@ -136,7 +138,7 @@ static void no_configuration_serves_the_default_stream(void **state)
     struct config config;
     struct sg_error err;
     assert_int_equal(load(ARGUMENTS(), ENVIRONMENT(VARIABLE("PATH=/bin")), &config, &err), SG_OK);
-    check_default_scalars(&config.settings);
+    check_default_scalars(&config);
     assert_int_equal(config.settings.streams_count, 1);
     check_default_stream(&config.settings.streams[0]);
     assert_int_equal(config.settings.collections_count, 0);
@@ -150,7 +152,7 @@ static void an_empty_file_changes_nothing(void **state)
     const char *const texts[] = {"", "# nothing\n", "---\n# nothing\n{}\n", "\xEF\xBB\xBF"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct config config = load_good(texts[i]);
-        check_default_scalars(&config.settings);
+        check_default_scalars(&config);
         check_default_stream(&config.settings.streams[0]);
         config_free(&config);
     }
@@ -176,23 +178,23 @@ static void every_scalar_of_the_file_arrives(void **state)
     assert_true(s.settings.synchronous_full);
     assert_int_equal(s.settings.database_bytes_max, INT64_C(10) << 30);
     assert_int_equal(s.settings.collections_max, 7);
-    assert_int_equal(s.settings.wait_default_ms, 120000);
-    assert_int_equal(s.settings.wait_max_ms, 3600000);
+    assert_int_equal(s.tunables.wait_default_ms, 120000);
+    assert_int_equal(s.tunables.wait_max_ms, 3600000);
     assert_int_equal(s.settings.parked_max, 11);
     assert_int_equal(s.settings.parked_max_per_client, 12);
-    assert_int_equal(s.settings.probe_idle_ms, 100);
-    assert_int_equal(s.settings.probe_min_interval_ms, 10);
-    assert_int_equal(s.settings.probe_epoch_trust_ms, 0);
+    assert_int_equal(s.tunables.probe_idle_ms, 100);
+    assert_int_equal(s.tunables.probe_min_interval_ms, 10);
+    assert_int_equal(s.tunables.probe_epoch_trust_ms, 0);
     assert_int_equal(s.settings.rejected_max, 13);
     assert_true(s.settings.rejected_payload);
-    assert_true(s.settings.ready_without_broker);
+    assert_true(s.tunables.ready_without_broker);
     assert_int_equal(s.settings.rebuild_empty, EMPTY_SWAP);
     assert_int_equal(s.settings.http_loops, 3);
     assert_int_equal(s.settings.http_connections_max, 14);
     assert_int_equal(s.settings.http_head_timeout_ms, 15000);
     assert_int_equal(s.settings.http_answer_timeout_ms, 16000);
     assert_int_equal(s.settings.cache_bytes, 500000000);
-    assert_int_equal(s.settings.log_level, LOG_DEBUG);
+    assert_int_equal(s.tunables.log_level, LOG_DEBUG);
     assert_int_equal(s.settings.log_format, LOG_FORMAT_TEXT);
     config_free(&s);
 }
@@ -225,7 +227,7 @@ static void a_shorter_maximum_shortens_the_default_wait(void **state)
 {
     (void)state;
     struct config s = load_good("wait: {max: 2s}");
-    assert_int_equal(s.settings.wait_default_ms, 2000);
+    assert_int_equal(s.tunables.wait_default_ms, 2000);
     config_free(&s);
 }
 
@@ -269,7 +271,7 @@ static void the_example_shows_every_key_with_its_default(void **state)
     struct sg_error err = {0};
     if (config_load_text("deploy/stategate.yaml", text, bytes, &config, &err) != SG_OK)
         fail_msg("%s", err.message);
-    check_default_scalars(&config.settings);
+    check_default_scalars(&config);
     check_default_stream(&config.settings.streams[0]);
     struct config_source source = {.file = "deploy/stategate.yaml", .text = text, .bytes = bytes};
     struct config_node *root = NULL;
@@ -302,7 +304,7 @@ static void flags_win_over_variables_and_those_over_the_file(void **state)
     assert_string_equal(s.settings.listen, "127.0.0.1:1");
     assert_string_equal(s.settings.nats.url, "nats://variable");
     assert_string_equal(s.settings.database, "flag.db");
-    assert_int_equal(s.settings.log_level, LOG_WARN);
+    assert_int_equal(s.tunables.log_level, LOG_WARN);
     config_free(&s);
 }
 
@@ -331,7 +333,7 @@ static void every_variable_arrives(void **state)
     assert_string_equal(s.settings.streams[0].name, "KV_b");
     assert_string_equal(s.settings.streams[0].subject.text, "$KV.b.{collection}.{id}");
     assert_int_equal(s.settings.streams[0].format, FORMAT_KV);
-    assert_int_equal(s.settings.log_level, LOG_ERROR);
+    assert_int_equal(s.tunables.log_level, LOG_ERROR);
     assert_int_equal(s.settings.log_format, LOG_FORMAT_TEXT);
     config_free(&s);
 }
@@ -349,7 +351,7 @@ static void every_flag_arrives_in_both_forms(void **state)
     assert_string_equal(s.settings.listen_ops, "h:2");
     assert_string_equal(s.settings.database, "d=e");
     assert_string_equal(s.settings.nats.url, "nats://n");
-    assert_int_equal(s.settings.log_level, LOG_DEBUG);
+    assert_int_equal(s.tunables.log_level, LOG_DEBUG);
     config_free(&s);
 }
 

@@ -1,0 +1,47 @@
+/* What may change while the gateway runs: limits of waits and probes, readiness, the log's level. What shapes rows, or
+ * is bound once (addresses, threads, the file), stands in settings.h.
+ *
+ * Everybody reads through a pointer that is taken at the start of an iteration of a loop (of HTTP, of a source) and kept
+ * to its end: so an iteration works with values that fit each other, and a change reaches all of them within one more.
+ *
+ *     published   A ------------- B ---------------     tunables_publish(now, B)
+ *     loop 1      |take A      |take B      |take B
+ *     loop 2         |take A        |take B
+ */
+#ifndef STATEGATE_CORE_DOMAIN_TUNABLES_H
+#define STATEGATE_CORE_DOMAIN_TUNABLES_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/log.h"
+
+struct tunables {
+    int64_t wait_default_ms; /* not more than wait_max_ms */
+    int64_t wait_max_ms;
+    int64_t probe_idle_ms;
+    int64_t probe_min_interval_ms; /* not more than probe_idle_ms */
+    int64_t probe_epoch_trust_ms;
+    bool ready_without_broker;
+    enum log_level log_level;
+};
+
+/* Where the present ones are found; made by tunables_publish() before anybody takes from it. */
+struct tunables_now {
+    _Atomic(const struct tunables *) current; /* borrowed */
+};
+
+/* From the next iteration on these hold. The former ones must outlive every iteration that took them. Any thread. */
+static inline void tunables_publish(struct tunables_now *now, const struct tunables *tunables)
+{
+    atomic_store_explicit(&now->current, tunables, memory_order_release);
+}
+
+/* The present ones, for one iteration. Any thread; one load. */
+static inline const struct tunables *tunables_take(const struct tunables_now *now)
+{
+    return atomic_load_explicit(&now->current, memory_order_acquire);
+}
+
+#endif
