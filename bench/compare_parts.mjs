@@ -32,7 +32,7 @@ const HOT_MAX = 10_000;
 const WAITING = 200; // connections, each waiting for an entity of its own
 const COMMITS_PER_SECOND = 250;
 const COMMIT_SECONDS = 4; // of a round, times `seconds`
-const INGEST_SHARE = 0.1; // of the entities: events of a round
+const INGEST_SHARE = 0.25; // of the entities: events of a round, so that each has its share of writing the WAL back
 const WRITES_PER_ROUND = 500;
 
 const NAMES = ['base', 'now'];
