@@ -176,7 +176,8 @@ async function compareStart({ builds, rounds, entities, say }) {
       await built.gateway.stop(); // an orderly end, which is not counted
       const again = await readySeconds(() => built.gateway.start());
       await stopReader(built.gateway);
-      say(`round ${round + 1}, ${name}: ready after ${built.seconds.toFixed(2)} s, again ${again.seconds.toFixed(3)} s`);
+      const seconds = `${built.seconds.toFixed(2)} s, again ${again.seconds.toFixed(3)} s`;
+      say(`round ${round + 1}, ${name}: ready after ${seconds}`);
       return { built: built.seconds, cpu, again: again.seconds };
     };
     const pairs = await inTurn(rounds, measure);

@@ -90,7 +90,8 @@ function table(rows) {
   const line = (name, ...columns) => [name.padEnd(width), ...columns].join(' ').trimEnd();
   const number = (value = '-') => String(value).padStart(10);
   const change = (ratio) => (ratio === undefined ? '' : `${((ratio - 1) * 100).toFixed(1)} %`).padStart(9);
-  const word = ({ verdict, exceeds }) => (verdict === 'same' ? '' : ` ${verdict}`) + (exceeds ? ' beyond its limit' : '');
+  const word = ({ verdict, exceeds }) =>
+    (verdict === 'same' ? '' : ` ${verdict}`) + (exceeds ? ' beyond its limit' : '');
   const head = line('instructions for each', number('now'), number('limit'), number('baseline'));
   const body = rows.map((row) =>
     line(row.name, number(row.now), number(row.limit), number(row.before), change(row.ratio), word(row)),

@@ -204,7 +204,7 @@ async function startBucket({ processors, entities }) {
     return start(program, [way, nats.url, BUCKET, entities, seconds, ...how].map(String));
   };
   const server = { address: nats.url, pids: [nats.pid] };
-  const made = (name, title, what, stop) => ({ name, title, what, server, stop });
+  const made = (name, title, what, stop) => ({ name, title, what, server, stop, beside: false });
   const get = { kind: 'kvStore_Get', client: client('get', BUCKET_CONNECTIONS) };
   const direct = { kind: 'direct get', client: client('direct') };
   return [
@@ -217,12 +217,14 @@ function peer(name, title, what, port, running) {
   const stop = async () => {
     for (const one of running) await end(one);
   };
-  return { name, title, what, server: { address: `127.0.0.1:${port}`, pids: running.map(({ pid }) => pid) }, stop };
+  const server = { address: `127.0.0.1:${port}`, pids: running.map(({ pid }) => pid) };
+  return { name, title, what, server, stop, beside: true };
 }
 
 const STARTS = { nginx: startNginx, webdis: startWebdis, etcd: startEtcd, kv: startBucket };
 
-// Starts the peers named; each has name, title, what (for load.mjs), server, stop().
+// Starts the peers named; each has name, title, what (for load.mjs), server, stop(), and `beside`: it is compared while
+// the writer writes. A bucket is not: nothing is written to it, and the gateway's commits would be counted as reads.
 export async function startPeers(names, options) {
   const unknown = names.filter((name) => !(name in STARTS));
   if (unknown.length > 0) throw new Error(`unknown peers: ${unknown}; there are ${Object.keys(STARTS)}`);

@@ -111,8 +111,10 @@ async function runPhase(state, phase) {
     await warm({ address: gateway.address, pids: [gateway.pid] }, how);
     for (let round = 1; round <= ROUNDS; round++) {
       say(`cache ${phase}, round ${round} of ${ROUNDS}`);
-      await group(state, phase, gateway, [...byId, ...more], false);
-      await group(state, phase, gateway, [...byId, ...(phase === 'default' ? peers : [])], true);
+      for (const writing of [false, true]) {
+        const beside = phase === 'default' ? peers.filter((peer) => peer.beside === writing) : [];
+        await group(state, phase, gateway, [...byId, ...(writing ? [] : more), ...beside], writing);
+      }
     }
     if (phase === 'default') {
       state.commitCpuUs = await commitCpuUs(state, gateway);
@@ -185,18 +187,18 @@ const COMPARED = [
   { name: 'uniform', cache: 'default' },
 ];
 
-// How the gateway's reads stand to a peer's, with the writer: each has its ratio to the bare answer of its own moment,
-// and those are compared, round by round.
+// How the gateway's reads stand to a peer's, both beside the writer or both without: each has its ratio to the bare
+// answer of its own moment, and those are compared, round by round.
 function against(peer) {
-  const theirs = rows.get([peer.name, '', true].join(' ')).rounds;
+  const theirs = rows.get([peer.name, '', peer.beside].join(' ')).rounds;
   const compare = (ours) => ({
     perCpu: spread(theirs.map((one, i) => perCpuToBare(ours[i]) / perCpuToBare(one))),
     cpu: spread(theirs.map((one, i) => perCpuToBare(one) / perCpuToBare(ours[i]))),
     rate: spread(theirs.map((one, i) => rateToBare(ours[i]) / rateToBare(one))),
   });
-  const reads = COMPARED.map((read) => [read, rows.get([read.name, read.cache, true].join(' '))?.rounds]);
+  const reads = COMPARED.map((read) => [read, rows.get([read.name, read.cache, peer.beside].join(' '))?.rounds]);
   const found = reads.filter(([, ours]) => ours).map(([read, ours]) => ({ ...read, ...compare(ours) }));
-  return { name: peer.name, title: peer.title, reads: found };
+  return { name: peer.name, title: peer.title, writer: peer.beside, reads: found };
 }
 
 function makeReport({ peers, stalls: rates, ...state }) {

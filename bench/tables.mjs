@@ -73,12 +73,13 @@ export function readsTable(report) {
 }
 
 function peersTable(peers) {
-  const beside = 'the gateway compared with (both with the writer)';
-  const head = [beside, 'read', 'cache', 'requests per CPU second', 'server CPU a read', 'requests/s'];
+  const ratios = ['requests per CPU second', 'server CPU a read', 'requests/s'];
+  const head = ['the gateway compared with', 'read', 'cache', 'writer', ...ratios];
   const row = (peer, { name, cache, perCpu, cpu, rate }) => [
     peer.title,
     name,
     cache,
+    peer.writer ? 'yes' : '',
     ...[perCpu, cpu, rate].map((values) => `${range(values)} x`),
   ];
   const rows = peers.flatMap((peer) => peer.reads.map((read) => row(peer, read)));
@@ -145,8 +146,9 @@ export function atMost(what, value, most, unit) {
 export function compareTable({ rounds, seconds, entities, pinned, rows }) {
   const introduction = [
     `This build beside another one on the same stream, ${count(entities)} entities, ${rounds} rounds in turn, of`,
-    `${seconds} s where they are loads. Costs: the median of the rounds. Ratio: median (least - most) of the rounds: what`,
-    'this build does at the cost of the other, or, where at most so much is wanted, what it costs where the other costs 1.',
+    `${seconds} s where they are loads. Costs: the median of the rounds. Ratio: median (least - most) of the rounds:`,
+    'what this build does at the cost of the other, or, where at most so much is wanted, what it costs where the other',
+    'costs 1.',
     pinned ? 'Where reads are loaded, the gateways share one processor, and the load has the others.' : '',
   ].join('\n');
   const head = ['part', 'what', 'unit', 'the other', 'this build', 'ratio', 'wanted', 'reached'];

@@ -44,7 +44,7 @@ describe('benchmarks', () => {
       ...byId('uniform', ['default', 'whole', 'off']),
       ...byId('skewed', ['default']),
       ...byId('hot', ['default']),
-      ...['kv  writer', 'kv-direct  writer'],
+      ...['kv', 'kv-direct'],
     ];
     assert.deepEqual(found.sort(), wanted.sort());
     for (const row of report.rows) {
