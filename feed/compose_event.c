@@ -1,7 +1,7 @@
 /* An envelope event is published as it stands; only its subject and its header are made here. */
 #include <yyjson.h>
 
-#include "feed/compose.h"
+#include "feed/compose_parts.h"
 
 /* -?(0|[1-9][0-9]*): the form that an integer id has as text. */
 static bool is_integer(struct slice text)

@@ -1,7 +1,7 @@
 /* Entries of a key-value bucket, as its clients write them: a put has no header, a delete and a purge have. */
 #include <yyjson.h>
 
-#include "feed/compose.h"
+#include "feed/compose_parts.h"
 
 static enum sg_status kv_subject(struct composer *composer, yyjson_val *root, struct slice *subject,
                                  struct sg_error *err)

@@ -1,7 +1,7 @@
 /* Any message, byte for byte: for tests, benchmarks, and events of foreign formats. */
 #include <yyjson.h>
 
-#include "feed/compose.h"
+#include "feed/compose_parts.h"
 
 static enum sg_status raw_header(struct outgoing *out, struct slice name, yyjson_val *value, struct sg_error *err)
 {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "feed/connection.h"
+#include "projector/nats/options.h"
 
 #define CREATE_NAME_BYTES_MAX 255
 
@@ -19,7 +19,7 @@ static enum sg_status create_one(jsCtx *js, jsStreamConfig *config, struct sg_er
         return SG_OK;
     if (s == NATS_NO_RESPONDERS)
         return sg_fail(err, SG_UNAVAILABLE, "%s: JetStream does not answer; is it enabled on the server?", what);
-    enum sg_status status = connection_fail(err, s, what);
+    enum sg_status status = nats_fail(s, what, err);
     if (code != 0)
         err->status = status = SG_INVALID;
     return status;
@@ -74,7 +74,7 @@ enum sg_status create_all(natsConnection *nc, const struct feed_options *options
     jsCtx *js = NULL;
     if (options->create_stream == NULL && options->create_bucket == NULL)
         return SG_OK;
-    enum sg_status status = connection_fail(err, natsConnection_JetStream(&js, nc, NULL), "JetStream");
+    enum sg_status status = nats_fail(natsConnection_JetStream(&js, nc, NULL), "JetStream", err);
     if (status == SG_OK && options->create_stream != NULL)
         status = create_stream(js, options, err);
     if (status == SG_OK && options->create_bucket != NULL)

@@ -1,16 +1,13 @@
 /* A stream's own connection to the broker: connect, ask, hang up. What arrives is in loop.c and delivery.c. */
 #include "projector/nats/connection_internal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/thread.h"
 #include "core/base/time.h"
-#include "projector/nats/nkey.h"
+#include "projector/nats/options.h"
 
 enum sg_status nats_library_open(struct sg_error *err)
 {
@@ -135,113 +132,6 @@ static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus s, vo
 
 /* ---- options ---- */
 
-/* The first line of a secret's file. The caller wipes and frees it. */
-static enum sg_status secret_read(const char *path, char **out, struct sg_error *err)
-{
-    char *secret = calloc(1, NATS_SECRET_BYTES_MAX + 1);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = -1;
-    if (secret != NULL && fd >= 0)
-        n = read(fd, secret, NATS_SECRET_BYTES_MAX);
-    int error = errno;
-    if (fd >= 0)
-        (void)close(fd);
-    if (n <= 0) {
-        free(secret);
-        return sg_fail(err, SG_INVALID, "%s: %s", path, n == 0 ? "the file is empty" : strerror(error));
-    }
-    secret[strcspn(secret, "\r\n")] = '\0';
-    *out = secret;
-    return SG_OK;
-}
-
-static void secret_free(char *secret)
-{
-    if (secret != NULL)
-        explicit_bzero(secret, strlen(secret));
-    free(secret);
-}
-
-static enum sg_status translate(natsStatus s, const char *what, struct sg_error *err)
-{
-    switch (s) {
-    case NATS_OK:
-        return SG_OK;
-    case NATS_NO_MEMORY:
-        return sg_fail(err, SG_MEMORY, "%s: out of memory", what);
-    case NATS_NOT_PERMITTED:
-    case NATS_CONNECTION_AUTH_FAILED:
-        return sg_fail(err, SG_DENIED, "%s: %s", what, natsStatus_GetText(s));
-    default: {
-        const char *detail = nats_GetLastError(NULL);
-        return sg_fail(err, SG_UNAVAILABLE, "%s: %s%s%s", what, natsStatus_GetText(s),
-                       detail != NULL && detail[0] != '\0' ? ": " : "", detail != NULL ? detail : "");
-    }
-    }
-}
-
-static enum sg_status options_set_credentials(const struct nats_settings *nats, natsOptions *o, struct sg_error *err)
-{
-    enum sg_status status = SG_OK;
-    char *secret = NULL;
-    if (nats->credentials_file[0] != '\0')
-        return translate(natsOptions_SetUserCredentialsFromFiles(o, nats->credentials_file, NULL),
-                         nats->credentials_file, err);
-    if (nats->nkey_file[0] != '\0') {
-        char public_key[NKEY_PUBLIC_BYTES];
-        status = secret_read(nats->nkey_file, &secret, err);
-        if (status == SG_OK)
-            status = nkey_public(secret, public_key, err);
-        if (status == SG_OK)
-            status = translate(natsOptions_SetNKeyFromSeed(o, public_key, nats->nkey_file), nats->nkey_file, err);
-    } else if (nats->token_file[0] != '\0') {
-        status = secret_read(nats->token_file, &secret, err);
-        if (status == SG_OK)
-            status = translate(natsOptions_SetToken(o, secret), nats->token_file, err);
-    } else if (nats->user[0] != '\0') {
-        if (nats->password_file[0] != '\0')
-            status = secret_read(nats->password_file, &secret, err);
-        if (status == SG_OK)
-            status = translate(natsOptions_SetUserInfo(o, nats->user, secret != NULL ? secret : ""), "user", err);
-    }
-    secret_free(secret);
-    return status;
-}
-
-static enum sg_status options_set_tls(const struct nats_settings *nats, natsOptions *o, struct sg_error *err)
-{
-    enum sg_status status = SG_OK;
-    /* nats.c does not insist on TLS for tls:// by itself: whoever sits between could talk it out of it. */
-    bool insist = nats->tls_ca_file[0] != '\0' || nats->tls_cert_file[0] != '\0' || strstr(nats->url, "tls://") != NULL;
-    if (insist)
-        status = translate(natsOptions_SetSecure(o, true), "tls", err);
-    if (status == SG_OK && nats->tls_ca_file[0] != '\0')
-        status = translate(natsOptions_LoadCATrustedCertificates(o, nats->tls_ca_file), nats->tls_ca_file, err);
-    if (status == SG_OK && nats->tls_cert_file[0] != '\0')
-        status = translate(natsOptions_LoadCertificatesChain(o, nats->tls_cert_file, nats->tls_key_file),
-                           nats->tls_cert_file, err);
-    return status;
-}
-
-/* The configured addresses, then those that an earlier connection discovered. */
-static enum sg_status options_set_servers(struct nats_connection *l, natsOptions *o, struct sg_error *err)
-{
-    const char *servers[NATS_SERVERS_MAX];
-    int count = 0;
-    char *save = NULL;
-    char *urls = strdup(l->nats->url);
-    if (urls == NULL)
-        return sg_fail(err, SG_MEMORY, "out of memory for the server addresses");
-    for (char *url = strtok_r(urls, ", ", &save); url != NULL && count < NATS_SERVERS_MAX;
-         url = strtok_r(NULL, ", ", &save))
-        servers[count++] = url;
-    for (size_t i = 0; i < l->servers_count && count < NATS_SERVERS_MAX; i++)
-        servers[count++] = l->servers[i];
-    enum sg_status status = translate(natsOptions_SetServers(o, servers, count), "nats.url", err);
-    free(urls);
-    return status;
-}
-
 /* How the broker's own lists show the connection. nats.c does not escape it in the CONNECT that it sends. */
 static void connection_name(const char *stream, char *out, size_t out_bytes)
 {
@@ -252,17 +142,11 @@ static void connection_name(const char *stream, char *out, size_t out_bytes)
     }
 }
 
-static enum sg_status options_make(struct nats_connection *l, natsOptions **out, struct sg_error *err)
+static natsStatus options_behave(struct nats_connection *l, natsOptions *o)
 {
-    natsOptions *o = NULL;
     char name[300];
-    enum sg_status status = translate(natsOptions_Create(&o), "options", err);
-    if (status != SG_OK)
-        return status;
     connection_name(l->stream->name, name, sizeof name);
     natsStatus s = natsOptions_SetAllowReconnect(o, false);
-    if (s == NATS_OK)
-        s = natsOptions_SetTimeout(o, NATS_CONNECT_TIMEOUT_MS);
     if (s == NATS_OK)
         s = natsOptions_SetName(o, name);
     if (s == NATS_OK)
@@ -273,13 +157,16 @@ static enum sg_status options_make(struct nats_connection *l, natsOptions **out,
         s = natsOptions_SetIOBufSize(o, IO_BUFFER_BYTES);
     if (s == NATS_OK)
         s = loop_options(l, o);
-    status = translate(s, "options", err);
-    if (status == SG_OK)
-        status = options_set_servers(l, o, err);
-    if (status == SG_OK)
-        status = options_set_credentials(l->nats, o, err);
-    if (status == SG_OK)
-        status = options_set_tls(l->nats, o, err);
+    return s;
+}
+
+static enum sg_status options_make(struct nats_connection *l, natsOptions **out, struct sg_error *err)
+{
+    natsOptions *o = NULL;
+    enum sg_status status = nats_options_create(l->nats, l->servers, l->servers_count, &o, err);
+    if (status != SG_OK)
+        return status;
+    status = nats_fail(options_behave(l, o), "options", err);
     if (status != SG_OK)
         natsOptions_Destroy(o);
     else
@@ -316,7 +203,7 @@ enum sg_status nats_connect(struct nats_connection *l, struct sg_error *err)
     l->trouble = false;
     l->denied = false;
     (void)pthread_mutex_unlock(&l->mutex);
-    status = translate(natsConnection_Connect(&l->connection, o), "connect", err);
+    status = nats_fail(natsConnection_Connect(&l->connection, o), "connect", err);
     natsOptions_Destroy(o);
     if (status != SG_OK) {
         l->connection = NULL;
@@ -361,7 +248,7 @@ static enum sg_status request_failed(struct nats_connection *l, natsStatus s, co
         return sg_fail(err, SG_DENIED, "%.80s: %.240s", subject, broker_error);
     if (s == NATS_NO_RESPONDERS)
         return sg_fail(err, SG_UNAVAILABLE, "%.160s: no responders (is JetStream enabled for this account?)", subject);
-    return translate(s, subject, err);
+    return nats_fail(s, subject, err);
 }
 
 enum sg_status nats_request(struct nats_connection *l, const char *subject, struct slice body, struct buffer *reply,

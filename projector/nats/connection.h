@@ -14,10 +14,7 @@
 #include "core/base/status.h"
 #include "projector/queue.h"
 
-#define NATS_CONNECT_TIMEOUT_MS 2000
 #define NATS_REQUEST_TIMEOUT_MS 2000 /* a later answer would not be proof-grade */
-#define NATS_SERVERS_MAX 64          /* configured and discovered addresses together */
-#define NATS_SECRET_BYTES_MAX 65536  /* of a password or token file */
 #define NATS_REPLY_BYTES_MAX (16u << 20)
 #define NATS_SKIPPED_RANGES_MAX 32 /* remembered until they are judged; beyond it neighbours are merged */
 

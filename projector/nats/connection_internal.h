@@ -9,6 +9,7 @@
 
 #include "projector/decode/format.h"
 #include "projector/nats/connection.h"
+#include "projector/nats/options.h"
 
 #define LIBRARY_CLOSE_TIMEOUT_MS 10000
 #define IO_BUFFER_BYTES (256 * 1024) /* fewer system calls a message than the library's 32 KiB */

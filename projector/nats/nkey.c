@@ -84,13 +84,13 @@ enum sg_status nkey_public(const char *seed, char out[NKEY_PUBLIC_BYTES], struct
     unsigned char raw[PUBLIC_BYTES] = {PREFIX_USER};
     size_t bytes = KEY_BYTES;
     if (seed_decode(seed, key) != 0)
-        return sg_fail(err, SG_INVALID, "nats.nkey_file does not hold a user nkey seed (SU...)");
+        return sg_fail(err, SG_INVALID, "it does not hold a user nkey seed (SU...)");
     EVP_PKEY *pair = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key, sizeof key);
     OPENSSL_cleanse(key, sizeof key);
     int made = pair != NULL && EVP_PKEY_get_raw_public_key(pair, raw + 1, &bytes) == 1;
     EVP_PKEY_free(pair);
     if (!made)
-        return sg_fail(err, SG_MEMORY, "the public key of nats.nkey_file cannot be derived");
+        return sg_fail(err, SG_MEMORY, "its public key cannot be derived");
     uint16_t crc = crc16(raw, PUBLIC_BYTES - 2);
     raw[PUBLIC_BYTES - 2] = (unsigned char)(crc & 0xffu);
     raw[PUBLIC_BYTES - 1] = (unsigned char)(crc >> 8);

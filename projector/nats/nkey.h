@@ -1,4 +1,4 @@
-/* The public half of a NATS user nkey: nats.c signs with the seed's file, but wants the public key told. */
+/* The public half of a NATS user nkey: nats.c signs with the seed in its file, but does not derive the key from it. */
 #ifndef STATEGATE_PROJECTOR_NATS_NKEY_H
 #define STATEGATE_PROJECTOR_NATS_NKEY_H
 
