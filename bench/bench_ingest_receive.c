@@ -100,7 +100,7 @@ static void receive(const char *url, const char *stream_name, const char *filter
         nats_connect(r.link, &err) != SG_OK)
         die("connect", err.message);
     r.generation = queue_next_generation(r.queue);
-    js.link = r.link;
+    js.connection = r.link;
     int64_t start_ns = time_boot_ns();
     int64_t start_cpu_ns = cpu_ns();
     subscribe(&r, &js, filter);

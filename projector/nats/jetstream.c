@@ -39,7 +39,7 @@ static enum sg_status ask(struct jetstream *js, const char *verb, struct slice b
                                         : snprintf(subject, sizeof subject, "$JS.API.%s", verb);
     if (written < 0 || (size_t)written >= sizeof subject)
         return sg_fail(err, SG_INVALID, "the names of stream %s and its subjects are too long together", js->stream);
-    enum sg_status status = nats_request(js->link, subject, body, &js->scratch, err);
+    enum sg_status status = nats_request(js->connection, subject, body, &js->scratch, err);
     *answer = (struct slice){js->scratch.data, js->scratch.bytes};
     return status;
 }

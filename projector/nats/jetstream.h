@@ -40,7 +40,7 @@ struct stream_info {
  * for jetstream_next, a message) does not exist;
  * SG_INVALID: the answer is not understood or the request was refused. */
 struct jetstream {
-    struct nats_connection *link; /* borrowed */
+    struct nats_connection *connection; /* borrowed */
     const char *domain;    /* borrowed; "" = none */
     const char *stream;    /* borrowed */
     struct buffer scratch; /* owned by whoever made the struct */

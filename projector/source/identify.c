@@ -1,21 +1,21 @@
-/* Which life of the stream is this? Compare what the broker shows with what is stored beside the position.
+/* Which incarnation of the stream is this? Compare what the broker shows with what is stored beside the position.
  *
  *   created unknown here ............................ identify it (nothing is stored yet)
- *   created differs, proof-grade .................... another life: new epoch, build again
+ *   created differs, proof-grade .................... another incarnation: new epoch, build again
  *   last < position, twice, 2 s apart, proof-grade .. rolled back: the same, with a random suffix to the epoch
  *    (or < the head when a build began that is not whole yet)
  *   another message at the position ................. rolled back and written on: the same
  *   otherwise ....................................... go on from the position */
-#include <stdio.h>
+#include "projector/source/identify.h"
+
 #include <string.h>
 
 #include "core/base/log.h"
-#include "projector/source/session.h"
+#include "projector/source/gaps.h"
+#include "projector/source/probe.h"
 
-#define PROOF_ATTEMPTS_MAX 4
-
-/* Streams that cannot be followed at all, whatever their life. */
-static enum sg_status check_usable(const struct source *s, const struct stream_info *info, struct sg_error *err)
+/* Streams that cannot be watched at all, whatever their incarnation. */
+static enum sg_status check_usable(const struct session *s, const struct stream_info *info, struct sg_error *err)
 {
     if (info->created_ns == 0)
         return sg_fail(err, SG_INVALID, "stream %s: the broker shows no creation time", s->settings->name);
@@ -31,49 +31,28 @@ static enum sg_status check_usable(const struct source *s, const struct stream_i
     return SG_OK;
 }
 
-/* Ask until an answer is proof-grade. */
-static enum sg_status probe_proved(struct source *s, struct probe *out, struct sg_error *err)
-{
-    for (int attempt = 0; attempt < PROOF_ATTEMPTS_MAX; attempt++) {
-        enum sg_status status = source_probe(s, out, err);
-        if (status != SG_OK)
-            return status;
-        if (out->proof_grade)
-            return SG_OK;
-        if (!source_sleep(s, SOURCE_PROOF_SECOND_NS))
-            return sg_fail(err, SG_STOPPED, "stopping");
-    }
-    return sg_fail(err, SG_UNAVAILABLE, "stream %s: no proof-grade answer: no leader with a majority",
-                   s->settings->name);
-}
-
-static enum sg_status reload(struct source *s, struct sg_error *err)
-{
-    return ingest_load(s->context.ingest, s->stream, &s->row, err);
-}
-
-static enum sg_status begin_life(struct source *s, const struct stream_info *info, const char *suffix,
-                                 const char *reason, struct sg_error *err)
+static enum sg_status begin_incarnation(struct session *s, const struct stream_info *info, const char *suffix,
+                                        const char *reason, struct sg_error *err)
 {
     struct epoch epoch;
     epoch_make(s->settings->name, info->created_ns, suffix, &epoch);
     log_event(LOG_WARN, "epoch_changed", LOG_STR("stream", s->settings->name), LOG_STR("reason", reason),
               LOG_STR("epoch_old", s->row.epoch.text), LOG_STR("epoch", epoch.text),
               LOG_UINT("position_old", s->row.position), LOG_UINT("head", info->last));
-    enum sg_status status = source_begin_build(s, info->created_ns, &epoch, info->last, err);
-    return status == SG_OK ? reload(s, err) : status;
+    enum sg_status status = session_begin_build(s, info->created_ns, &epoch, info->last, err);
+    return status == SG_OK ? session_load(s, err) : status;
 }
 
-static enum sg_status begin_rolled_back(struct source *s, const struct stream_info *info, const char *reason,
+static enum sg_status begin_rolled_back(struct session *s, const struct stream_info *info, const char *reason,
                                         struct sg_error *err)
 {
     char suffix[EPOCH_SUFFIX_CHARS + 1];
     enum sg_status status = epoch_random_suffix(suffix, err);
-    return status == SG_OK ? begin_life(s, info, suffix, reason, err) : status;
+    return status == SG_OK ? begin_incarnation(s, info, suffix, reason, err) : status;
 }
 
 /* Is the message at the position the one that was applied? A message that is gone says nothing. */
-static enum sg_status settle_message(struct source *s, const struct stream_info *info, struct sg_error *err)
+static enum sg_status identify_message(struct session *s, const struct stream_info *info, struct sg_error *err)
 {
     struct stream_message message;
 #ifdef SG_PLANT_ROLLBACK_UNSEEN
@@ -92,73 +71,73 @@ static enum sg_status settle_message(struct source *s, const struct stream_info 
     if (same)
         return SG_OK;
     struct probe probe;
-    status = probe_proved(s, &probe, err);
+    status = session_probe_proved(s, &probe, err);
     if (status != SG_OK)
         return status;
     return begin_rolled_back(s, &probe.info, "another message is at the position", err);
 }
 
-static bool beyond_head(const struct source *s, const struct probe *p)
+static bool beyond_head(const struct session *s, const struct probe *p)
 {
-    return p->info.created_ns == s->row.created_ns && p->info.last < source_seen(&s->row);
+    return p->info.created_ns == s->row.created_ns && p->info.last < session_seen(s);
 }
 
 /* The position lies beyond the stream's end: believe it only if it is still so, in a second proof-grade answer. A
  * stream that has grown past the position meanwhile may have been rolled back all the same: then
  * the message there is another one. */
-static enum sg_status settle_beyond_head(struct source *s, struct sg_error *err)
+static enum sg_status identify_beyond_head(struct session *s, struct sg_error *err)
 {
     struct probe probe;
-    enum sg_status status = probe_proved(s, &probe, err);
+    enum sg_status status = session_probe_proved(s, &probe, err);
     if (status == SG_OK && beyond_head(s, &probe)) {
-        if (!source_sleep(s, SOURCE_ROLLBACK_CONFIRM_NS))
+        if (!session_sleep(s, SOURCE_ROLLBACK_CONFIRM_NS))
             return sg_fail(err, SG_STOPPED, "stopping");
-        status = probe_proved(s, &probe, err);
+        status = session_probe_proved(s, &probe, err);
         if (status == SG_OK && beyond_head(s, &probe))
             return begin_rolled_back(s, &probe.info, "the stream ends before the position", err);
     }
     if (status != SG_OK || probe.info.created_ns != s->row.created_ns)
         return status; /* the next session sees it anew */
-    return settle_message(s, &probe.info, err);
+    return identify_message(s, &probe.info, err);
 }
 
-static enum sg_status settle_created(struct source *s, struct sg_error *err)
+static enum sg_status identify_created(struct session *s, struct sg_error *err)
 {
     struct probe probe;
-    enum sg_status status = probe_proved(s, &probe, err);
+    enum sg_status status = session_probe_proved(s, &probe, err);
     if (status != SG_OK || probe.info.created_ns == s->row.created_ns)
         return status;
     struct epoch epoch;
     epoch_make(s->settings->name, probe.info.created_ns, NULL, &epoch);
-    /* Restored while a build of the life in between was growing: it must not pass for the life that is served. */
+    /* Restored while a build of the incarnation in between was written: it must not pass for the one that is served. */
     if (epoch_equal(&epoch, &s->row.served_epoch))
-        return begin_rolled_back(s, &probe.info, "an earlier life has come back", err);
-    return begin_life(s, &probe.info, NULL, "another creation time", err);
+        return begin_rolled_back(s, &probe.info, "an earlier incarnation has come back", err);
+    return begin_incarnation(s, &probe.info, NULL, "another creation time", err);
 }
 
-static enum sg_status identify(struct source *s, const struct stream_info *info, struct sg_error *err)
+static enum sg_status identify_first(struct session *s, const struct stream_info *info, struct sg_error *err)
 {
     struct epoch epoch;
     epoch_make(s->settings->name, info->created_ns, NULL, &epoch);
     enum sg_status status = ingest_identify(s->context.ingest, s->stream, info->created_ns, &epoch, err);
-    return status == SG_OK ? reload(s, err) : status;
+    return status == SG_OK ? session_load(s, err) : status;
 }
 
-enum sg_status source_identify(struct source *s, struct sg_error *err)
+enum sg_status session_identify(struct session *s, struct sg_error *err)
 {
     struct probe probe;
-    enum sg_status status = reload(s, err);
+    enum sg_status status = session_load(s, err);
     if (status == SG_OK)
-        status = source_probe(s, &probe, err);
+        status = session_probe(s, &probe, err);
     if (status == SG_OK)
         status = check_usable(s, &probe.info, err);
     if (status != SG_OK)
         return status;
     if (s->row.created_ns == 0)
-        return identify(s, &probe.info, err);
+        return identify_first(s, &probe.info, err);
     if (probe.info.created_ns != s->row.created_ns)
-        return settle_created(s, err);
-    if (probe.info.last < source_seen(&s->row))
-        return settle_beyond_head(s, err);
-    return settle_message(s, &probe.info, err);
+        return identify_created(s, err);
+    if (probe.info.last < session_seen(s))
+        return identify_beyond_head(s, err);
+    return identify_message(s, &probe.info, err);
 }

@@ -44,7 +44,7 @@ const CAUSES = {
   },
 };
 // This one takes a cluster without a majority, as integration/cluster has it; its words are looked for in the source.
-const IN_SOURCE = { 'no leader with a majority': 'projector/source/identify.c' };
+const IN_SOURCE = { 'no leader with a majority': 'projector/source/probe.c' };
 
 const sqlite = (file, statement) => assert.equal(spawnSync('sqlite3', [file, statement]).status, 0, statement);
 

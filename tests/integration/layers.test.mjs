@@ -40,7 +40,7 @@ const FACES = [
 ];
 // The public headers of store are included by the rooms of store as well, although they stand above them all.
 const PUBLIC = /^store\/(writer|reader|query)\.h$/;
-const FEED_FACES = ['projector/nats/options.h', 'projector/nats/nkey.h'];
+const FEED_FACES = ['projector/nats/options.h'];
 
 const LIBRARIES = {
   nats: /^(projector\/nats|feed)\//,
@@ -67,7 +67,6 @@ const THREADS = [
 
 // Known faults, as the checker words them.
 const EXCEPTIONS = new Set([
-  'a circle: projector/source/session, projector/source/source',
 ]);
 
 const names = (root, folder) =>

@@ -1,0 +1,64 @@
+/* Probes: the stream's information, and whether the answer is proof-grade. */
+#include "projector/source/probe.h"
+
+#define PROOF_ATTEMPTS_MAX 4
+
+/* After a silence of a replicated stream's leader the first answer may be the old leader's, resumed: only one that was
+ * asked for a second after it counts. A stream with one replica has no other leader that could know more. */
+static bool answer_counts(struct session *s, const struct probe *p)
+{
+    bool silence = s->answered_ns == 0 || p->answered_ns - s->answered_ns > SOURCE_PROOF_SILENCE_NS;
+    if (silence)
+        s->silence_answered_ns = p->answered_ns;
+    s->answered_ns = p->answered_ns;
+    if (!p->info.replicated)
+        s->silence_answered_ns = 0;
+    if (s->silence_answered_ns == 0)
+        return true;
+    if (p->t0_ns - s->silence_answered_ns < SOURCE_PROOF_SECOND_NS)
+        return false;
+    s->silence_answered_ns = 0;
+    return true;
+}
+
+static bool proof_grade(struct session *s, const struct probe *p)
+{
+#ifdef SG_PLANT_STALE_LEADER
+    return answer_counts(s, p) || p->info.created_ns != 0; /* whoever answers is believed */
+#endif
+    if (p->answered_ns - p->t0_ns > NATS_REQUEST_TIMEOUT_MS * NS_PER_MS || p->info.created_ns == 0 ||
+        !p->info.leader_proved)
+        return false;
+    return answer_counts(s, p);
+}
+
+enum sg_status session_probe(struct session *s, struct probe *out, struct sg_error *err)
+{
+    struct stream_metrics *m = metrics_stream(s->context.metrics, s->stream);
+    out->t0_ns = time_boot_ns();
+    enum sg_status status = jetstream_info(&s->js, &out->info, err);
+    out->answered_ns = time_boot_ns();
+#ifdef SG_PLANT_STALENESS_AT_RECEIPT
+    out->t0_ns = out->answered_ns;
+#endif
+    s->unanswered = status == SG_UNAVAILABLE;
+    out->proof_grade = status == SG_OK && proof_grade(s, out);
+    enum probe_result result = status != SG_OK ? PROBE_FAILED : out->proof_grade ? PROBE_PROVED : PROBE_UNPROVED;
+    atomic_fetch_add_explicit(&m->probes[result], 1, memory_order_relaxed);
+    return status;
+}
+
+enum sg_status session_probe_proved(struct session *s, struct probe *out, struct sg_error *err)
+{
+    for (int attempt = 0; attempt < PROOF_ATTEMPTS_MAX; attempt++) {
+        enum sg_status status = session_probe(s, out, err);
+        if (status != SG_OK)
+            return status;
+        if (out->proof_grade)
+            return SG_OK;
+        if (!session_sleep(s, SOURCE_PROOF_SECOND_NS))
+            return sg_fail(err, SG_STOPPED, "stopping");
+    }
+    return sg_fail(err, SG_UNAVAILABLE, "stream %s: no proof-grade answer: no leader with a majority",
+                   s->settings->name);
+}

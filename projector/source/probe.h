@@ -1,0 +1,20 @@
+/* Probes: the stream's information, and whether the answer is proof-grade. */
+#ifndef STATEGATE_PROJECTOR_SOURCE_PROBE_H
+#define STATEGATE_PROJECTOR_SOURCE_PROBE_H
+
+#include "projector/source/session.h"
+
+/* What the stream's information said, and when. */
+struct probe {
+    struct stream_info info;
+    int64_t t0_ns;       /* when it was asked for */
+    int64_t answered_ns;
+    bool proof_grade;
+};
+
+/* Ask for the stream's information and decide whether the answer is proof-grade; counts it. */
+SG_MUST_CHECK enum sg_status session_probe(struct session *s, struct probe *out, struct sg_error *err);
+/* Ask until an answer is proof-grade. SG_UNAVAILABLE: several were not. */
+SG_MUST_CHECK enum sg_status session_probe_proved(struct session *s, struct probe *out, struct sg_error *err);
+
+#endif

@@ -1,0 +1,42 @@
+/* A session with the broker: what is shared by all that is done in it. */
+#include "projector/source/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/log.h"
+
+bool session_sleep(struct session *s, int64_t duration_ns)
+{
+    int64_t until_ns = time_boot_ns() + duration_ns;
+    while (!atomic_load(&s->stopping) && time_boot_ns() < until_ns)
+        notifier_wait(s->notifier, until_ns);
+    return !atomic_load(&s->stopping);
+}
+
+void session_show_error(struct session *s, const char *message, const char *kind)
+{
+    s->error_shown = true;
+    freshness_set_error(s->context.freshness, s->stream, message);
+    if (strncmp(s->error_logged, message, sizeof s->error_logged - 1) == 0)
+        return; /* changes are logged, not each attempt */
+    (void)snprintf(s->error_logged, sizeof s->error_logged, "%.*s", (int)sizeof s->error_logged - 1, message);
+    log_event(LOG_WARN, "stream_interrupted", LOG_STR("stream", s->settings->name), LOG_STR("error", message),
+              LOG_STR("kind", kind), LOG_STR("action", "retrying with backoff"));
+}
+
+enum sg_status session_load(struct session *s, struct sg_error *err)
+{
+    return ingest_load(s->context.ingest, s->stream, &s->row, err);
+}
+
+uint64_t session_position(const struct session *s)
+{
+    return ingest_position(s->context.ingest, s->stream);
+}
+
+uint64_t session_seen(const struct session *s)
+{
+    const struct build *row = &s->row;
+    return row->target != TARGET_UNKNOWN && row->target > row->position ? row->target : row->position;
+}
