@@ -218,7 +218,7 @@ static const char *position_text(struct snapshot *snapshot, const struct demand_
     return result;
 }
 
-static const char *seconds_text(int64_t ns, char out[DIGITS_SECONDS_BYTES + 1])
+static const char *seconds_text(int64_t ns, char out[DECIMAL_SECONDS_BYTES + 1])
 {
     out[decimal_seconds_up(ns, out)] = '\0';
     return out;

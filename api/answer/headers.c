@@ -29,7 +29,7 @@ void headers_wait(struct response *r, const struct demands *demands, int64_t wai
 
 void headers_facts(struct response *r, const struct stream_facts *facts, int64_t now_ns)
 {
-    char digits[DIGITS_SECONDS_BYTES];
+    char digits[DECIMAL_SECONDS_BYTES];
     r->made_ns = now_ns;
     if (facts->position[0] != '\0')
         response_header(r, "State-Position", facts->position);
@@ -45,7 +45,7 @@ void headers_facts(struct response *r, const struct stream_facts *facts, int64_t
 
 void headers_gaps_after(struct response *r, const struct snapshot_stream *stream, uint64_t sequence)
 {
-    char text[STREAM_GAPS_MAX * (2 * DIGITS_UINT_BYTES + 2)];
+    char text[STREAM_GAPS_MAX * (2 * DECIMAL_UINT_BYTES + 2)];
     size_t used = 0;
     for (size_t i = 0; i < stream->row->gaps_count; i++) {
         const struct gap *gap = &stream->row->gaps[i];
@@ -100,12 +100,6 @@ void headers_last_modified(struct response *r, struct slice occurred_at, int64_t
         return;
     http_date_format(seconds, date);
     response_header_bytes(r, "Last-Modified", date, HTTPDATE_BYTES - 1);
-}
-
-void decimal_json_seconds(struct buffer *out, int64_t ns)
-{
-    char digits[DIGITS_SECONDS_BYTES];
-    buffer_append(out, digits, decimal_seconds_up(ns, digits));
 }
 
 void headers_storage(struct response *r, struct snapshot *snapshot, const struct sg_error *err)

@@ -27,9 +27,6 @@ const char *headers_etag(const struct stream *row, uint64_t number, char out[HEA
 /* Last-Modified from an RFC 3339 time; left out if it cannot be read or lies beyond `now_s`. */
 void headers_last_modified(struct response *r, struct slice occurred_at, int64_t now_s);
 
-/* Nanoseconds as a JSON number of seconds, rounded up to milliseconds. */
-void decimal_json_seconds(struct buffer *out, int64_t ns);
-
 /* Answer 503 `storage` and report it to the snapshot. */
 void headers_storage(struct response *r, struct snapshot *snapshot, const struct sg_error *err);
 

@@ -53,7 +53,7 @@ void response_header_bytes(struct response *r, const char *name, const char *val
 
 void response_header_uint(struct response *r, const char *name, uint64_t value)
 {
-    char digits[DIGITS_UINT_BYTES];
+    char digits[DECIMAL_UINT_BYTES];
     response_header_bytes(r, name, digits, decimal_uint(value, digits));
 }
 

@@ -5,6 +5,7 @@
 
 #include "api/http/problem.h"
 #include "api/request/target.h"
+#include "core/base/decimal.h"
 
 static bool host_name_valid(struct slice name)
 {
@@ -20,17 +21,12 @@ static bool host_name_valid(struct slice name)
 /* What follows the name: nothing, or a colon and a port. An empty port is allowed by RFC 3986. */
 static bool host_port_valid(struct slice rest)
 {
-    unsigned port = 0;
+    uint64_t port = 0;
     if (rest.bytes == 0)
         return true;
     if (rest.data[0] != ':' || rest.bytes > 6)
         return false;
-    for (size_t i = 1; i < rest.bytes; i++) {
-        if (rest.data[i] < '0' || rest.data[i] > '9')
-            return false;
-        port = port * 10 + (unsigned)(rest.data[i] - '0');
-    }
-    return port <= 65535;
+    return rest.bytes == 1 || decimal_parse((struct slice){rest.data + 1, rest.bytes - 1}, UINT16_MAX, &port);
 }
 
 static bool host_literal_valid(struct slice address)

@@ -4,6 +4,8 @@
 #include <strings.h>
 
 #include "api/request/demands.h"
+#include "api/request/position_list.h"
+#include "core/base/decimal.h"
 #include "core/base/time.h"
 
 /* More of them name a stream twice, or one that is not configured. */
@@ -43,7 +45,7 @@ static enum sg_status parse_min_version(const struct http_fields *fields, const 
         return status;
     if (!entity_route)
         return sg_fail(err, SG_INVALID, "'%s' has no meaning here: only a single entity has a version", source.what);
-    if (!position_number(source.text, &version) || version == 0)
+    if (!decimal_parse_canonical(source.text, INT64_MAX, &version) || version == 0)
         return sg_fail(err, SG_INVALID, "'%s' is not a version, a number from 1 to 2^63-1 without leading zeros",
                        source.what);
     out->min_version = (int64_t)version;

@@ -2,6 +2,7 @@
  * for. */
 #include "api/request/plan.h"
 
+#include "core/base/decimal.h"
 #include "core/domain/event.h"
 
 #define CLIP_BYTES 64u /* of the client's text, in a sentence */
@@ -40,16 +41,15 @@ static enum sg_status refuse_demands(const struct http_fields *f, struct sg_erro
     return header == NULL ? SG_OK : sg_fail(err, SG_INVALID, "the demand '%s' has no meaning here", header);
 }
 
+#define NUMBER_MAX UINT64_C(999999999999999999) /* of a rejected event, by far */
+
 /* The number that a page of rejected events ended with. */
 static enum sg_status read_before(struct slice digits, int64_t *out, struct sg_error *err)
 {
-    int64_t value = 0;
-    for (size_t i = 0; i < digits.bytes; i++) {
-        if (digits.data[i] < '0' || digits.data[i] > '9' || digits.bytes > 18)
-            return sg_fail(err, SG_INVALID, "the parameter 'cursor' is not one that this page gave");
-        value = value * 10 + (digits.data[i] - '0');
-    }
-    *out = value;
+    uint64_t value = 0;
+    if (digits.bytes > 0 && !decimal_parse(digits, NUMBER_MAX, &value))
+        return sg_fail(err, SG_INVALID, "the parameter 'cursor' is not one that this page gave");
+    *out = (int64_t)value;
     return SG_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/base/decimal.h"
 #include "core/base/time.h"
 #include "core/base/utf8.h"
 
@@ -244,21 +245,14 @@ enum sg_status segment_check(struct slice segment, size_t bytes_max, const char 
 enum sg_status param_limit(const struct target *target, size_t *limit, struct sg_error *err)
 {
     struct slice text;
-    size_t value = 0;
+    uint64_t value = 0;
     if (!target_param(target, "limit", &text)) {
         *limit = PARAM_LIMIT_DEFAULT;
         return SG_OK;
     }
-    for (size_t i = 0; i < text.bytes && value <= PARAM_LIMIT_MAX; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9' || (i == 0 && text.data[i] == '0')) {
-            value = 0;
-            break;
-        }
-        value = value * 10 + (size_t)(text.data[i] - '0');
-    }
-    if (value < 1 || value > PARAM_LIMIT_MAX)
+    if (!decimal_parse_canonical(text, PARAM_LIMIT_MAX, &value) || value < 1)
         return sg_fail(err, SG_INVALID, "the parameter 'limit' is not a number from 1 to %d", PARAM_LIMIT_MAX);
-    *limit = value;
+    *limit = (size_t)value;
     return SG_OK;
 }
 

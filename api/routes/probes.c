@@ -42,8 +42,8 @@ static bool check_position(const struct call *call, size_t stream, struct buffer
 /* One line: the stream is at most as stale as asked for. */
 static bool check_staleness(struct call *call, size_t stream, int64_t staleness_max_ns, struct buffer *body)
 {
-    char staleness[DIGITS_SECONDS_BYTES] = "";
-    char most[DIGITS_SECONDS_BYTES] = "";
+    char staleness[DECIMAL_SECONDS_BYTES] = "";
+    char most[DECIMAL_SECONDS_BYTES] = "";
     const struct freshness_view *view = &snapshot_stream(call->snapshot, stream)->view;
     const char *name = call->api->settings->streams[stream].name;
     int64_t staleness_ns = time_boot_ns() - view->proof_ns;

@@ -49,7 +49,7 @@ static void append_text_member(struct buffer *body, const char *name, struct sli
 
 static void append_item(struct buffer *body, const struct store_rejected *row)
 {
-    char time[CLOCK_RFC3339_BYTES];
+    char time[TIME_RFC3339_BYTES];
     time_rfc3339(row->time_ns, time);
     buffer_append_text(body, "\n{\"stream\":");
     buffer_append_json_string(body, slice_of(row->stream));

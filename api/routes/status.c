@@ -3,6 +3,7 @@
 
 #include "api/routes/router.h"
 #include "api/answer/headers.h"
+#include "core/base/decimal.h"
 #include "core/base/time.h"
 #include "core/version.h"
 
@@ -35,7 +36,7 @@ static void append_gaps(struct buffer *body, const struct stream *row)
 /* The probe that proves the staleness. */
 static void append_probe(struct buffer *body, const struct snapshot_stream *s)
 {
-    char asked_at[CLOCK_RFC3339_BYTES];
+    char asked_at[TIME_RFC3339_BYTES];
     if (!s->view.staleness_known)
         return;
     time_rfc3339(s->view.proof_wall_ns, asked_at);

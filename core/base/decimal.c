@@ -5,9 +5,9 @@
 
 #include "core/base/time.h"
 
-size_t decimal_uint(uint64_t value, char out[DIGITS_UINT_BYTES])
+size_t decimal_uint(uint64_t value, char out[DECIMAL_UINT_BYTES])
 {
-    char reversed[DIGITS_UINT_BYTES];
+    char reversed[DECIMAL_UINT_BYTES];
     size_t count = 0;
     do {
         reversed[count++] = (char)('0' + value % 10);
@@ -18,7 +18,7 @@ size_t decimal_uint(uint64_t value, char out[DIGITS_UINT_BYTES])
     return count;
 }
 
-size_t decimal_seconds_up(int64_t ns, char out[DIGITS_SECONDS_BYTES])
+size_t decimal_seconds_up(int64_t ns, char out[DECIMAL_SECONDS_BYTES])
 {
     uint64_t ms = ns > 0 ? ((uint64_t)ns + (uint64_t)NS_PER_MS - 1) / (uint64_t)NS_PER_MS : 0;
     size_t used = decimal_uint(ms / 1000, out);
@@ -27,6 +27,12 @@ size_t decimal_seconds_up(int64_t ns, char out[DIGITS_SECONDS_BYTES])
     out[used++] = (char)('0' + ms % 100 / 10);
     out[used++] = (char)('0' + ms % 10);
     return used;
+}
+
+void decimal_json_seconds(struct buffer *out, int64_t ns)
+{
+    char digits[DECIMAL_SECONDS_BYTES];
+    buffer_append(out, digits, decimal_seconds_up(ns, digits));
 }
 
 #define DIGITS_SAFE 19 /* so many never overflow */

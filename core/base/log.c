@@ -158,7 +158,7 @@ static void log_put_one(struct log_line *line, const struct log_field *field)
 static void log_build(struct log_line *line, enum log_level level, const char *event, const struct log_field *fields,
                       size_t fields_count, const char *tail)
 {
-    char now[CLOCK_RFC3339_BYTES];
+    char now[TIME_RFC3339_BYTES];
     time_rfc3339(time_wall_ns(), now);
     line->bytes = 0;
     line->limit = sizeof line->data - strlen(tail);

@@ -22,7 +22,7 @@ int64_t time_wall_ns(void)
     return clock_read_ns(CLOCK_REALTIME);
 }
 
-void time_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_BYTES])
+void time_rfc3339(int64_t wall_ns, char out[TIME_RFC3339_BYTES])
 {
     struct tm parts = {0};
     time_t seconds = (time_t)(wall_ns / NS_PER_S);
@@ -32,12 +32,12 @@ void time_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_BYTES])
         seconds -= 1;
     }
     if (gmtime_r(&seconds, &parts) == NULL) {
-        (void)snprintf(out, CLOCK_RFC3339_BYTES, "1970-01-01T00:00:00.000Z");
+        (void)snprintf(out, TIME_RFC3339_BYTES, "1970-01-01T00:00:00.000Z");
         return;
     }
     char date[24];
     (void)strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &parts);
-    (void)snprintf(out, CLOCK_RFC3339_BYTES, "%s.%03dZ", date, (int)(rest_ns / NS_PER_MS) % 1000);
+    (void)snprintf(out, TIME_RFC3339_BYTES, "%s.%03dZ", date, (int)(rest_ns / NS_PER_MS) % 1000);
 }
 
 /* ---- RFC 3339, read ---- */

@@ -18,8 +18,8 @@ int64_t time_boot_ns(void);
 int64_t time_wall_ns(void);
 
 /* RFC 3339 with milliseconds, e.g. "2026-01-31T12:00:00.123Z", into `out`. */
-#define CLOCK_RFC3339_BYTES 32
-void time_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_BYTES]);
+#define TIME_RFC3339_BYTES 32
+void time_rfc3339(int64_t wall_ns, char out[TIME_RFC3339_BYTES]);
 
 /* Is it a date-time of RFC 3339, section 5.6? Syntax and ranges, leap seconds and lower-case letters included. */
 bool time_is_rfc3339(struct slice text);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/request/demands.h"
+#include "api/request/position_list.h"
 #include "core/base/time.h"
 #include "require.h"
 

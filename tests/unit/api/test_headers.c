@@ -46,7 +46,7 @@ static void seconds_are_rounded_up(void **state)
         {-5, "0.000"}, {0, "0.000"}, {1, "0.001"}, {1000000, "0.001"}, {1000001, "0.002"}, {412000000, "0.412"},
         {999000001, "1.000"}, {1000000000, "1.000"}, {61000000000, "61.000"}, {INT64_MAX, "9223372036.855"},
     };
-    char text[DIGITS_SECONDS_BYTES];
+    char text[DECIMAL_SECONDS_BYTES];
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         size_t bytes = decimal_seconds_up(rows[i].ns, text);
@@ -57,7 +57,7 @@ static void seconds_are_rounded_up(void **state)
 
 static void numbers_are_exact_at_their_ends(void **state)
 {
-    char text[DIGITS_UINT_BYTES];
+    char text[DECIMAL_UINT_BYTES];
     (void)state;
     assert_int_equal(decimal_uint(0, text), 1);
     assert_int_equal(text[0], '0');
