@@ -5,6 +5,7 @@
 
 #include "api/routes/router.h"
 #include "api/http/http.h"
+#include "api/routes/metrics_text.h"
 #include "api/routes/process_stats.h"
 #include "core/base/time.h"
 #include "core/version.h"
@@ -104,7 +105,7 @@ static void render_stream_histogram(struct scrape *s, const char *name, const ch
     for (size_t i = 0; i < streams_count(s); i++) {
         const char *metrics = (const char *)stream_metrics(s, i);
         stream_label(s, i, stream);
-        metrics_histogram_render((const struct metrics_histogram *)(const void *)(metrics + offset), name, stream,
+        metrics_text_histogram((const struct metrics_histogram *)(const void *)(metrics + offset), name, stream,
                                  &s->body);
     }
 }
@@ -268,7 +269,7 @@ static void render_seconds_of(struct scrape *s, const char *path, unsigned route
         atomic_fetch_add_explicit(&sum.sum_nano, load(&h->sum_nano), memory_order_relaxed);
     }
     label(route_label, "route", path);
-    metrics_histogram_render(&sum, "stategate_http_request_seconds", route_label, &s->body);
+    metrics_text_histogram(&sum, "stategate_http_request_seconds", route_label, &s->body);
 }
 
 /* Nothing where there is no cache: 0 hits would look like a cold one. */
@@ -322,7 +323,7 @@ enum sg_status metrics_answer(struct call *call, const struct basis *basis, stru
     render_ingest(&scrape);
     render_freshness(&scrape);
     render_model(&scrape);
-    wait_limits_render(call->api->wait_limits, &scrape.body);
+    metrics_text_waits(call->api->wait_limits, &scrape.body);
     render_cache(&scrape);
     render_http(&scrape);
     metrics_process_render(&scrape.body);

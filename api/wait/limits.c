@@ -3,19 +3,14 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/time.h"
-#include "core/progress/metrics.h"
 
 #define CHAINS_COUNT 1024 /* clients of one sidecar are few */
 
 static const double seconds_bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
-static const char *const kind_names[WAIT_KINDS_COUNT] = {"version", "position", "staleness"};
-static const char *const outcome_names[WAIT_OUTCOMES_COUNT] = {"met", "deadline", "refused", "gone", "stopped"};
-
 struct client {
     struct client *next;
     struct client_address address;
@@ -135,19 +130,8 @@ size_t wait_limits_parked(const struct wait_limits *w)
     return atomic_load_explicit(&w->parked, memory_order_relaxed);
 }
 
-void wait_limits_render(const struct wait_limits *w, struct buffer *out)
+const struct metrics_histogram *wait_limits_seconds(const struct wait_limits *w, enum wait_kind kind,
+                                                    enum wait_outcome outcome)
 {
-    buffer_append_format(out,
-                         "# HELP stategate_waits_parked Reads that wait for their demands.\n"
-                         "# TYPE stategate_waits_parked gauge\nstategate_waits_parked %zu\n"
-                         "# HELP stategate_wait_seconds How long reads waited, by what for and how it ended.\n"
-                         "# TYPE stategate_wait_seconds histogram\n",
-                         wait_limits_parked(w));
-    for (size_t k = 0; k < WAIT_KINDS_COUNT; k++) {
-        for (size_t o = 0; o < WAIT_OUTCOMES_COUNT; o++) {
-            char labels[64];
-            (void)snprintf(labels, sizeof labels, "kind=\"%s\",outcome=\"%s\"", kind_names[k], outcome_names[o]);
-            metrics_histogram_render(&w->seconds[k][o], "stategate_wait_seconds", labels, out);
-        }
-    }
+    return &w->seconds[kind][outcome];
 }

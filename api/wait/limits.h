@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 #include "api/http/head.h"
-#include "core/base/buffer.h"
 #include "core/base/status.h"
+#include "core/progress/metrics.h"
 #include "core/progress/wants.h"
 
 /* Labels of stategate_wait_seconds, beside enum wait_kind. */
@@ -31,7 +31,8 @@ void wait_limits_give(struct wait_limits *w, const struct client_address *client
                       enum wait_outcome outcome, int64_t waited_ns);
 
 size_t wait_limits_parked(const struct wait_limits *w);
-/* stategate_waits_parked and stategate_wait_seconds, with HELP and TYPE. */
-void wait_limits_render(const struct wait_limits *w, struct buffer *out);
+/* How long the waits for `kind` took that ended with `outcome`; lives as long as `w`. Any thread. */
+const struct metrics_histogram *wait_limits_seconds(const struct wait_limits *w, enum wait_kind kind,
+                                                    enum wait_outcome outcome);
 
 #endif

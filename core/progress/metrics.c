@@ -2,9 +2,7 @@
 #include "core/progress/metrics.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,47 +61,6 @@ void metrics_histogram_add(struct metrics_histogram *h, double value)
     atomic_fetch_add_explicit(&h->counts[bucket], 1, memory_order_relaxed);
     if (value > 0)
         atomic_fetch_add_explicit(&h->sum_nano, (uint_fast64_t)(value * 1e9 + 0.5), memory_order_relaxed);
-}
-
-static void render_sample(struct buffer *out, const char *name, const char *suffix, const char *labels,
-                          const char *value)
-{
-    buffer_append_text(out, name);
-    buffer_append_text(out, suffix);
-    if (labels[0] != '\0') {
-        buffer_append_text(out, "{");
-        buffer_append_text(out, labels);
-        buffer_append_text(out, "}");
-    }
-    buffer_append_text(out, " ");
-    buffer_append_text(out, value);
-    buffer_append_text(out, "\n");
-}
-
-static void render_bucket(struct buffer *out, const char *name, const char *labels, const char *bound, uint64_t count)
-{
-    buffer_append_format(out, "%s_bucket{%s%sle=\"%s\"} %" PRIu64 "\n", name, labels, labels[0] != '\0' ? "," : "",
-                         bound, count);
-}
-
-void metrics_histogram_render(const struct metrics_histogram *h, const char *name, const char *labels,
-                              struct buffer *out)
-{
-    char text[64];
-    uint64_t count = 0;
-    for (size_t i = 0; i <= h->bounds_count; i++) {
-        count += atomic_load_explicit(&h->counts[i], memory_order_relaxed);
-        if (i < h->bounds_count)
-            (void)snprintf(text, sizeof text, "%.10g", h->bounds[i]);
-        else
-            (void)snprintf(text, sizeof text, "+Inf");
-        render_bucket(out, name, labels, text, count);
-    }
-    uint64_t sum_nano = atomic_load_explicit(&h->sum_nano, memory_order_relaxed);
-    (void)snprintf(text, sizeof text, "%" PRIu64 ".%09" PRIu64, sum_nano / 1000000000, sum_nano % 1000000000);
-    render_sample(out, name, "_sum", labels, text);
-    (void)snprintf(text, sizeof text, "%" PRIu64, count);
-    render_sample(out, name, "_count", labels, text);
 }
 
 enum sg_status metrics_create(size_t streams_count, struct metrics **out, struct sg_error *err)

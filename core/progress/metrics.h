@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/base/buffer.h"
+#include "core/base/slice.h"
 #include "core/domain/event.h"
 #include "core/base/status.h"
 
@@ -23,9 +23,6 @@ struct metrics_histogram {
 };
 void metrics_histogram_init(struct metrics_histogram *h, const double *bounds, size_t bounds_count);
 void metrics_histogram_add(struct metrics_histogram *h, double value);
-/* Append its _bucket, _sum and _count lines; `labels` is e.g. `stream="ORDERS"` or "". */
-void metrics_histogram_render(const struct metrics_histogram *h, const char *name, const char *labels,
-                              struct buffer *out);
 
 enum probe_result { PROBE_PROVED, PROBE_UNPROVED, PROBE_FAILED };
 #define PROBE_RESULTS_COUNT 3
