@@ -47,13 +47,13 @@ static int compare_doubles(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-static int run_batches(const struct settings *settings, const struct message *message, struct arena *arena)
+static int run_batches(const struct decode_stream *stream, const struct message *message, struct arena *arena)
 {
     struct event event;
     for (int batch = 0; batch < BATCHES_PER_ROUND; batch++) {
         arena_reset(arena);
         for (int i = 0; i < EVENTS_PER_BATCH; i++) {
-            if (decode_message(settings, 0, message, arena, &event, NULL) != SG_OK ||
+            if (decode_message(stream, message, arena, &event, NULL) != SG_OK ||
                 shape_event(NULL, &event, arena, NULL) != SG_OK)
                 return 1;
         }
@@ -61,7 +61,7 @@ static int run_batches(const struct settings *settings, const struct message *me
     return 0;
 }
 
-static int run_sample(const struct settings *settings, const struct sample *sample, struct arena *arena)
+static int run_sample(const struct decode_stream *stream, const struct sample *sample, struct arena *arena)
 {
     double rounds[ROUNDS];
     struct message message = {
@@ -71,7 +71,7 @@ static int run_sample(const struct settings *settings, const struct sample *samp
     };
     for (int i = 0; i < ROUNDS; i++) {
         double start = now_ns();
-        if (run_batches(settings, &message, arena) != 0)
+        if (run_batches(stream, &message, arena) != 0)
             return 1;
         rounds[i] = (now_ns() - start) / (EVENTS_PER_BATCH * BATCHES_PER_ROUND);
     }
@@ -84,14 +84,16 @@ static int run_sample(const struct settings *settings, const struct sample *samp
 int main(void)
 {
     struct sg_error err;
-    struct stream_settings stream = {.name = (char[]){"STATE"}, .format = FORMAT_ENVELOPE};
-    struct settings settings = {.streams = &stream, .streams_count = 1};
+    struct stream_settings stream_settings = {.name = (char[]){"STATE"}, .format = FORMAT_ENVELOPE};
+    struct settings settings = {.streams = &stream_settings, .streams_count = 1};
+    struct decode_stream stream;
     struct arena *arena = arena_create();
     int failed = arena == NULL;
-    if (subject_template_parse("state.{collection}.{id}", &stream.subject, &err) != SG_OK)
+    if (subject_template_parse("state.{collection}.{id}", &stream_settings.subject, &err) != SG_OK ||
+        decode_stream_open(&settings, 0, &stream, &err) != SG_OK)
         failed = 1;
     for (size_t i = 0; !failed && i < sizeof samples / sizeof samples[0]; i++)
-        failed = run_sample(&settings, &samples[i], arena);
+        failed = run_sample(&stream, &samples[i], arena);
     arena_destroy(arena);
     if (failed)
         fprintf(stderr, "bench_decode: out of memory\n");

@@ -44,6 +44,7 @@
 struct bench {
     char database[512];
     struct stream_settings stream_settings;
+    struct decode_stream decode;
     struct settings settings;
     struct tunables tunables;
     struct tunables_now tunables_now;
@@ -167,7 +168,7 @@ static void decode_batch(struct bench *b, size_t first, size_t count)
 {
     arena_reset(b->arena);
     for (size_t i = 0; i < count; i++)
-        must(decode_message(&b->settings, 0, &b->messages[first + i], b->arena, &b->events[i], &err) == SG_OK &&
+        must(decode_message(&b->decode, &b->messages[first + i], b->arena, &b->events[i], &err) == SG_OK &&
                  shape_event(NULL, &b->events[i], b->arena, &err) == SG_OK,
              "decode");
 }
@@ -526,6 +527,7 @@ static void open_all(struct bench *b, const char *folder, int64_t cache_bytes)
                                     .streams_count = 1};
     b->tunables = (struct tunables){.wait_default_ms = 5000, .wait_max_ms = 30000, .probe_epoch_trust_ms = 2000};
     tunables_publish(&b->tunables_now, &b->tunables);
+    must(decode_stream_open(&b->settings, 0, &b->decode, &err) == SG_OK, "decode");
     open_model(b, folder, cache_bytes);
     must(freshness_create(1, &b->freshness, &err) == SG_OK, "freshness");
     must(metrics_create(1, &b->metrics, &err) == SG_OK, "metrics");
@@ -544,6 +546,7 @@ static void close_all(struct bench *b)
     (void)close(b->wake_fd);
     wait_limits_destroy(b->api.wait_limits);
     arena_destroy(b->arena);
+    decode_stream_close(&b->decode);
     progress_destroy(b->progress);
     metrics_destroy(b->metrics);
     freshness_destroy(b->freshness);

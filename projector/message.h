@@ -14,7 +14,7 @@ struct message {
     struct slice payload;
     uint64_t sequence;
     int64_t time_ns;
-    struct slice headers[MESSAGE_HEADERS_MAX]; /* those that the stream's format asks for, in its order; bytes 0 = absent */
+    struct slice headers[MESSAGE_HEADERS_MAX]; /* that the format asks for, in its order; bytes 0 = absent */
 };
 
 #endif

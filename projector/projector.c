@@ -129,6 +129,8 @@ static enum sg_status stream_writer_open(struct ingest *ingest, size_t index, qu
     buffer_init(&fingerprint, FINGERPRINT_BYTES_MAX);
     enum sg_status status = queue_create(ingest->notifier, release, &writer->queue, err);
     if (status == SG_OK)
+        status = decode_stream_open(ingest->context.settings, index, &writer->decode, err);
+    if (status == SG_OK)
         status = shaper_create(ingest->context.settings, index, &writer->shaper, err);
     if (status == SG_OK)
         status = fingerprint_make(ingest->context.settings, stream, &fingerprint, err);
@@ -156,6 +158,7 @@ static void ingest_destroy(struct ingest *ingest)
         if (writer->items_count > 0)
             stream_writer_drop(writer, writer->items_count);
         queue_destroy(writer->queue);
+        decode_stream_close(&writer->decode);
         shaper_destroy(writer->shaper);
     }
     arena_destroy(ingest->arena);

@@ -7,21 +7,43 @@
 #include "projector/decode/decoder.h"
 #include "projector/decode/format.h"
 
-static bool lists(const struct stream_settings *stream, struct slice collection)
+/* All names that streams list. Of one that two of them list, the first is the owner, as everywhere. */
+static enum sg_status list_names(const struct settings *settings, size_t names_count, struct names **out,
+                                 struct sg_error *err)
 {
-    for (size_t i = 0; i < stream->collections_count; i++) {
-        if (slice_equal(slice_of(stream->collections[i]), collection))
-            return true;
+    enum sg_status status = names_create(names_count, out, err);
+    for (size_t i = 0; i < settings->streams_count && status == SG_OK; i++) {
+        for (size_t k = 0; k < settings->streams[i].collections_count; k++)
+            names_add(*out, slice_of(settings->streams[i].collections[k]), (int)i);
     }
-    return false;
+    return status;
 }
 
-/* Does this stream own the collection? One without a list owns what no other stream lists. */
-static bool owns(const struct settings *settings, size_t stream, struct slice collection)
+enum sg_status decode_stream_open(const struct settings *settings, size_t stream, struct decode_stream *out,
+                                  struct sg_error *err)
 {
-    if (settings->streams[stream].collections_count > 0)
-        return lists(&settings->streams[stream], collection);
-    return settings->streams_count == 1 || settings_owner(settings, collection) == (int)stream;
+    size_t names_count = 0;
+    size_t rest = settings->streams_count; /* the stream without a list; of several, the last */
+    for (size_t i = 0; i < settings->streams_count; i++) {
+        names_count += settings->streams[i].collections_count;
+        rest = settings->streams[i].collections_count == 0 ? i : rest;
+    }
+    *out = (struct decode_stream){
+        .settings = &settings->streams[stream], .index = (int)stream, .owns_rest = rest == stream};
+    return names_count > 0 ? list_names(settings, names_count, &out->listed, err) : SG_OK;
+}
+
+void decode_stream_close(struct decode_stream *stream)
+{
+    names_destroy(stream->listed);
+    stream->listed = NULL;
+}
+
+/* Does this stream own the collection? */
+static bool owns(const struct decode_stream *stream, struct slice collection)
+{
+    int owner = stream->listed != NULL ? names_find(stream->listed, collection) : NAMES_NONE;
+    return owner == NAMES_NONE ? stream->owns_rest : owner == stream->index;
 }
 
 static void use_collection(struct decoder *d, struct slice collection)
@@ -37,7 +59,7 @@ static void use_collection(struct decoder *d, struct slice collection)
 }
 
 /* Collection and id, as far as the subject has them. False: the subject fits no collection of this stream. */
-static bool use_subject(struct decoder *d, const struct settings *settings, size_t stream)
+static bool use_subject(struct decoder *d, const struct decode_stream *stream)
 {
     struct slice collection;
     struct slice id;
@@ -45,7 +67,7 @@ static bool use_subject(struct decoder *d, const struct settings *settings, size
         return false;
     if (d->stream->fixed_collection)
         collection = slice_of(d->stream->collections[0]);
-    if (collection.bytes == 0 || !owns(settings, stream, collection))
+    if (collection.bytes == 0 || !owns(stream, collection))
         return false;
     use_collection(d, collection);
     if (d->stream->subject.has_id && decode_id_is_valid(id))
@@ -55,8 +77,8 @@ static bool use_subject(struct decoder *d, const struct settings *settings, size
     return true;
 }
 
-enum sg_status decode_message(const struct settings *settings, size_t stream, const struct message *message,
-                              struct arena *arena, struct event *out, struct sg_error *err)
+enum sg_status decode_message(const struct decode_stream *stream, const struct message *message, struct arena *arena,
+                              struct event *out, struct sg_error *err)
 {
     struct event event = {
         .kind = EVENT_STATE,
@@ -66,13 +88,13 @@ enum sg_status decode_message(const struct settings *settings, size_t stream, co
         .payload = message->payload,
     };
     struct decoder d = {
-        .stream = &settings->streams[stream],
+        .stream = stream->settings,
         .message = message,
         .arena = arena,
         .event = &event,
     };
     arena_reset_scratch(arena);
-    if (!use_subject(&d, settings, stream)) {
+    if (!use_subject(&d, stream)) {
         event.kind = EVENT_IGNORED;
         *out = event;
         return SG_OK;

@@ -2,7 +2,6 @@
 #include "projector/ingest/batch.h"
 
 #include "core/base/time.h"
-#include "projector/decode/decode.h"
 #include "projector/ingest/publish.h"
 #include "projector/shape/shape.h"
 
@@ -46,8 +45,7 @@ static enum sg_status batch_decode_one(struct ingest *ingest, size_t stream, siz
 {
     const struct stream_writer *writer = &ingest->writers[stream];
     struct event *event = &ingest->events[at];
-    enum sg_status status = decode_message(ingest->context.settings, stream, &writer->items[at].message, ingest->arena,
-                                           event, err);
+    enum sg_status status = decode_message(&writer->decode, &writer->items[at].message, ingest->arena, event, err);
     return status == SG_OK ? shape_event(writer->shaper, event, ingest->arena, err) : status;
 }
 

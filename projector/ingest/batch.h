@@ -1,4 +1,4 @@
-/* The event's way through the projector: take -> decode -> shape -> apply -> publish, a batch of one stream at a time. */
+/* A batch of one stream, the way of its events: take -> decode -> shape -> apply -> publish. */
 #ifndef STATEGATE_PROJECTOR_INGEST_BATCH_H
 #define STATEGATE_PROJECTOR_INGEST_BATCH_H
 

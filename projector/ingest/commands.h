@@ -13,7 +13,7 @@ struct queue *ingest_queue(struct ingest *ingest, size_t stream);
 uint64_t ingest_position(const struct ingest *ingest, size_t stream);
 
 /* ---- the sources' threads; each blocks until the projector has done it, between two batches ----
- * SG_STOPPED: the projector is stopping; SG_STORAGE, SG_FULL, SG_CORRUPT: as the store says, and nothing has changed. */
+ * SG_STOPPED: the projector is stopping. SG_STORAGE, SG_FULL, SG_CORRUPT: as the store says; nothing has changed. */
 
 /* The build that is written. Afterwards no message of an older generation is applied. */
 SG_MUST_CHECK enum sg_status ingest_load(struct ingest *ingest, size_t stream, struct build *out,

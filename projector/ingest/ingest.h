@@ -9,6 +9,7 @@
 #include "core/progress/freshness.h"
 #include "core/progress/metrics.h"
 #include "core/progress/progress.h"
+#include "projector/decode/decode.h"
 #include "projector/queue.h"
 #include "store/writer.h"
 
@@ -33,7 +34,8 @@ struct ingest_context {
 struct stream_writer {
     struct queue *queue; /* owned; set before the thread starts, then read-only: any thread */
     int64_t id;          /* of the stream's row; likewise */
-    struct shaper *shaper; /* owned; likewise; NULL = no collection has rules */
+    struct decode_stream decode; /* likewise */
+    struct shaper *shaper;       /* owned; likewise; NULL = no collection has rules */
     /* Of the build that is written. */
     struct epoch epoch;
     bool growing;        /* beside the one that is served */
@@ -50,7 +52,6 @@ struct stream_writer {
 };
 
 struct command;
-struct arena;
 struct shaper;
 
 struct ingest {

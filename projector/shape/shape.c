@@ -22,12 +22,17 @@ enum sg_status shaper_create(const struct settings *settings, size_t stream, str
     struct shaper *shaper = calloc(1, sizeof *shaper + count * sizeof shaper->rules[0]);
     if (shaper == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for the rules of %zu collections", count);
+    enum sg_status status = names_create(count, &shaper->names, err);
+    if (status != SG_OK) {
+        shaper_destroy(shaper);
+        return status;
+    }
     for (size_t i = 0; i < settings->collections_count; i++) {
         const struct collection_settings *collection = &settings->collections[i];
         if (!has_rules(settings, stream, collection))
             continue;
+        names_add(shaper->names, slice_of(collection->name), (int)shaper->rules_count);
         struct shape_rules *rules = &shaper->rules[shaper->rules_count++];
-        rules->collection = slice_of(collection->name);
         rules->payload_private = true;
         rules->steps[SHAPE_MINIMISE] = (struct shape_step){minimise_drop, collection};
     }
@@ -37,16 +42,16 @@ enum sg_status shaper_create(const struct settings *settings, size_t stream, str
 
 void shaper_destroy(struct shaper *shaper)
 {
+    if (shaper == NULL)
+        return;
+    names_destroy(shaper->names);
     free(shaper);
 }
 
 static const struct shape_rules *rules_of(const struct shaper *shaper, struct slice collection)
 {
-    for (size_t i = 0; i < shaper->rules_count; i++) {
-        if (slice_equal(shaper->rules[i].collection, collection))
-            return &shaper->rules[i];
-    }
-    return NULL;
+    int at = names_find(shaper->names, collection);
+    return at != NAMES_NONE ? &shaper->rules[at] : NULL;
 }
 
 /* Steps first .. end - 1, as long as the event is not rejected. */

@@ -11,6 +11,7 @@
 #ifndef STATEGATE_PROJECTOR_SHAPE_SHAPE_H
 #define STATEGATE_PROJECTOR_SHAPE_SHAPE_H
 
+#include "core/base/names.h"
 #include "core/base/status.h"
 #include "core/domain/event.h"
 #include "core/domain/settings.h"
@@ -26,13 +27,13 @@ struct shape_step {
 
 /* Of one collection. */
 struct shape_rules {
-    struct slice collection; /* borrowed from the settings */
     bool payload_private;    /* what must not be kept must not be kept by way of rejected events either */
     struct shape_step steps[SHAPE_STEPS_COUNT];
 };
 
 /* Of one stream; read-only once made, so any thread may use it. */
 struct shaper {
+    struct names *names; /* owned: the collections, and which of the rules are theirs */
     size_t rules_count;
     struct shape_rules rules[];
 };

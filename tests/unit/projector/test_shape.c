@@ -37,7 +37,8 @@ static int open_fixture(void **state)
     shaper = calloc(1, sizeof *shaper + sizeof shaper->rules[0]);
     assert_non_null(shaper);
     shaper->rules_count = 1;
-    shaper->rules[0].collection = SLICE_LITERAL("orders");
+    assert_int_equal(names_create(1, &shaper->names, NULL), SG_OK);
+    names_add(shaper->names, SLICE_LITERAL("orders"), 0);
     return 0;
 }
 
@@ -85,8 +86,8 @@ static enum sg_status shape(const char *subject, const char *payload)
     fixture.message.subject = slice_of(subject);
     fixture.message.payload = slice_of(payload);
     arena_reset(fixture.arena);
-    assert_int_equal(decode_message(&fixture.settings, 0, &fixture.message, fixture.arena, &fixture.event, &err),
-                     SG_OK);
+    struct decode_stream stream = {.settings = &fixture.streams[0], .owns_rest = true};
+    assert_int_equal(decode_message(&stream, &fixture.message, fixture.arena, &fixture.event, &err), SG_OK);
     return shape_event(shaper, &fixture.event, fixture.arena, &err);
 }
 
@@ -198,7 +199,8 @@ static void a_shaper_holds_the_rules_of_its_stream(void **state)
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(shaper_create(&fixture.settings, i, &made, &err), SG_OK);
         assert_int_equal(made->rules_count, 1);
-        assert_slice(made->rules[0].collection, i == 0 ? "orders" : "bills");
+        assert_int_equal(names_find(made->names, SLICE_LITERAL("orders")), i == 0 ? 0 : NAMES_NONE);
+        assert_int_equal(names_find(made->names, SLICE_LITERAL("bills")), i == 0 ? NAMES_NONE : 0);
         assert_true(made->rules[0].payload_private);
         shaper_destroy(made);
     }
