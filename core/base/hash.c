@@ -1,4 +1,4 @@
-/* Murmur's way of mixing: cheap, and every bit of the input reaches every bit of the result. */
+/* Multiplied to twice the width and folded: cheap, and what a changed bit of the input changes depends on the seed. */
 #include "core/base/hash.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@ uint64_t hash_seed(void)
     return seed;
 }
 
-/* Fewer than 8 bytes as a word: of one length no two have the same. */
+/* Fewer than 8 bytes as a word; two texts of one length have different ones. */
 static uint64_t short_word(const char *data, size_t bytes)
 {
     uint32_t first = 0;
@@ -29,13 +29,20 @@ static uint64_t short_word(const char *data, size_t bytes)
     return first | (uint64_t)last << 32;
 }
 
-static uint64_t mix(uint64_t h, uint64_t word)
+/* Without the upper half of the product a change of the highest bits would change the same bits whatever the seed is,
+ * and a second change could undo it. */
+static uint64_t fold(uint64_t value, uint64_t factor)
 {
-    h = (h ^ word) * UINT64_C(0xff51afd7ed558ccd);
-    return h ^ h >> 33;
+    unsigned __int128 product = (unsigned __int128)value * factor;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* The last word of a longer text is its last 8 bytes, which the one before may share: no byte is looked at alone. */
+static uint64_t mix(uint64_t h, uint64_t word)
+{
+    return fold(h ^ word, UINT64_C(0xff51afd7ed558ccd));
+}
+
+/* The last word of a longer text is its last 8 bytes, which overlap the one before: no byte is looked at alone. */
 uint64_t hash_bytes(uint64_t h, struct slice s)
 {
     uint64_t word = 0;
@@ -49,6 +56,5 @@ uint64_t hash_bytes(uint64_t h, struct slice s)
         memcpy(&word, s.data + s.bytes - sizeof word, sizeof word);
         h = mix(h, word);
     }
-    h = (h ^ s.bytes) * UINT64_C(0xc4ceb9fe1a85ec53);
-    return h ^ h >> 29;
+    return fold(h ^ s.bytes, UINT64_C(0xc4ceb9fe1a85ec53));
 }

@@ -1,4 +1,5 @@
-/* A seeded hash of bytes for tables in memory: quick, and of no use to who does not know the seed. */
+/* A seeded hash of bytes for tables in memory: quick, not cryptographic. Without the seed nobody can list texts that
+ * collide for certain; a table must still stay right, and bounded, where some do. */
 #ifndef STATEGATE_CORE_BASE_HASH_H
 #define STATEGATE_CORE_BASE_HASH_H
 
@@ -6,7 +7,7 @@
 
 #include "core/base/slice.h"
 
-/* Another one in each process, so that no client can choose ids that collide. */
+/* Random: each table has its own. */
 uint64_t hash_seed(void);
 
 /* `h` is the seed, or the hash of what comes before. */

@@ -72,6 +72,19 @@ static void numbers_do_not_collide(void **state)
     }
 }
 
+/* Where words are multiplied within 64 bits these two collide whatever the seed is: one change undoes the other. */
+static void a_change_cannot_be_undone_without_the_seed(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 10000; seed++) {
+        uint64_t words[3] = {seed, UINT64_C(0x6162636465666768), 7};
+        uint64_t hash = hash_of(seed * UINT64_C(0x9e3779b97f4a7c15), (const char *)words, sizeof words);
+        words[0] ^= UINT64_C(1) << 63;
+        words[1] ^= UINT64_C(1) << 63 | UINT64_C(1) << 30;
+        assert_true(hash_of(seed * UINT64_C(0x9e3779b97f4a7c15), (const char *)words, sizeof words) != hash);
+    }
+}
+
 static void the_seed_counts(void **state)
 {
     (void)state;
@@ -85,6 +98,7 @@ int main(void)
         cmocka_unit_test(every_byte_counts),
         cmocka_unit_test(the_length_counts),
         cmocka_unit_test(numbers_do_not_collide),
+        cmocka_unit_test(a_change_cannot_be_undone_without_the_seed),
         cmocka_unit_test(the_seed_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
