@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "core/base/proc_file.h"
+#include "core/base/processors.h"
 #include "core/base/time.h"
 
 static void gauge(struct buffer *out, const char *name, const char *help, double value)

@@ -1,16 +1,28 @@
-/* Processors. */
+/* Processors; files of /proc and /sys. */
 #include "core/base/processors.h"
 
+#include <fcntl.h>
 #include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "core/base/proc_file.h"
+#include <unistd.h>
 
 #define PATH_BYTES 4096
 #define AFFINITY_PROCESSORS_MAX 4096
+
+bool proc_file_read(const char *path, char *out, size_t room)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t bytes = read(fd, out, room - 1);
+    (void)close(fd);
+    if (bytes <= 0)
+        return false;
+    out[bytes] = '\0';
+    return true;
+}
 
 static unsigned quota_processors(long long quota_us, long long period_us)
 {
