@@ -19,7 +19,7 @@
 
 /* So many events that the stream did not take: the others will hardly fare better. */
 #define FEED_FAILED_MAX 1000
-/* A pace that has fallen behind by more than this (a slow input) is not made good by a burst. */
+/* A delay of more than this (a slow input) is not made up for by a burst. */
 #define FEED_BEHIND_MAX_NS NS_PER_S
 /* Signals and progress are looked at once in so many lines. */
 #define FEED_LOOK_LINES 64
@@ -111,7 +111,7 @@ static enum sg_status feed_lines(struct feed *feed, struct sg_error *err)
 static enum sg_status feed_open(struct feed *feed, struct sg_error *err)
 {
     enum sg_status status = stop_open(&feed->stop, err);
-    /* First what needs no broker, so that a wrong file name is told at once. */
+    /* First what needs no broker, so that a wrong file name is reported at once. */
     if (status == SG_OK && feed->options->mode != FEED_MODE_NONE)
         status = lines_open(feed->options->input, &feed->lines, err);
     if (status == SG_OK)

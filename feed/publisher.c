@@ -1,4 +1,4 @@
-/* Sending, and the publisher's life. What becomes of a message that was sent is in publisher_slots.c. */
+/* Sending, and the publisher's start and end. What becomes of a message that was sent is in publisher_slots.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +44,7 @@ static natsStatus slot_message(const struct publisher *p, size_t index, const st
     char reply[PUBLISHER_INBOX_BYTES + 32];
     memcpy(subject, message->subject.data, message->subject.bytes);
     subject[message->subject.bytes] = '\0';
-    (void)snprintf(reply, sizeof reply, "%s%zu-%u", p->inbox, index, p->slots[index].life);
+    (void)snprintf(reply, sizeof reply, "%s%zu-%u", p->inbox, index, p->slots[index].use);
     natsStatus s = natsMsg_Create(out, subject, reply, message->payload.data, (int)message->payload.bytes);
     for (size_t i = 0; s == NATS_OK && i < message->headers_count; i++)
         s = message_add_header(*out, &message->headers[i]);
@@ -80,7 +80,7 @@ static void slot_abandon(struct publisher *p, size_t index)
     bool answered = slot->state == SLOT_DONE;
     if (!answered)
         slot->state = SLOT_FREE;
-    slot->life++;
+    slot->use++;
     (void)pthread_mutex_unlock(&p->mutex);
     if (answered)
         return;
@@ -138,7 +138,7 @@ void publisher_read_totals(struct publisher *p, struct publisher_totals *out)
     (void)pthread_mutex_unlock(&p->mutex);
 }
 
-/* ---- life ---- */
+/* ---- start and end ---- */
 
 static void on_answers_ended(void *closure)
 {

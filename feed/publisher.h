@@ -4,8 +4,8 @@
  * answer belongs to, stalls when its own limit is reached, and spends an allocation and a made-up message on each
  * event's time-out. A slot per event on its way bounds how many there are; its number stands in the reply subject.
  *
- * An event without an answer, or with one that says "not now", is sent again, a bounded number of times; it then stands
- * behind later ones. If the first sending was stored and only its answer was lost, the stream has the event twice,
+ * An event without an answer, or with one that says "not now", is sent again, a bounded number of times; it then comes
+ * after later ones. If the first sending was stored and only its answer was lost, the stream has the event twice,
  * unless it has a Nats-Msg-Id and its second arrival is within the stream's duplicate window. */
 #ifndef STATEGATE_FEED_PUBLISHER_H
 #define STATEGATE_FEED_PUBLISHER_H

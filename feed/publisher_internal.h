@@ -1,4 +1,4 @@
-/* What publisher.c (sending, life) and publisher_slots.c (answers, time-outs) share; nobody else includes it. */
+/* What publisher.c (start, sending, end) and publisher_slots.c (answers, time-outs) share; nobody else includes it. */
 #ifndef STATEGATE_FEED_PUBLISHER_INTERNAL_H
 #define STATEGATE_FEED_PUBLISHER_INTERNAL_H
 
@@ -21,7 +21,7 @@ struct slot {
     /* Guarded by the mutex. */
     enum slot_state state;
     uint64_t line;
-    uint32_t life;      /* stands in the reply subject: answers of an earlier life are void */
+    uint32_t use;       /* stands in the reply subject: answers to an earlier use of the slot are void */
     uint32_t attempts;
     int64_t due_ns;     /* SENT: no answer comes any more; WAITING: send again */
     char error[ACK_ERROR_BYTES_MAX + 1]; /* DONE: "" = stored */

@@ -1,6 +1,6 @@
 /* What becomes of the messages on their way: answers, time-outs, further attempts.
  *
- * The life of a slot; (m) is done by the main thread, (a) by the thread of nats.c that delivers answers:
+ * The states of a slot; (m) is done by the main thread, (a) by the thread of nats.c that delivers answers:
  *
  *   FREE --send (m)--> SENT --answer (a)-----------------------------> DONE --reclaim (m)--> FREE
  *                      |  ^ \--no answer in time (m): last attempt? --> DONE
@@ -25,8 +25,8 @@
 
 /* ---- answers: nats.c's thread ---- */
 
-/* The slot and life in "<inbox>.<slot>-<life>". */
-static bool answer_slot(const struct publisher *p, const char *subject, size_t *slot, uint32_t *life)
+/* The slot and its use in "<inbox>.<slot>-<use>". */
+static bool answer_slot(const struct publisher *p, const char *subject, size_t *slot, uint32_t *use)
 {
     if (strncmp(subject, p->inbox, p->inbox_bytes) != 0)
         return false;
@@ -35,7 +35,7 @@ static bool answer_slot(const struct publisher *p, const char *subject, size_t *
     if (*end != '-' || index >= p->settings.inflight)
         return false;
     *slot = index;
-    *life = (uint32_t)strtoul(end + 1, &end, 10);
+    *use = (uint32_t)strtoul(end + 1, &end, 10);
     return *end == '\0';
 }
 
@@ -91,14 +91,14 @@ void slots_on_answer(natsConnection *nc, natsSubscription *subscription, natsMsg
     (void)subscription;
     struct publisher *p = closure;
     size_t index = 0;
-    uint32_t life = 0;
-    if (answer_slot(p, natsMsg_GetSubject(message), &index, &life)) {
+    uint32_t use = 0;
+    if (answer_slot(p, natsMsg_GetSubject(message), &index, &use)) {
         struct ack ack;
         struct slice answer = {natsMsg_GetData(message), (size_t)natsMsg_GetDataLength(message)};
         ack_parse(answer, natsMsg_IsNoResponders(message), &ack);
         (void)pthread_mutex_lock(&p->mutex);
         struct slot *slot = &p->slots[index];
-        bool expected = slot->life == life && (slot->state == SLOT_SENT || slot->state == SLOT_WAITING);
+        bool expected = slot->use == use && (slot->state == SLOT_SENT || slot->state == SLOT_WAITING);
         /* A second "not now" of an earlier attempt changes nothing while the slot waits already. */
         if (expected && (ack.stored || slot->state == SLOT_SENT))
             slot_answered(p, index, &ack, time_boot_ns());
@@ -119,9 +119,9 @@ size_t slots_reclaim(struct publisher *p)
         memcpy(error, slot->error, sizeof error);
         uint64_t line = slot->line;
         /* After one attempt no other answer can come; after several it can, and must not count for the next event.
-         * Keeping the life otherwise keeps reply subjects few, which the server's cache of subjects likes. */
+         * Otherwise the number is kept: reply subjects stay few, which the server's cache of subjects likes. */
         if (slot->attempts > 1 || error[0] != '\0')
-            slot->life++;
+            slot->use++;
         slot->state = SLOT_FREE;
         p->totals.failed += error[0] != '\0' ? 1 : 0;
         (void)pthread_mutex_unlock(&p->mutex);

@@ -14,7 +14,7 @@
 /* Main thread only. */
 struct report {
     bool terminal;        /* standard error is one: show progress */
-    bool shown;           /* the cursor stands behind a progress line */
+    bool shown;           /* the cursor stands after a progress line */
     int64_t begin_ns;
     int64_t shown_ns;
     uint64_t refused;     /* lines that were never sent */

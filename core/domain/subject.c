@@ -6,7 +6,7 @@ struct subject_token {
     bool last;
 };
 
-/* The token that begins at `*at`, which moves behind its dot (beyond the end after the last one). */
+/* The token that begins at `*at`, which moves past its dot (beyond the end after the last one). */
 static struct subject_token subject_next(struct slice subject, size_t *at)
 {
     const char *start = subject.data + *at;

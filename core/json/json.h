@@ -1,5 +1,5 @@
-/* JSON is read into memory that the caller gives, and checked for what a parser lets through. Numbers stay the text that
- * they are, so nothing is lost that a double cannot hold. Who reads decides what a fault means. */
+/* JSON is read into memory that the caller gives, and checked for what a parser lets through. Numbers stay the text
+ * that they are, so nothing is lost that a double cannot hold. The caller decides what a fault means. */
 #ifndef STATEGATE_CORE_JSON_JSON_H
 #define STATEGATE_CORE_JSON_JSON_H
 

@@ -1,5 +1,5 @@
-/* How fresh each stream's rows are, by proof: heads that were asked for, positions that reached them, and what follows
- * from both: staleness, lag, status, readiness. No I/O.
+/* How fresh each stream's rows are, by proof: heads that were asked for, positions that reached them, and what both of
+ * them prove: staleness, lag, status, readiness. No I/O.
  *
  * A proof is a head probe: at t0 the stream's last sequence was at most H. Whoever shows rows at a position >= H of the
  * same epoch shows everything that was published by t0. So staleness is `now - T`, T the newest t0 whose H is not
@@ -49,13 +49,12 @@ void freshness_destroy(struct freshness *f);
  * in `epoch`. Of another epoch than the last one: earlier proofs are forgotten. */
 void freshness_proved(struct freshness *f, size_t stream, int64_t t0_ns, int64_t answered_ns, uint64_t head,
                       const struct epoch *epoch);
-/* After each commit, and once at the start: where the rows are that readers see. A build that grows beside them is not
- * told of here: nobody reads it. */
+/* After each commit, and once at the start: where the rows are that readers see. The next build, which is
+ * written beside them, does not count: nobody reads it. */
 void freshness_applied(struct freshness *f, size_t stream, uint64_t position, const struct epoch *epoch);
-/* Another build is served from now on: its position, told next, may be lower, even within an epoch. */
+/* Another build is served from now on: the position that is reported next may be lower, even within an epoch. */
 void freshness_swapped(struct freshness *f, size_t stream);
-/* Another life was found: all proofs are forgotten.
- * Served rows of the old one are then unproved until they are swapped. */
+/* Another incarnation was found: all proofs are forgotten. Served rows of the old one are unproved until the swap. */
 void freshness_reset(struct freshness *f, size_t stream);
 /* Ingest stopped by the disk, the size limit or the schema: `reason`, which is shown before any other error;
  * NULL: it went on. */
@@ -87,7 +86,7 @@ struct freshness_view {
     int64_t proof_answered_ns;
     int64_t proof_wall_ns; /* the same instant as proof_ns on the wall clock, for people */
     uint64_t proof_head; /* not beyond the position asked about */
-    /* The newest proof-grade probe, whatever its epoch: what the broker last showed of the stream's life. */
+    /* The newest proof-grade probe, whatever its epoch: the incarnation that the broker last showed. */
     bool probe_known;
     int64_t probe_ns;    /* sent at */
     uint64_t probe_head;
@@ -98,7 +97,7 @@ struct freshness_view {
 void freshness_view(struct freshness *f, size_t stream, const struct stream *row, int64_t now_ns,
                     struct freshness_view *out);
 
-/* What to tell those who wait: T for the committed position, and when the newest proof-grade probe was sent (boot
+/* What those who wait must learn: T for the committed position, and when the newest proof-grade probe was sent (boot
  * clock; INT64_MIN = none). */
 void freshness_newest(struct freshness *f, size_t stream, int64_t *proof_ns, int64_t *probe_ns);
 

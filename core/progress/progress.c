@@ -27,8 +27,8 @@ struct progress_loop {
     struct stream_wants *streams; /* owned */
     /* Guarded by mutex. */
     pthread_mutex_t mutex;
-    size_t mail_count;
-    bool mail_all;
+    size_t changed_count;
+    bool changed_all;
     uint64_t changed_entities[PROGRESS_CHANGED_ENTITIES_MAX];
 };
 
@@ -144,7 +144,7 @@ void progress_want_entity(struct progress_loop *l, uint64_t entity)
     atomic_fetch_add(&l->progress->filter[entity % PROGRESS_ENTITY_SLOTS], 1);
     atomic_fetch_add(&l->entities_wanted, 1);
     atomic_fetch_add(&l->progress->entities_wanted, 1);
-    atomic_thread_fence(memory_order_seq_cst); /* word first, then the model is read */
+    atomic_thread_fence(memory_order_seq_cst); /* the interest first, then the store is read */
 }
 
 void progress_unwant_entity(struct progress_loop *l, uint64_t entity)
@@ -173,11 +173,11 @@ size_t progress_take(struct progress_loop *l, uint64_t entities[PROGRESS_CHANGED
     /* First this: what comes after it wakes again. */
     atomic_store(&l->woken, false);
     (void)pthread_mutex_lock(&l->mutex);
-    size_t count = l->mail_count;
+    size_t count = l->changed_count;
     memcpy(entities, l->changed_entities, count * sizeof entities[0]);
-    *all = l->mail_all;
-    l->mail_count = 0;
-    l->mail_all = false;
+    *all = l->changed_all;
+    l->changed_count = 0;
+    l->changed_all = false;
     (void)pthread_mutex_unlock(&l->mutex);
     return count;
 }
@@ -193,24 +193,24 @@ static void loop_wake(struct progress_loop *l)
 
 bool progress_entities_wanted(const struct progress *p)
 {
-    atomic_thread_fence(memory_order_seq_cst); /* the commit first, then the word is read */
+    atomic_thread_fence(memory_order_seq_cst); /* the commit first, then interests are read */
     return atomic_load(&p->entities_wanted) > 0;
 }
 
-static void mail_add(struct progress_loop *l, uint64_t entity)
+static void changed_add(struct progress_loop *l, uint64_t entity)
 {
     (void)pthread_mutex_lock(&l->mutex);
-    if (l->mail_count < PROGRESS_CHANGED_ENTITIES_MAX)
-        l->changed_entities[l->mail_count++] = entity;
+    if (l->changed_count < PROGRESS_CHANGED_ENTITIES_MAX)
+        l->changed_entities[l->changed_count++] = entity;
     else
-        l->mail_all = true;
+        l->changed_all = true;
     (void)pthread_mutex_unlock(&l->mutex);
 }
 
-static bool mail_waiting(struct progress_loop *l)
+static bool changed_waiting(struct progress_loop *l)
 {
     (void)pthread_mutex_lock(&l->mutex);
-    bool waiting = l->mail_count > 0 || l->mail_all;
+    bool waiting = l->changed_count > 0 || l->changed_all;
     (void)pthread_mutex_unlock(&l->mutex);
     return waiting;
 }
@@ -222,7 +222,7 @@ void progress_entity_changed(struct progress *p, uint64_t entity)
     (void)pthread_mutex_lock(&p->mutex);
     for (size_t i = 0; i < p->loops_count; i++) {
         if (atomic_load(&p->loops[i]->entities_wanted) > 0)
-            mail_add(p->loops[i], entity);
+            changed_add(p->loops[i], entity);
     }
     (void)pthread_mutex_unlock(&p->mutex);
 }
@@ -233,8 +233,8 @@ void progress_committed(struct progress *p, size_t stream, uint64_t position)
     (void)pthread_mutex_lock(&p->mutex);
     for (size_t i = 0; i < p->loops_count; i++) {
         struct progress_loop *l = p->loops[i];
-        bool mail = atomic_load(&l->entities_wanted) > 0 && mail_waiting(l);
-        if (mail || atomic_load(&l->streams[stream].position) <= position)
+        bool changed = atomic_load(&l->entities_wanted) > 0 && changed_waiting(l);
+        if (changed || atomic_load(&l->streams[stream].position) <= position)
             loop_wake(l);
     }
     (void)pthread_mutex_unlock(&p->mutex);
@@ -258,7 +258,7 @@ void progress_changed(struct progress *p)
     for (size_t i = 0; i < p->loops_count; i++) {
         struct progress_loop *l = p->loops[i];
         (void)pthread_mutex_lock(&l->mutex);
-        l->mail_all = true;
+        l->changed_all = true;
         (void)pthread_mutex_unlock(&l->mutex);
         loop_wake(l);
     }
