@@ -43,7 +43,7 @@ void queue_on_room(struct queue *q, queue_room *room, void *context)
 }
 
 /* Called with the mutex held. */
-static void room_tell(struct queue *q)
+static void room_notify(struct queue *q)
 {
     if (q->full && q->room != NULL)
         q->room(q->room_context);
@@ -73,7 +73,7 @@ uint64_t queue_next_generation(struct queue *q)
     (void)pthread_mutex_lock(&q->mutex);
     uint64_t generation = ++q->generation;
     queue_clear(q);
-    room_tell(q);
+    room_notify(q);
     q->full = false;
     (void)pthread_mutex_unlock(&q->mutex);
     return generation;
@@ -158,7 +158,7 @@ size_t queue_take(struct queue *q, struct queue_item *items, size_t items_max, s
     q->bytes -= bytes;
     q->taken = n;
     if (n > 0)
-        room_tell(q);
+        room_notify(q);
     (void)pthread_mutex_unlock(&q->mutex);
     return n;
 }

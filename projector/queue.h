@@ -44,12 +44,12 @@ void queue_verify(struct queue *q, uint64_t generation);
 /* True if `generation` is still the present one. Any thread. */
 bool queue_is_current(struct queue *q, uint64_t generation);
 
-/* Whom to tell of room; NULL = nobody. The stream's source thread, while nothing is pushed. */
+/* What to call when there is room; NULL = nothing. The stream's source thread, while nothing is pushed. */
 void queue_on_room(struct queue *q, queue_room *room, void *context);
 
 enum queue_result {
     QUEUE_TAKEN, /* it owns the handle now */
-    QUEUE_FULL,  /* the caller keeps the handle, and pushes the same message again when told of room */
+    QUEUE_FULL,  /* the caller keeps the handle, and pushes the same message again when there is room */
     QUEUE_VOID   /* its generation is void; the caller keeps the handle */
 };
 /* Add a message. One thread for each generation; does not block. */

@@ -58,51 +58,51 @@ void nats_library_close(void)
 enum sg_status nats_create(const struct nats_settings *nats, const struct stream_settings *stream, struct queue *queue,
                            nats_alarm *alarm, void *alarm_context, struct nats_connection **out, struct sg_error *err)
 {
-    struct nats_connection *l = calloc(1, sizeof *l);
-    if (l == NULL)
+    struct nats_connection *c = calloc(1, sizeof *c);
+    if (c == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for a connection");
-    l->nats = nats;
-    l->stream = stream;
-    l->format = format_get(stream->format);
-    l->queue = queue;
-    l->alarm = alarm;
-    l->alarm_context = alarm_context;
-    (void)pthread_mutex_init(&l->mutex, NULL);
-    enum sg_status status = loop_create(l, err);
+    c->nats = nats;
+    c->stream = stream;
+    c->format = format_get(stream->format);
+    c->queue = queue;
+    c->alarm = alarm;
+    c->alarm_context = alarm_context;
+    (void)pthread_mutex_init(&c->mutex, NULL);
+    enum sg_status status = loop_create(c, err);
     if (status != SG_OK) {
-        nats_destroy(l);
+        nats_destroy(c);
         return status;
     }
-    *out = l;
+    *out = c;
     return SG_OK;
 }
 
-static void servers_free(struct nats_connection *l)
+static void servers_free(struct nats_connection *c)
 {
-    for (size_t i = 0; i < l->servers_count; i++)
-        free(l->servers[i]);
-    l->servers_count = 0;
+    for (size_t i = 0; i < c->servers_count; i++)
+        free(c->servers[i]);
+    c->servers_count = 0;
 }
 
-void nats_destroy(struct nats_connection *l)
+void nats_destroy(struct nats_connection *c)
 {
-    if (l == NULL)
+    if (c == NULL)
         return;
-    servers_free(l);
-    loop_destroy(l);
-    (void)pthread_mutex_destroy(&l->mutex);
-    free(l);
+    servers_free(c);
+    loop_destroy(c);
+    (void)pthread_mutex_destroy(&c->mutex);
+    free(c);
 }
 
-void nats_raise(struct nats_connection *l, const char *reason)
+void nats_raise(struct nats_connection *c, const char *reason)
 {
-    (void)pthread_mutex_lock(&l->mutex);
-    if (!l->trouble) {
-        l->trouble = true;
-        (void)snprintf(l->reason, sizeof l->reason, "%s", reason);
+    (void)pthread_mutex_lock(&c->mutex);
+    if (!c->fatal) {
+        c->fatal = true;
+        (void)snprintf(c->reason, sizeof c->reason, "%s", reason);
     }
-    (void)pthread_mutex_unlock(&l->mutex);
-    l->alarm(l->alarm_context);
+    (void)pthread_mutex_unlock(&c->mutex);
+    c->alarm(c->alarm_context);
 }
 
 static void on_closed(natsConnection *nc, void *closure)
@@ -114,20 +114,20 @@ static void on_closed(natsConnection *nc, void *closure)
 /* Errors that no call returns: violations of rights, above all. */
 static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus s, void *closure)
 {
-    struct nats_connection *l = closure;
+    struct nats_connection *c = closure;
     const char *text = NULL;
     (void)sub;
     if (s == NATS_SLOW_CONSUMER) {
-        nats_raise(l, "messages were dropped at a pending limit");
+        nats_raise(c, "messages were dropped at a pending limit");
         return;
     }
     if (natsConnection_GetLastError(nc, &text) == NATS_OK || text == NULL || text[0] == '\0')
         text = text != NULL && text[0] != '\0' ? text : natsStatus_GetText(s);
-    (void)pthread_mutex_lock(&l->mutex);
-    l->denied = s == NATS_NOT_PERMITTED || s == NATS_CONNECTION_AUTH_FAILED || strcasestr(text, "permission") != NULL;
-    l->complained_ns = time_boot_ns();
-    (void)snprintf(l->broker_error, sizeof l->broker_error, "%s", text);
-    (void)pthread_mutex_unlock(&l->mutex);
+    (void)pthread_mutex_lock(&c->mutex);
+    c->denied = s == NATS_NOT_PERMITTED || s == NATS_CONNECTION_AUTH_FAILED || strcasestr(text, "permission") != NULL;
+    c->warned_ns = time_boot_ns();
+    (void)snprintf(c->broker_error, sizeof c->broker_error, "%s", text);
+    (void)pthread_mutex_unlock(&c->mutex);
 }
 
 /* ---- options ---- */
@@ -142,31 +142,31 @@ static void connection_name(const char *stream, char *out, size_t out_bytes)
     }
 }
 
-static natsStatus options_behave(struct nats_connection *l, natsOptions *o)
+static natsStatus options_behave(struct nats_connection *c, natsOptions *o)
 {
     char name[300];
-    connection_name(l->stream->name, name, sizeof name);
+    connection_name(c->stream->name, name, sizeof name);
     natsStatus s = natsOptions_SetAllowReconnect(o, false);
     if (s == NATS_OK)
         s = natsOptions_SetName(o, name);
     if (s == NATS_OK)
-        s = natsOptions_SetClosedCB(o, on_closed, l);
+        s = natsOptions_SetClosedCB(o, on_closed, c);
     if (s == NATS_OK)
-        s = natsOptions_SetErrorHandler(o, on_error, l);
+        s = natsOptions_SetErrorHandler(o, on_error, c);
     if (s == NATS_OK)
         s = natsOptions_SetIOBufSize(o, IO_BUFFER_BYTES);
     if (s == NATS_OK)
-        s = loop_options(l, o);
+        s = loop_options(c, o);
     return s;
 }
 
-static enum sg_status options_make(struct nats_connection *l, natsOptions **out, struct sg_error *err)
+static enum sg_status options_make(struct nats_connection *c, natsOptions **out, struct sg_error *err)
 {
     natsOptions *o = NULL;
-    enum sg_status status = nats_options_create(l->nats, l->servers, l->servers_count, &o, err);
+    enum sg_status status = nats_options_create(c->nats, c->servers, c->servers_count, &o, err);
     if (status != SG_OK)
         return status;
-    status = nats_fail(options_behave(l, o), "options", err);
+    status = nats_fail(options_behave(c, o), "options", err);
     if (status != SG_OK)
         natsOptions_Destroy(o);
     else
@@ -176,74 +176,74 @@ static enum sg_status options_make(struct nats_connection *l, natsOptions **out,
 
 /* ---- connecting ---- */
 
-/* Remember what the cluster told about itself: the one configured server may be the one that is gone next time. */
-static void servers_remember(struct nats_connection *l)
+/* Remember what the cluster said about itself: the one configured server may be the one that is gone next time. */
+static void servers_remember(struct nats_connection *c)
 {
     char **servers = NULL;
     int count = 0;
-    if (natsConnection_GetDiscoveredServers(l->connection, &servers, &count) != NATS_OK)
+    if (natsConnection_GetDiscoveredServers(c->connection, &servers, &count) != NATS_OK)
         return;
-    servers_free(l);
+    servers_free(c);
     for (int i = 0; i < count; i++) {
-        if (l->servers_count < NATS_SERVERS_MAX)
-            l->servers[l->servers_count++] = servers[i];
+        if (c->servers_count < NATS_SERVERS_MAX)
+            c->servers[c->servers_count++] = servers[i];
         else
             free(servers[i]);
     }
     free(servers);
 }
 
-enum sg_status nats_connect(struct nats_connection *l, struct sg_error *err)
+enum sg_status nats_connect(struct nats_connection *c, struct sg_error *err)
 {
     natsOptions *o = NULL;
-    enum sg_status status = options_make(l, &o, err);
+    enum sg_status status = options_make(c, &o, err);
     if (status != SG_OK)
         return status;
-    (void)pthread_mutex_lock(&l->mutex);
-    l->trouble = false;
-    l->denied = false;
-    (void)pthread_mutex_unlock(&l->mutex);
-    status = nats_fail(natsConnection_Connect(&l->connection, o), "connect", err);
+    (void)pthread_mutex_lock(&c->mutex);
+    c->fatal = false;
+    c->denied = false;
+    (void)pthread_mutex_unlock(&c->mutex);
+    status = nats_fail(natsConnection_Connect(&c->connection, o), "connect", err);
     natsOptions_Destroy(o);
     if (status != SG_OK) {
-        l->connection = NULL;
-        loop_stop(l);
-        loop_detach(l);
+        c->connection = NULL;
+        loop_stop(c);
+        loop_detach(c);
         return status;
     }
-    l->asked = false;
-    servers_remember(l);
-    return loop_start(l, err);
+    c->asked = false;
+    servers_remember(c);
+    return loop_start(c, err);
 }
 
-void nats_disconnect(struct nats_connection *l)
+void nats_disconnect(struct nats_connection *c)
 {
-    if (l->connection == NULL)
+    if (c->connection == NULL)
         return;
-    servers_remember(l);
+    servers_remember(c);
     /* The library may be in the middle of a message: it is left by the loop before anything is closed. */
-    loop_stop(l);
-    queue_on_room(l->queue, NULL, NULL);
-    natsConnection_Close(l->connection);
-    loop_detach(l);
-    natsMsg_Destroy(l->held.handle);
-    l->held.handle = NULL;
-    natsSubscription_Destroy(atomic_exchange(&l->subscription, NULL));
-    natsConnection_Destroy(l->connection);
-    l->connection = NULL;
+    loop_stop(c);
+    queue_on_room(c->queue, NULL, NULL);
+    natsConnection_Close(c->connection);
+    loop_detach(c);
+    natsMsg_Destroy(c->held.handle);
+    c->held.handle = NULL;
+    natsSubscription_Destroy(atomic_exchange(&c->subscription, NULL));
+    natsConnection_Destroy(c->connection);
+    c->connection = NULL;
 }
 
 /* ---- asking ---- */
 
 /* What the broker said of our rights, if it did. */
-static enum sg_status request_failed(struct nats_connection *l, natsStatus s, const char *subject, struct sg_error *err)
+static enum sg_status request_failed(struct nats_connection *c, natsStatus s, const char *subject, struct sg_error *err)
 {
-    char broker_error[sizeof l->broker_error];
-    (void)pthread_mutex_lock(&l->mutex);
-    bool denied = l->denied;
-    memcpy(broker_error, l->broker_error, sizeof broker_error);
-    l->denied = false;
-    (void)pthread_mutex_unlock(&l->mutex);
+    char broker_error[sizeof c->broker_error];
+    (void)pthread_mutex_lock(&c->mutex);
+    bool denied = c->denied;
+    memcpy(broker_error, c->broker_error, sizeof broker_error);
+    c->denied = false;
+    (void)pthread_mutex_unlock(&c->mutex);
     if (denied)
         return sg_fail(err, SG_DENIED, "%.80s: %.240s", subject, broker_error);
     if (s == NATS_NO_RESPONDERS)
@@ -251,52 +251,52 @@ static enum sg_status request_failed(struct nats_connection *l, natsStatus s, co
     return nats_fail(s, subject, err);
 }
 
-enum sg_status nats_request(struct nats_connection *l, const char *subject, struct slice body, struct buffer *reply,
+enum sg_status nats_request(struct nats_connection *c, const char *subject, struct slice body, struct buffer *reply,
                             struct sg_error *err)
 {
     natsMsg *msg = NULL;
     buffer_reset(reply);
     /* The first request starts the thread that takes the answers: it begins with the name of this one. */
-    if (!l->asked)
+    if (!c->asked)
         thread_name_set("nats-answers", NULL);
-    natsStatus s = natsConnection_Request(&msg, l->connection, subject, body.data, (int)body.bytes,
+    natsStatus s = natsConnection_Request(&msg, c->connection, subject, body.data, (int)body.bytes,
                                           NATS_REQUEST_TIMEOUT_MS);
-    if (!l->asked)
-        thread_name_set("source", l->stream->name);
-    l->asked = true;
+    if (!c->asked)
+        thread_name_set("source", c->stream->name);
+    c->asked = true;
     if (s != NATS_OK)
-        return request_failed(l, s, subject, err);
+        return request_failed(c, s, subject, err);
     buffer_append(reply, natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg));
     natsMsg_Destroy(msg);
     return reply->failed ? sg_fail(err, SG_MEMORY, "the answer to %.200s is too large", subject) : SG_OK;
 }
 
-bool nats_fatal(struct nats_connection *l, char reason[256])
+bool nats_fatal(struct nats_connection *c, char reason[256])
 {
-    (void)pthread_mutex_lock(&l->mutex);
-    bool trouble = l->trouble;
-    if (trouble)
-        memcpy(reason, l->reason, sizeof l->reason);
-    (void)pthread_mutex_unlock(&l->mutex);
-    return trouble;
+    (void)pthread_mutex_lock(&c->mutex);
+    bool fatal = c->fatal;
+    if (fatal)
+        memcpy(reason, c->reason, sizeof c->reason);
+    (void)pthread_mutex_unlock(&c->mutex);
+    return fatal;
 }
 
-bool nats_warning(struct nats_connection *l, char complaint[256])
+bool nats_warning(struct nats_connection *c, char warning[256])
 {
-    (void)pthread_mutex_lock(&l->mutex);
-    bool lasting = l->complained_ns != 0 && time_boot_ns() - l->complained_ns < NATS_WARNING_NS;
+    (void)pthread_mutex_lock(&c->mutex);
+    bool lasting = c->warned_ns != 0 && time_boot_ns() - c->warned_ns < NATS_WARNING_NS;
     if (lasting)
-        memcpy(complaint, l->broker_error, sizeof l->broker_error);
-    (void)pthread_mutex_unlock(&l->mutex);
+        memcpy(warning, c->broker_error, sizeof c->broker_error);
+    (void)pthread_mutex_unlock(&c->mutex);
     return lasting;
 }
 
-uint64_t nats_activity(struct nats_connection *l)
+uint64_t nats_activity(struct nats_connection *c)
 {
-    return atomic_load_explicit(&l->activity, memory_order_relaxed);
+    return atomic_load_explicit(&c->activity, memory_order_relaxed);
 }
 
-uint64_t nats_received(struct nats_connection *l)
+uint64_t nats_received(struct nats_connection *c)
 {
-    return atomic_load(&l->received);
+    return atomic_load(&c->received);
 }

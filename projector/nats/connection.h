@@ -1,7 +1,7 @@
 /* A stream's own connection to the broker: connect, ask, subscribe, hang up. The only user of nats.c.
  *
- * Each stream has its own connection, so that no stream's back-pressure or trouble delays another, and so that there is
- * one answer to every trouble: hang up, connect again, resync. The library's own reconnect is off: it would restore a
+ * Each stream has its own connection, so that no stream's back-pressure or faults delay another, and so that there is
+ * one answer to every fault: hang up, connect again, resync. The library's own reconnect is off: it would restore a
  * subscription whose messages were lost meanwhile, and it gives up after two equal authentication errors. */
 #ifndef STATEGATE_PROJECTOR_NATS_CONNECTION_H
 #define STATEGATE_PROJECTOR_NATS_CONNECTION_H
@@ -19,7 +19,7 @@
 #define NATS_SKIPPED_RANGES_MAX 32 /* remembered until they are judged; beyond it neighbours are merged */
 
 /* Sequences that the consumer passed over: superseded, filtered out, or lost.
- * Only the stream's first sequence tells. */
+ * Which of these it was, only the stream's first sequence shows. */
 struct skipped_range {
     uint64_t first;
     uint64_t last;
@@ -30,12 +30,12 @@ struct nats_connection;
 /* Called by the library's threads when the connection or the subscription needs attention; must not block. */
 typedef void nats_alarm(void *context);
 
-/* `stream` and `nats` are borrowed and outlive the link. */
+/* `stream` and `nats` are borrowed and outlive the connection. */
 SG_MUST_CHECK enum sg_status nats_create(const struct nats_settings *nats, const struct stream_settings *stream,
                                          struct queue *queue, nats_alarm *alarm, void *alarm_context,
                                          struct nats_connection **out, struct sg_error *err);
 /* The library is shut down already (nats_library_close): none of its threads can call back. */
-void nats_destroy(struct nats_connection *l);
+void nats_destroy(struct nats_connection *c);
 /* Free a message of so many bytes that a connection has queued, or keep it for a moment, to free several at once. Any
  * thread, until nats_library_close. */
 void nats_release_message(void *handle, size_t bytes);
@@ -48,36 +48,36 @@ void nats_library_close(void);
 
 /* Connect to one of the servers (configured, or discovered by an earlier connection). Secrets are read from their files
  * now, so that rotated ones are seen. SG_UNAVAILABLE, SG_DENIED, SG_INVALID (a file that cannot be read, named). */
-SG_MUST_CHECK enum sg_status nats_connect(struct nats_connection *l, struct sg_error *err);
+SG_MUST_CHECK enum sg_status nats_connect(struct nats_connection *c, struct sg_error *err);
 /* Hang up. No callback runs any more when it returns.
  * The queue's generation was raised before, so that none is stuck. */
-void nats_disconnect(struct nats_connection *l);
+void nats_disconnect(struct nats_connection *c);
 
 /* Ask `subject` and put the answer's bytes into `reply` (reset first). SG_UNAVAILABLE: no answer in time, or nobody
  * there; SG_DENIED: the broker refused the rights to ask, as far as it has said so. */
-SG_MUST_CHECK enum sg_status nats_request(struct nats_connection *l, const char *subject, struct slice body,
+SG_MUST_CHECK enum sg_status nats_request(struct nats_connection *c, const char *subject, struct slice body,
                                           struct buffer *reply, struct sg_error *err);
 
 /* Make an inbox and listen there for the messages of the consumer `consumer`, which is created afterwards. They are
  * queued as `generation`. `inbox` has room for NATS_INBOX_BYTES. */
 #define NATS_INBOX_BYTES 128
-SG_MUST_CHECK enum sg_status nats_subscribe(struct nats_connection *l, const char *consumer, uint64_t generation,
+SG_MUST_CHECK enum sg_status nats_subscribe(struct nats_connection *c, const char *consumer, uint64_t generation,
                                             uint64_t position, char inbox[NATS_INBOX_BYTES], struct sg_error *err);
 
 /* Why the subscription cannot be trusted any more; false = it can. Copies one sentence. */
-bool nats_fatal(struct nats_connection *l, char reason[256]);
-/* What the broker complained of without ending the connection (a missing right, above all), as long as it is not older
+bool nats_fatal(struct nats_connection *c, char reason[256]);
+/* What the broker warned of without ending the connection (a missing right, above all), as long as it is not older
  * than NATS_WARNING_NS: what keeps happening keeps being shown, over reconnects too. */
 #define NATS_WARNING_NS (15 * INT64_C(1000000000))
-bool nats_warning(struct nats_connection *l, char complaint[256]);
+bool nats_warning(struct nats_connection *c, char warning[256]);
 /* A number that changes with everything that arrives from the consumer. */
-uint64_t nats_activity(struct nats_connection *l);
+uint64_t nats_activity(struct nats_connection *c);
 /* The sequence of the last message that was queued, or the position subscribed from. */
-uint64_t nats_received(struct nats_connection *l);
-/* The skipped ranges that are not forgotten, ascending; at most NATS_SKIPPED_RANGES_MAX. They outlive a connection as far
- * as the position that the next consumer begins at is beyond them: it will not see those again. */
-size_t nats_skipped_ranges(struct nats_connection *l, struct skipped_range jumps[NATS_SKIPPED_RANGES_MAX]);
+uint64_t nats_received(struct nats_connection *c);
+/* The skipped ranges that are not forgotten, ascending; at most NATS_SKIPPED_RANGES_MAX. They outlive a connection as
+ * far as the position that the next consumer begins at is beyond them: it will not see those again. */
+size_t nats_skipped_ranges(struct nats_connection *c, struct skipped_range skipped[NATS_SKIPPED_RANGES_MAX]);
 /* Forget those up to the sequence `through`. */
-void nats_forget_skipped(struct nats_connection *l, uint64_t through);
+void nats_forget_skipped(struct nats_connection *c, uint64_t through);
 
 #endif

@@ -60,36 +60,36 @@ struct nats_connection {
 
     /* Guarded by mutex. */
     pthread_mutex_t mutex;
-    bool trouble;
+    bool fatal;
     char reason[256];
     bool denied;
     char broker_error[256];
-    int64_t complained_ns; /* when the broker said so; 0 = never */
-    struct skipped_range jumps[NATS_SKIPPED_RANGES_MAX];
-    size_t jumps_count;
+    int64_t warned_ns; /* when the broker said so; 0 = never */
+    struct skipped_range skipped[NATS_SKIPPED_RANGES_MAX];
+    size_t skipped_count;
 };
 
-/* Note the first reason why the link cannot be trusted, and wake the source's thread. Any thread. */
-void nats_raise(struct nats_connection *l, const char *reason);
+/* Note the first reason why the connection cannot be trusted, and wake the source's thread. Any thread. */
+void nats_raise(struct nats_connection *c, const char *reason);
 
 /* ---- loop.c ---- */
 
 /* What nats_create() and nats_destroy() need of it. The second takes what the first left half made. */
-SG_MUST_CHECK enum sg_status loop_create(struct nats_connection *l, struct sg_error *err);
-void loop_destroy(struct nats_connection *l);
+SG_MUST_CHECK enum sg_status loop_create(struct nats_connection *c, struct sg_error *err);
+void loop_destroy(struct nats_connection *c);
 /* Before connecting: the library leaves the socket to the loop. */
-natsStatus loop_options(struct nats_connection *l, natsOptions *o);
+natsStatus loop_options(struct nats_connection *c, natsOptions *o);
 /* Once it is connected; and before the connection is closed: no message is delivered any more. Source thread. */
-SG_MUST_CHECK enum sg_status loop_start(struct nats_connection *l, struct sg_error *err);
-void loop_stop(struct nats_connection *l);
+SG_MUST_CHECK enum sg_status loop_start(struct nats_connection *c, struct sg_error *err);
+void loop_stop(struct nats_connection *c);
 /* After the connection was closed, and before it is destroyed. */
-void loop_detach(struct nats_connection *l);
+void loop_detach(struct nats_connection *c);
 /* Have it look for messages again. `context` is the connection. Any thread; does not block. */
 void loop_wake(void *context);
 
 /* ---- delivery.c ---- */
 
 /* Hand over to the queue what the library has parsed, as far as there is room. The loop's thread. */
-void delivery_run(struct nats_connection *l);
+void delivery_run(struct nats_connection *c);
 
 #endif

@@ -4,7 +4,7 @@
  *   $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<timestamp ns>.<pending>
  *   $JS.ACK.<domain>.<account hash>.<stream>.<consumer>. ... the same ... .<pending>[.<random>]   (ADR-15)
  * The consumer's own sequence has no holes, so a hole is loss. Holes of the stream's are normal: filters, superseded
- * messages; whether they are loss only the stream's first sequence tells (nats_skipped_ranges). */
+ * messages; whether they are loss only the stream's first sequence shows (nats_skipped_ranges). */
 #include "projector/nats/connection_internal.h"
 
 #include <stdio.h>
@@ -50,61 +50,61 @@ static bool reply_parse(const char *reply, struct reply_facts *out)
     return true;
 }
 
-/* ---- jumps ---- */
+/* ---- skipped ranges ---- */
 
 /* Called with the mutex held: join the two neighbours that are closest. */
-static void jumps_merge(struct nats_connection *l)
+static void skipped_merge(struct nats_connection *c)
 {
     size_t best = 0;
-    for (size_t i = 1; i + 1 < l->jumps_count; i++) {
-        if (l->jumps[i + 1].first - l->jumps[i].last < l->jumps[best + 1].first - l->jumps[best].last)
+    for (size_t i = 1; i + 1 < c->skipped_count; i++) {
+        if (c->skipped[i + 1].first - c->skipped[i].last < c->skipped[best + 1].first - c->skipped[best].last)
             best = i;
     }
-    l->jumps[best].last = l->jumps[best + 1].last;
-    l->jumps_count--;
-    memmove(&l->jumps[best + 1], &l->jumps[best + 2], (l->jumps_count - best - 1) * sizeof l->jumps[0]);
+    c->skipped[best].last = c->skipped[best + 1].last;
+    c->skipped_count--;
+    memmove(&c->skipped[best + 1], &c->skipped[best + 2], (c->skipped_count - best - 1) * sizeof c->skipped[0]);
 }
 
-static void jumps_add(struct nats_connection *l, uint64_t first, uint64_t last)
+static void skipped_add(struct nats_connection *c, uint64_t first, uint64_t last)
 {
-    (void)pthread_mutex_lock(&l->mutex);
-    if (l->jumps_count == NATS_SKIPPED_RANGES_MAX)
-        jumps_merge(l);
-    l->jumps[l->jumps_count++] = (struct skipped_range){first, last};
-    (void)pthread_mutex_unlock(&l->mutex);
+    (void)pthread_mutex_lock(&c->mutex);
+    if (c->skipped_count == NATS_SKIPPED_RANGES_MAX)
+        skipped_merge(c);
+    c->skipped[c->skipped_count++] = (struct skipped_range){first, last};
+    (void)pthread_mutex_unlock(&c->mutex);
 }
 
-size_t nats_skipped_ranges(struct nats_connection *l, struct skipped_range jumps[NATS_SKIPPED_RANGES_MAX])
+size_t nats_skipped_ranges(struct nats_connection *c, struct skipped_range skipped[NATS_SKIPPED_RANGES_MAX])
 {
-    (void)pthread_mutex_lock(&l->mutex);
-    size_t count = l->jumps_count;
-    memcpy(jumps, l->jumps, count * sizeof jumps[0]);
-    (void)pthread_mutex_unlock(&l->mutex);
+    (void)pthread_mutex_lock(&c->mutex);
+    size_t count = c->skipped_count;
+    memcpy(skipped, c->skipped, count * sizeof skipped[0]);
+    (void)pthread_mutex_unlock(&c->mutex);
     return count;
 }
 
-void nats_forget_skipped(struct nats_connection *l, uint64_t through)
+void nats_forget_skipped(struct nats_connection *c, uint64_t through)
 {
     size_t gone = 0;
-    (void)pthread_mutex_lock(&l->mutex);
-    while (gone < l->jumps_count && l->jumps[gone].last <= through)
+    (void)pthread_mutex_lock(&c->mutex);
+    while (gone < c->skipped_count && c->skipped[gone].last <= through)
         gone++;
-    l->jumps_count -= gone;
-    memmove(&l->jumps[0], &l->jumps[gone], l->jumps_count * sizeof l->jumps[0]);
-    if (l->jumps_count > 0 && l->jumps[0].first <= through)
-        l->jumps[0].first = through + 1; /* merged meanwhile */
-    (void)pthread_mutex_unlock(&l->mutex);
+    c->skipped_count -= gone;
+    memmove(&c->skipped[0], &c->skipped[gone], c->skipped_count * sizeof c->skipped[0]);
+    if (c->skipped_count > 0 && c->skipped[0].first <= through)
+        c->skipped[0].first = through + 1; /* merged meanwhile */
+    (void)pthread_mutex_unlock(&c->mutex);
 }
 
 /* A consumer begins after `position`: keep what it will not see again. */
-static void jumps_keep(struct nats_connection *l, uint64_t position)
+static void skipped_keep(struct nats_connection *c, uint64_t position)
 {
-    (void)pthread_mutex_lock(&l->mutex);
-    while (l->jumps_count > 0 && l->jumps[l->jumps_count - 1].first > position)
-        l->jumps_count--;
-    if (l->jumps_count > 0 && l->jumps[l->jumps_count - 1].last > position)
-        l->jumps[l->jumps_count - 1].last = position;
-    (void)pthread_mutex_unlock(&l->mutex);
+    (void)pthread_mutex_lock(&c->mutex);
+    while (c->skipped_count > 0 && c->skipped[c->skipped_count - 1].first > position)
+        c->skipped_count--;
+    if (c->skipped_count > 0 && c->skipped[c->skipped_count - 1].last > position)
+        c->skipped[c->skipped_count - 1].last = position;
+    (void)pthread_mutex_unlock(&c->mutex);
 }
 
 /* ---- messages ---- */
@@ -117,11 +117,11 @@ static struct slice header(natsMsg *msg, const char *name)
     return slice_of(value);
 }
 
-static void item_fill(const struct nats_connection *l, natsMsg *msg, size_t bytes, const struct reply_facts *facts,
+static void item_fill(const struct nats_connection *c, natsMsg *msg, size_t bytes, const struct reply_facts *facts,
                       struct queue_item *item)
 {
     *item = (struct queue_item){
-        .generation = l->generation,
+        .generation = c->generation,
         .handle = msg,
         .bytes = bytes,
         .message = {.subject = slice_of(natsMsg_GetSubject(msg)),
@@ -129,53 +129,53 @@ static void item_fill(const struct nats_connection *l, natsMsg *msg, size_t byte
                     .sequence = facts->sequence,
                     .time_ns = facts->time_ns},
     };
-    for (size_t i = 0; i < MESSAGE_HEADERS_MAX && l->format->headers[i] != NULL; i++)
-        item->message.headers[i] = header(msg, l->format->headers[i]);
+    for (size_t i = 0; i < MESSAGE_HEADERS_MAX && c->format->headers[i] != NULL; i++)
+        item->message.headers[i] = header(msg, c->format->headers[i]);
 }
 
 /* The message that is held goes first. False: there is no room yet. */
-static bool held_push(struct nats_connection *l)
+static bool held_push(struct nats_connection *c)
 {
-    if (l->held.handle == NULL)
+    if (c->held.handle == NULL)
         return true;
-    uint64_t sequence = l->held.message.sequence;
-    enum queue_result result = queue_push(l->queue, &l->held);
+    uint64_t sequence = c->held.message.sequence;
+    enum queue_result result = queue_push(c->queue, &c->held);
     if (result == QUEUE_FULL)
         return false;
     if (result == QUEUE_VOID)
-        natsMsg_Destroy(l->held.handle);
-    l->held.handle = NULL;
+        natsMsg_Destroy(c->held.handle);
+    c->held.handle = NULL;
     if (result == QUEUE_VOID)
         return true;
-    l->consumer_seq++;
-    uint64_t received = atomic_load_explicit(&l->received, memory_order_relaxed);
+    c->consumer_seq++;
+    uint64_t received = atomic_load_explicit(&c->received, memory_order_relaxed);
     if (received > 0 && sequence > received + 1) /* from 0, a build begins at the first there is */
-        jumps_add(l, received + 1, sequence - 1);
-    atomic_store(&l->received, sequence);
+        skipped_add(c, received + 1, sequence - 1);
+    atomic_store(&c->received, sequence);
     return true;
 }
 
 /* True if the message was taken over. */
-static bool message_hold(struct nats_connection *l, natsMsg *msg, size_t bytes, const struct reply_facts *facts)
+static bool message_hold(struct nats_connection *c, natsMsg *msg, size_t bytes, const struct reply_facts *facts)
 {
-    if (facts->consumer.bytes != l->consumer_bytes ||
-        memcmp(facts->consumer.data, l->consumer, l->consumer_bytes) != 0) {
-        nats_raise(l, "a message of another consumer arrived");
+    if (facts->consumer.bytes != c->consumer_bytes ||
+        memcmp(facts->consumer.data, c->consumer, c->consumer_bytes) != 0) {
+        nats_raise(c, "a message of another consumer arrived");
         return false;
     }
-    if (facts->consumer_seq != l->consumer_seq + 1) {
-        nats_raise(l, "messages of the consumer are missing");
+    if (facts->consumer_seq != c->consumer_seq + 1) {
+        nats_raise(c, "messages of the consumer are missing");
         return false;
     }
-    item_fill(l, msg, bytes, facts, &l->held);
+    item_fill(c, msg, bytes, facts, &c->held);
     return true;
 }
 
 /* ---- control messages ---- */
 
-/* Status 100: flow control asks for an answer, which it gets in order behind the messages that are queued; a heartbeat
+/* Status 100: flow control asks for an answer, which it gets in order, after the messages that are queued; a heartbeat
  * says how far the consumer has delivered, and whether it waits for an answer that was lost. */
-static void control_handle(struct nats_connection *l, natsConnection *nc, natsMsg *msg)
+static void control_handle(struct nats_connection *c, natsConnection *nc, natsMsg *msg)
 {
     const char *reply = natsMsg_GetReply(msg);
     struct slice status = header(msg, "Status");
@@ -187,41 +187,41 @@ static void control_handle(struct nats_connection *l, natsConnection *nc, natsMs
             (void)natsConnection_Publish(nc, reply, NULL, 0); /* a lost one shows as a stall, below */
         else if (stalled.bytes > 0)
             (void)natsConnection_Publish(nc, stalled.data, NULL, 0);
-        if (decimal_parse(delivered, UINT64_MAX, &consumer_seq) && consumer_seq > l->consumer_seq)
-            nats_raise(l, "messages of the consumer were lost before a heartbeat");
+        if (decimal_parse(delivered, UINT64_MAX, &consumer_seq) && consumer_seq > c->consumer_seq)
+            nats_raise(c, "messages of the consumer were lost before a heartbeat");
     } else if (status.bytes > 0) {
         char reason[256];
         struct slice description = header(msg, "Description");
         (void)snprintf(reason, sizeof reason, "the consumer ended: %.*s %.*s", SLICE_ARGS(status),
                        SLICE_ARGS(description));
-        nats_raise(l, reason);
+        nats_raise(c, reason);
     }
 }
 
-static void on_message(struct nats_connection *l, natsMsg *msg, size_t bytes)
+static void on_message(struct nats_connection *c, natsMsg *msg, size_t bytes)
 {
     const char *reply = natsMsg_GetReply(msg);
     struct reply_facts facts;
     bool kept = false;
-    atomic_fetch_add_explicit(&l->activity, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->activity, 1, memory_order_relaxed);
     if (reply == NULL || strncmp(reply, ACK_PREFIX, sizeof ACK_PREFIX - 1) != 0)
-        control_handle(l, l->connection, msg);
+        control_handle(c, c->connection, msg);
     else if (reply_parse(reply, &facts))
-        kept = message_hold(l, msg, bytes, &facts);
+        kept = message_hold(c, msg, bytes, &facts);
     else
-        nats_raise(l, "a message arrived whose reply subject is not understood");
+        nats_raise(c, "a message arrived whose reply subject is not understood");
     if (!kept)
         natsMsg_Destroy(msg);
 }
 
-void delivery_run(struct nats_connection *l)
+void delivery_run(struct nats_connection *c)
 {
-    natsSubscription *sub = atomic_load(&l->subscription);
+    natsSubscription *sub = atomic_load(&c->subscription);
     int messages = 0;
     int bytes = 0;
     if (sub == NULL || natsSubscription_GetPending(sub, &messages, &bytes) != NATS_OK)
         return;
-    while (held_push(l) && messages-- > 0) {
+    while (held_push(c) && messages-- > 0) {
         natsMsg *msg = NULL;
         int left = 0;
         /* This thread alone adds to the list and takes from it: the difference is the message's size, with headers. */
@@ -230,12 +230,12 @@ void delivery_run(struct nats_connection *l)
             natsMsg_Destroy(msg);
             return; /* closed */
         }
-        on_message(l, msg, (size_t)(bytes - left));
+        on_message(c, msg, (size_t)(bytes - left));
         bytes = left;
     }
 }
 
-enum sg_status nats_subscribe(struct nats_connection *l, const char *consumer, uint64_t generation, uint64_t position,
+enum sg_status nats_subscribe(struct nats_connection *c, const char *consumer, uint64_t generation, uint64_t position,
                               char inbox[NATS_INBOX_BYTES], struct sg_error *err)
 {
     natsInbox *made = NULL;
@@ -244,18 +244,18 @@ enum sg_status nats_subscribe(struct nats_connection *l, const char *consumer, u
         return sg_fail(err, SG_MEMORY, "inbox: %s", natsStatus_GetText(s));
     (void)snprintf(inbox, NATS_INBOX_BYTES, "%s", (const char *)made);
     natsInbox_Destroy(made);
-    (void)snprintf(l->consumer, sizeof l->consumer, "%s", consumer);
-    l->consumer_bytes = strlen(l->consumer);
-    l->generation = generation;
-    l->consumer_seq = 0;
-    jumps_keep(l, position);
-    atomic_store(&l->received, position);
+    (void)snprintf(c->consumer, sizeof c->consumer, "%s", consumer);
+    c->consumer_bytes = strlen(c->consumer);
+    c->generation = generation;
+    c->consumer_seq = 0;
+    skipped_keep(c, position);
+    atomic_store(&c->received, position);
     natsSubscription *sub = NULL;
-    s = natsConnection_SubscribeSync(&sub, l->connection, inbox);
+    s = natsConnection_SubscribeSync(&sub, c->connection, inbox);
     if (s != NATS_OK)
         return sg_fail(err, SG_UNAVAILABLE, "subscribe: %s", natsStatus_GetText(s));
-    queue_on_room(l->queue, loop_wake, l);
-    atomic_store(&l->subscription, sub);
+    queue_on_room(c->queue, loop_wake, c);
+    atomic_store(&c->subscription, sub);
     /* At its default limits the library drops messages silently; flow control bounds what is pending instead. */
     s = natsSubscription_SetPendingLimits(sub, -1, -1);
     return s == NATS_OK ? SG_OK : sg_fail(err, SG_UNAVAILABLE, "subscribe: %s", natsStatus_GetText(s));

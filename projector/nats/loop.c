@@ -3,8 +3,8 @@
  *   socket -> natsConnection_ProcessReadEvent -> the subscription's list -> delivery_run -> queue -> projector
  *                 (requests' answers go to the library's own thread)
  *
- * nats.c would use two threads for this, a reader and a deliverer, and wake the second for each message. It is told
- * instead that an event loop of ours watches the socket. While the queue is full the socket is read on, so that answers
+ * nats.c would use two threads for this, a reader and a deliverer, and wake the second for each message. Instead
+ * an event loop of ours watches the socket. While the queue is full the socket is read on, so that answers
  * to probes are not late; messages stay in the subscription's list, which flow control bounds. */
 #include "projector/nats/connection_internal.h"
 
@@ -22,54 +22,54 @@
 
 /* ---- called by the library, with the connection locked ---- */
 
-static natsStatus watch(struct nats_connection *l, int op, uint32_t events)
+static natsStatus watch(struct nats_connection *c, int op, uint32_t events)
 {
-    struct epoll_event event = {.events = events, .data.ptr = l};
-    return epoll_ctl(l->epoll_fd, op, l->socket_fd, &event) == 0 ? NATS_OK : NATS_SYS_ERROR;
+    struct epoll_event event = {.events = events, .data.ptr = c};
+    return epoll_ctl(c->epoll_fd, op, c->socket_fd, &event) == 0 ? NATS_OK : NATS_SYS_ERROR;
 }
 
 static natsStatus on_attach(void **user_data, void *loop, natsConnection *nc, natsSock socket)
 {
-    struct nats_connection *l = loop;
-    l->attached = nc;
-    l->socket_fd = socket;
-    if (l->hangup_fd >= 0)
-        (void)close(l->hangup_fd);
-    l->hangup_fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
-    natsStatus s = l->hangup_fd >= 0 ? watch(l, EPOLL_CTL_ADD, EPOLLIN) : NATS_SYS_ERROR;
-    l->watched = s == NATS_OK;
-    *user_data = l;
+    struct nats_connection *c = loop;
+    c->attached = nc;
+    c->socket_fd = socket;
+    if (c->hangup_fd >= 0)
+        (void)close(c->hangup_fd);
+    c->hangup_fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+    natsStatus s = c->hangup_fd >= 0 ? watch(c, EPOLL_CTL_ADD, EPOLLIN) : NATS_SYS_ERROR;
+    c->watched = s == NATS_OK;
+    *user_data = c;
     return s;
 }
 
 /* `add` never comes: the loop reads from the beginning, and there is no reconnect. */
 static natsStatus on_read(void *user_data, bool add)
 {
-    struct nats_connection *l = user_data;
-    if (add || !l->watched)
+    struct nats_connection *c = user_data;
+    if (add || !c->watched)
         return NATS_OK;
     /* Closed, it would stay in the set as long as hangup_fd is open. */
-    l->watched = false;
-    l->socket_left = true;
-    return watch(l, EPOLL_CTL_DEL, 0);
+    c->watched = false;
+    c->socket_left = true;
+    return watch(c, EPOLL_CTL_DEL, 0);
 }
 
 static natsStatus on_write(void *user_data, bool add)
 {
-    struct nats_connection *l = user_data;
-    return l->watched ? watch(l, EPOLL_CTL_MOD, add ? EPOLLIN | EPOLLOUT : EPOLLIN) : NATS_OK;
+    struct nats_connection *c = user_data;
+    return c->watched ? watch(c, EPOLL_CTL_MOD, add ? EPOLLIN | EPOLLOUT : EPOLLIN) : NATS_OK;
 }
 
 static natsStatus on_detach(void *user_data)
 {
-    struct nats_connection *l = user_data;
-    l->detached = true;
+    struct nats_connection *c = user_data;
+    c->detached = true;
     return NATS_OK;
 }
 
-natsStatus loop_options(struct nats_connection *l, natsOptions *o)
+natsStatus loop_options(struct nats_connection *c, natsOptions *o)
 {
-    natsStatus s = natsOptions_SetEventLoop(o, l, on_attach, on_read, on_write, on_detach);
+    natsStatus s = natsOptions_SetEventLoop(o, c, on_attach, on_read, on_write, on_detach);
     /* Else each write waits for a thread that flushes. */
     if (s == NATS_OK)
         s = natsOptions_SetSendAsap(o, true);
@@ -78,97 +78,97 @@ natsStatus loop_options(struct nats_connection *l, natsOptions *o)
     return s == NATS_OK ? natsOptions_SetPingInterval(o, 0) : s;
 }
 
-void loop_detach(struct nats_connection *l)
+void loop_detach(struct nats_connection *c)
 {
     /* What the library leaves to the loop: since 3.10 to close the socket, since 3.11 to let go of the connection. */
 #if NATS_VERSION_NUMBER >= 0x030a00
-    if (l->socket_left)
-        natsConnection_ProcessCloseEvent(&l->socket_fd);
+    if (c->socket_left)
+        natsConnection_ProcessCloseEvent(&c->socket_fd);
 #endif
 #if NATS_VERSION_NUMBER >= 0x030b00
-    if (l->detached)
-        natsConnection_ProcessDetachedEvent(l->attached);
+    if (c->detached)
+        natsConnection_ProcessDetachedEvent(c->attached);
 #endif
-    l->socket_left = false;
-    l->detached = false;
-    l->attached = NULL;
+    c->socket_left = false;
+    c->detached = false;
+    c->attached = NULL;
 }
 
 /* ---- the thread ---- */
 
-static void on_event(struct nats_connection *l, const struct epoll_event *event)
+static void on_event(struct nats_connection *c, const struct epoll_event *event)
 {
     uint64_t ignored;
     if (event->data.ptr == NULL) {
-        (void)!read(l->wake_fd, &ignored, sizeof ignored);
+        (void)!read(c->wake_fd, &ignored, sizeof ignored);
         return;
     }
     if ((event->events & EPOLLOUT) != 0)
-        natsConnection_ProcessWriteEvent(l->connection);
+        natsConnection_ProcessWriteEvent(c->connection);
     if ((event->events & ~(uint32_t)EPOLLOUT) != 0)
-        natsConnection_ProcessReadEvent(l->connection);
+        natsConnection_ProcessReadEvent(c->connection);
 }
 
 static void *loop_run(void *argument)
 {
-    struct nats_connection *l = argument;
+    struct nats_connection *c = argument;
     struct epoll_event events[EVENTS_MAX];
-    thread_name_set("nats", l->stream->name);
-    while (!atomic_load(&l->loop_stopping)) {
-        int count = epoll_wait(l->epoll_fd, events, EVENTS_MAX, -1);
+    thread_name_set("nats", c->stream->name);
+    while (!atomic_load(&c->loop_stopping)) {
+        int count = epoll_wait(c->epoll_fd, events, EVENTS_MAX, -1);
         for (int i = 0; i < count; i++)
-            on_event(l, &events[i]);
-        delivery_run(l);
+            on_event(c, &events[i]);
+        delivery_run(c);
     }
     return NULL;
 }
 
 void loop_wake(void *context)
 {
-    const struct nats_connection *l = context;
+    const struct nats_connection *c = context;
     const uint64_t one = 1;
-    (void)!write(l->wake_fd, &one, sizeof one); /* its counter cannot be full */
+    (void)!write(c->wake_fd, &one, sizeof one); /* its counter cannot be full */
 }
 
-enum sg_status loop_create(struct nats_connection *l, struct sg_error *err)
+enum sg_status loop_create(struct nats_connection *c, struct sg_error *err)
 {
     struct epoll_event wake = {.events = EPOLLIN};
-    l->hangup_fd = -1;
-    l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (l->wake_fd < 0 || l->epoll_fd < 0 || epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->wake_fd, &wake) != 0)
+    c->hangup_fd = -1;
+    c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (c->wake_fd < 0 || c->epoll_fd < 0 || epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, c->wake_fd, &wake) != 0)
         return sg_fail(err, SG_MEMORY, "the loop of a connection: %s", strerror(errno));
     return SG_OK;
 }
 
-void loop_destroy(struct nats_connection *l)
+void loop_destroy(struct nats_connection *c)
 {
-    if (l->wake_fd >= 0)
-        (void)close(l->wake_fd);
-    if (l->epoll_fd >= 0)
-        (void)close(l->epoll_fd);
+    if (c->wake_fd >= 0)
+        (void)close(c->wake_fd);
+    if (c->epoll_fd >= 0)
+        (void)close(c->epoll_fd);
 }
 
-enum sg_status loop_start(struct nats_connection *l, struct sg_error *err)
+enum sg_status loop_start(struct nats_connection *c, struct sg_error *err)
 {
-    atomic_store(&l->loop_stopping, false);
-    if (pthread_create(&l->loop_thread, NULL, loop_run, l) != 0)
-        return sg_fail(err, SG_MEMORY, "the loop of stream %s cannot be started", l->stream->name);
-    l->loop_started = true;
+    atomic_store(&c->loop_stopping, false);
+    if (pthread_create(&c->loop_thread, NULL, loop_run, c) != 0)
+        return sg_fail(err, SG_MEMORY, "the loop of stream %s cannot be started", c->stream->name);
+    c->loop_started = true;
     return SG_OK;
 }
 
-void loop_stop(struct nats_connection *l)
+void loop_stop(struct nats_connection *c)
 {
-    if (l->loop_started) {
-        atomic_store(&l->loop_stopping, true);
+    if (c->loop_started) {
+        atomic_store(&c->loop_stopping, true);
         /* With TLS the library may wait for the rest of a record. */
-        (void)shutdown(l->hangup_fd, SHUT_RDWR);
-        loop_wake(l);
-        (void)pthread_join(l->loop_thread, NULL);
-        l->loop_started = false;
+        (void)shutdown(c->hangup_fd, SHUT_RDWR);
+        loop_wake(c);
+        (void)pthread_join(c->loop_thread, NULL);
+        c->loop_started = false;
     }
-    if (l->hangup_fd >= 0)
-        (void)close(l->hangup_fd);
-    l->hangup_fd = -1;
+    if (c->hangup_fd >= 0)
+        (void)close(c->hangup_fd);
+    c->hangup_fd = -1;
 }
