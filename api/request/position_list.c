@@ -32,11 +32,6 @@ SG_PRINTF(2, 3) static enum sg_status read_refuse(const struct list_reader *r, c
     return sg_fail(r->err, SG_INVALID, "%s: %s", r->what, reason);
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool read_sees(const struct list_reader *r, char c)
 {
     return r->at < r->end && *r->at == c;
@@ -100,7 +95,7 @@ static int read_hex_digit(struct list_reader *r)
     if (r->at == r->end)
         return -1;
     char c = *r->at++;
-    if (is_digit(c))
+    if (position_is_digit(c))
         return c - '0';
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
@@ -174,7 +169,7 @@ static struct slice read_key(struct list_reader *r)
     while (r->at < r->end) {
         char c = *r->at;
         bool first = (c >= 'a' && c <= 'z') || c == '*';
-        if (!first && (r->at == begin || !(is_digit(c) || c == '_' || c == '-' || c == '.')))
+        if (!first && (r->at == begin || !(position_is_digit(c) || c == '_' || c == '-' || c == '.')))
             break;
         r->at++;
     }

@@ -69,37 +69,17 @@ bool epoch_equal(const struct epoch *a, const struct epoch *b)
     return strcmp(a->text, b->text) == 0;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 bool epoch_parse(struct slice text, struct epoch *out)
 {
-    if (text.bytes < EPOCH_CHARS_MIN || text.bytes > EPOCH_CHARS_MAX || is_digit(text.data[0]))
+    if (text.bytes < EPOCH_CHARS_MIN || text.bytes > EPOCH_CHARS_MAX || position_is_digit(text.data[0]))
         return false;
     for (size_t i = 0; i < text.bytes; i++) {
-        if (!is_digit(text.data[i]) && !(text.data[i] >= 'a' && text.data[i] <= 'z'))
+        if (!position_is_digit(text.data[i]) && !(text.data[i] >= 'a' && text.data[i] <= 'z'))
             return false;
     }
     memcpy(out->text, text.data, text.bytes);
     out->text[text.bytes] = '\0';
     return true;
-}
-
-static bool is_alpha(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-bool position_begins_token(char c)
-{
-    return is_alpha(c) || c == '*';
-}
-
-bool position_continues_token(char c)
-{
-    return is_alpha(c) || is_digit(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~:/", c) != NULL);
 }
 
 /* For the name; what follows it (':' and digits) always fits. */

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/base/buffer.h"
 #include "core/base/slice.h"
@@ -32,8 +33,20 @@ SG_MUST_CHECK bool epoch_parse(struct slice text, struct epoch *out);
 /* Append one member of an RFC 9651 list: a token where name:sequence is one, else a String, or for names beyond
  * printable ASCII a Display String (section 3.3.8). `epoch` "" leaves the parameter out. */
 void position_append(struct buffer *out, const char *stream, uint64_t sequence, const struct epoch *epoch);
+
+static inline bool position_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 /* RFC 9651 section 3.3.4: what a token begins with, and what it goes on with. */
-bool position_begins_token(char c);
-bool position_continues_token(char c);
+static inline bool position_begins_token(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '*';
+}
+static inline bool position_continues_token(char c)
+{
+    return position_begins_token(c) || position_is_digit(c) || (c != '\0' && strchr("!#$%&'+-.^_`|~:/", c) != NULL);
+}
 
 #endif
