@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/hash.h"
+
 #define TOMBSTONE_SLOTS (2 * METRICS_TOMBSTONE_COLLECTIONS_MAX) /* a power of two, at most half full */
 
 /* Open addressing; names are never removed. */
@@ -15,6 +17,7 @@ struct tombstone_slot {
 };
 
 struct metrics {
+    uint64_t seed; /* set by metrics_create(), then read-only */
     /* Guarded by mutex. */
     pthread_mutex_t mutex;
     struct tombstone_slot *tombstones; /* owned; TOMBSTONE_SLOTS */
@@ -74,6 +77,7 @@ enum sg_status metrics_create(size_t streams_count, struct metrics **out, struct
     }
     /* A default mutex: initialising one cannot fail on Linux. */
     (void)pthread_mutex_init(&m->mutex, NULL);
+    m->seed = hash_seed();
     m->tombstones = tombstones;
     m->streams_count = streams_count;
     for (size_t i = 0; i < streams_count; i++) {
@@ -102,18 +106,10 @@ struct stream_metrics *metrics_stream(struct metrics *m, size_t stream)
     return &m->streams[stream];
 }
 
-static size_t collection_hash(struct slice name)
-{
-    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
-    for (size_t i = 0; i < name.bytes; i++)
-        hash = (hash ^ (unsigned char)name.data[i]) * UINT64_C(1099511628211);
-    return (size_t)(hash ^ (hash >> 32));
-}
-
 /* The slot of a name, a new one if there is room, else NULL. */
 static struct tombstone_slot *tombstone_slot(struct metrics *m, struct slice collection)
 {
-    size_t at = collection_hash(collection) % TOMBSTONE_SLOTS;
+    size_t at = (size_t)hash_bytes(m->seed, collection) % TOMBSTONE_SLOTS;
     while (m->tombstones[at].collection != NULL) {
         if (slice_equal(slice_of(m->tombstones[at].collection), collection))
             return &m->tombstones[at];

@@ -39,7 +39,7 @@ SG_MUST_CHECK enum sg_status ingest_advance(struct ingest *ingest, size_t stream
 
 /* Serve what was asked; blocks on disk. */
 void commands_run(struct ingest *ingest);
-/* Serve nothing more: whoever asks, or waits, is told SG_STOPPED. */
+/* Serve nothing more: who asks, or waits, gets SG_STOPPED. */
 void commands_stop(struct ingest *ingest);
 
 #endif

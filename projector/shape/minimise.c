@@ -42,8 +42,8 @@ static size_t compact_bytes(yyjson_val *value)
 
 /* The payload's own bytes of a value, if they are what writing it would give; else bytes 0. A text is never shorter
  * than its value needs, and longer by each white space and escape: so it has none if it is as long as it would be
- * without. Where it begins and ends tell the strings around it, which the parser leaves where they
- * stand in its copy of the payload. */
+ * without. Where it begins and ends follows from the strings around it, which the parser leaves in their places in its
+ * copy of the payload. */
 static struct slice written(const struct json_value *state)
 {
     struct slice payload = state->text;
