@@ -47,7 +47,8 @@ const struct route *router_route(enum route_id id)
 
 enum route_id router_id(const struct route *route)
 {
-    return route >= routes && route < routes + ROUTES_COUNT ? (enum route_id)(route - routes) : ROUTE_NONE;
+    uintptr_t offset = (uintptr_t)route - (uintptr_t)routes; /* of one that is not of the table: beyond its end */
+    return offset < sizeof routes ? (enum route_id)(route - routes) : ROUTE_NONE;
 }
 
 /* ---- from a target to a plan ---- */
