@@ -98,7 +98,7 @@ SG_MUST_CHECK enum sg_status store_read_collections(struct store_reader *r, stor
                                                     void *context, struct sg_error *err);
 
 /* Entities of a collection without tombstones, ids greater than `after` (bytes 0 = from the start),
- * as many as the visitor takes. */
+ * as many as the visitor takes: their id, version, time and state, no more. */
 typedef bool store_entity_visitor(void *context, const struct entity *entity);
 SG_MUST_CHECK enum sg_status store_read_page(struct store_reader *r, struct slice collection, struct slice after,
                                              store_entity_visitor *visit, void *context, struct sg_error *err);

@@ -1,5 +1,4 @@
 /* /v1/state/{collection}: pages of entities in the order of their ids. */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/answer/headers.h"
@@ -11,14 +10,19 @@
 /* A page that is nearly full, and one more entity of the largest size. */
 #define PAGE_BUFFER_BYTES_MAX (STORE_PAGE_BYTES_MAX + EVENT_PAYLOAD_BYTES_MAX + (64u << 10))
 #define PAGE_ITEM_BYTES 256 /* what an item takes besides its id and state */
+#define LINK_BYTES_MAX (CURSOR_TEXT_BYTES + 3u * EVENT_COLLECTION_BYTES_MAX + 64u)
+/* Memory that a page begins with: of usual entities, at most. */
+#define PAGE_FIRST_BYTES_MAX (64u << 10)
 
 struct page {
     struct buffer body;
     size_t limit;
     size_t items_count;
-    bool more;                         /* an entity follows the last item */
+    bool more;                           /* an entity follows the last item */
     size_t last_bytes;
     char last[CURSOR_PAYLOAD_BYTES_MAX]; /* id of the last item */
+    size_t next_bytes;
+    char next[CURSOR_TEXT_BYTES];        /* the cursor that follows it, if there is more */
 };
 
 static bool visit_entity(void *context, const struct entity *entity)
@@ -30,67 +34,77 @@ static bool visit_entity(void *context, const struct entity *entity)
         page->more = true;
         return false;
     }
-    buffer_append_text(&page->body, page->items_count > 0 ? ",\n{\"id\":" : "\n{\"id\":");
-    buffer_append_json_string(&page->body, entity->id);
-    buffer_append_text(&page->body, ",\"version\":");
+    if (page->items_count > 0)
+        buffer_append_text(&page->body, "},\n{\"id\":\"");
+    else
+        buffer_append_text(&page->body, "\n{\"id\":\"");
+    buffer_append_json_text(&page->body, entity->id);
+    buffer_append_text(&page->body, "\",\"version\":");
     buffer_append_int(&page->body, entity->version);
     if (entity->occurred_at.bytes > 0) {
-        buffer_append_text(&page->body, ",\"occurredAt\":");
-        buffer_append_json_string(&page->body, entity->occurred_at);
+        buffer_append_text(&page->body, ",\"occurredAt\":\"");
+        buffer_append_json_text(&page->body, entity->occurred_at);
+        buffer_append_text(&page->body, "\",\"state\":");
+    } else {
+        buffer_append_text(&page->body, ",\"state\":");
     }
-    buffer_append_text(&page->body, ",\"state\":");
     buffer_append_slice(&page->body, entity->state);
-    buffer_append_text(&page->body, "}");
     page->items_count++;
     page->last_bytes = entity->id.bytes < sizeof page->last ? entity->id.bytes : sizeof page->last;
     memcpy(page->last, entity->id.data, page->last_bytes);
     return !page->body.failed;
 }
 
-static size_t percent_encode(struct slice text, char out[3 * EVENT_COLLECTION_BYTES_MAX])
+static void append_percent(struct buffer *out, struct slice text)
 {
     static const char hex[] = "0123456789ABCDEF";
-    size_t used = 0;
     for (size_t i = 0; i < text.bytes; i++) {
         unsigned char c = (unsigned char)text.data[i];
+        char encoded[3] = {'%', hex[c >> 4], hex[c & 15]};
         if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-            c == '_' || c == '~') {
-            out[used++] = (char)c;
-        } else {
-            out[used++] = '%';
-            out[used++] = hex[c >> 4];
-            out[used++] = hex[c & 15];
-        }
+            c == '_' || c == '~')
+            buffer_append(out, text.data + i, 1);
+        else
+            buffer_append(out, encoded, sizeof encoded);
     }
-    return used;
 }
 
-/* The cursor of the next page. */
-static void append_next(struct page *page, char cursor[CURSOR_TEXT_BYTES])
+static void append_next(struct page *page)
 {
-    (void)cursor_encode(CURSOR_ENTITIES, (struct slice){page->last, page->last_bytes}, cursor);
+    page->next_bytes = cursor_encode(CURSOR_ENTITIES, (struct slice){page->last, page->last_bytes}, page->next);
     buffer_append_text(&page->body, ",\"next\":\"");
-    buffer_append_text(&page->body, cursor);
+    buffer_append(&page->body, page->next, page->next_bytes);
     buffer_append_text(&page->body, "\"");
 }
 
-/* The same as a Link. */
-static void add_link(const struct plan *plan, const char *cursor, struct response *out)
+/* The next page as a Link. */
+static void add_link(const struct plan *plan, const struct page *page, struct response *out)
 {
-    char collection[3 * EVENT_COLLECTION_BYTES_MAX];
-    char link[CURSOR_TEXT_BYTES + sizeof collection + 64];
-    size_t collection_bytes = percent_encode(plan->collection, collection);
-    int bytes = snprintf(link, sizeof link, "</v1/state/%.*s?limit=%zu&cursor=%s>; rel=\"next\"", (int)collection_bytes,
-                         collection, plan->limit, cursor);
-    response_header_bytes(out, "Link", link, (size_t)bytes);
+    struct buffer link;
+    buffer_init(&link, LINK_BYTES_MAX);
+    buffer_append_text(&link, "</v1/state/");
+    append_percent(&link, plan->collection);
+    buffer_append_text(&link, "?limit=");
+    buffer_append_uint(&link, plan->limit);
+    buffer_append_text(&link, "&cursor=");
+    buffer_append(&link, page->next, page->next_bytes);
+    buffer_append_text(&link, ">; rel=\"next\"");
+    if (link.failed)
+        out->failed = true;
+    else
+        response_header_bytes(out, "Link", link.data, link.bytes);
+    buffer_free(&link);
 }
 
-/* `cursor` stays empty on the last page. */
-static enum sg_status render_page(const struct call *call, struct page *page, char cursor[CURSOR_TEXT_BYTES],
-                                  struct sg_error *err)
+static enum sg_status render_page(const struct call *call, struct page *page, struct sg_error *err)
 {
     const struct plan *plan = &call->plan;
+    page->limit = plan->limit;
+    page->items_count = 0;
+    page->more = false;
+    size_t first = plan->limit * 2 * PAGE_ITEM_BYTES;
     buffer_init(&page->body, PAGE_BUFFER_BYTES_MAX);
+    buffer_reserve(&page->body, first < PAGE_FIRST_BYTES_MAX ? first : PAGE_FIRST_BYTES_MAX);
     buffer_append_text(&page->body, "{\"collection\":");
     buffer_append_json_string(&page->body, plan->collection);
     buffer_append_text(&page->body, ",\"position\":");
@@ -104,9 +118,12 @@ static enum sg_status render_page(const struct call *call, struct page *page, ch
         buffer_free(&page->body);
         return status;
     }
-    buffer_append_text(&page->body, "]");
+    if (page->items_count > 0)
+        buffer_append_text(&page->body, "}]");
+    else
+        buffer_append_text(&page->body, "]");
     if (page->more)
-        append_next(page, cursor);
+        append_next(page);
     buffer_append_text(&page->body, "}\n");
     return SG_OK;
 }
@@ -135,15 +152,14 @@ static const struct stream_facts *add_facts(const struct call *call, struct resp
 
 enum sg_status page_answer(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err)
 {
-    struct page page = {.limit = call->plan.limit};
-    char cursor[CURSOR_TEXT_BYTES] = "";
+    struct page page;
     if (!basis->found) {
         const struct stream_facts *facts = add_facts(call, out);
         problem_answer_at(out, PROBLEM_NOT_FOUND, facts->position, 0, "No event of this collection was applied.");
         return SG_OK;
     }
     if (!basis->unchanged) {
-        enum sg_status status = render_page(call, &page, cursor, err);
+        enum sg_status status = render_page(call, &page, err);
         if (status != SG_OK)
             return status;
         response_body_take(out, &page.body);
@@ -158,6 +174,6 @@ enum sg_status page_answer(struct call *call, const struct basis *basis, struct 
     }
     response_header(out, "Content-Type", "application/json");
     if (page.more)
-        add_link(&call->plan, cursor, out);
+        add_link(&call->plan, &page, out);
     return SG_OK;
 }

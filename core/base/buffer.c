@@ -46,7 +46,7 @@ char *buffer_take(struct buffer *b, size_t *bytes)
 
 /* Make room for `more` bytes; false, and failed, if that is beyond the limit or the memory. One byte more than the
  * capacity is allocated, for the terminator that vsnprintf() insists on. */
-static bool buffer_reserve(struct buffer *b, size_t more)
+static bool make_room(struct buffer *b, size_t more)
 {
     if (b->failed)
         return false;
@@ -74,33 +74,33 @@ static bool buffer_reserve(struct buffer *b, size_t more)
     return true;
 }
 
-void buffer_append(struct buffer *b, const void *data, size_t bytes)
+void buffer_grow(struct buffer *b, size_t bytes)
 {
-    if (bytes == 0 || !buffer_reserve(b, bytes))
+    (void)make_room(b, bytes);
+}
+
+void buffer_append_grow(struct buffer *b, const void *data, size_t bytes)
+{
+    if (bytes == 0 || !make_room(b, bytes))
         return;
     memcpy(b->data + b->bytes, data, bytes);
     b->bytes += bytes;
 }
 
-void buffer_append_slice(struct buffer *b, struct slice s)
-{
-    buffer_append(b, s.data, s.bytes);
-}
-
-void buffer_append_text(struct buffer *b, const char *text)
-{
-    buffer_append(b, text, strlen(text));
-}
-
 void buffer_append_uint(struct buffer *b, uint64_t value)
 {
-    char digits[20]; /* 2^64-1 has 20 */
-    size_t at = sizeof digits;
+    size_t digits = 1;
+    for (uint64_t rest = value; rest >= 10; rest /= 10)
+        digits++;
+    buffer_reserve(b, digits);
+    if (b->failed)
+        return;
+    b->bytes += digits;
+    char *end = b->data + b->bytes;
     do {
-        digits[--at] = (char)('0' + value % 10);
+        *--end = (char)('0' + value % 10);
         value /= 10;
     } while (value > 0);
-    buffer_append(b, digits + at, sizeof digits - at);
 }
 
 void buffer_append_int(struct buffer *b, int64_t value)
@@ -123,7 +123,7 @@ void buffer_append_format(struct buffer *b, const char *format, ...)
         b->failed = true;
         return;
     }
-    if (needed == 0 || !buffer_reserve(b, (size_t)needed))
+    if (needed == 0 || !make_room(b, (size_t)needed))
         return;
     va_start(args, format);
     (void)vsnprintf(b->data + b->bytes, (size_t)needed + 1, format, args);
@@ -149,8 +149,20 @@ static void buffer_append_json_escape(struct buffer *b, unsigned char byte)
     buffer_append(b, escape, bytes);
 }
 
-/* Bytes from the start of `data` that a JSON string can hold as they are. */
-static size_t buffer_json_run(const char *data, size_t bytes)
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* Are eight bytes ASCII, and none of them a control character, a quote or a backslash? The highest bit of each that is
+ * good stays clear, unless one below it is not. */
+static bool json_plain(uint64_t bytes)
+{
+    uint64_t quotes = bytes ^ EACH_BYTE('"');
+    uint64_t backslashes = bytes ^ EACH_BYTE('\\');
+    uint64_t odd = bytes | (bytes - EACH_BYTE(0x20)) | (quotes - EACH_BYTE(1)) | (backslashes - EACH_BYTE(1));
+    return (odd & EACH_BYTE(0x80)) == 0;
+}
+
+/* Copy what a JSON string can hold as it is, from the start of `data`; the bytes that were copied. */
+static size_t copy_json_run(char *out, const char *data, size_t bytes)
 {
     size_t at = 0;
     while (at < bytes) {
@@ -160,26 +172,53 @@ static size_t buffer_json_run(const char *data, size_t bytes)
         size_t step = byte < 0x80 ? 1 : utf8_char_bytes(data + at, bytes - at);
         if (step == 0)
             break;
-        at += step;
+        for (size_t end = at + step; at < end; at++)
+            out[at] = data[at];
     }
     return at;
 }
 
-void buffer_append_json_string(struct buffer *b, struct slice s)
+/* The general case; not inlined, so that the usual one needs few registers. */
+__attribute__((noinline)) static void append_json_rest(struct buffer *b, struct slice s)
 {
-    size_t at = 0;
-    buffer_append(b, "\"", 1);
-    while (at < s.bytes && !b->failed) {
-        size_t run = buffer_json_run(s.data + at, s.bytes - at);
-        buffer_append(b, s.data + at, run);
+    for (size_t at = 0; at < s.bytes; at++) {
+        buffer_reserve(b, s.bytes - at); /* no byte of it takes less */
+        if (b->failed)
+            return;
+        size_t run = copy_json_run(b->data + b->bytes, s.data + at, s.bytes - at);
+        b->bytes += run;
         at += run;
         if (at == s.bytes)
-            break;
+            return;
         if ((unsigned char)s.data[at] >= 0x80)
             buffer_append_text(b, "\xEF\xBF\xBD");
         else
             buffer_append_json_escape(b, (unsigned char)s.data[at]);
-        at++;
     }
+}
+
+void buffer_append_json_text(struct buffer *b, struct slice s)
+{
+    uint64_t eight;
+    size_t at = 0;
+    buffer_reserve(b, s.bytes);
+    if (b->failed || s.bytes == 0)
+        return;
+    char *out = b->data + b->bytes;
+    for (; s.bytes - at >= sizeof eight; at += sizeof eight) {
+        memcpy(&eight, s.data + at, sizeof eight);
+        if (!json_plain(eight))
+            break;
+        memcpy(out + at, &eight, sizeof eight);
+    }
+    b->bytes += at;
+    if (at < s.bytes)
+        append_json_rest(b, (struct slice){s.data + at, s.bytes - at});
+}
+
+void buffer_append_json_string(struct buffer *b, struct slice s)
+{
+    buffer_append(b, "\"", 1);
+    buffer_append_json_text(b, s);
     buffer_append(b, "\"", 1);
 }

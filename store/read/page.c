@@ -3,6 +3,15 @@
 
 #define WHAT "read the database"
 
+/* As store_column_slice, with one access to the column instead of two. A reader has one thread, so the value needs no
+ * lock. */
+static struct slice column_text(sqlite3_stmt *s, int index)
+{
+    sqlite3_value *value = sqlite3_column_value(s, index);
+    const void *data = sqlite3_value_blob(value);
+    return (struct slice){data, (size_t)sqlite3_value_bytes(value)};
+}
+
 enum sg_status store_read_page(struct store_reader *r, struct slice collection, struct slice after,
                                store_entity_visitor *visit, void *context, struct sg_error *err)
 {
@@ -15,9 +24,10 @@ enum sg_status store_read_page(struct store_reader *r, struct slice collection, 
     bound |= after.bytes == 0 ? sqlite3_bind_text(s, 2, "", 0, SQLITE_STATIC) /* ids are not empty */
                               : store_bind_slice(s, 2, after, SIZE_MAX);
     while ((status = store_step(&r->c, s, bound, WHAT, err)) == SG_OK) {
-        struct entity entity;
-        store_read_entity_row(s, &entity);
-        entity.id = store_column_slice(s, READ_EXTRA);
+        struct entity entity = {.version = sqlite3_column_int64(s, 0),
+                                .id = column_text(s, 1),
+                                .occurred_at = column_text(s, 2),
+                                .state = column_text(s, 3)};
         if (!visit(context, &entity))
             break;
     }

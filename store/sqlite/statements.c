@@ -102,7 +102,7 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
                         "WHERE collection = ?1 AND id = ?2",
     [SQL_READ_ENTITY_AT] = "SELECT " ENTITY_READ "number FROM entities NOT INDEXED "
                            "WHERE number = ?3 AND collection = ?1 AND id = ?2",
-    [SQL_READ_PAGE] = "SELECT " ENTITY_READ "id FROM entities "
+    [SQL_READ_PAGE] = "SELECT version, id, occurred_at, state FROM entities "
                       "WHERE collection = ?1 AND id > ?2 AND deleted = 0 ORDER BY id",
     [SQL_READ_COLLECTION_ID] = "SELECT c.id FROM " SERVED_COLLECTIONS " WHERE c.name = ?1 ORDER BY s.id LIMIT 1",
     [SQL_READ_COLLECTION] = "SELECT c.name, s.name, c.entities, c.position FROM collections c "

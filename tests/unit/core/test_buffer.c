@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,6 +181,66 @@ static void json_strings_escape_what_they_must(void **state)
     assert_json(SLICE_LITERAL("gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80"), "\"gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80\"");
 }
 
+/* Eight bytes are looked at together where nothing has to change. */
+static void json_strings_escape_every_byte_at_every_place(void **state)
+{
+    (void)state;
+    for (size_t bytes = 1; bytes <= 25; bytes++) {
+        for (size_t at = 0; at < bytes; at++) {
+            for (unsigned byte = 0; byte < 256; byte++) {
+                char input[25];
+                char one[16];
+                char expected[128];
+                struct buffer alone;
+                memset(input, 'x', sizeof input);
+                input[at] = (char)byte;
+                buffer_init(&alone, sizeof one);
+                buffer_append_json_text(&alone, (struct slice){input + at, 1});
+                (void)snprintf(one, sizeof one, "%.*s", (int)alone.bytes, alone.data);
+                buffer_free(&alone);
+                (void)snprintf(expected, sizeof expected, "\"%.*s%s%.*s\"", (int)at, "xxxxxxxxxxxxxxxxxxxxxxxxx", one,
+                               (int)(bytes - at - 1), "xxxxxxxxxxxxxxxxxxxxxxxxx");
+                assert_json((struct slice){input, bytes}, expected);
+            }
+        }
+    }
+}
+
+/* Two that are next to each other: what one borrows in a subtraction hides nothing in the other. */
+static void json_strings_escape_neighbours(void **state)
+{
+    static const char odd[] = {'\x01', '\x1f', '"', '\\', '!', '#', '[', ']', ' ', '\x7f', '\n'};
+    (void)state;
+    for (size_t i = 0; i < sizeof odd; i++) {
+        for (size_t k = 0; k < sizeof odd; k++) {
+            char input[8] = {'a', 'b', odd[i], odd[k], 'c', 'd', 'e', 'f'};
+            struct buffer whole;
+            struct buffer parts;
+            buffer_init(&whole, 64);
+            buffer_init(&parts, 64);
+            buffer_append_json_text(&whole, (struct slice){input, sizeof input});
+            for (size_t at = 0; at < sizeof input; at++)
+                buffer_append_json_text(&parts, (struct slice){input + at, 1});
+            assert_int_equal(whole.bytes, parts.bytes);
+            assert_memory_equal(whole.data, parts.data, parts.bytes);
+            buffer_free(&whole);
+            buffer_free(&parts);
+        }
+    }
+}
+
+static void a_json_string_at_the_limit_fits_and_one_beyond_fails(void **state)
+{
+    (void)state;
+    for (size_t limit = 17; limit <= 18; limit++) {
+        struct buffer b;
+        buffer_init(&b, limit);
+        buffer_append_json_string(&b, SLICE_LITERAL("0123456789abcdef"));
+        assert_int_equal(b.failed, limit == 17);
+        buffer_free(&b);
+    }
+}
+
 static void json_strings_replace_what_is_not_utf8(void **state)
 {
     (void)state;
@@ -229,6 +290,9 @@ int main(void)
         cmocka_unit_test(taken_memory_belongs_to_the_caller),
         cmocka_unit_test(a_failed_buffer_gives_nothing),
         cmocka_unit_test(json_strings_escape_what_they_must),
+        cmocka_unit_test(json_strings_escape_every_byte_at_every_place),
+        cmocka_unit_test(json_strings_escape_neighbours),
+        cmocka_unit_test(a_json_string_at_the_limit_fits_and_one_beyond_fails),
         cmocka_unit_test(json_strings_replace_what_is_not_utf8),
         cmocka_unit_test(utf8_is_told_from_other_bytes),
     };
