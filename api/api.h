@@ -1,4 +1,4 @@
-/* The reading side: HTTP loops that answer from the read model. Composition (server/) creates and stops it; it knows
+/* The reading side: HTTP loops that answer from the store. Composition (server/) creates and stops it; it knows
  * nothing of the broker. */
 #ifndef STATEGATE_API_API_H
 #define STATEGATE_API_API_H

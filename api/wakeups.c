@@ -86,7 +86,7 @@ static void wake_entities(struct worker *worker, http_resume *resume)
         parked_reads_each_entity(worker->parked_reads, worker->changed_entities[i], wake_found, &waking);
 }
 
-/* Those whose position or proof is there in the snapshot that they are going to be answered from. */
+/* Those whose position or proof has arrived in the snapshot that they are going to be answered from. */
 static void wake_streams(struct worker *worker, http_resume *resume)
 {
     size_t streams_count = worker->api->settings->streams_count;

@@ -1,4 +1,4 @@
-/* The three demands, what would help where they are unmet, and what is answered where they stay so. */
+/* The three demands, what would help where they are not met, and the answer where they never are. */
 #include "api/answer/check.h"
 
 #include <inttypes.h>

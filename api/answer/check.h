@@ -34,8 +34,8 @@ enum verdict {
 /* What is not met. */
 struct shortfall {
     unsigned kinds;            /* a bit for each enum wait_kind that is short */
-    enum stream_status worst;  /* of the streams with an unmet demand */
-    size_t position;           /* the first position that is unmet or impossible, as an index in the demands */
+    enum stream_status worst;  /* of the streams that a demand waits for */
+    size_t position;           /* the first position that is short or impossible, as an index in the demands */
     enum problem problem;      /* where the verdict is VERDICT_IMPOSSIBLE */
     struct wants wants;        /* what would help, but for the entity's name */
 };
@@ -57,7 +57,7 @@ void check_answer_impossible(const struct plan *plan, const struct basis *basis,
 void check_answer_short(const struct plan *plan, const struct basis *basis, struct snapshot *snapshot,
                         const struct shortfall *shortfall, enum problem problem, int64_t waited_ns,
                         struct response *out);
-/* What a demand becomes that is still unmet at its deadline, by the worst stream that it waits for. */
+/* What a demand becomes that is still short at its deadline, by the worst stream that it waits for. */
 enum problem shortfall_problem(const struct shortfall *s);
 
 #endif

@@ -38,7 +38,7 @@ struct snapshot {
     int64_t now_ns;
     int64_t wall_s;
     struct snapshot_slot all;    /* of all streams together */
-    struct snapshot_slot named;  /* one stream's, with others named beside it */
+    struct snapshot_slot named;  /* one stream's, with others named after it */
     struct snapshot_slot *slots; /* owned; one per stream of the settings */
 };
 

@@ -17,7 +17,7 @@
 struct demand_position {
     size_t stream;      /* index in the settings */
     uint64_t sequence;
-    struct epoch epoch; /* "" = the stream's present life */
+    struct epoch epoch; /* "" = the stream's present incarnation */
 };
 
 struct demands {

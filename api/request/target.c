@@ -114,7 +114,7 @@ static enum sg_status decode(char *data, size_t bytes, unsigned class, struct sl
 static enum sg_status parse_path(char *path, size_t bytes, struct target *out, struct sg_error *err)
 {
     const char *end = path + bytes;
-    for (char *segment = path + 1;;) { /* behind the first slash */
+    for (char *segment = path + 1;;) { /* after the first slash */
         size_t left = (size_t)(end - segment);
         size_t plain = plain_bytes(segment, left, IN_PATH);
         char *slash = NULL;
@@ -259,7 +259,7 @@ enum sg_status param_limit(const struct target *target, size_t *limit, struct sg
 enum sg_status param_seconds(struct slice value, const char *name, int64_t *out_ns, struct sg_error *err)
 {
     int64_t ms = 0;
-    int places = -1; /* digits behind the point; -1 = no point yet */
+    int places = -1; /* digits after the point; -1 = no point yet */
     bool good = value.bytes > 0;
     for (size_t i = 0; good && i < value.bytes; i++) {
         char c = value.data[i];

@@ -23,7 +23,7 @@ static enum sg_status find_stored(struct call *call, struct basis *out, struct s
     out->found = status == SG_OK;
     if (status == SG_NOT_FOUND)
         status = SG_OK;
-    /* It ends the life of what `entity` points at, which is not shown in this case. */
+    /* What `entity` points at is not valid afterwards; it is not shown in this case. */
     if (status == SG_OK && out->entity.version < plan->demands.min_version)
         status = store_read_version_rejected(reader, plan->collection, plan->id, plan->demands.min_version,
                                              &out->version_rejected, err);
@@ -89,8 +89,8 @@ static void answer_absent(const struct call *call, struct response *out)
     problem_answer_at(out, PROBLEM_NOT_FOUND, facts->position, 0, "No event of this entity was applied.");
 }
 
-/* What was rejected of this entity above what is shown; of a cached row nothing was. Ends the life of what the basis
- * points at. */
+/* What was rejected of this entity above what is shown; of a cached row nothing was. What the basis
+ * points at is not valid afterwards. */
 static enum sg_status add_rejections(const struct call *call, const struct basis *basis, struct response *out,
                                      struct sg_error *err)
 {

@@ -8,12 +8,12 @@
 #define CHAINS_MIN 1024u /* a power of two; doubled when chains get long */
 
 struct heap {
-    struct heap_entry **places; /* owned; from 1 */
+    struct heap_entry **entries; /* owned; from 1 */
     size_t count;
     size_t capacity;
 };
 
-struct stream_lot {
+struct stream_wants {
     struct heap positions;
     struct heap proofs;
     struct heap probes;
@@ -29,7 +29,7 @@ struct parked_reads {
     size_t entities_count;
     struct parked_read *unchecked;
     size_t streams_count;
-    struct stream_lot streams[];
+    struct stream_wants streams[];
 };
 
 /* ---- heaps ---- */
@@ -39,62 +39,62 @@ static bool heap_reserve(struct heap *h)
     if (h->count + 1 < h->capacity)
         return true;
     size_t capacity = h->capacity > 0 ? h->capacity * 2 : HEAP_CAPACITY_MIN;
-    struct heap_entry **places = realloc(h->places, capacity * sizeof h->places[0]);
-    if (places == NULL)
+    struct heap_entry **entries = realloc(h->entries, capacity * sizeof h->entries[0]);
+    if (entries == NULL)
         return false;
-    h->places = places;
+    h->entries = entries;
     h->capacity = capacity;
     return true;
 }
 
-static void heap_put(struct heap *h, size_t index, struct heap_entry *place)
+static void heap_put(struct heap *h, size_t index, struct heap_entry *entry)
 {
-    h->places[index] = place;
-    place->index = index;
+    h->entries[index] = entry;
+    entry->index = index;
 }
 
 static void heap_up(struct heap *h, size_t index)
 {
-    struct heap_entry *place = h->places[index];
-    for (; index > 1 && h->places[index / 2]->key > place->key; index /= 2)
-        heap_put(h, index, h->places[index / 2]);
-    heap_put(h, index, place);
+    struct heap_entry *entry = h->entries[index];
+    for (; index > 1 && h->entries[index / 2]->key > entry->key; index /= 2)
+        heap_put(h, index, h->entries[index / 2]);
+    heap_put(h, index, entry);
 }
 
 static void heap_down(struct heap *h, size_t index)
 {
-    struct heap_entry *place = h->places[index];
+    struct heap_entry *entry = h->entries[index];
     for (;;) {
         size_t child = index * 2;
         if (child > h->count)
             break;
-        if (child < h->count && h->places[child + 1]->key < h->places[child]->key)
+        if (child < h->count && h->entries[child + 1]->key < h->entries[child]->key)
             child++;
-        if (h->places[child]->key >= place->key)
+        if (h->entries[child]->key >= entry->key)
             break;
-        heap_put(h, index, h->places[child]);
+        heap_put(h, index, h->entries[child]);
         index = child;
     }
-    heap_put(h, index, place);
+    heap_put(h, index, entry);
 }
 
 /* Room was reserved. */
-static void heap_add(struct heap *h, struct heap_entry *place, struct parked_read *owner, uint64_t key, size_t stream)
+static void heap_add(struct heap *h, struct heap_entry *entry, struct parked_read *owner, uint64_t key, size_t stream)
 {
-    *place = (struct heap_entry){.owner = owner, .key = key, .stream = stream};
-    h->places[++h->count] = place;
-    place->index = h->count;
+    *entry = (struct heap_entry){.owner = owner, .key = key, .stream = stream};
+    h->entries[++h->count] = entry;
+    entry->index = h->count;
     heap_up(h, h->count);
 }
 
-static void heap_remove(struct heap *h, struct heap_entry *place)
+static void heap_remove(struct heap *h, struct heap_entry *entry)
 {
-    size_t index = place->index;
+    size_t index = entry->index;
     if (index == 0)
         return;
-    place->index = 0;
-    struct heap_entry *last = h->places[h->count--];
-    if (last == place)
+    entry->index = 0;
+    struct heap_entry *last = h->entries[h->count--];
+    if (last == entry)
         return;
     heap_put(h, index, last);
     heap_up(h, index);
@@ -103,7 +103,7 @@ static void heap_remove(struct heap *h, struct heap_entry *place)
 
 static uint64_t heap_first_key(const struct heap *h)
 {
-    return h->count > 0 ? h->places[1]->key : UINT64_MAX;
+    return h->count > 0 ? h->entries[1]->key : UINT64_MAX;
 }
 
 /* Times are on the boot clock, and may lie before it began. */
@@ -158,7 +158,7 @@ static void chains_grow(struct parked_reads *parked)
     free(old);
 }
 
-/* ---- the lot ---- */
+/* ---- the whole ---- */
 
 enum sg_status parked_reads_create(struct progress_loop *loop, size_t streams_count, struct parked_reads **out,
                                    struct sg_error *err)
@@ -185,11 +185,11 @@ void parked_reads_destroy(struct parked_reads *parked)
         return;
     assert(parked->deadlines.count == 0);
     for (size_t i = 0; i < parked->streams_count; i++) {
-        free(parked->streams[i].positions.places);
-        free(parked->streams[i].proofs.places);
-        free(parked->streams[i].probes.places);
+        free(parked->streams[i].positions.entries);
+        free(parked->streams[i].proofs.entries);
+        free(parked->streams[i].probes.entries);
     }
-    free(parked->deadlines.places);
+    free(parked->deadlines.entries);
     free(parked->chains);
     free(parked);
 }
@@ -202,7 +202,7 @@ static bool reserve(struct parked_reads *parked, const struct wants *w)
            (!w->probe || heap_reserve(&parked->streams[w->probe_stream].probes));
 }
 
-static void want_probe(struct stream_lot *s, int64_t sent_ns)
+static void want_probe(struct stream_wants *s, int64_t sent_ns)
 {
     if (sent_ns > s->probe_newest_ns)
         s->probe_newest_ns = sent_ns;
@@ -217,17 +217,17 @@ enum sg_status parked_reads_add(struct parked_reads *parked, struct parked_read 
         return sg_fail(err, SG_MEMORY, "out of memory for parked reads");
     heap_add(&parked->deadlines, &read->deadline, read, time_key(read->deadline_ns), 0);
     if (w->position) {
-        struct stream_lot *s = &parked->streams[w->position_stream];
+        struct stream_wants *s = &parked->streams[w->position_stream];
         heap_add(&s->positions, &read->position, read, w->position_sequence, w->position_stream);
         s->changed = true;
     }
     if (w->proof) {
-        struct stream_lot *s = &parked->streams[w->proof_stream];
+        struct stream_wants *s = &parked->streams[w->proof_stream];
         heap_add(&s->proofs, &read->proof, read, time_key(w->proof_ns), w->proof_stream);
         want_probe(s, w->proof_ns);
     }
     if (w->probe) {
-        struct stream_lot *s = &parked->streams[w->probe_stream];
+        struct stream_wants *s = &parked->streams[w->probe_stream];
         heap_add(&s->probes, &read->probe, read, time_key(w->probe_ns), w->probe_stream);
         want_probe(s, w->probe_ns);
     }
@@ -255,11 +255,11 @@ static void unchecked_remove(struct parked_reads *parked, struct parked_read *re
     read->unchecked = false;
 }
 
-static void place_remove(struct stream_lot *s, struct heap *h, struct heap_entry *place)
+static void entry_remove(struct stream_wants *s, struct heap *h, struct heap_entry *entry)
 {
-    if (place->index == 0)
+    if (entry->index == 0)
         return;
-    heap_remove(h, place);
+    heap_remove(h, entry);
     s->changed = true;
     if (s->proofs.count == 0 && s->probes.count == 0)
         s->probe_newest_ns = INT64_MIN;
@@ -271,10 +271,10 @@ void parked_reads_remove(struct parked_reads *parked, struct parked_read *read)
         return;
     unchecked_remove(parked, read);
     heap_remove(&parked->deadlines, &read->deadline);
-    struct stream_lot *streams = parked->streams;
-    place_remove(&streams[read->position.stream], &streams[read->position.stream].positions, &read->position);
-    place_remove(&streams[read->proof.stream], &streams[read->proof.stream].proofs, &read->proof);
-    place_remove(&streams[read->probe.stream], &streams[read->probe.stream].probes, &read->probe);
+    struct stream_wants *streams = parked->streams;
+    entry_remove(&streams[read->position.stream], &streams[read->position.stream].positions, &read->position);
+    entry_remove(&streams[read->proof.stream], &streams[read->proof.stream].proofs, &read->proof);
+    entry_remove(&streams[read->probe.stream], &streams[read->probe.stream].probes, &read->probe);
     if (read->entity_link != NULL) {
         chain_remove(read);
         parked->entities_count--;
@@ -296,7 +296,7 @@ static int64_t key_time(uint64_t key)
 void parked_reads_publish(struct parked_reads *parked)
 {
     for (size_t i = 0; i < parked->streams_count; i++) {
-        struct stream_lot *s = &parked->streams[i];
+        struct stream_wants *s = &parked->streams[i];
         if (!s->changed)
             continue;
         struct progress_wants wants = {
@@ -331,13 +331,13 @@ bool parked_wants_equal(const struct wants *a, const struct wants *b)
 
 static struct parked_read *first_up_to(const struct heap *h, uint64_t key)
 {
-    return h->count > 0 && h->places[1]->key <= key ? h->places[1]->owner : NULL;
+    return h->count > 0 && h->entries[1]->key <= key ? h->entries[1]->owner : NULL;
 }
 
 struct parked_read *parked_reads_helped(struct parked_reads *parked, size_t stream,
                                         const struct parked_reads_facts *facts)
 {
-    const struct stream_lot *s = &parked->streams[stream];
+    const struct stream_wants *s = &parked->streams[stream];
     struct parked_read *read = first_up_to(&s->positions, facts->position);
     if (read == NULL && facts->proof_ns != INT64_MIN)
         read = first_up_to(&s->proofs, time_key(facts->proof_ns));
@@ -358,7 +358,7 @@ struct parked_read *parked_reads_any(struct parked_reads *parked)
 
 bool parked_reads_wants_stream(const struct parked_reads *parked, size_t stream)
 {
-    const struct stream_lot *s = &parked->streams[stream];
+    const struct stream_wants *s = &parked->streams[stream];
     return s->positions.count > 0 || s->proofs.count > 0 || s->probes.count > 0;
 }
 

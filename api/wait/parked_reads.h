@@ -14,7 +14,7 @@
 struct http_connection;
 struct parked_read;
 
-/* A place in a heap that is ordered by `key`, the smallest first. */
+/* An entry of a heap that is ordered by `key`, the smallest first. */
 struct heap_entry {
     struct parked_read *owner;
     uint64_t key;
@@ -37,7 +37,7 @@ struct parked_read {
 
 struct parked_reads;
 
-/* `loop` is borrowed and outlives the lot. */
+/* `loop` is borrowed and outlives the parked reads. */
 SG_MUST_CHECK enum sg_status parked_reads_create(struct progress_loop *loop, size_t streams_count,
                                                  struct parked_reads **out, struct sg_error *err);
 /* Nothing is parked any more. NULL is allowed. */
@@ -50,8 +50,8 @@ SG_MUST_CHECK enum sg_status parked_reads_add(struct parked_reads *parked, struc
 void parked_reads_remove(struct parked_reads *parked, struct parked_read *read);
 size_t parked_reads_count(const struct parked_reads *parked);
 
-/* Leave word of what is wanted now, so that the writing side wakes this loop.
- * Behind every change, before the second check. */
+/* Register interest in what is wanted now, so that the writing side wakes this loop.
+ * After every change, before the second look. */
 void parked_reads_publish(struct parked_reads *parked);
 /* All that were added and not checked since they became visible, linked by next_unchecked; NULL = none. */
 struct parked_read *parked_reads_take_unchecked(struct parked_reads *parked);
