@@ -55,18 +55,27 @@ static bool visit_entity(void *context, const struct entity *entity)
     return !page->body.failed;
 }
 
+static bool stands_for_itself(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_' || c == '~';
+}
+
 static void append_percent(struct buffer *out, struct slice text)
 {
     static const char hex[] = "0123456789ABCDEF";
+    size_t plain = 0; /* bytes before `i` that are still to be appended */
     for (size_t i = 0; i < text.bytes; i++) {
         unsigned char c = (unsigned char)text.data[i];
-        char encoded[3] = {'%', hex[c >> 4], hex[c & 15]};
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-            c == '_' || c == '~')
-            buffer_append(out, text.data + i, 1);
-        else
-            buffer_append(out, encoded, sizeof encoded);
+        if (stands_for_itself(c)) {
+            plain++;
+            continue;
+        }
+        buffer_append(out, text.data + i - plain, plain);
+        buffer_append(out, (char[]){'%', hex[c >> 4], hex[c & 15]}, 3);
+        plain = 0;
     }
+    buffer_append(out, text.data + text.bytes - plain, plain);
 }
 
 static void append_next(struct page *page)

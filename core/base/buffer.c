@@ -151,14 +151,14 @@ static void buffer_append_json_escape(struct buffer *b, unsigned char byte)
 
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 
-/* Are eight bytes ASCII, and none of them a control character, a quote or a backslash? The highest bit of each that is
- * good stays clear, unless one below it is not. */
-static bool json_plain(uint64_t bytes)
+/* 0 if eight bytes are ASCII, and none of them is a control character, a quote or a backslash. The highest bit of each
+ * that is good stays clear, unless one below it is not. */
+static uint64_t json_odd(uint64_t bytes)
 {
     uint64_t quotes = bytes ^ EACH_BYTE('"');
     uint64_t backslashes = bytes ^ EACH_BYTE('\\');
     uint64_t odd = bytes | (bytes - EACH_BYTE(0x20)) | (quotes - EACH_BYTE(1)) | (backslashes - EACH_BYTE(1));
-    return (odd & EACH_BYTE(0x80)) == 0;
+    return odd & EACH_BYTE(0x80);
 }
 
 /* Copy what a JSON string can hold as it is, from the start of `data`; the bytes that were copied. */
@@ -199,17 +199,24 @@ __attribute__((noinline)) static void append_json_rest(struct buffer *b, struct 
 
 void buffer_append_json_text(struct buffer *b, struct slice s)
 {
-    uint64_t eight;
+    uint64_t words[2];
     size_t at = 0;
     buffer_reserve(b, s.bytes);
     if (b->failed || s.bytes == 0)
         return;
     char *out = b->data + b->bytes;
-    for (; s.bytes - at >= sizeof eight; at += sizeof eight) {
-        memcpy(&eight, s.data + at, sizeof eight);
-        if (!json_plain(eight))
+    for (; s.bytes - at >= sizeof words; at += sizeof words) {
+        memcpy(words, s.data + at, sizeof words);
+        if ((json_odd(words[0]) | json_odd(words[1])) != 0)
             break;
-        memcpy(out + at, &eight, sizeof eight);
+        memcpy(out + at, words, sizeof words);
+    }
+    if (s.bytes - at >= sizeof words[0]) {
+        memcpy(words, s.data + at, sizeof words[0]);
+        if (json_odd(words[0]) == 0) {
+            memcpy(out + at, words, sizeof words[0]);
+            at += sizeof words[0];
+        }
     }
     b->bytes += at;
     if (at < s.bytes)
