@@ -143,7 +143,7 @@ void rig_prove(struct rig *r)
     freshness_proved(r->freshness, 0, now_ns, now_ns, r->stream.position, &r->stream.epoch);
 }
 
-static void tell_proof(struct rig *r, size_t stream)
+static void publish_proof(struct rig *r, size_t stream)
 {
     int64_t proof_ns = 0;
     int64_t probe_ns = 0;
@@ -151,7 +151,7 @@ static void tell_proof(struct rig *r, size_t stream)
     progress_proved(r->progress, stream, proof_ns, probe_ns);
 }
 
-void rig_tell_commit(struct rig *r, const char *id)
+void rig_publish_commit(struct rig *r, const char *id)
 {
     struct stream *const streams[] = {&r->stream, &r->other};
     if (id != NULL && progress_entities_wanted(r->progress))
@@ -160,14 +160,14 @@ void rig_tell_commit(struct rig *r, const char *id)
         ASSERT_OK(store_stream_load(r->writer, streams[i]->id, streams[i], &err));
         freshness_applied(r->freshness, i, streams[i]->position, &streams[i]->epoch);
         progress_committed(r->progress, i, streams[i]->position);
-        tell_proof(r, i);
+        publish_proof(r, i);
     }
 }
 
-void rig_tell_probe(struct rig *r, size_t stream, int64_t sent_ns, uint64_t head, const struct epoch *epoch)
+void rig_publish_probe(struct rig *r, size_t stream, int64_t sent_ns, uint64_t head, const struct epoch *epoch)
 {
     freshness_proved(r->freshness, stream, sent_ns, time_boot_ns(), head, epoch);
-    tell_proof(r, stream);
+    publish_proof(r, stream);
 }
 
 /* ---- the reading side ---- */

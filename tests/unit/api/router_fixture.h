@@ -1,4 +1,4 @@
-/* A rig for tests of the reading side: a real read model with two streams, one worker, requests without sockets, and
+/* A rig for tests of the reading side: a real store with two streams, one worker, requests without sockets, and
  * what the writing side reports of commits and probes. */
 #ifndef STATEGATE_TESTS_ROUTER_FIXTURE_H
 #define STATEGATE_TESTS_ROUTER_FIXTURE_H
@@ -54,9 +54,9 @@ void rig_prove(struct rig *r);
 
 /* What the projector publishes after the commit: where both streams are, and that this entity of `customers` changed
  * (NULL = none). */
-void rig_tell_commit(struct rig *r, const char *id);
+void rig_publish_commit(struct rig *r, const char *id);
 /* A proof-grade probe that was sent at sent_ns showed this head and epoch. */
-void rig_tell_probe(struct rig *r, size_t stream, int64_t sent_ns, uint64_t head, const struct epoch *epoch);
+void rig_publish_probe(struct rig *r, size_t stream, int64_t sent_ns, uint64_t head, const struct epoch *epoch);
 
 /* One request, in an iteration of its own: its status, or 0 if it is to wait. */
 unsigned rig_ask(struct rig *r, const char *target);

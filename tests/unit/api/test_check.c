@@ -1,4 +1,4 @@
-/* What is demanded is met, waited for, or refused: through the router, against a real read model. */
+/* What is demanded is met, waited for, or refused: through the router, against a real store. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -126,20 +126,20 @@ static void a_bare_position_needs_a_recent_proof_of_the_epoch(void **state)
 {
     struct rig *r = *state;
     rig_apply_state(r, "42", 7, "{}");
-    rig_tell_commit(r, NULL);
+    rig_publish_commit(r, NULL);
     (void)asked(r, ENTITY "?min_position=STATE:1&wait=0");
     assert_problem(r, 503, "starting");
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=%s&wait=0", r->stream.epoch.text), 200);
-    rig_tell_probe(r, 0, time_boot_ns() - 2500 * NS_PER_MS, 1, &r->stream.epoch);
+    rig_publish_probe(r, 0, time_boot_ns() - 2500 * NS_PER_MS, 1, &r->stream.epoch);
     (void)asked(r, ENTITY "?min_position=STATE:1&wait=0");
     assert_problem(r, 504, "position-not-reached");
-    rig_tell_probe(r, 0, time_boot_ns() - 500 * NS_PER_MS, 1, &r->stream.epoch);
+    rig_publish_probe(r, 0, time_boot_ns() - 500 * NS_PER_MS, 1, &r->stream.epoch);
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1&wait=0"), 200);
     r->tunables.probe_epoch_trust_ms = 0;
     (void)asked(r, ENTITY "?min_position=STATE:1&wait=0");
     assert_problem(r, 504, "position-not-reached");
     r->tunables.probe_epoch_trust_ms = 2000;
-    rig_tell_probe(r, 0, time_boot_ns(), 1, &(struct epoch){"another"});
+    rig_publish_probe(r, 0, time_boot_ns(), 1, &(struct epoch){"another"});
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1&wait=0"), 503);
 }
 
@@ -147,14 +147,14 @@ static void staleness_is_met_by_a_proof_that_is_young_enough(void **state)
 {
     struct rig *r = *state;
     rig_apply_state(r, "42", 7, "{}");
-    rig_tell_commit(r, NULL);
-    rig_tell_probe(r, 0, time_boot_ns() - NS_PER_S, 1, &r->stream.epoch);
+    rig_publish_commit(r, NULL);
+    rig_publish_probe(r, 0, time_boot_ns() - NS_PER_S, 1, &r->stream.epoch);
     assert_int_equal(asked(r, ENTITY "?max_staleness=60&wait=0"), 200);
     (void)asked(r, ENTITY "?max_staleness=0.5&wait=0");
     assert_problem(r, 504, "too-stale");
     assert_true(rig_body_has(r, "\"required\":0.5"));
     assert_int_equal(asked(r, ENTITY "?max_staleness=0&wait=0"), 504);
-    rig_tell_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch); /* newer, and not met by the rows */
+    rig_publish_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch); /* newer, and not met by the rows */
     assert_int_equal(asked(r, ENTITY "?max_staleness=0.5&wait=0"), 504);
 }
 
@@ -162,10 +162,10 @@ static void a_list_of_all_collections_is_as_fresh_as_the_oldest_stream(void **st
 {
     struct rig *r = *state;
     begin(r);
-    rig_tell_commit(r, NULL);
+    rig_publish_commit(r, NULL);
     (void)asked(r, "/v1/state?max_staleness=60&wait=0");
     assert_problem(r, 503, "starting");
-    rig_tell_probe(r, 1, time_boot_ns(), 0, &r->other.epoch);
+    rig_publish_probe(r, 1, time_boot_ns(), 0, &r->other.epoch);
     assert_int_equal(asked(r, "/v1/state?max_staleness=60&wait=0"), 200);
 }
 
@@ -176,7 +176,7 @@ static void what_the_stream_cannot_meet_now_is_503_by_its_status(void **state)
     static const char *const demands[] = {"min_version=8", "min_position=STATE:2", "max_staleness=0"};
     struct rig *r = *state;
     rig_apply_state(r, "42", 7, "{}");
-    rig_tell_commit(r, NULL);
+    rig_publish_commit(r, NULL);
     for (size_t i = 0; i < sizeof demands / sizeof demands[0]; i++) {
         (void)asked(r, ENTITY "?wait=0&%s", demands[i]);
         assert_problem(r, 503, "starting");
@@ -187,7 +187,7 @@ static void what_the_stream_cannot_meet_now_is_503_by_its_status(void **state)
         (void)asked(r, ENTITY "?wait=0&%s", demands[i]);
         assert_problem(r, 503, "halted");
         freshness_set_halted(r->freshness, 0, NULL);
-        rig_tell_probe(r, 0, time_boot_ns(), 1, &r->stream.epoch);
+        rig_publish_probe(r, 0, time_boot_ns(), 1, &r->stream.epoch);
         assert_int_equal(asked(r, ENTITY "?wait=0&%s", demands[i]), 504);
         freshness_reset(r->freshness, 0);
     }
@@ -249,14 +249,14 @@ static void another_epoch_is_409_when_a_later_proof_shows_it(void **state)
 {
     struct rig *r = *state;
     begin(r);
-    rig_tell_commit(r, NULL);
+    rig_publish_commit(r, NULL);
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=zzzzzz&wait=0"), 504); /* nothing newer is known */
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=zzzzzz&wait=5"), 0);
     assert_true(rig_park(r));
     assert_true(progress_probe_wanted(r->progress, 0, r->call.arrived_ns - 1));
-    rig_tell_probe(r, 0, r->call.arrived_ns - 1, 1, &r->stream.epoch);
+    rig_publish_probe(r, 0, r->call.arrived_ns - 1, 1, &r->stream.epoch);
     assert_false(rig_wake(r)); /* asked for before the request arrived */
-    rig_tell_probe(r, 0, time_boot_ns(), 1, &r->stream.epoch);
+    rig_publish_probe(r, 0, time_boot_ns(), 1, &r->stream.epoch);
     assert_true(rig_wake(r));
     (void)rig_ask_again(r);
     assert_problem(r, 409, "epoch-mismatch");
@@ -267,15 +267,15 @@ static void beyond_the_head_is_409_when_a_later_proof_shows_it(void **state)
 {
     struct rig *r = *state;
     begin(r);
-    rig_tell_commit(r, NULL);
+    rig_publish_commit(r, NULL);
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:3&wait=5"), 0);
     assert_true(rig_park(r));
-    rig_tell_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch); /* there is such a message: it is on its way */
+    rig_publish_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch); /* there is such a message: it is on its way */
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 0);
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:4&wait=5"), 0);
     assert_true(rig_park(r));
-    rig_tell_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch);
+    rig_publish_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch);
     assert_true(rig_wake(r));
     (void)rig_ask_again(r);
     assert_problem(r, 409, "position-beyond-head");
@@ -304,7 +304,7 @@ static void a_rejection_ends_the_waits_for_that_version(void **state)
     assert_int_equal(asked(r, ENTITY "?min_version=8&wait=5"), 0);
     assert_true(rig_park(r));
     rig_apply_rejected(r, "42", 8);
-    rig_tell_commit(r, "42");
+    rig_publish_commit(r, "42");
     assert_true(rig_wake(r));
     (void)rig_ask_again(r);
     assert_problem(r, 422, "version-rejected");
@@ -320,10 +320,10 @@ static void the_commit_of_the_version_ends_the_wait(void **state)
     assert_true(rig_park(r));
     assert_int_equal(wait_limits_parked(r->api.wait_limits), 1);
     rig_apply_state(r, "43", 8, "{}");
-    rig_tell_commit(r, "43");
+    rig_publish_commit(r, "43");
     assert_false(rig_wake(r)); /* another entity */
     rig_apply_state(r, "42", 8, "{\"n\":8}");
-    rig_tell_commit(r, "42");
+    rig_publish_commit(r, "42");
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 200);
     assert_true(rig_body_has(r, "{\"n\":8}"));
@@ -339,10 +339,10 @@ static void the_commit_of_the_position_ends_the_wait(void **state)
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:3;epoch=%s&wait=5", r->stream.epoch.text), 0);
     assert_true(rig_park(r));
     rig_apply_state(r, "43", 1, "{}");
-    rig_tell_commit(r, "43");
+    rig_publish_commit(r, "43");
     assert_false(rig_wake(r));
     rig_apply_state(r, "44", 1, "{}");
-    rig_tell_commit(r, "44");
+    rig_publish_commit(r, "44");
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 200);
     assert_string_equal(rig_header(r, "State-Version"), "7");
@@ -352,15 +352,15 @@ static void a_probe_sent_after_the_request_ends_the_wait_for_freshness(void **st
 {
     struct rig *r = *state;
     begin(r);
-    rig_tell_commit(r, NULL);
+    rig_publish_commit(r, NULL);
     assert_int_equal(asked(r, ENTITY "?max_staleness=0&wait=5"), 0);
     assert_true(rig_park(r));
-    rig_tell_probe(r, 0, r->call.arrived_ns - 1, 1, &r->stream.epoch);
+    rig_publish_probe(r, 0, r->call.arrived_ns - 1, 1, &r->stream.epoch);
     assert_false(rig_wake(r));
-    rig_tell_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch);
-    assert_false(rig_wake(r)); /* the rows lag behind what it shows */
+    rig_publish_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch);
+    assert_false(rig_wake(r)); /* it shows more than the rows have */
     rig_apply_state(r, "43", 1, "{}");
-    rig_tell_commit(r, "43");
+    rig_publish_commit(r, "43");
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 200);
 }
@@ -369,16 +369,16 @@ static void what_is_half_helped_waits_on_for_the_rest(void **state)
 {
     struct rig *r = *state;
     begin(r);
-    rig_tell_commit(r, NULL);
+    rig_publish_commit(r, NULL);
     assert_int_equal(asked(r, ENTITY "?min_version=8&max_staleness=0&wait=5"), 0);
     assert_true(rig_park(r));
     rig_apply_state(r, "42", 8, "{}");
-    rig_tell_commit(r, "42");
+    rig_publish_commit(r, "42");
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 0);
     assert_true(rig_park(r));
     assert_int_equal(wait_limits_parked(r->api.wait_limits), 1); /* one place for the whole wait */
-    rig_tell_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch);
+    rig_publish_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch);
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 200);
 }
@@ -389,21 +389,21 @@ static void a_commit_between_the_check_and_the_parking_is_seen(void **state)
     begin(r);
     assert_int_equal(asked(r, ENTITY "?min_version=8&wait=5"), 0);
     rig_apply_state(r, "42", 8, "{}");
-    rig_tell_commit(r, "42"); /* the read is not visible yet, so it is not told */
+    rig_publish_commit(r, "42"); /* the read is not visible yet, so nothing is published to it */
     assert_false(rig_park(r));
     assert_int_equal(rig_ask_again(r), 200);
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:3&wait=5"), 0);
     rig_apply_state(r, "42", 9, "{}");
-    rig_tell_commit(r, "42");
+    rig_publish_commit(r, "42");
     assert_false(rig_park(r));
     assert_int_equal(rig_ask_again(r), 200);
     assert_int_equal(asked(r, ENTITY "?max_staleness=0&wait=5"), 0);
-    rig_tell_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch);
+    rig_publish_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch);
     assert_false(rig_park(r));
     assert_int_equal(rig_ask_again(r), 200);
 }
 
-static void at_its_deadline_and_no_sooner_it_is_told_what_is_unmet(void **state)
+static void at_its_deadline_and_no_sooner_the_answer_says_what_is_unmet(void **state)
 {
     struct rig *r = *state;
     begin(r);
@@ -477,15 +477,15 @@ static void a_gateway_that_stops_answers_who_waits(void **state)
     assert_problem(r, 503, "stopping");
 }
 
-/* ---- another life ---- */
+/* ---- another incarnation ---- */
 
-static void begin_another_life(struct rig *r, struct epoch *epoch)
+static void begin_another_incarnation(struct rig *r, struct epoch *epoch)
 {
     epoch_make("STATE", RIG_CREATED_NS + 1, NULL, epoch);
     freshness_reset(r->freshness, 0);
     ASSERT_OK(store_stream_begin_build(r->writer, r->stream.id, RIG_CREATED_NS + 1, epoch, 2, &err));
     r->sequence = 0;
-    rig_tell_commit(r, NULL);
+    rig_publish_commit(r, NULL);
     progress_changed(r->progress);
 }
 
@@ -496,41 +496,41 @@ static void until_the_swap_old_rows_meet_demands_of_their_epoch(void **state)
     struct epoch new;
     begin(r);
     old = r->stream.epoch;
-    begin_another_life(r, &new);
-    rig_tell_probe(r, 0, time_boot_ns(), 2, &new);
+    begin_another_incarnation(r, &new);
+    rig_publish_probe(r, 0, time_boot_ns(), 2, &new);
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=%s&wait=0", old.text), 200);
     assert_string_equal(rig_header(r, "State-Status"), "rebuilding");
     (void)asked(r, ENTITY "?min_position=STATE:1&wait=0");
-    assert_problem(r, 503, "rebuilding"); /* the present life, which these rows are not of */
+    assert_problem(r, 503, "rebuilding"); /* the present incarnation, which these rows are not of */
     (void)asked(r, ENTITY "?min_position=STATE:1;epoch=%s&wait=0", new.text);
     assert_problem(r, 503, "rebuilding");
     (void)asked(r, ENTITY "?min_version=8&wait=0");
     assert_problem(r, 503, "rebuilding");
 }
 
-static void the_swap_ends_waits_for_the_new_life_and_refuses_the_old(void **state)
+static void the_swap_ends_waits_for_the_new_incarnation_and_refuses_the_old(void **state)
 {
     struct rig *r = *state;
     struct epoch old;
     struct epoch new;
     begin(r);
     old = r->stream.epoch;
-    begin_another_life(r, &new);
+    begin_another_incarnation(r, &new);
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:2;epoch=%s&wait=5", new.text), 0);
     (void)rig_park(r);
     rig_apply_state(r, "42", 1, "{\"life\":2}");
-    rig_tell_commit(r, NULL);
+    rig_publish_commit(r, NULL);
     rig_apply_state(r, "43", 1, "{}");
     freshness_swapped(r->freshness, 0);
     progress_changed(r->progress);
-    rig_tell_commit(r, NULL);
+    rig_publish_commit(r, NULL);
     assert_string_equal(r->stream.epoch.text, new.text);
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 200);
     assert_true(rig_body_has(r, "{\"life\":2}"));
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=%s&wait=5", old.text), 0);
     (void)rig_park(r);
-    rig_tell_probe(r, 0, time_boot_ns(), 2, &new);
+    rig_publish_probe(r, 0, time_boot_ns(), 2, &new);
     assert_true(rig_wake(r));
     (void)rig_ask_again(r);
     assert_problem(r, 409, "epoch-mismatch");
@@ -562,13 +562,13 @@ int main(void)
         TEST(a_probe_sent_after_the_request_ends_the_wait_for_freshness),
         TEST(what_is_half_helped_waits_on_for_the_rest),
         TEST(a_commit_between_the_check_and_the_parking_is_seen),
-        TEST(at_its_deadline_and_no_sooner_it_is_told_what_is_unmet),
+        TEST(at_its_deadline_and_no_sooner_the_answer_says_what_is_unmet),
         TEST(without_a_preference_the_default_wait_is_used),
         TEST(a_hang_up_gives_the_place_back),
         TEST(beyond_the_limit_a_read_is_refused_and_not_parked),
         TEST(a_gateway_that_stops_answers_who_waits),
         TEST(until_the_swap_old_rows_meet_demands_of_their_epoch),
-        TEST(the_swap_ends_waits_for_the_new_life_and_refuses_the_old),
+        TEST(the_swap_ends_waits_for_the_new_incarnation_and_refuses_the_old),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -305,7 +305,7 @@ static void an_unknown_stream_is_named(void **state)
     assert_refused(SG_NOT_FOUND, "'ORDER'");
 }
 
-static void what_is_malformed_is_told_before_an_unknown_stream(void **state)
+static void what_is_malformed_is_said_before_an_unknown_stream(void **state)
 {
     header(&fields.min_position, "BILLING:77, ORDERS:x");
     assert_refused(SG_INVALID, "sequence");
@@ -454,7 +454,7 @@ int main(void)
         PROMISE(more_lines_than_are_kept_are_refused),
         PROMISE(a_list_longer_than_a_request_is_refused),
         PROMISE(an_unknown_stream_is_named),
-        PROMISE(what_is_malformed_is_told_before_an_unknown_stream),
+        PROMISE(what_is_malformed_is_said_before_an_unknown_stream),
         PROMISE(a_wait_beyond_the_maximum_is_the_maximum),
         PROMISE(a_preference_is_read_in_all_its_forms),
         PROMISE(a_preference_that_is_not_understood_is_ignored),

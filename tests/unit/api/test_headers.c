@@ -65,13 +65,13 @@ static void numbers_are_exact_at_their_ends(void **state)
     assert_memory_equal(text, "18446744073709551615", 20);
 }
 
-static void claims_tell_only_what_is_known(void **state)
+static void only_what_is_known_is_said(void **state)
 {
     struct response r;
-    struct stream_facts claim = {.position = "A:1", .status = STREAM_STARTING};
+    struct stream_facts facts = {.position = "A:1", .status = STREAM_STARTING};
     (void)state;
     response_init(&r);
-    headers_facts(&r, &claim, 100 * NS_PER_S);
+    headers_facts(&r, &facts, 100 * NS_PER_S);
     assert_header(&r, "State-Position", "A:1");
     assert_header(&r, "State-Status", "starting");
     assert_header(&r, "State-Staleness", NULL);
@@ -82,21 +82,21 @@ static void claims_tell_only_what_is_known(void **state)
 static void staleness_grows_until_the_answer_is_made(void **state)
 {
     struct response r;
-    struct stream_facts claim = {
+    struct stream_facts facts = {
         .position = "A:1", .lag = "7", .status = STREAM_LIVE, .staleness_known = true, .proof_ns = 100 * NS_PER_S};
     (void)state;
     response_init(&r);
-    headers_facts(&r, &claim, 101 * NS_PER_S + 1);
+    headers_facts(&r, &facts, 101 * NS_PER_S + 1);
     assert_header(&r, "State-Staleness", "1.001");
     assert_header(&r, "Age", "2");
     assert_header(&r, "State-Lag", "7");
     response_init(&r);
-    headers_facts(&r, &claim, 99 * NS_PER_S);
+    headers_facts(&r, &facts, 99 * NS_PER_S);
     assert_header(&r, "State-Staleness", "0.000");
     assert_header(&r, "Age", "0");
 }
 
-static void gaps_are_told_where_they_lie_behind_the_entity(void **state)
+static void gaps_are_shown_where_they_lie_after_the_entity(void **state)
 {
     struct stream row = {.gaps_count = 2, .gaps = {{10, 20}, {30, 30}}};
     struct snapshot_stream stream = {.row = &row};
@@ -346,9 +346,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seconds_are_rounded_up),
         cmocka_unit_test(numbers_are_exact_at_their_ends),
-        cmocka_unit_test(claims_tell_only_what_is_known),
+        cmocka_unit_test(only_what_is_known_is_said),
         cmocka_unit_test(staleness_grows_until_the_answer_is_made),
-        cmocka_unit_test(gaps_are_told_where_they_lie_behind_the_entity),
+        cmocka_unit_test(gaps_are_shown_where_they_lie_after_the_entity),
         cmocka_unit_test(the_most_and_longest_gaps_have_room),
         cmocka_unit_test(etag_names_epoch_build_and_version),
         cmocka_unit_test(dates_become_imf_fixdates),

@@ -1,4 +1,4 @@
-/* The parked reads of one loop: found when they are helped, in order, and nothing is left behind. */
+/* The parked reads of one loop: found when they are helped, in order, and nothing is left over. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -207,7 +207,7 @@ static void assert_same(struct yard *y)
         assert_int_equal(parked_reads_wants_stream(y->parked_reads, i), wants_stream[i]);
 }
 
-/* The smallest that is parked is what word is left of: just below it nobody is woken, there the loop is. */
+/* The smallest that is parked is what interest is registered in: just below it nobody is woken, there the loop is. */
 static void assert_published(struct yard *y)
 {
     parked_reads_publish(y->parked_reads);
@@ -303,7 +303,7 @@ static void entities_are_found_however_many_are_parked(void **state)
     free(reads);
 }
 
-/* ---- word ---- */
+/* ---- interest ---- */
 
 static void a_commit_wakes_once_word_is_left(void **state)
 {

@@ -24,7 +24,7 @@ static void begin(struct rig *r)
 {
     rig_apply_state(r, "42", 7, "{}");
     rig_prove(r);
-    rig_tell_commit(r, NULL);
+    rig_publish_commit(r, NULL);
 }
 
 /* ---- what is done how often ---- */
@@ -66,13 +66,13 @@ static void the_second_look_is_a_find_and_a_check_and_no_answer(void **state)
     assert_int_equal(finds, 1);
     assert_int_equal(answers, 0);
     rig_apply_state(r, "42", 8, "{\"n\":8}");
-    rig_tell_commit(r, "42");
+    rig_publish_commit(r, "42");
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 0); /* one of the two is there */
     assert_true(rig_park(r));
     assert_int_equal(finds, 3);
     assert_int_equal(answers, 0);
-    rig_tell_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch);
+    rig_publish_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch);
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 200);
     assert_int_equal(finds, 4);
@@ -86,8 +86,8 @@ static void a_second_look_that_finds_all_there_leaves_the_answer_to_the_attempt(
     struct route counted;
     begin_counted(r, &counted);
     rig_apply_state(r, "42", 8, "{\"n\":8}");
-    rig_tell_commit(r, "42");
-    rig_tell_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch);
+    rig_publish_commit(r, "42");
+    rig_publish_probe(r, 0, time_boot_ns(), 2, &r->stream.epoch);
     assert_false(rig_park(r));
     assert_int_equal(finds, 1);
     assert_int_equal(answers, 0);
@@ -122,7 +122,7 @@ static void what_was_read_once_is_not_read_again(void **state)
     r->head.fields.if_none_match = (struct http_lines){.count = 1, .values = {SLICE_LITERAL("nonsense")}};
     assert_true(rig_park(r));
     rig_apply_state(r, "42", 8, "{\"n\":8}");
-    rig_tell_commit(r, "42");
+    rig_publish_commit(r, "42");
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 200);
     assert_true(rig_body_has(r, "{\"n\":8}"));
@@ -189,7 +189,7 @@ static void an_attempt_runs_in_another_thread_with_its_own_snapshot(void **state
     assert_int_equal(wait_limits_parked(r->api.wait_limits), 1); /* one place for the whole wait */
     assert_true(rig_park(r)); /* by the loop, like any other */
     rig_apply_state(r, "42", 8, "{\"n\":8}");
-    rig_tell_commit(r, "42");
+    rig_publish_commit(r, "42");
     assert_true(rig_wake(r));
     assert_int_equal(attempt_elsewhere(r), OUTCOME_ANSWER);
     assert_int_equal(r->response.status, 200);

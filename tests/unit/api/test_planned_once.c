@@ -83,7 +83,7 @@ static void begin(struct rig *r)
 {
     rig_apply_state(r, "42", 7, "{}");
     rig_prove(r);
-    rig_tell_commit(r, NULL);
+    rig_publish_commit(r, NULL);
     memset(&counted, 0, sizeof counted);
 }
 
@@ -108,7 +108,7 @@ static void a_read_that_is_woken_once_is_parsed_once(void **state)
     assert_parsed(1);
     assert_int_equal(counted.answers, 0);
     rig_apply_state(r, "42", 8, "{\"n\":8}");
-    rig_tell_commit(r, "42");
+    rig_publish_commit(r, "42");
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 200);
     assert_true(rig_body_has(r, "{\"n\":8}"));
@@ -124,13 +124,13 @@ static void a_read_that_is_woken_in_vain_is_parsed_once(void **state)
     assert_true(rig_park(r));
     for (int64_t version = 8; version <= 9; version++) {
         rig_apply_state(r, "42", version, "{}");
-        rig_tell_commit(r, "42");
+        rig_publish_commit(r, "42");
         assert_true(rig_wake(r));
         assert_int_equal(rig_ask_again(r), 0);
         assert_true(rig_park(r));
     }
     assert_int_equal(counted.answers, 0);
-    rig_tell_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch);
+    rig_publish_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch);
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 200);
     assert_parsed(1);

@@ -1,4 +1,4 @@
-/* The route table and its handlers, against a real read model, without sockets. */
+/* The route table and its handlers, against a real store, without sockets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,7 +98,7 @@ static void an_etag_gives_304_until_the_version_changes(void **state)
     assert_true(rig_body_has(f, "If-None-Match"));
 }
 
-static void rejections_above_the_version_are_told(void **state)
+static void rejections_above_the_version_are_shown(void **state)
 {
     struct rig *f = *state;
     rig_apply_state(f, "known", 42, "{}");
@@ -123,10 +123,10 @@ static void gaps_concern_what_was_written_before_them(void **state)
     rig_apply_state(f, "before", 1, "{}");
     ASSERT_OK(store_stream_add_gap(f->writer, f->stream.id, 2, 5, &err));
     f->sequence = 5;
-    rig_apply_state(f, "behind", 1, "{}");
+    rig_apply_state(f, "after", 1, "{}");
     assert_int_equal(rig_ask(f, "/v1/state/customers/before"), 200);
     assert_string_equal(rig_header(f, "State-Gap"), "2-5");
-    assert_int_equal(rig_ask(f, "/v1/state/customers/behind"), 200);
+    assert_int_equal(rig_ask(f, "/v1/state/customers/after"), 200);
     assert_null(rig_header(f, "State-Gap"));
     assert_int_equal(rig_ask(f, "/v1/state/customers/never"), 404);
     assert_string_equal(rig_header(f, "State-Gap"), "2-5");
@@ -440,14 +440,14 @@ static void the_probe_of_a_status_is_the_one_that_proves(void **state)
     assert_false(rig_body_has(f, ",\"head\":9,\"epoch\":"));
 }
 
-/* Turns whose begin succeeds and whose read fails; what was logged of them. */
-static void log_failing_turns(struct snapshot *snapshot, unsigned turns, char *out, size_t room)
+/* Iterations whose begin succeeds and whose read fails; what was logged of them. */
+static void log_failing_iterations(struct snapshot *snapshot, unsigned iterations, char *out, size_t room)
 {
     FILE *file = tmpfile();
     int kept = dup(STDERR_FILENO);
     assert_non_null(file);
     assert_true(kept >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
-    for (unsigned i = 0; i < turns; i++) {
+    for (unsigned i = 0; i < iterations; i++) {
         enum sg_status begun = snapshot_begin(snapshot, &err);
         (void)sg_fail(&err, SG_CORRUPT, "a page is damaged");
         snapshot_failed(snapshot, &err);
@@ -466,7 +466,7 @@ static void reads_that_go_on_failing_are_logged_once(void **state)
 {
     struct rig *f = *state;
     char text[16384];
-    log_failing_turns(f->worker->snapshot, 5, text, sizeof text);
+    log_failing_iterations(f->worker->snapshot, 5, text, sizeof text);
     const char *first = strstr(text, "reads_failing");
     assert_non_null(first);
     assert_null(strstr(first + 1, "reads_failing"));
@@ -482,7 +482,7 @@ int main(void)
         TEST(tombstones_and_unknown_ids_are_told_apart),
         TEST(a_collection_without_owner_rests_on_all_streams),
         TEST(an_etag_gives_304_until_the_version_changes),
-        TEST(rejections_above_the_version_are_told),
+        TEST(rejections_above_the_version_are_shown),
         TEST(gaps_concern_what_was_written_before_them),
         TEST(pages_hold_every_entity_once_in_order),
         TEST(a_page_that_ends_exactly_has_no_next),
