@@ -18,11 +18,16 @@ bool pipeline_admit(struct route_counters *counters, const struct http_head *hea
 
 /* ---- waiting ---- */
 
-/* Its time may be over, or the gateway may be about to stop; the answer then says what is short. */
-static bool may_wait(const struct call *call)
+/* Since the request arrived, if it ever was parked; else below 0. */
+static int64_t waited_ns_of(const struct call *call)
 {
-    const struct demands *d = &call->plan.demands;
-    return !atomic_load(&call->api->draining) && d->wait_ns > 0 && time_boot_ns() < call->arrived_ns + d->wait_ns;
+    return call->parked_once ? time_boot_ns() - call->arrived_ns : -1;
+}
+
+static bool time_left(const struct call *call)
+{
+    int64_t wait_ns = call->plan.demands.wait_ns;
+    return wait_ns > 0 && time_boot_ns() < call->arrived_ns + wait_ns;
 }
 
 static void set_wants(struct call *call, const struct shortfall *shortfall)
@@ -34,13 +39,13 @@ static void set_wants(struct call *call, const struct shortfall *shortfall)
     call->parked.deadline_ns = call->arrived_ns + call->plan.demands.wait_ns;
 }
 
-/* Wait on, if there is time and room; else the answer says what is short. */
+/* Wait on, if the gateway goes on and there is time and room; else the answer says what is short. */
 static enum outcome park_or_answer(struct call *call, const struct basis *basis, const struct shortfall *shortfall,
                                    struct response *out)
 {
     bool stopping = atomic_load(&call->api->draining);
     enum problem problem = stopping ? PROBLEM_STOPPING : shortfall_problem(shortfall);
-    if (may_wait(call)) {
+    if (!stopping && time_left(call)) {
         if (call->waiting || wait_limits_take(call->api->wait_limits, call->head->client)) {
             if (!call->waiting)
                 call->kind = shortfall_kind(shortfall);
@@ -52,7 +57,7 @@ static enum outcome park_or_answer(struct call *call, const struct basis *basis,
         problem = PROBLEM_TOO_MANY_WAITS;
     }
     call->outcome = stopping ? WAIT_STOPPED : WAIT_DEADLINE;
-    int64_t waited_ns = call_waited_ns(call);
+    int64_t waited_ns = waited_ns_of(call);
     headers_wait(out, &call->plan.demands, waited_ns);
     check_answer_short(&call->plan, basis, call->snapshot, shortfall, problem, waited_ns > 0 ? waited_ns : 0, out);
     return OUTCOME_ANSWER;
@@ -65,11 +70,6 @@ static void end_wait(struct call *call, enum wait_outcome outcome)
     call->waiting = false;
     wait_limits_give(call->api->wait_limits, call->head->client, call->kind, outcome,
                      time_boot_ns() - call->arrived_ns);
-}
-
-int64_t call_waited_ns(const struct call *call)
-{
-    return call->parked_once ? time_boot_ns() - call->arrived_ns : -1;
 }
 
 /* ---- the steps of an attempt ---- */
@@ -101,7 +101,7 @@ static enum verdict check(const struct call *call, const struct basis *basis, st
 static void refuse_impossible(struct call *call, const struct basis *basis, const struct shortfall *shortfall,
                               struct response *out)
 {
-    int64_t waited_ns = call_waited_ns(call);
+    int64_t waited_ns = waited_ns_of(call);
     call->outcome = WAIT_REFUSED;
     headers_wait(out, &call->plan.demands, waited_ns);
     check_answer_impossible(&call->plan, basis, call->snapshot, shortfall, waited_ns > 0 ? waited_ns : 0, out);
@@ -112,7 +112,7 @@ static enum sg_status answer(struct call *call, struct basis *basis, struct resp
     char etag[HEADERS_ETAG_BYTES];
     const struct conditions *conditions = &call->plan.conditions;
     if (demands_matter(call))
-        headers_wait(out, &call->plan.demands, call_waited_ns(call));
+        headers_wait(out, &call->plan.demands, waited_ns_of(call));
     if (basis->tagged) {
         const struct snapshot_stream *stream = snapshot_stream(call->snapshot, (size_t)call->plan.owner);
         basis->etag = headers_etag(stream->row, basis->revision, etag);
@@ -180,8 +180,10 @@ bool pipeline_still_short(struct call *call, struct snapshot *snapshot)
     struct shortfall shortfall;
     struct sg_error err;
     call->snapshot = snapshot;
-    if (find(call, &basis, &err) != SG_OK || check(call, &basis, &shortfall) != VERDICT_SHORT || !may_wait(call))
-        return false; /* the attempt that follows says it */
+    if (atomic_load(&call->api->draining) || !time_left(call))
+        return false; /* the attempt that follows says what is short */
+    if (find(call, &basis, &err) != SG_OK || check(call, &basis, &shortfall) != VERDICT_SHORT)
+        return false;
     set_wants(call, &shortfall);
     return true;
 }

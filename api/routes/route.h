@@ -91,7 +91,4 @@ struct call {
     struct parked_read parked;
 };
 
-/* Since the request arrived, if it ever was parked; else below 0. */
-int64_t call_waited_ns(const struct call *call);
-
 #endif
