@@ -160,7 +160,8 @@ static void *attempt_main(void *context)
     struct rig *r = attempt->rig;
     struct snapshot *snapshot = NULL;
     struct sg_error error;
-    attempt->status = snapshot_create(&r->settings, r->freshness, r->shared, &snapshot, &error);
+    attempt->status =
+        snapshot_create(&r->settings, r->api.tunables, r->freshness, r->shared, &snapshot, &error);
     if (attempt->status != SG_OK)
         return NULL;
     response_free(&r->response);
