@@ -15,17 +15,6 @@ const char *stream_format_name(enum stream_format format)
     return format_names[format];
 }
 
-bool stream_format_of(const char *name, enum stream_format *out)
-{
-    for (unsigned i = 0; i < STREAM_FORMATS_COUNT; i++) {
-        if (strcmp(format_names[i], name) == 0) {
-            *out = (enum stream_format)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 int settings_owner(const struct settings *settings, struct slice collection)
 {
     int open_stream = OWNER_NONE;

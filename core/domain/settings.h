@@ -91,8 +91,6 @@ enum owner {
 
 /* Static storage; any thread. */
 const char *stream_format_name(enum stream_format format);
-/* False, and nothing written, where no format has this name. */
-bool stream_format_of(const char *name, enum stream_format *out);
 
 /* The stream that may hold `collection`: the one that names it, else the one whose template gives any name.
  * OWNER_NONE if no template can produce it. Any thread, pure. */

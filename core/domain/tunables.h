@@ -1,8 +1,8 @@
 /* What may change while the gateway runs: limits of waits and probes, readiness, the log's level. What shapes rows, or
  * is bound once (addresses, threads, the file), stands in settings.h.
  *
- * Everybody reads through a pointer that is taken at the start of an iteration of a loop (of HTTP, of a source) and kept
- * to its end: so an iteration works with values that fit each other, and a change reaches all of them within one more.
+ * Everybody reads through a pointer that is taken at the start of an iteration of a loop (of HTTP, of a source) and
+ * kept to its end: so an iteration works with values that fit each other, and a change reaches all within one more.
  *
  *     published   A ------------- B ---------------     tunables_publish(now, B)
  *     loop 1      |take A      |take B      |take B

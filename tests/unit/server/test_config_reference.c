@@ -1,5 +1,5 @@
 /* What is made of the table of keys: the example file and the reference are those of the program, and every key is
- * everywhere. `SG_UPDATE=1 ctest --preset dev -R config_reference` writes both anew. */
+ * everywhere, and its range holds. `SG_UPDATE=1 ctest --preset dev -R config_reference` writes both anew. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -169,6 +169,81 @@ static void every_row_is_whole(void **state)
     assert_null(config_key_find(""));
 }
 
+/* ---- every range: at its ends, and one beyond ---- */
+
+/* A copy of one value, in a home of its own. */
+static enum sg_status store(const struct config_key *key, const char *text, struct config *config)
+{
+    struct config_source source = {0};
+    struct sg_error err = {0};
+    enum sg_status status = config_store(&source, key, key->path, text, config_home(config, key->home), &err);
+    assert_true(status == SG_OK || (status == SG_INVALID && strncmp(err.message, key->path, strlen(key->path)) == 0));
+    return status;
+}
+
+static void expect_stored(const struct config_key *key, const char *text, bool good)
+{
+    struct config config = {0};
+    if ((store(key, text, &config) == SG_OK) != good)
+        fail_msg("%s: %s is %s", key->path, text, good ? "refused" : "accepted");
+    if (good) {
+        struct buffer value;
+        buffer_init(&value, CONFIG_DOCUMENT_BYTES_MAX);
+        config_append_value(key, config_home(&config, key->home), &value);
+        buffer_append(&value, "", 1);
+        assert_string_equal(value.data, text);
+        buffer_free(&value);
+    }
+    config_free(&config);
+}
+
+static void expect_number(const struct config_key *key, int64_t number, bool good)
+{
+    char text[CONFIG_NUMBER_BYTES];
+    config_format_number(key->kind, number, text);
+    expect_stored(key, text, good);
+}
+
+static void expect_text(const struct config_key *key, int64_t bytes, bool good)
+{
+    char *text = calloc(1, (size_t)bytes + 1);
+    assert_non_null(text);
+    memset(text, 'x', (size_t)bytes);
+    expect_stored(key, text, good);
+    free(text);
+}
+
+static void every_range_ends_where_the_table_says(void **state)
+{
+    (void)state;
+    size_t checked = 0;
+    for (size_t i = 0; config_key_at(i) != NULL; i++) {
+        const struct config_key *key = config_key_at(i);
+        bool number = key->kind == KIND_DURATION || key->kind == KIND_BYTES || key->kind == KIND_COUNT ||
+                      key->kind == KIND_UNSIGNED;
+        if (number) {
+            expect_number(key, key->min, true);
+            expect_number(key, key->max, true);
+            expect_number(key, key->max + 1, false);
+            if (key->min > 0)
+                expect_number(key, key->min - 1, key->zero && key->min == 1);
+            if (key->zero)
+                expect_number(key, 0, true);
+        } else if (key->kind == KIND_TEXT && key->check == NULL && strchr(key->path, '[') == NULL) {
+            expect_text(key, key->max, true);
+            expect_text(key, key->max + 1, false);
+        } else if (key->words != NULL && strchr(key->path, '[') == NULL) {
+            for (size_t k = 0; key->words[k] != NULL; k++)
+                expect_stored(key, key->words[k], true);
+            expect_stored(key, "no such word", false);
+        } else {
+            continue;
+        }
+        checked++;
+    }
+    assert_true(checked > 25);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +252,7 @@ int main(void)
         cmocka_unit_test(lines_of_the_example_have_at_most_120_columns),
         cmocka_unit_test(every_key_is_in_every_document),
         cmocka_unit_test(every_row_is_whole),
+        cmocka_unit_test(every_range_ends_where_the_table_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,6 +147,28 @@ static void a_wrong_template_is_refused(void **state)
          "c.yaml:3: streams[0].subject: must hold {id}: format kv takes it from the key"});
 }
 
+static void each_format_is_known_by_its_name_and_no_other(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"KV", "'kv '", "''"};
+    char text[256];
+    for (unsigned i = 0; i < STREAM_FORMATS_COUNT; i++) {
+        (void)snprintf(text, sizeof text, "streams: [{name: A, subject: 'a.{id}', collection: a, format: %s}]",
+                       stream_format_name((enum stream_format)i));
+        struct config s = load_good(text);
+        assert_int_equal(s.settings.streams[0].format, i);
+        config_free(&s);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        struct config config;
+        struct sg_error err;
+        (void)snprintf(text, sizeof text, "streams: [{name: A, subject: 'a.{id}', collection: a, format: %s}]",
+                       others[i]);
+        assert_int_equal(config_load_text("c.yaml", text, strlen(text), &config, &err), SG_INVALID);
+        assert_non_null(strstr(err.message, "streams[0].format: must be envelope or kv, not "));
+    }
+}
+
 static void formats_of_later_versions_are_refused_by_name(void **state)
 {
     (void)state;
@@ -294,6 +316,7 @@ int main(void)
         cmocka_unit_test(the_summary_shows_what_would_be_served),
         cmocka_unit_test(a_stream_needs_a_name_and_a_subject),
         cmocka_unit_test(a_wrong_template_is_refused),
+        cmocka_unit_test(each_format_is_known_by_its_name_and_no_other),
         cmocka_unit_test(formats_of_later_versions_are_refused_by_name),
         cmocka_unit_test(a_collection_is_named_exactly_where_the_template_does_not),
         cmocka_unit_test(collection_names_are_single_tokens),
