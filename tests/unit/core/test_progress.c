@@ -64,7 +64,7 @@ static uint64_t wakes(struct world *w, size_t loop)
     return count;
 }
 
-/* The same, and what the mail says. */
+/* The same, and which entities changed. */
 static uint64_t looked(struct world *w, size_t loop, size_t *mail_count, bool *all)
 {
     uint64_t count = wakes(w, loop);
@@ -270,7 +270,7 @@ static void names_differ_by_collection_and_id(void **state)
     assert_true(progress_entity(p, ab, c) != progress_entity(p, a, bc));
 }
 
-static void count_bell(void *context)
+static void count_call(void *context)
 {
     ++*(int *)context;
 }
@@ -279,24 +279,24 @@ static void probes_are_asked_for_while_somebody_wants_a_newer_one(void **state)
 {
     struct world *w = *state;
     struct progress_wants wants = PROGRESS_WANTS_NONE;
-    int rung = 0;
-    progress_on_probe_wanted(w->progress, 0, count_bell, &rung);
+    int called = 0;
+    progress_on_probe_wanted(w->progress, 0, count_call, &called);
     want(w, 0, 0, position_wanted(5));
-    assert_int_equal(rung, 0); /* no probe helps */
+    assert_int_equal(called, 0); /* no probe helps */
     assert_false(progress_probe_wanted(w->progress, 0, INT64_MIN));
     wants.probe_ns = 1000;
     wants.probe_newest_ns = 2000;
     want(w, 0, 0, wants);
-    assert_int_equal(rung, 1);
+    assert_int_equal(called, 1);
     want(w, 1, 1, wants);
-    assert_int_equal(rung, 1); /* another stream's bell */
+    assert_int_equal(called, 1); /* another stream's listener */
     assert_true(progress_probe_wanted(w->progress, 0, 1999));
     assert_false(progress_probe_wanted(w->progress, 0, 2000));
     want(w, 0, 0, PROGRESS_WANTS_NONE);
     assert_false(progress_probe_wanted(w->progress, 0, 1999));
     progress_on_probe_wanted(w->progress, 0, NULL, NULL);
     want(w, 0, 0, wants);
-    assert_int_equal(rung, 1);
+    assert_int_equal(called, 1);
 }
 
 static void who_has_left_is_not_woken(void **state)
@@ -310,7 +310,7 @@ static void who_has_left_is_not_woken(void **state)
     assert_int_equal(looked_only(w, 1), 1);
     ASSERT_OK(progress_join(w->progress, w->wake_fds[0], &w->loops[0], &err));
     progress_committed(w->progress, 0, 2);
-    assert_int_equal(wakes(w, 0), 0); /* its word went with it */
+    assert_int_equal(wakes(w, 0), 0); /* its interest went with it */
 }
 
 /* ---- two threads ---- */
@@ -374,7 +374,7 @@ static void leave_word(struct race *r, uint64_t wanted)
 }
 
 /* Look; then sleep until woken and look once more, until the model has what is wanted. Who waits for an entity looks
- * only when its name is in the mail. False: nobody woke us. */
+ * only when its name is among the changed entities. False: nobody woke us. */
 static bool wait_for(struct race *r, uint64_t wanted)
 {
     struct pollfd poll_fd = {.fd = r->world->wake_fds[0], .events = POLLIN};

@@ -147,7 +147,7 @@ static void a_batch_is_bounded_in_bytes_but_never_empty(void **state)
     queue_done(f->queue, items, 1);
 }
 
-/* A pusher as the connection's loop is one: what is turned away is kept, and pushed again when told of room. */
+/* A pusher as the connection's loop is one: what is turned away is kept, and pushed again when there is room. */
 struct pusher {
     struct queue *queue;
     struct notifier *room;
