@@ -117,6 +117,7 @@ void api_stop(struct api *api)
         return;
     atomic_store(&api->shared.draining, true);
     http_stop(api->http, API_DRAIN_MS);
+    http_destroy(api->http);
     wait_limits_destroy(api->wait_limits);
     for (size_t i = 0; i < api->shared.counters_count; i++)
         free(api->shared.counters[i]);

@@ -125,6 +125,7 @@ static enum sg_status serve(const char *address, const sigset_t *ends, struct sg
         (void)sigwait(ends, &received);
     }
     http_stop(http, 0);
+    http_destroy(http);
     return status;
 }
 

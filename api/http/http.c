@@ -12,12 +12,18 @@
 #include "core/base/processors.h"
 #include "core/base/time.h"
 
+#define HELD_NS (INT64_MAX / 2) /* for ever */
+
 static enum sg_status loop_create(struct http *http, unsigned index, struct sg_error *err)
 {
     struct http_loop *loop = &http->loops[index];
     loop->http = http;
-    loop->heads.duration_ns = http->options.head_timeout_ms * NS_PER_MS;
-    loop->answers.duration_ns = http->options.answer_timeout_ms * NS_PER_MS;
+    loop->lists[CONNECTION_READING].duration_ns = http->options.head_timeout_ms * NS_PER_MS;
+    loop->lists[CONNECTION_ANSWERING].duration_ns = http->options.answer_timeout_ms * NS_PER_MS;
+    loop->lists[CONNECTION_STREAMING].duration_ns = http->options.answer_timeout_ms * NS_PER_MS;
+    loop->lists[CONNECTION_WORKING].duration_ns = http->options.begin_timeout_ms * NS_PER_MS;
+    loop->lists[CONNECTION_CLOSING].duration_ns = HTTP_CLOSING_TIMEOUT_MS * NS_PER_MS;
+    loop->held.duration_ns = HELD_NS;
     loop->now_ns = time_boot_ns();
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -25,7 +31,7 @@ static enum sg_status loop_create(struct http *http, unsigned index, struct sg_e
     if (loop->epoll_fd < 0 || loop->wake_fd < 0 ||
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) != 0)
         return sg_fail(err, SG_UNAVAILABLE, "no descriptors for an HTTP loop: %s", strerror(errno));
-    const struct loop_slot slot = {.loop = index, .loops_count = http->loops_count, .wake_fd = loop->wake_fd};
+    const struct loop_slot slot = {.posts = loop, .loop = index, .loops_count = http->loops_count, .wake_fd = loop->wake_fd};
     return http->options.handler.worker_open(http->options.handler.context, &slot, &loop->worker, err);
 }
 
@@ -112,6 +118,8 @@ enum sg_status http_start(const struct http_options *options, struct http **out,
         http->options.head_timeout_ms = HTTP_HEAD_TIMEOUT_MS;
     if (http->options.answer_timeout_ms == 0)
         http->options.answer_timeout_ms = HTTP_ANSWER_TIMEOUT_MS;
+    if (http->options.begin_timeout_ms == 0)
+        http->options.begin_timeout_ms = HTTP_BEGIN_TIMEOUT_MS;
     http->loops_count = loops_wanted(options);
     http->loops = calloc(http->loops_count, sizeof *http->loops);
     enum sg_status status = SG_OK;
@@ -126,7 +134,7 @@ enum sg_status http_start(const struct http_options *options, struct http **out,
     if (status == SG_OK)
         status = open_ops_address(http, err);
     if (status != SG_OK) {
-        http_stop(http, 0);
+        http_destroy(http);
         return status;
     }
     *out = http;
@@ -166,14 +174,21 @@ void http_stop(struct http *http, int64_t drain_ms)
         return;
     atomic_store(&http->drain_until_ns, time_boot_ns() + drain_ms * NS_PER_MS);
     atomic_store(&http->stopping, true);
-    for (unsigned i = 0; http->loops != NULL && i < http->loops_count; i++) {
+    for (unsigned i = 0; i < http->loops_count; i++) {
         if (http->loops[i].running)
             (void)!write(http->loops[i].wake_fd, &one, sizeof one);
     }
-    for (unsigned i = 0; http->loops != NULL && i < http->loops_count; i++) {
+    for (unsigned i = 0; i < http->loops_count; i++) {
         if (http->loops[i].running)
             (void)pthread_join(http->loops[i].thread, NULL);
+        http->loops[i].running = false;
     }
+}
+
+void http_destroy(struct http *http)
+{
+    if (http == NULL)
+        return;
     for (unsigned i = 0; http->loops != NULL && i < http->loops_count; i++)
         loop_destroy(http, &http->loops[i]);
     listen_close(&http->address);

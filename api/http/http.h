@@ -14,21 +14,39 @@
 /* From the accept, or the end of the answer before, until the whole head is there: bounds idle connections and a head
  * that comes byte by byte alike. */
 #define HTTP_HEAD_TIMEOUT_MS 30000
-/* From there until the answer has been taken: bounds readers that do not read. */
+/* From there until the answer has been taken, or the next chunk of one that is produced: bounds readers that do not
+ * read. */
 #define HTTP_ANSWER_TIMEOUT_MS 60000
+/* How long a request waits for another thread to begin with it. */
+#define HTTP_BEGIN_TIMEOUT_MS 1000
+#define HTTP_CLOSING_TIMEOUT_MS 1000 /* for the library to see that a connection was shut down; then once more */
 #define HTTP_OPS_CONNECTIONS_MAX 256 /* on the second address: a few probes and scrapers */
 #define HTTP_LOOPS_MAX 256
 
-/* Let the request of this connection (from its head) be handled again. The loop's thread only. */
+/* Let the request of this connection (from its head) be handled again, or its producer be asked again; one that is not
+ * suspended goes on anyhow. The loop's thread only. */
 typedef void http_resume(struct http_connection *connection);
+http_resume http_connection_resume;
+
+/* Something to do on a loop's thread; part of what it is about, and not to be touched until it runs. */
+struct http_post {
+    void (*run)(struct http_post *post);
+    struct http_post *next; /* the loop's */
+};
+struct http_loop;
+/* Run it in the loop's next iteration, after those that were posted before. Neither blocks nor fails. Any thread that
+ * ends before http_destroy, for a request in hand (HTTP_WORK) or while the loop runs: later it is never run. */
+void http_loop_post(struct http_loop *loop, struct http_post *post);
 
 enum http_outcome {
     HTTP_ANSWER, /* the response is sent */
     HTTP_PARK,   /* the request waits: it is suspended, `park` is called, and `handle` again once it was resumed */
+    HTTP_WORK,   /* another thread has it in hand: it is suspended, and `handle` is called again once it was resumed */
 };
 
 /* Where a worker works. */
 struct loop_slot {
+    struct http_loop *posts; /* where to post for it */
     unsigned loop;
     unsigned loops_count;
     int wake_fd; /* an eventfd: whoever writes it wakes the loop */
@@ -56,6 +74,10 @@ struct http_handler {
     /* The request is over: answered, refused, or its client gone, perhaps before it was handled. Of a client that is
      * gone while its request is parked it is said at once, and at the end once more. */
     void (*forget)(void *worker, void *call);
+    /* Only after HTTP_WORK. The request's time to begin is over, or, with `gone`, nobody waits for its answer any more.
+     * True: no other thread has it in hand, nor will: it is handled again, or forgotten. False: one has; it ends as
+     * soon as it can, and then the request is resumed as usual. */
+    bool (*withdraw)(void *worker, void *call, bool gone);
     /* After the last answer of an iteration of the loop; then newly parked requests are checked once more. */
     void (*iteration_end)(void *worker, http_resume *resume);
     /* Before an iteration: resume what can be helped now or has waited long enough; `woken`: the wake descriptor was
@@ -74,6 +96,7 @@ struct http_options {
     size_t position_bytes_max; /* the longest State-Position: each connection has room for an answer's head */
     int64_t head_timeout_ms;   /* 0 = HTTP_HEAD_TIMEOUT_MS */
     int64_t answer_timeout_ms; /* 0 = HTTP_ANSWER_TIMEOUT_MS */
+    int64_t begin_timeout_ms;  /* 0 = HTTP_BEGIN_TIMEOUT_MS */
     struct http_handler handler;
 };
 
@@ -90,8 +113,11 @@ const char *http_ops_address(const struct http *http);
 /* Connections that are open now. Any thread. */
 size_t http_connections(const struct http *http);
 
-/* Refuse new connections, close idle ones, answer what was asked for, at most `drain_ms`; then close the rest, the
- * workers, and free. Blocks. NULL and what only http_start has made are allowed. */
+/* Refuse new connections, close idle ones, answer what was asked for, at most `drain_ms`; then close the rest. When it
+ * returns no loop runs any more, and whoever posted for one may end. Blocks. NULL and what only http_start has made are
+ * allowed. */
 void http_stop(struct http *http, int64_t drain_ms);
+/* Close the workers, and free; after http_stop. NULL is allowed. */
+void http_destroy(struct http *http);
 
 #endif

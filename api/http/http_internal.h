@@ -10,15 +10,20 @@
 #include "api/http/deadlines.h"
 #include "api/http/http.h"
 #include "api/http/listen.h"
+#include "api/http/states.h"
 
 /* A target of this length needs no memory of its own. */
 #define EXCHANGE_TARGET_BYTES 256
+/* What the library keeps for each header field and each parameter besides its text. */
+#define EXCHANGE_FIELD_BYTES 56
 
 /* One request and its answer; kept on the loop's free list in between. */
 struct exchange {
     struct exchange *next_free;
     struct http_head head;
     bool admitted;
+    const struct producer *producer; /* of the answer that is under way; NULL = none */
+    void *producer_self;
     char *long_target; /* owned; NULL where `target` does */
     char target[EXCHANGE_TARGET_BYTES];
     max_align_t call[]; /* the handler's, as many bytes as it asked for */
@@ -28,16 +33,15 @@ struct http_port;
 
 /* One connection; of the loop's thread only. */
 struct http_connection {
-    struct deadline deadline; /* first: a deadline is its connection */
+    struct deadline deadline; /* first: a deadline is its connection; always on a list of its loop */
     struct http_port *port;   /* borrowed */
-    int fd;                   /* the HTTP library's */
     struct exchange *exchange; /* owned; NULL between requests */
-    struct client_address client;
     struct MHD_Connection *mhd; /* the HTTP library's */
-    bool watched;              /* the loop's own epoll set tells when the client hangs up */
-    bool answering;            /* from the end of a request's head to the end of its answer */
-    bool parked;               /* suspended */
-    bool gone;                 /* hung up while parked */
+    int fd;                     /* the HTTP library's */
+    enum connection_state state;
+    bool suspended; /* the HTTP library does not look at it */
+    bool watched;   /* the loop's own epoll set tells when the client hangs up */
+    struct client_address client;
 };
 
 /* One address of one loop. */
@@ -46,9 +50,9 @@ struct http_port {
     struct MHD_Daemon *daemon; /* owned */
     int epoll_fd;              /* the daemon's */
     bool ops_only;
-    bool due;                  /* has something to do in this turn */
+    bool due;                  /* has something to do in this iteration */
     bool resumed;              /* a connection was resumed, and the library has not run since */
-    bool freed;                /* a connection has gone since the last turn: there may be room for one that waits */
+    bool freed;                /* a connection has gone since the last iteration: there may be room for one that waits */
 };
 #define HTTP_PORTS_MAX 2
 
@@ -63,16 +67,20 @@ struct http_loop {
     /* The loop's thread only. */
     size_t ports_count;
     struct http_port ports[HTTP_PORTS_MAX];
-    int64_t now_ns;      /* of this turn */
+    int64_t now_ns;      /* of this iteration */
     bool draining;
+    bool ended;          /* the time to drain is over */
     size_t connections_peak; /* since memory was last given back */
-    bool woken;          /* the wake descriptor was written before this turn */
-    struct deadlines heads;   /* connections that wait for a request's head */
-    struct deadlines answers; /* connections whose answer is under way */
+    bool woken;          /* the wake descriptor was written before this iteration */
+    /* Each connection is on the list of its state, or on `held`, where no deadline of the loop's ends it: what is
+     * parked, is at work already, or has nothing to stream yet is resumed by the handler. */
+    struct deadlines lists[CONNECTION_STATES_COUNT];
+    struct deadlines held;
     struct exchange *free_exchanges; /* owned */
     size_t free_exchanges_count;
     /* Any thread. */
     atomic_size_t connections;
+    _Atomic(struct http_post *) posts; /* the newest first */
 };
 
 struct http {
@@ -85,21 +93,52 @@ struct http {
     atomic_int_fast64_t drain_until_ns; /* valid once stopping */
 };
 
-/* connection.c: create and destroy the daemon of a port. Takes `listen_fd` over. */
+static inline const struct http_handler *http_handler_of(const struct http_loop *loop)
+{
+    return &loop->http->options.handler;
+}
+
+/* ---- exchange.c ---- */
+
+/* The request line is there: keep the target as it came. False: out of memory. */
+bool http_exchange_begin(struct http_connection *connection, const char *target);
+/* The head is complete. */
+void http_exchange_collect(struct http_connection *connection, const char *method, const char *version);
+/* The request is over, or never began. */
+void http_exchange_end(struct http_connection *connection);
+/* Those that are kept. */
+void http_exchanges_free(struct http_loop *loop);
+
+/* ---- send.c ---- */
+
+/* Hand the answer to the library, and take it over. MHD_NO: the connection is closed. */
+enum MHD_Result http_send(struct http_connection *connection, struct response *r);
+/* A head so large that the library has no room left for the head of an answer: write the refusal to the socket, where
+ * nothing else is under way, as this connection's answers before it have been sent. */
+void http_send_raw(struct http_connection *connection, struct response *r);
+
+/* ---- connection.c ---- */
+
+/* Create and destroy the daemon of a port. Takes `listen_fd` over. */
 SG_MUST_CHECK enum sg_status http_port_open(struct http_port *port, int listen_fd, unsigned connections_max,
                                             struct sg_error *err);
 void http_port_close(struct http_port *port);
-/* Close, by shutdown, a connection whose deadline is over, or that is idle while the loop drains. */
-void http_connection_shutdown(struct http_connection *connection);
+/* Enter another state, and its list. */
+void http_connection_enter(struct http_connection *connection, enum connection_state state);
+/* Take it out of the library's hands until it is resumed, without a deadline. False: not possible now. */
+bool http_connection_hold(struct http_connection *connection);
+/* Close it, whatever its state. One that another thread is at work for stays until that has ended. */
+void http_connection_close(struct http_connection *connection);
+/* The deadline of its state is over. */
+void http_connection_overdue(struct http_connection *connection);
 /* Neither a request nor a byte of one is there. */
 bool http_connection_idle(const struct http_connection *connection);
-void http_exchanges_free(struct http_loop *loop);
-/* End a connection's suspension; the library goes on with it in this turn. */
-http_resume http_connection_resume;
 /* The loop's own epoll set says that a connection's client has hung up, or closed its sending side. */
 void http_connection_hangup(struct http_connection *connection);
 
-/* loop.c: start the thread of a loop. */
+/* ---- loop.c ---- */
+
+/* Start the thread of a loop. */
 SG_MUST_CHECK enum sg_status http_loop_start(struct http_loop *loop, struct sg_error *err);
 
 #endif

@@ -36,43 +36,41 @@ static int loop_timeout_ms(const struct http_loop *loop)
         if (loop->ports[i].due)
             return 0;
     }
-    if (loop->heads.first != NULL)
-        timeout_ms = until(loop->heads.first->at_ns, now_ns, timeout_ms);
-    if (loop->answers.first != NULL)
-        timeout_ms = until(loop->answers.first->at_ns, now_ns, timeout_ms);
+    for (size_t i = 0; i < CONNECTION_STATES_COUNT; i++) {
+        if (loop->lists[i].first != NULL)
+            timeout_ms = until(loop->lists[i].first->at_ns, now_ns, timeout_ms);
+    }
     int64_t parked_ns = loop->http->options.handler.deadline_ns(loop->worker);
     if (parked_ns != INT64_MAX && loop->draining)
         return 0; /* they are all to be answered now */
     if (parked_ns != INT64_MAX)
         timeout_ms = until(parked_ns, now_ns, timeout_ms);
-    if (loop->draining)
+    if (loop->draining && !loop->ended)
         timeout_ms = until(atomic_load(&loop->http->drain_until_ns), now_ns, timeout_ms);
     return timeout_ms;
 }
 
-static void close_overdue(struct http_loop *loop)
+static struct http_connection *connection_of(struct deadline *deadline)
 {
-    struct deadlines *lists[] = {&loop->heads, &loop->answers};
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-        for (;;) {
-            struct deadline *over = deadlines_take(lists[i], loop->now_ns);
-            if (over == NULL)
-                break;
-            http_connection_shutdown((struct http_connection *)(void *)over);
-        }
+    return (struct http_connection *)(void *)deadline;
+}
+
+static void end_overdue(struct http_loop *loop)
+{
+    for (size_t i = 0; i < CONNECTION_STATES_COUNT; i++) {
+        struct deadline *over = NULL;
+        while ((over = deadlines_take(&loop->lists[i], loop->now_ns)) != NULL)
+            http_connection_overdue(connection_of(over));
     }
 }
 
 static void close_idle(struct http_loop *loop)
 {
     struct deadline *next = NULL;
-    for (struct deadline *d = loop->heads.first; d != NULL; d = next) {
-        struct http_connection *connection = (struct http_connection *)(void *)d;
+    for (struct deadline *d = loop->lists[CONNECTION_READING].first; d != NULL; d = next) {
         next = d->next;
-        if (!http_connection_idle(connection))
-            continue;
-        deadline_end(d);
-        http_connection_shutdown(connection);
+        if (http_connection_idle(connection_of(d)))
+            http_connection_close(connection_of(d));
     }
 }
 
@@ -149,28 +147,96 @@ static void give_memory_back(struct http_loop *loop)
     (void)malloc_trim(0);
 }
 
+/* ---- posts ---- */
+
+void http_loop_post(struct http_loop *loop, struct http_post *post)
+{
+    const uint64_t one = 1;
+    post->next = atomic_load_explicit(&loop->posts, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&loop->posts, &post->next, post, memory_order_release,
+                                                  memory_order_relaxed)) {
+    }
+    (void)!write(loop->wake_fd, &one, sizeof one);
+}
+
+static void run_posts(struct http_loop *loop)
+{
+    struct http_post *newest = atomic_exchange_explicit(&loop->posts, NULL, memory_order_acquire);
+    struct http_post *first = NULL;
+    while (newest != NULL) {
+        struct http_post *next = newest->next;
+        newest->next = first;
+        first = newest;
+        newest = next;
+    }
+    while (first != NULL) {
+        struct http_post *next = first->next;
+        first->run(first);
+        first = next;
+    }
+}
+
+/* ---- the thread ---- */
+
+static void run_ports(struct http_loop *loop)
+{
+    for (size_t i = 0; i < loop->ports_count; i++) {
+        struct http_port *port = &loop->ports[i];
+        bool due = port->due || port->resumed;
+        port->resumed = false;
+        if (due)
+            (void)MHD_run(port->daemon);
+    }
+}
+
+static void iterate(struct http_loop *loop)
+{
+    const struct http_handler *handler = http_handler_of(loop);
+    wait_for_events(loop);
+    loop->now_ns = time_boot_ns();
+    if (loop->woken)
+        run_posts(loop);
+    end_overdue(loop);
+    handler->wake(loop->worker, loop->woken, loop->draining, http_connection_resume);
+    run_ports(loop);
+    handler->iteration_end(loop->worker, http_connection_resume);
+    give_memory_back(loop);
+}
+
+static void close_list(struct deadlines *list)
+{
+    struct deadline *next = NULL;
+    for (struct deadline *d = list->first; d != NULL; d = next) {
+        next = d->next;
+        if (connection_of(d)->state != CONNECTION_CLOSING)
+            http_connection_close(connection_of(d));
+    }
+}
+
+/* The time to drain is over. The library must not be stopped while a connection is suspended: each is closed and
+ * resumed, one that another thread has in hand when that has ended. */
+static void close_rest(struct http_loop *loop)
+{
+    loop->ended = true;
+    loop->now_ns = time_boot_ns();
+    for (size_t i = 0; i < CONNECTION_STATES_COUNT; i++)
+        close_list(&loop->lists[i]);
+    close_list(&loop->held);
+    while (loop->held.first != NULL)
+        iterate(loop);
+    run_ports(loop);
+}
+
 static void *loop_main(void *context)
 {
     struct http_loop *loop = context;
-    const struct http_handler *handler = &loop->http->options.handler;
     char number[24];
     (void)snprintf(number, sizeof number, "%td", loop - loop->http->loops);
     thread_name_set("http", number);
-    do {
-        wait_for_events(loop);
-        loop->now_ns = time_boot_ns();
-        close_overdue(loop);
-        handler->wake(loop->worker, loop->woken, loop->draining, http_connection_resume);
-        for (size_t i = 0; i < loop->ports_count; i++) {
-            struct http_port *port = &loop->ports[i];
-            bool due = port->due || port->resumed;
-            port->resumed = false;
-            if (due)
-                (void)MHD_run(port->daemon);
-        }
-        handler->iteration_end(loop->worker, http_connection_resume);
-        give_memory_back(loop);
-    } while (go_on(loop));
+    do
+        iterate(loop);
+    while (go_on(loop));
+    close_rest(loop);
     return NULL;
 }
 

@@ -17,6 +17,7 @@ void response_init(struct response *r)
     r->body = NULL;
     r->body_bytes = 0;
     r->body_end = NULL;
+    r->producer = NULL;
     r->text_bytes = 0; /* the text itself is written before it is read */
 }
 
@@ -24,9 +25,12 @@ void response_free(struct response *r)
 {
     if (r->body_end != NULL)
         r->body_end(r->body_owner);
+    if (r->producer != NULL)
+        r->producer->stop(r->producer_self);
     r->body = NULL;
     r->body_bytes = 0;
     r->body_end = NULL;
+    r->producer = NULL;
 }
 
 void response_header(struct response *r, const char *name, const char *value)
@@ -95,4 +99,11 @@ void response_body_copy(struct response *r, const void *data, size_t bytes)
 void response_body_static(struct response *r, const void *data, size_t bytes)
 {
     response_body_borrow(r, data, bytes, NULL, NULL);
+}
+
+void response_body_produce(struct response *r, const struct producer *producer, void *self)
+{
+    response_free(r);
+    r->producer = producer;
+    r->producer_self = self;
 }

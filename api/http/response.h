@@ -16,9 +16,33 @@ struct response_header {
     const char *value;
 };
 
+/* What a producer puts its next piece of the body in: `data` has `room` bytes, and at least one of them is used. */
+struct chunk {
+    char *data;
+    size_t room;
+    size_t bytes; /* to be set */
+};
+
+enum produced {
+    PRODUCED_CHUNK,  /* `bytes` of `data` are to be sent */
+    PRODUCED_LATER,  /* nothing yet: http_connection_resume() has it asked again */
+    PRODUCED_END,    /* the body is complete */
+    PRODUCED_FAILED, /* it will never be: the connection is cut off, so that the client sees it */
+};
+
+/* Makes a body while it is sent. It is asked for the next chunk when all before it was taken, so a client that does not
+ * read keeps one chunk in memory and no more. Both on the loop's thread; neither blocks. */
+struct producer {
+    enum produced (*next)(void *self, struct chunk *out);
+    /* Once, however it ends: also when nothing was ever asked for (HEAD, no memory, the client gone). Before the
+     * handler's `forget`. */
+    void (*stop)(void *self);
+};
+
+/* A body is bytes that the response owns, bytes that it borrows, or produced. */
 struct response {
     unsigned status;
-    bool close;  /* end the connection behind this answer */
+    bool close;  /* end the connection after this answer */
     bool failed; /* out of memory or of room: not to be sent */
     bool park;   /* no answer yet: the request waits, see its `parked` */
     int64_t made_ns; /* boot clock: when what it claims was looked at; 0 = it claims nothing */
@@ -28,16 +52,18 @@ struct response {
     size_t body_bytes;
     void (*body_end)(void *owner); /* called when the body was sent; NULL = it lives for ever */
     void *body_owner;
+    const struct producer *producer; /* NULL = the body is there */
+    void *producer_self;
     size_t text_bytes; /* used of text */
     char text[RESPONSE_TEXT_BYTES]; /* header values that were made for this answer */
 };
 
 /* Status 200, no headers, no body. */
 void response_init(struct response *r);
-/* Free the body. */
+/* Free the body, or stop its producer. */
 void response_free(struct response *r);
 
-/* `value` must live until the answer is sent: static text, `text`, or a turn's. */
+/* `value` must live until the answer is sent: static text, `text`, or a snapshot's. */
 void response_header(struct response *r, const char *name, const char *value);
 /* The value is copied. */
 void response_header_bytes(struct response *r, const char *name, const char *value, size_t bytes);
@@ -50,5 +76,7 @@ void response_body_copy(struct response *r, const void *data, size_t bytes);
 /* `data` itself, until `end(owner)` is called. */
 void response_body_borrow(struct response *r, const void *data, size_t bytes, void (*end)(void *owner), void *owner);
 void response_body_static(struct response *r, const void *data, size_t bytes);
+/* What `producer` makes of `self`, in chunks; to an HTTP/1.0 client until the connection closes. */
+void response_body_produce(struct response *r, const struct producer *producer, void *self);
 
 #endif

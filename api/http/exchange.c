@@ -1,0 +1,180 @@
+/* Exchanges: what the HTTP library parsed becomes a struct http_head. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/http/http_internal.h"
+
+#define EXCHANGES_KEPT_MAX 1024 /* on the free list of a loop */
+
+/* ---- memory ---- */
+
+static struct exchange *exchange_take(struct http_loop *loop)
+{
+    struct exchange *e = loop->free_exchanges;
+    if (e == NULL)
+        return calloc(1, sizeof *e + http_handler_of(loop)->call_bytes);
+    loop->free_exchanges = e->next_free;
+    loop->free_exchanges_count--;
+    return e;
+}
+
+void http_exchange_end(struct http_connection *connection)
+{
+    struct http_loop *loop = connection->port->loop;
+    struct exchange *e = connection->exchange;
+    connection->exchange = NULL;
+    if (e == NULL)
+        return;
+    if (e->producer != NULL)
+        e->producer->stop(e->producer_self);
+    e->producer = NULL;
+    http_handler_of(loop)->forget(loop->worker, e->call);
+    free(e->long_target);
+    e->long_target = NULL;
+    if (loop->free_exchanges_count >= EXCHANGES_KEPT_MAX) {
+        free(e);
+        return;
+    }
+    e->next_free = loop->free_exchanges;
+    loop->free_exchanges = e;
+    loop->free_exchanges_count++;
+}
+
+void http_exchanges_free(struct http_loop *loop)
+{
+    while (loop->free_exchanges != NULL) {
+        struct exchange *e = loop->free_exchanges;
+        loop->free_exchanges = e->next_free;
+        free(e);
+    }
+    loop->free_exchanges_count = 0;
+}
+
+bool http_exchange_begin(struct http_connection *connection, const char *target)
+{
+    struct http_loop *loop = connection->port->loop;
+    const struct http_handler *handler = http_handler_of(loop);
+    if (connection->exchange == NULL)
+        connection->exchange = exchange_take(loop);
+    struct exchange *e = connection->exchange;
+    if (e == NULL)
+        return false;
+    size_t bytes = strlen(target);
+    memset(e->call, 0, handler->call_zeroed_bytes);
+    e->head = (struct http_head){.ops_only = connection->port->ops_only,
+                                 .target_text = e->target,
+                                 .client = &connection->client,
+                                 .connection = connection};
+    e->admitted = false;
+    if (bytes >= sizeof e->target) {
+        free(e->long_target);
+        e->long_target = malloc(bytes + 1);
+        e->head.target_text = e->long_target;
+    }
+    if (e->head.target_text == NULL)
+        return false;
+    memcpy(e->head.target_text, target, bytes + 1);
+    e->head.target_bytes = bytes;
+    handler->expect(loop->worker, &e->head);
+    return true;
+}
+
+/* ---- the fields ---- */
+
+static bool name_is(struct slice name, const char *wanted, size_t wanted_bytes)
+{
+    return name.bytes == wanted_bytes && strncasecmp(name.data, wanted, wanted_bytes) == 0;
+}
+#define NAME_IS(name, literal) name_is((name), (literal), sizeof(literal) - 1)
+
+static void add_line(struct http_lines *lines, struct slice value)
+{
+    if (lines->count < HTTP_LINES_MAX)
+        lines->values[lines->count] = value;
+    lines->count++;
+}
+
+/* One header field. Most are told apart by their length alone. */
+static void take_field(struct http_head *head, struct slice name, struct slice value)
+{
+    switch (name.bytes) {
+    case 4:
+        if (NAME_IS(name, "Host")) {
+            head->hosts_count++;
+            head->host = value;
+        }
+        break;
+    case 6:
+        if (NAME_IS(name, "Expect") && !NAME_IS(value, "100-continue"))
+            head->expect_unknown = true;
+        else if (NAME_IS(name, "Prefer"))
+            add_line(&head->fields.prefer, value);
+        break;
+    case 11:
+        if (NAME_IS(name, "Min-Version"))
+            add_line(&head->fields.min_version, value);
+        break;
+    case 12:
+        if (NAME_IS(name, "Min-Position"))
+            add_line(&head->fields.min_position, value);
+        break;
+    case 13:
+        if (NAME_IS(name, "If-None-Match"))
+            add_line(&head->fields.if_none_match, value);
+        else if (NAME_IS(name, "Max-Staleness"))
+            add_line(&head->fields.max_staleness, value);
+        break;
+    case 14:
+        if (NAME_IS(name, "Content-Length") && strspn(value.data, "0") != value.bytes)
+            head->has_body = true;
+        break;
+    case 17:
+        if (NAME_IS(name, "Transfer-Encoding"))
+            head->has_body = true;
+        break;
+    default:
+        break;
+    }
+}
+
+struct fields {
+    struct http_head *head;
+    size_t count;
+};
+
+static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_bytes,
+                                const char *value, size_t value_bytes)
+{
+    struct fields *fields = cls;
+    fields->count++;
+    if (kind == MHD_HEADER_KIND)
+        take_field(fields->head, (struct slice){name, name_bytes},
+                   (struct slice){value != NULL ? value : "", value_bytes});
+    return MHD_YES;
+}
+
+static enum http_method method_of(const char *method)
+{
+    if (strcmp(method, "GET") == 0)
+        return METHOD_GET;
+    if (strcmp(method, "HEAD") == 0)
+        return METHOD_HEAD;
+    if (strcmp(method, "OPTIONS") == 0)
+        return METHOD_OPTIONS;
+    return METHOD_OTHER;
+}
+
+void http_exchange_collect(struct http_connection *connection, const char *method, const char *version)
+{
+    struct http_head *head = &connection->exchange->head;
+    struct fields fields = {.head = head};
+    head->method = method_of(method);
+    head->version_1_1 = strcmp(version, "HTTP/1.1") == 0;
+    head->version_known = head->version_1_1 || strcmp(version, "HTTP/1.0") == 0;
+    (void)MHD_get_connection_values_n(connection->mhd, MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND, on_field, &fields);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    size_t head_bytes = info != NULL ? info->header_size : 0;
+    head->too_large = head_bytes + fields.count * EXCHANGE_FIELD_BYTES > HTTP_HEAD_COST_MAX;
+}

@@ -1,0 +1,128 @@
+/* Answers on their way: a struct response becomes the HTTP library's. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "api/http/http_internal.h"
+
+#define RAW_ANSWER_BYTES 2048
+/* Of a chunk to an HTTP/1.0 client, which knows no chunks. To any other the library has the producer write into what
+ * is free of the connection's memory, and this many bytes would be kept for nothing. */
+#define BLOCK_BYTES 4096
+#define BLOCK_BYTES_NONE 1
+
+/* ---- bodies that are produced ---- */
+
+/* The connection ends without its last chunk. An HTTP/1.0 client has no chunks to miss one of: a reset tells it. */
+static ssize_t cut_off(struct http_connection *connection)
+{
+    const struct sockaddr reset = {.sa_family = AF_UNSPEC};
+    if (!connection->exchange->head.version_1_1)
+        (void)connect(connection->fd, &reset, sizeof reset);
+    if (connection->state != CONNECTION_CLOSING)
+        http_connection_enter(connection, CONNECTION_CLOSING);
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* The library asks for more when all before it was sent, so nobody holds more than one chunk. */
+static ssize_t next_chunk(void *cls, uint64_t position, char *data, size_t room)
+{
+    struct http_connection *connection = cls;
+    struct http_loop *loop = connection->port->loop;
+    struct exchange *e = connection->exchange;
+    struct chunk chunk = {.data = data, .room = room};
+    (void)position;
+    if (connection->state == CONNECTION_CLOSING)
+        return cut_off(connection);
+    switch (e->producer->next(e->producer_self, &chunk)) {
+    case PRODUCED_CHUNK:
+        assert(chunk.bytes > 0 && chunk.bytes <= room);
+        deadline_begin(&loop->lists[CONNECTION_STREAMING], &connection->deadline, loop->now_ns);
+        return (ssize_t)chunk.bytes;
+    case PRODUCED_LATER:
+        return http_connection_hold(connection) ? 0 : cut_off(connection);
+    case PRODUCED_END:
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    case PRODUCED_FAILED:
+        break;
+    }
+    return cut_off(connection);
+}
+
+static struct MHD_Response *produced(struct http_connection *connection, struct response *r)
+{
+    struct exchange *e = connection->exchange;
+    size_t block_bytes = e->head.version_1_1 ? BLOCK_BYTES_NONE : BLOCK_BYTES;
+    struct MHD_Response *converted =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block_bytes, next_chunk, connection, NULL);
+    if (converted == NULL)
+        return NULL;
+    e->producer = r->producer; /* the exchange's end stops it */
+    e->producer_self = r->producer_self;
+    r->producer = NULL;
+    return converted;
+}
+
+/* ---- all bodies ---- */
+
+static struct MHD_Response *buffered(struct response *r)
+{
+    struct MHD_Response *converted =
+        MHD_create_response_from_buffer_with_free_callback_cls(r->body_bytes, r->body, r->body_end, r->body_owner);
+    if (converted != NULL)
+        r->body_end = NULL; /* the library calls it */
+    return converted;
+}
+
+static struct MHD_Response *convert(struct http_connection *connection, struct response *r)
+{
+    bool close_after = r->close || connection->port->loop->draining;
+    struct MHD_Response *converted = r->producer != NULL ? produced(connection, r) : buffered(r);
+    if (converted == NULL)
+        return NULL;
+    /* Without this a 304 would claim that the entity has no bytes. */
+    if (r->status == 304)
+        (void)MHD_set_response_options(converted, MHD_RF_HEAD_ONLY_RESPONSE, MHD_RO_END);
+    enum MHD_Result result = MHD_YES;
+    for (size_t i = 0; result == MHD_YES && i < r->headers_count; i++)
+        result = MHD_add_response_header(converted, r->headers[i].name, r->headers[i].value);
+    if (result == MHD_YES && close_after)
+        result = MHD_add_response_header(converted, "Connection", "close");
+    if (result == MHD_YES)
+        return converted;
+    MHD_destroy_response(converted);
+    return NULL;
+}
+
+enum MHD_Result http_send(struct http_connection *connection, struct response *r)
+{
+    struct MHD_Response *converted = r->failed ? NULL : convert(connection, r);
+    enum MHD_Result result = converted != NULL ? MHD_queue_response(connection->mhd, r->status, converted) : MHD_NO;
+    if (converted != NULL)
+        MHD_destroy_response(converted); /* drops our reference; the library has its own */
+    response_free(r);
+    if (result == MHD_NO)
+        http_connection_enter(connection, CONNECTION_CLOSING);
+    else if (connection->exchange->producer != NULL)
+        http_connection_enter(connection, CONNECTION_STREAMING);
+    return result;
+}
+
+void http_send_raw(struct http_connection *connection, struct response *r)
+{
+    char text[RAW_ANSWER_BYTES];
+    size_t body_bytes = connection->exchange->head.method == METHOD_HEAD ? 0 : r->body_bytes;
+    size_t used = (size_t)snprintf(text, sizeof text, "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Length: %zu\r\n",
+                                   r->status, MHD_get_reason_phrase_for(r->status), r->body_bytes);
+    for (size_t i = 0; i < r->headers_count && used < sizeof text; i++)
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used, "%s: %s\r\n", r->headers[i].name, r->headers[i].value);
+    if (used + body_bytes + 2 <= sizeof text && !r->failed) {
+        memcpy(text + used, "\r\n", 2);
+        memcpy(text + used + 2, r->body, body_bytes);
+        (void)send(connection->fd, text, used + 2 + body_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)shutdown(connection->fd, SHUT_WR);
+    }
+    response_free(r);
+}

@@ -1,0 +1,33 @@
+/* The states of a connection, and which may follow which. Pure.
+ *
+ *   accept                  head is there               answer is taken
+ *      `-----> READING -----------------> ANSWERING -----------------------> READING
+ *                                          |   ^  |
+ *                        not to be had yet |   |  | body is produced        last chunk is taken
+ *                                          v   |  `----------> STREAMING -------------------> READING
+ *                            PARKED or WORKING `- resumed
+ *
+ *   each -----> CLOSING, and there it ends
+ *
+ * A state has a deadline of its own (http_internal.h). PARKED and WORKING are suspended: the HTTP library does not look
+ * at them. STREAMING is suspended while its producer has nothing yet. */
+#ifndef STATEGATE_API_HTTP_STATES_H
+#define STATEGATE_API_HTTP_STATES_H
+
+#include <stdbool.h>
+
+enum connection_state {
+    CONNECTION_READING,   /* from the accept, or the end of the answer before, until the whole head is there */
+    CONNECTION_ANSWERING, /* from there until the answer has been taken */
+    CONNECTION_PARKED,    /* waits for what was demanded */
+    CONNECTION_WORKING,   /* its answer is made by another thread */
+    CONNECTION_STREAMING, /* its body is produced, chunk by chunk */
+    CONNECTION_CLOSING,
+};
+#define CONNECTION_STATES_COUNT 6
+
+bool connection_move_allowed(enum connection_state from, enum connection_state to);
+/* Any other move is a bug, and ends the process. */
+void connection_move(enum connection_state *state, enum connection_state to);
+
+#endif

@@ -1,0 +1,456 @@
+/* Connections of the HTTP loops: bodies that are produced, requests that another thread has in hand, and the end.
+ * ctest-threads: */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/base/time.h"
+#include "http_fixture.h"
+
+#define ALL SIZE_MAX
+#define GET(target) "GET " target " HTTP/1.1\r\nHost: x\r\n\r\n"
+#define GET_CLOSE(target) "GET " target " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+#define GET_OLD(target) "GET " target " HTTP/1.0\r\n\r\n"
+#define HEAD(target) "HEAD " target " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+#define UNREAD_BYTES_MAX (8u << 20) /* what sockets of the loopback hold, with room to spare */
+
+static struct http_rig rig;
+static char body[1u << 20];
+
+static int setup(void **state)
+{
+    (void)state;
+    http_rig_init(&rig);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    http_rig_stop(&rig, 0);
+    return 0;
+}
+
+static void assert_body(const char *text, size_t bytes, size_t chunks, size_t chunk_bytes)
+{
+    assert_int_equal(bytes, chunks * chunk_bytes);
+    for (size_t i = 0; i < bytes; i++)
+        assert_int_equal(text[i], 'a' + (int)(i / chunk_bytes % 26));
+}
+
+/* Ask once and read to the end: the body without its chunks. */
+static size_t ask(const char *request, bool *complete)
+{
+    size_t count = 0;
+    bool reset = false;
+    int fd = rig_connect(&rig, false);
+    rig_send(fd, request);
+    const char *text = rig_read(fd, ALL, &count, &reset);
+    (void)close(fd);
+    assert_non_null(strstr(text, "Transfer-Encoding: chunked"));
+    return rig_dechunk(text, count, body, complete);
+}
+
+/* ---- bodies that are produced ---- */
+
+static void a_produced_body_comes_whole(void **state)
+{
+    bool complete = false;
+    (void)state;
+    rig.stream.chunks = 60;
+    rig.stream.chunk_bytes = 1000;
+    http_rig_start(&rig);
+    size_t bytes = ask(GET_CLOSE("/produced"), &complete);
+    assert_true(complete);
+    assert_body(body, bytes, 60, 1000);
+    RIG_UNTIL(atomic_load(&rig.stream.stopped) == 1);
+}
+
+static void an_empty_produced_body_is_complete(void **state)
+{
+    bool complete = false;
+    (void)state;
+    http_rig_start(&rig);
+    assert_int_equal(ask(GET_CLOSE("/produced"), &complete), 0);
+    assert_true(complete);
+}
+
+static void the_connection_goes_on_after_a_produced_body(void **state)
+{
+    size_t count = 0;
+    bool reset = false;
+    (void)state;
+    rig.stream.chunks = 3;
+    rig.stream.chunk_bytes = 10;
+    http_rig_start(&rig);
+    int fd = rig_connect(&rig, false);
+    rig_send(fd, GET("/produced") GET_CLOSE("/bytes"));
+    const char *text = rig_read(fd, ALL, &count, &reset);
+    (void)close(fd);
+    const char *second = strstr(text + 1, "HTTP/1.1 200");
+    assert_non_null(second);
+    assert_non_null(strstr(second, "\r\n\r\nhello"));
+    assert_non_null(strstr(text, "\r\n0\r\n\r\n"));
+    RIG_UNTIL(atomic_load(&rig.forgotten) == 2);
+    assert_int_equal(atomic_load(&rig.stream.stopped), 1);
+}
+
+static void head_asks_the_producer_for_nothing(void **state)
+{
+    size_t count = 0;
+    bool reset = false;
+    (void)state;
+    rig.stream.chunks = 3;
+    rig.stream.chunk_bytes = 10;
+    http_rig_start(&rig);
+    int fd = rig_connect(&rig, false);
+    rig_send(fd, HEAD("/produced"));
+    const char *text = rig_read(fd, ALL, &count, &reset);
+    (void)close(fd);
+    assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
+    RIG_UNTIL(atomic_load(&rig.stream.stopped) == 1);
+    assert_int_equal(atomic_load(&rig.stream.made), 0);
+}
+
+static void an_old_client_gets_the_body_without_chunks(void **state)
+{
+    size_t count = 0;
+    bool reset = false;
+    (void)state;
+    rig.stream.chunks = 60;
+    rig.stream.chunk_bytes = 1000;
+    http_rig_start(&rig);
+    int fd = rig_connect(&rig, false);
+    rig_send(fd, GET_OLD("/produced"));
+    const char *text = rig_read(fd, ALL, &count, &reset);
+    (void)close(fd);
+    assert_false(reset);
+    assert_null(strstr(text, "Transfer-Encoding"));
+    const char *begin = strstr(text, "\r\n\r\n") + 4;
+    assert_body(begin, count - (size_t)(begin - text), 60, 1000);
+    RIG_UNTIL(atomic_load(&rig.stream.stopped) == 1);
+}
+
+static void what_is_not_there_yet_comes_later(void **state)
+{
+    size_t count = 0;
+    bool reset = false;
+    bool complete = false;
+    (void)state;
+    rig.stream.chunks = 4;
+    rig.stream.chunk_bytes = 100;
+    rig.stream.later_at = 2;
+    http_rig_start(&rig);
+    int fd = rig_connect(&rig, false);
+    rig_send(fd, GET_CLOSE("/produced"));
+    RIG_UNTIL(atomic_load(&rig.stream.waits));
+    assert_int_equal(atomic_load(&rig.stream.made), 2); /* and it is not asked again and again */
+    rig_more(&rig);
+    const char *text = rig_read(fd, ALL, &count, &reset);
+    (void)close(fd);
+    size_t bytes = rig_dechunk(text, count, body, &complete);
+    assert_true(complete);
+    assert_body(body, bytes, 4, 100);
+}
+
+static void a_body_that_fails_is_seen_to_be_cut_off(void **state)
+{
+    bool complete = true;
+    (void)state;
+    rig.stream.chunks = 10;
+    rig.stream.chunk_bytes = 100;
+    rig.stream.failed_at = 5;
+    http_rig_start(&rig);
+    size_t bytes = ask(GET("/produced"), &complete); /* ends, although the connection could go on */
+    assert_false(complete);
+    assert_body(body, bytes, 5, 100);
+    RIG_UNTIL(atomic_load(&rig.stream.stopped) == 1);
+}
+
+static void an_old_client_sees_it_by_a_reset(void **state)
+{
+    size_t count = 0;
+    bool reset = false;
+    (void)state;
+    rig.stream.chunks = 10;
+    rig.stream.chunk_bytes = 100;
+    rig.stream.failed_at = 5;
+    http_rig_start(&rig);
+    int fd = rig_connect(&rig, false);
+    rig_send(fd, GET_OLD("/produced"));
+    (void)rig_read(fd, ALL, &count, &reset);
+    (void)close(fd);
+    assert_true(reset);
+    RIG_UNTIL(atomic_load(&rig.stream.stopped) == 1);
+}
+
+static void a_client_that_hangs_up_ends_the_producer(void **state)
+{
+    static const bool waiting[] = {false, true};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        size_t count = 0;
+        bool reset = false;
+        http_rig_stop(&rig, 0);
+        http_rig_init(&rig);
+        rig.stream.chunks = SIZE_MAX;
+        rig.stream.later_at = waiting[i] ? 3 : SIZE_MAX;
+        http_rig_start(&rig);
+        int fd = rig_connect(&rig, false);
+        rig_send(fd, GET("/produced"));
+        (void)rig_read(fd, 1000, &count, &reset);
+        if (waiting[i])
+            RIG_UNTIL(atomic_load(&rig.stream.waits));
+        (void)close(fd);
+        RIG_UNTIL(atomic_load(&rig.stream.stopped) == 1);
+        RIG_UNTIL(http_connections(rig.http) == 0);
+        assert_int_equal(atomic_load(&rig.stream.stopped), 1);
+    }
+}
+
+/* Made until the sockets are full, and then no more: what it holds besides is one chunk, no longer than its room. */
+static void a_client_that_does_not_read_holds_one_chunk(void **state)
+{
+    size_t before = SIZE_MAX;
+    (void)state;
+    rig.stream.chunks = SIZE_MAX;
+    rig.options.answer_timeout_ms = 60000;
+    http_rig_start(&rig);
+    int fd = rig_connect(&rig, true);
+    rig_send(fd, GET("/produced"));
+    RIG_UNTIL(atomic_load(&rig.stream.made) > 1);
+    while (atomic_load(&rig.stream.made) != before) { /* until nothing more is made for 200 ms */
+        before = atomic_load(&rig.stream.made);
+        (void)usleep(200000);
+    }
+    assert_true(atomic_load(&rig.stream.room) <= HTTP_HEAD_COST_MAX + 4096);
+    assert_true(before * atomic_load(&rig.stream.room) < UNREAD_BYTES_MAX);
+    assert_int_equal(atomic_load(&rig.stream.stopped), 0);
+    (void)close(fd);
+    RIG_UNTIL(atomic_load(&rig.stream.stopped) == 1);
+}
+
+static void a_client_that_takes_nothing_for_the_answer_timeout_is_closed(void **state)
+{
+    (void)state;
+    rig.stream.chunks = SIZE_MAX;
+    rig.options.answer_timeout_ms = 300;
+    http_rig_start(&rig);
+    int fd = rig_connect(&rig, true);
+    rig_send(fd, GET("/produced"));
+    RIG_UNTIL(atomic_load(&rig.stream.stopped) == 1);
+    (void)close(fd);
+}
+
+/* The timeout is one without progress: neither a long body nor a producer that has nothing ends by it. */
+static void a_stream_may_last_longer_than_the_answer_timeout(void **state)
+{
+    size_t count = 0;
+    bool reset = false;
+    bool complete = false;
+    (void)state;
+    rig.stream.chunks = 2;
+    rig.stream.chunk_bytes = 100;
+    rig.stream.later_at = 1;
+    rig.options.answer_timeout_ms = 100;
+    http_rig_start(&rig);
+    int64_t begun_ns = time_boot_ns();
+    int fd = rig_connect(&rig, false);
+    rig_send(fd, GET_CLOSE("/produced"));
+    RIG_UNTIL(atomic_load(&rig.stream.waits));
+    RIG_UNTIL(time_boot_ns() - begun_ns > 400 * NS_PER_MS);
+    assert_int_equal(atomic_load(&rig.stream.stopped), 0);
+    rig_more(&rig);
+    const char *text = rig_read(fd, ALL, &count, &reset);
+    (void)close(fd);
+    assert_body(body, rig_dechunk(text, count, body, &complete), 2, 100);
+    assert_true(complete);
+}
+
+static void the_end_of_the_drain_cuts_streams_off(void **state)
+{
+    size_t count = 0;
+    bool reset = false;
+    bool complete = true;
+    (void)state;
+    rig.stream.chunks = 4;
+    rig.stream.chunk_bytes = 100;
+    rig.stream.later_at = 2;
+    http_rig_start(&rig);
+    int fd = rig_connect(&rig, false);
+    rig_send(fd, GET("/produced"));
+    RIG_UNTIL(atomic_load(&rig.stream.waits));
+    http_rig_stop(&rig, 100);
+    assert_int_equal(atomic_load(&rig.stream.stopped), 1);
+    const char *text = rig_read(fd, ALL, &count, &reset);
+    (void)close(fd);
+    assert_body(body, rig_dechunk(text, count, body, &complete), 2, 100);
+    assert_false(complete);
+}
+
+/* ---- in the hands of another thread ---- */
+
+static void assert_answer(int fd, const char *wanted)
+{
+    size_t count = 0;
+    bool reset = false;
+    const char *text = rig_read(fd, ALL, &count, &reset);
+    (void)close(fd);
+    const char *begin = strstr(text, "\r\n\r\n");
+    assert_non_null(begin);
+    assert_string_equal(begin + 4, wanted);
+}
+
+static int ask_to_work(void)
+{
+    int fd = rig_connect(&rig, false);
+    rig_send(fd, GET_CLOSE("/work"));
+    RIG_UNTIL(atomic_load(&rig.working) == 1);
+    return fd;
+}
+
+static void what_another_thread_has_done_is_answered(void **state)
+{
+    (void)state;
+    atomic_store(&rig.begun, true);
+    http_rig_start(&rig);
+    int fd = ask_to_work();
+    rig_done(&rig);
+    assert_answer(fd, "hello");
+    assert_int_equal(atomic_load(&rig.handled), 2);
+}
+
+static void what_does_not_begin_in_time_is_withdrawn(void **state)
+{
+    (void)state;
+    rig.options.begin_timeout_ms = 50;
+    http_rig_start(&rig);
+    assert_answer(ask_to_work(), "late");
+    assert_int_equal(atomic_load(&rig.withdrawn), 1);
+}
+
+static void what_has_begun_is_waited_for(void **state)
+{
+    (void)state;
+    rig.options.begin_timeout_ms = 50;
+    atomic_store(&rig.begun, true);
+    http_rig_start(&rig);
+    int fd = ask_to_work();
+    RIG_UNTIL(atomic_load(&rig.withdrawn) == 1);
+    rig_done(&rig);
+    assert_answer(fd, "hello");
+    assert_int_equal(atomic_load(&rig.withdrawn), 1);
+}
+
+static void a_client_that_hangs_up_gives_up_what_has_not_begun(void **state)
+{
+    (void)state;
+    http_rig_start(&rig);
+    (void)close(ask_to_work());
+    RIG_UNTIL(atomic_load(&rig.forgotten) == 1);
+    assert_int_equal(atomic_load(&rig.abandoned), 1);
+    RIG_UNTIL(http_connections(rig.http) == 0);
+}
+
+static void what_has_begun_keeps_its_connection_until_it_is_done(void **state)
+{
+    (void)state;
+    atomic_store(&rig.begun, true);
+    http_rig_start(&rig);
+    (void)close(ask_to_work());
+    RIG_UNTIL(atomic_load(&rig.abandoned) == 1);
+    assert_int_equal(atomic_load(&rig.forgotten), 0);
+    assert_int_equal(http_connections(rig.http), 1);
+    rig_done(&rig);
+    RIG_UNTIL(atomic_load(&rig.forgotten) == 1);
+    RIG_UNTIL(http_connections(rig.http) == 0);
+    assert_int_equal(atomic_load(&rig.handled), 1);
+}
+
+static void *done_after_the_drain(void *context)
+{
+    (void)context;
+    while (atomic_load(&rig.abandoned) == 0)
+        (void)usleep(1000);
+    rig_done(&rig);
+    return NULL;
+}
+
+static void the_end_waits_for_what_has_begun(void **state)
+{
+    pthread_t thread;
+    (void)state;
+    atomic_store(&rig.begun, true);
+    http_rig_start(&rig);
+    int fd = ask_to_work();
+    assert_int_equal(pthread_create(&thread, NULL, done_after_the_drain, NULL), 0);
+    http_rig_stop(&rig, 50);
+    assert_int_equal(atomic_load(&rig.forgotten), 1);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    (void)close(fd);
+}
+
+/* ---- parked ---- */
+
+static void a_drain_answers_what_is_parked(void **state)
+{
+    (void)state;
+    http_rig_start(&rig);
+    int fd = rig_connect(&rig, false);
+    rig_send(fd, GET("/park"));
+    RIG_UNTIL(atomic_load(&rig.parked) == 1);
+    http_rig_stop(&rig, 5000);
+    assert_answer(fd, "hello");
+}
+
+/* Without a moment to drain, as when one iteration of the loop took all of it. */
+static void what_is_still_parked_when_the_drain_is_over_is_closed(void **state)
+{
+    (void)state;
+    http_rig_start(&rig);
+    int fd = rig_connect(&rig, false);
+    rig_send(fd, GET("/park"));
+    RIG_UNTIL(atomic_load(&rig.parked) == 1);
+    http_rig_stop(&rig, 0);
+    assert_int_equal(atomic_load(&rig.parked), 0);
+    assert_int_equal(atomic_load(&rig.forgotten), 1);
+    (void)close(fd);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_produced_body_comes_whole),
+        TEST(an_empty_produced_body_is_complete),
+        TEST(the_connection_goes_on_after_a_produced_body),
+        TEST(head_asks_the_producer_for_nothing),
+        TEST(an_old_client_gets_the_body_without_chunks),
+        TEST(what_is_not_there_yet_comes_later),
+        TEST(a_body_that_fails_is_seen_to_be_cut_off),
+        TEST(an_old_client_sees_it_by_a_reset),
+        TEST(a_client_that_hangs_up_ends_the_producer),
+        TEST(a_client_that_does_not_read_holds_one_chunk),
+        TEST(a_client_that_takes_nothing_for_the_answer_timeout_is_closed),
+        TEST(a_stream_may_last_longer_than_the_answer_timeout),
+        TEST(the_end_of_the_drain_cuts_streams_off),
+        TEST(what_another_thread_has_done_is_answered),
+        TEST(what_does_not_begin_in_time_is_withdrawn),
+        TEST(what_has_begun_is_waited_for),
+        TEST(a_client_that_hangs_up_gives_up_what_has_not_begun),
+        TEST(what_has_begun_keeps_its_connection_until_it_is_done),
+        TEST(the_end_waits_for_what_has_begun),
+        TEST(a_drain_answers_what_is_parked),
+        TEST(what_is_still_parked_when_the_drain_is_over_is_closed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
