@@ -7,6 +7,7 @@ const TARGET_BYTES_MAX = 3072;
 const HEAD_COST_MAX = 4096; // docs/limits.md: request line and fields, and 56 for each field
 const FIELD_COST = 56;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const PART_OF_LINE = /^[!-~]+(?: [!-~]*(?: (?:H|HT|HTT|HTTP|HTTP\/|HTTP\/\d|HTTP\/\d\.|HTTP\/\d\.\d\r?)?)?)?$/;
 const PART_OF_FIELD = /^(?:[!#$%&'*+.^_`|~0-9A-Za-z-]*|[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*)\r?$/;
 const HOST = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{0,5}))?$/;
 const HOST_OF_RFC = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[^\]\s]*\])(?::\d*)?$/;
@@ -44,7 +45,7 @@ const badHead = (text, begin) => ({
 // The last line has no end yet. What stands there may be bad or too long already.
 function unfinished(text, begin, from, head, lines) {
   const line = text.slice(from);
-  const odd = lines === 0 ? !/^[!-~]+(?: [!-~]*(?: [!-~]*\r?)?)?$/.test(line) : !PART_OF_FIELD.test(line);
+  const odd = !(lines === 0 ? PART_OF_LINE : PART_OF_FIELD).test(line);
   const large = text.length - begin + FIELD_COST * lines > HEAD_COST_MAX - 1000;
   return {
     ...badHead(text, begin),
