@@ -4,17 +4,21 @@
 #include <stdlib.h>
 
 #include "api/http/http.h"
+#include "api/wait/jobs.h"
 #include "api/worker.h"
 #include "core/base/processors.h"
 
 /* Its epoll sets, its wake descriptor, its listening sockets, and the database as its reader has it. */
 #define API_DESCRIPTORS_PER_LOOP 8
+/* The database as the reader of a job's thread has it. */
+#define API_DESCRIPTORS_PER_JOBS_THREAD 4
 
 struct api {
     /* Set by api_start(), then read-only: any thread; but for what api_shared says itself. */
     struct api_shared shared;
     struct http *http;               /* owned */
     struct wait_limits *wait_limits; /* owned */
+    struct jobs *jobs;               /* owned */
 };
 
 static enum sg_status worker_open(void *context, const struct loop_slot *slot, void **out, struct sg_error *err)
@@ -29,7 +33,7 @@ static enum sg_status worker_open(void *context, const struct loop_slot *slot, v
     if (counters[slot->loop] == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for an HTTP loop");
     shared->counters_count = slot->loop + 1;
-    enum sg_status status = worker_create(shared, counters[slot->loop], slot->wake_fd, &worker, err);
+    enum sg_status status = worker_create(shared, counters[slot->loop], slot, &worker, err);
     if (status == SG_OK)
         *out = worker;
     return status;
@@ -70,6 +74,7 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
                     .handle = worker_handle,
                     .park = worker_park,
                     .forget = worker_forget,
+                    .withdraw = worker_withdraw,
                     .iteration_end = worker_iteration_end,
                     .wake = worker_wake,
                     .deadline_ns = worker_deadline_ns},
@@ -77,6 +82,11 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
     enum sg_status status = wait_limits_create(context->settings->parked_max, context->settings->parked_max_per_client,
                                                &api->wait_limits, err);
     api->shared.wait_limits = api->wait_limits;
+    const struct jobs_options jobs = {
+        .settings = context->settings, .freshness = context->freshness, .clock = context->shared};
+    if (status == SG_OK)
+        status = jobs_create(&jobs, &api->jobs, err);
+    api->shared.jobs = api->jobs;
     if (status == SG_OK)
         status = http_start(&options, &api->http, err);
     api->shared.http = api->http;
@@ -93,7 +103,8 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
 size_t api_descriptors(const struct settings *settings)
 {
     size_t loops = settings->http_loops > 0 ? settings->http_loops : processors_usable();
-    return API_DESCRIPTORS_PER_LOOP * loops + (settings->listen_ops[0] != '\0' ? HTTP_OPS_CONNECTIONS_MAX : 0);
+    return API_DESCRIPTORS_PER_LOOP * loops + API_DESCRIPTORS_PER_JOBS_THREAD * JOBS_THREADS +
+           (settings->listen_ops[0] != '\0' ? HTTP_OPS_CONNECTIONS_MAX : 0);
 }
 
 const char *api_address(const struct api *api)
@@ -117,6 +128,7 @@ void api_stop(struct api *api)
         return;
     atomic_store(&api->shared.draining, true);
     http_stop(api->http, API_DRAIN_MS);
+    jobs_destroy(api->jobs); /* its threads post to the loops until they have ended */
     http_destroy(api->http);
     wait_limits_destroy(api->wait_limits);
     for (size_t i = 0; i < api->shared.counters_count; i++)

@@ -16,14 +16,15 @@ struct worker {
     struct api_shared *api;          /* borrowed */
     struct route_counters *counters; /* borrowed; written by this thread only, read by any */
     struct snapshot *snapshot;         /* owned */
+    struct http_loop *loop;            /* borrowed: where its jobs are posted back to */
     struct progress_loop *interest;    /* owned */
     struct parked_reads *parked_reads; /* owned */
     uint64_t changed_entities[PROGRESS_CHANGED_ENTITIES_MAX]; /* scratch of a wake-up */
 };
 
-/* `wake_fd` is the loop's. The counters are initialised here. Errors: the store's, SG_MEMORY. */
-SG_MUST_CHECK enum sg_status worker_create(struct api_shared *api, struct route_counters *counters, int wake_fd,
-                                           struct worker **out, struct sg_error *err);
+/* The counters are initialised here. Errors: the store's, SG_MEMORY. */
+SG_MUST_CHECK enum sg_status worker_create(struct api_shared *api, struct route_counters *counters,
+                                           const struct loop_slot *slot, struct worker **out, struct sg_error *err);
 void worker_destroy(struct worker *worker);
 
 /* The members of struct http_handler of the same names, where `call` is a struct call. */
@@ -32,6 +33,7 @@ bool worker_admit(void *worker, const struct http_head *head, struct response *o
 enum http_outcome worker_handle(void *worker, const struct http_head *head, void *call, struct response *out);
 bool worker_park(void *worker, void *call);
 void worker_forget(void *worker, void *call);
+bool worker_withdraw(void *worker, void *call, bool gone);
 void worker_iteration_end(void *worker, http_resume *resume);
 void worker_wake(void *worker, bool woken, bool all, http_resume *resume);
 int64_t worker_deadline_ns(void *worker);

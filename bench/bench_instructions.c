@@ -514,7 +514,7 @@ static void open_worker(struct bench *b)
     b->api.progress = b->progress;
     b->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     must(b->wake_fd >= 0, "a descriptor");
-    must(worker_create(&b->api, &b->counters, b->wake_fd, &b->worker, &err) == SG_OK, "worker");
+    must(worker_create(&b->api, &b->counters, &(struct loop_slot){.wake_fd = b->wake_fd}, &b->worker, &err) == SG_OK, "worker");
 }
 
 static void open_all(struct bench *b, const char *folder, int64_t cache_bytes)

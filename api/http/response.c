@@ -18,10 +18,11 @@ void response_init(struct response *r)
     r->body_bytes = 0;
     r->body_end = NULL;
     r->producer = NULL;
+    r->kept = NULL;
     r->text_bytes = 0; /* the text itself is written before it is read */
 }
 
-void response_free(struct response *r)
+static void body_free(struct response *r)
 {
     if (r->body_end != NULL)
         r->body_end(r->body_owner);
@@ -31,6 +32,34 @@ void response_free(struct response *r)
     r->body_bytes = 0;
     r->body_end = NULL;
     r->producer = NULL;
+}
+
+void response_free(struct response *r)
+{
+    body_free(r);
+    free(r->kept);
+    r->kept = NULL;
+}
+
+void response_keep(struct response *r)
+{
+    size_t bytes = 1;
+    for (size_t i = 0; i < r->headers_count; i++)
+        bytes += strlen(r->headers[i].value) + 1;
+    char *kept = malloc(bytes);
+    if (kept == NULL) {
+        r->failed = true;
+        r->headers_count = 0;
+        return;
+    }
+    for (size_t i = 0, at = 0; i < r->headers_count; i++) {
+        size_t value_bytes = strlen(r->headers[i].value) + 1;
+        memcpy(kept + at, r->headers[i].value, value_bytes);
+        r->headers[i].value = kept + at;
+        at += value_bytes;
+    }
+    free(r->kept);
+    r->kept = kept;
 }
 
 void response_header(struct response *r, const char *name, const char *value)
@@ -63,7 +92,7 @@ void response_header_uint(struct response *r, const char *name, uint64_t value)
 
 void response_body_borrow(struct response *r, const void *data, size_t bytes, void (*end)(void *owner), void *owner)
 {
-    response_free(r);
+    body_free(r);
     r->body = data;
     r->body_bytes = bytes;
     r->body_end = end;
@@ -74,7 +103,7 @@ void response_body_take(struct response *r, struct buffer *body)
 {
     size_t bytes = 0;
     if (body->failed) {
-        response_free(r);
+        body_free(r);
         r->failed = true;
         buffer_free(body);
         return;
@@ -87,7 +116,7 @@ void response_body_copy(struct response *r, const void *data, size_t bytes)
 {
     char *copy = malloc(bytes > 0 ? bytes : 1);
     if (copy == NULL) {
-        response_free(r);
+        body_free(r);
         r->failed = true;
         return;
     }
@@ -103,7 +132,7 @@ void response_body_static(struct response *r, const void *data, size_t bytes)
 
 void response_body_produce(struct response *r, const struct producer *producer, void *self)
 {
-    response_free(r);
+    body_free(r);
     r->producer = producer;
     r->producer_self = self;
 }

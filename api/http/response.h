@@ -54,6 +54,7 @@ struct response {
     void *body_owner;
     const struct producer *producer; /* NULL = the body is there */
     void *producer_self;
+    char *kept;        /* owned; header values of response_keep; NULL = none */
     size_t text_bytes; /* used of text */
     char text[RESPONSE_TEXT_BYTES]; /* header values that were made for this answer */
 };
@@ -62,6 +63,9 @@ struct response {
 void response_init(struct response *r);
 /* Free the body, or stop its producer. */
 void response_free(struct response *r);
+/* Make it independent of where it was made: its header values are copied, so that it outlives the snapshot that they
+ * point at, and may be assigned to another struct response, which then owns it. */
+void response_keep(struct response *r);
 
 /* `value` must live until the answer is sent: static text, `text`, or a snapshot's. */
 void response_header(struct response *r, const char *name, const char *value);

@@ -17,6 +17,8 @@
 
 struct call;
 struct http;
+struct jobs;
+struct worker_job;
 
 /* The order of the table; ROUTE_NONE counts what no route answers. */
 enum route_id {
@@ -67,6 +69,7 @@ struct api_shared {
     struct progress *progress;
     struct wait_limits *wait_limits;
     const struct http *http;
+    struct jobs *jobs;
     struct route_counters **counters; /* one of each loop */
     size_t counters_count;
     /* Any thread. */
@@ -89,6 +92,7 @@ struct call {
     int64_t arrived_ns;             /* boot clock; not before the head was complete */
     struct snapshot *snapshot;      /* borrowed, during an attempt: its loop's, or its job's */
     struct parked_read parked;
+    struct worker_job *job;         /* owned by the worker; NULL = no thread of a job has it in hand or had it last */
 };
 
 #endif

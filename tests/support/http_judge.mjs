@@ -22,6 +22,7 @@ const PROBLEMS = {
   rebuilding: 503,
   'replica-disconnected': 503,
   'too-many-waits': 503,
+  'too-many-queries': 503,
   'version-not-reached': 504,
   'position-not-reached': 504,
   'too-stale': 504,

@@ -42,7 +42,7 @@ static void open_worker(struct rig *r)
     r->api.progress = r->progress;
     r->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     assert_true(r->wake_fd >= 0);
-    ASSERT_OK(worker_create(&r->api, &r->counters, r->wake_fd, &r->worker, &err));
+    ASSERT_OK(worker_create(&r->api, &r->counters, &(struct loop_slot){.wake_fd = r->wake_fd}, &r->worker, &err));
 }
 
 int rig_setup(void **state)

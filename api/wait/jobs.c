@@ -1,0 +1,195 @@
+/* The queue of the jobs, and their threads. */
+#include "api/wait/jobs.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "core/base/log.h"
+
+struct jobs {
+    /* Set by jobs_create(), then read-only: any thread. */
+    struct jobs_options options;
+    /* Guarded by mutex, which is held for a few instructions. */
+    pthread_mutex_t mutex;
+    pthread_cond_t filled;
+    struct job *first; /* runs next */
+    struct job *last;
+    size_t queued;
+    unsigned idle;     /* threads that wait for a job */
+    unsigned started;
+    bool stopping;
+    pthread_t threads[JOBS_THREADS_MAX];
+};
+
+enum sg_status jobs_create(const struct jobs_options *options, struct jobs **out, struct sg_error *err)
+{
+    struct jobs *jobs = calloc(1, sizeof *jobs);
+    if (jobs == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory for jobs");
+    jobs->options = *options;
+    if (jobs->options.threads == 0)
+        jobs->options.threads = JOBS_THREADS;
+    if (jobs->options.threads > JOBS_THREADS_MAX)
+        jobs->options.threads = JOBS_THREADS_MAX;
+    if (jobs->options.queued_max == 0)
+        jobs->options.queued_max = JOBS_QUEUED_MAX;
+    (void)pthread_mutex_init(&jobs->mutex, NULL);
+    (void)pthread_cond_init(&jobs->filled, NULL);
+    *out = jobs;
+    return SG_OK;
+}
+
+/* ---- the queue; under the mutex ---- */
+
+static void queue_put(struct jobs *jobs, struct job *job)
+{
+    job->queued = true;
+    job->next = NULL;
+    job->previous = jobs->last;
+    if (jobs->last != NULL)
+        jobs->last->next = job;
+    else
+        jobs->first = job;
+    jobs->last = job;
+    jobs->queued++;
+}
+
+static void queue_remove(struct jobs *jobs, struct job *job)
+{
+    job->queued = false;
+    if (job->previous != NULL)
+        job->previous->next = job->next;
+    else
+        jobs->first = job->next;
+    if (job->next != NULL)
+        job->next->previous = job->previous;
+    else
+        jobs->last = job->previous;
+    jobs->queued--;
+}
+
+/* ---- the threads ---- */
+
+/* The next job; NULL = there will be none. */
+static struct job *take(struct jobs *jobs)
+{
+    (void)pthread_mutex_lock(&jobs->mutex);
+    while (jobs->first == NULL && !jobs->stopping) {
+        jobs->idle++;
+        (void)pthread_cond_wait(&jobs->filled, &jobs->mutex);
+        jobs->idle--;
+    }
+    struct job *job = jobs->first;
+    if (job != NULL)
+        queue_remove(jobs, job);
+    (void)pthread_mutex_unlock(&jobs->mutex);
+    return job;
+}
+
+/* The thread's snapshot, opened for its first job; NULL = not now, and the next job tries again. */
+static struct snapshot *snapshot_of(const struct jobs *jobs, struct snapshot **snapshot, bool *failing)
+{
+    struct sg_error err;
+    if (*snapshot != NULL)
+        return *snapshot;
+    if (snapshot_create(jobs->options.settings, jobs->options.freshness, jobs->options.clock, snapshot, &err) == SG_OK) {
+        *failing = false;
+        return *snapshot;
+    }
+    if (!*failing)
+        log_event(LOG_ERROR, "jobs_failing", LOG_STR("status", sg_status_name(err.status)),
+                  LOG_STR("error", err.message));
+    *failing = true;
+    return NULL;
+}
+
+static void job_done(struct http_post *post)
+{
+    struct job *job = (struct job *)(void *)((char *)post - offsetof(struct job, post));
+    job->done(job);
+}
+
+static void *jobs_main(void *context)
+{
+    struct jobs *jobs = context;
+    struct snapshot *snapshot = NULL;
+    bool failing = false;
+    struct job *job = NULL;
+    while ((job = take(jobs)) != NULL) {
+        if (!atomic_load(&job->cancelled))
+            job->run(job, snapshot_of(jobs, &snapshot, &failing));
+        if (snapshot != NULL)
+            snapshot_end(snapshot);
+        job->post.run = job_done;
+        http_loop_post(job->loop, &job->post);
+    }
+    snapshot_destroy(snapshot);
+    return NULL;
+}
+
+/* Under the mutex. False: there is none at all. */
+static bool threads_suffice(struct jobs *jobs)
+{
+    /* Whoever is idle may be on its way to a job that was queued before. */
+    if (jobs->idle > jobs->queued || jobs->started == jobs->options.threads)
+        return true;
+    if (pthread_create(&jobs->threads[jobs->started], NULL, jobs_main, jobs) == 0)
+        jobs->started++;
+    return jobs->started > 0;
+}
+
+bool jobs_submit(struct jobs *jobs, struct job *job)
+{
+    (void)pthread_mutex_lock(&jobs->mutex);
+    assert(!jobs->stopping);
+    bool taken = jobs->queued < jobs->options.queued_max && threads_suffice(jobs);
+    if (taken) {
+        queue_put(jobs, job);
+        (void)pthread_cond_signal(&jobs->filled);
+    }
+    (void)pthread_mutex_unlock(&jobs->mutex);
+    return taken;
+}
+
+bool jobs_withdraw(struct jobs *jobs, struct job *job)
+{
+    (void)pthread_mutex_lock(&jobs->mutex);
+    bool queued = job->queued;
+    if (queued)
+        queue_remove(jobs, job);
+    (void)pthread_mutex_unlock(&jobs->mutex);
+    return queued;
+}
+
+size_t jobs_queued(struct jobs *jobs)
+{
+    (void)pthread_mutex_lock(&jobs->mutex);
+    size_t queued = jobs->queued;
+    (void)pthread_mutex_unlock(&jobs->mutex);
+    return queued;
+}
+
+unsigned jobs_threads(struct jobs *jobs)
+{
+    (void)pthread_mutex_lock(&jobs->mutex);
+    unsigned started = jobs->started;
+    (void)pthread_mutex_unlock(&jobs->mutex);
+    return started;
+}
+
+void jobs_destroy(struct jobs *jobs)
+{
+    if (jobs == NULL)
+        return;
+    (void)pthread_mutex_lock(&jobs->mutex);
+    assert(jobs->first == NULL);
+    jobs->stopping = true;
+    (void)pthread_cond_broadcast(&jobs->filled);
+    (void)pthread_mutex_unlock(&jobs->mutex);
+    for (unsigned i = 0; i < jobs->started; i++)
+        (void)pthread_join(jobs->threads[i], NULL);
+    (void)pthread_cond_destroy(&jobs->filled);
+    (void)pthread_mutex_destroy(&jobs->mutex);
+    free(jobs);
+}

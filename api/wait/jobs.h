@@ -1,0 +1,60 @@
+/* Jobs: answers that may take long, made by a few threads with snapshots of their own, so that the loops go on reading
+ * meanwhile. A job waits in a bounded queue, runs, and is posted back to its loop. No thread is started before the first
+ * job, so that who has none pays nothing. */
+#ifndef STATEGATE_API_WAIT_JOBS_H
+#define STATEGATE_API_WAIT_JOBS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "api/answer/snapshot.h"
+#include "api/http/http.h"
+
+#define JOBS_THREADS 1          /* each has a read connection of its own, and takes a processor while it runs */
+#define JOBS_THREADS_MAX 64
+#define JOBS_QUEUED_MAX 1000    /* each is a connection and an answer that somebody waits for */
+
+struct jobs;
+
+/* Part of what it is about. Zeroed, then `run`, `done` and `loop` are set before it is submitted. */
+struct job {
+    /* In a job's thread. `snapshot` is the thread's, between iterations, and is ended afterwards; NULL = the database
+     * cannot be read now. Ends as soon as it can once `cancelled` is set. */
+    void (*run)(struct job *job, struct snapshot *snapshot);
+    /* On the loop's thread, after `run`: from here on the job is its owner's again. */
+    void (*done)(struct job *job);
+    struct http_loop *loop; /* borrowed */
+    atomic_bool cancelled;  /* nobody waits for it any more; any thread */
+    /* Of the jobs. */
+    bool queued;
+    struct job *previous;
+    struct job *next;
+    struct http_post post;
+};
+
+struct jobs_options {
+    /* Borrowed; outlive the jobs. */
+    const struct settings *settings;
+    struct freshness *freshness;
+    struct commit_clock *clock;
+    unsigned threads;  /* 0 = JOBS_THREADS; at most JOBS_THREADS_MAX */
+    size_t queued_max; /* that wait for a thread; 0 = JOBS_QUEUED_MAX */
+};
+
+SG_MUST_CHECK enum sg_status jobs_create(const struct jobs_options *options, struct jobs **out, struct sg_error *err);
+/* Nothing is queued or runs any more; waits for the threads. NULL is allowed. */
+void jobs_destroy(struct jobs *jobs);
+
+/* Queue a job. False: the queue is full, or no thread can be had, and nothing has changed. A loop's thread, which blocks
+ * all signals; never waits for a job. */
+bool jobs_submit(struct jobs *jobs, struct job *job);
+/* Take a job back that was submitted and is not done. True: it has not begun, and is its owner's again; neither `run`
+ * nor `done` is called. False: it runs, or is done already; `done` is called. The thread of its loop. */
+bool jobs_withdraw(struct jobs *jobs, struct job *job);
+
+/* Jobs that wait for a thread, and threads that were started. Any thread; for tests and metrics. */
+size_t jobs_queued(struct jobs *jobs);
+unsigned jobs_threads(struct jobs *jobs);
+
+#endif

@@ -1,0 +1,618 @@
+/* Requests whose answers are made in the thread of a job, and a page that is produced: the real loops, pipeline and
+ * store, over sockets of the loopback.
+ * ctest-threads: */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "api/routes/router.h"
+#include "api/wait/jobs.h"
+#include "core/base/time.h"
+#include "http_fixture.h"
+#include "router_fixture.h"
+
+#define ALL SIZE_MAX
+#define REQUESTS_MAX 8
+#define ENTITIES 25
+#define STATE_BYTES 1500 /* so that not all rows of a page fit a chunk */
+
+static struct sg_error err;
+
+/* ---- the rig: the reading side's own, with loops in place of its worker ---- */
+
+static struct {
+    struct rig *r;
+    struct http_rig http; /* of it only `http`: its client is used */
+    struct http_options options;
+    struct jobs_options jobs;
+    struct worker *worker;
+    /* What runs is held here while `closed`; any thread. */
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool closed;
+    size_t held;          /* finds that wait at the gate */
+    atomic_size_t ran;    /* finds in a job's thread */
+    atomic_size_t loops;  /* finds on the loop */
+    atomic_size_t parked; /* requests that the worker has parked, ever */
+} rig = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void gate(bool closed)
+{
+    (void)pthread_mutex_lock(&rig.mutex);
+    rig.closed = closed;
+    (void)pthread_cond_broadcast(&rig.changed);
+    (void)pthread_mutex_unlock(&rig.mutex);
+}
+
+static size_t gate_held(void)
+{
+    (void)pthread_mutex_lock(&rig.mutex);
+    size_t held = rig.held;
+    (void)pthread_mutex_unlock(&rig.mutex);
+    return held;
+}
+
+/* The entity's route, whose find waits at the gate if it runs in a job. */
+static enum sg_status gated_find(struct call *call, struct basis *out, struct sg_error *error)
+{
+    if (call->snapshot == rig.worker->snapshot) {
+        atomic_fetch_add(&rig.loops, 1);
+        return router_route(ROUTE_ENTITY)->find(call, out, error);
+    }
+    atomic_fetch_add(&rig.ran, 1);
+    (void)pthread_mutex_lock(&rig.mutex);
+    rig.held++;
+    while (rig.closed)
+        (void)pthread_cond_wait(&rig.changed, &rig.mutex);
+    rig.held--;
+    (void)pthread_mutex_unlock(&rig.mutex);
+    return router_route(ROUTE_ENTITY)->find(call, out, error);
+}
+
+static struct route gated_route;
+
+static enum sg_status open_worker(void *context, const struct loop_slot *slot, void **out, struct sg_error *error)
+{
+    struct rig *r = context;
+    enum sg_status status = worker_create(&r->api, &r->counters, slot, &rig.worker, error);
+    *out = rig.worker;
+    return status;
+}
+
+static void close_worker(void *context, void *worker)
+{
+    (void)context;
+    worker_destroy(worker);
+}
+
+static bool park(void *worker, void *call)
+{
+    atomic_fetch_add(&rig.parked, 1);
+    return worker_park(worker, call);
+}
+
+/* ---- a page that is produced ---- */
+
+/* Asks the pipeline for two entities after another, and hands on what was not sent yet: the frame of the first page, the
+ * items of all, the end of the last. */
+struct produced_page {
+    struct worker *worker;
+    const struct http_head *head;
+    char target[512];
+    size_t left;       /* items that the whole page may still have */
+    bool more;
+    struct buffer text;
+    size_t sent;
+};
+static atomic_size_t pages_asked;
+static atomic_size_t pages_stopped;
+static atomic_size_t chunk_bytes_most;
+
+static void append_items(struct produced_page *p, const char *body, bool first)
+{
+    const char *begin = strstr(body, "\"items\":[");
+    const char *cursor = strstr(body, "],\"next\":\"");
+    const char *end = cursor != NULL ? cursor : strrchr(body, ']');
+    begin += strlen("\"items\":[");
+    if (first)
+        buffer_append(&p->text, body, (size_t)(begin - body));
+    else if (end > begin)
+        buffer_append_text(&p->text, ",");
+    buffer_append(&p->text, begin, (size_t)(end - begin));
+    p->more = cursor != NULL && p->left > 2;
+    if (!p->more) {
+        buffer_append_text(&p->text, end);
+        return;
+    }
+    p->left -= 2;
+    cursor += strlen("],\"next\":\"");
+    (void)snprintf(p->target, sizeof p->target, "/v1/state/customers?limit=%d&cursor=%.*s", p->left < 2 ? 1 : 2,
+                   (int)strcspn(cursor, "\""), cursor);
+}
+
+static bool ask_next(struct produced_page *p, bool first)
+{
+    struct http_head head = *p->head;
+    struct call call = {.head = &head, .api = p->worker->api};
+    struct response response;
+    head.target_text = p->target;
+    head.target_bytes = strlen(p->target);
+    response_init(&response);
+    bool good = pipeline_handle(&call, p->worker->snapshot, p->worker->counters, &response) == OUTCOME_ANSWER &&
+                response.status == 200;
+    if (good) {
+        char *body = strndup(response.body, response.body_bytes);
+        append_items(p, body, first);
+        free(body);
+    }
+    response_free(&response);
+    pipeline_forget(&call);
+    atomic_fetch_add(&pages_asked, 1);
+    return good && !p->text.failed;
+}
+
+static enum produced page_next(void *self, struct chunk *out)
+{
+    struct produced_page *p = self;
+    if (p->sent == p->text.bytes) {
+        bool first = p->text.bytes == 0 && p->sent == 0 && p->more;
+        if (!p->more)
+            return PRODUCED_END;
+        p->text.bytes = p->sent = 0;
+        if (!ask_next(p, first))
+            return PRODUCED_FAILED;
+    }
+    out->bytes = p->text.bytes - p->sent < out->room ? p->text.bytes - p->sent : out->room;
+    memcpy(out->data, p->text.data + p->sent, out->bytes);
+    p->sent += out->bytes;
+    if (out->bytes > atomic_load(&chunk_bytes_most))
+        atomic_store(&chunk_bytes_most, out->bytes);
+    return PRODUCED_CHUNK;
+}
+
+static void page_stop(void *self)
+{
+    struct produced_page *p = self;
+    buffer_free(&p->text);
+    free(p);
+    atomic_fetch_add(&pages_stopped, 1);
+}
+
+static const struct producer page_producer = {page_next, page_stop};
+
+static enum http_outcome produce_page(struct worker *worker, const struct http_head *head, struct response *out)
+{
+    struct produced_page *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        abort();
+    p->worker = worker;
+    p->head = head;
+    p->left = (size_t)strtoul(head->target_text + strlen("/produced?limit="), NULL, 10);
+    p->more = true;
+    buffer_init(&p->text, 1u << 20);
+    (void)snprintf(p->target, sizeof p->target, "/v1/state/customers?limit=2");
+    response_header(out, "Content-Type", "application/json");
+    response_body_produce(out, &page_producer, p);
+    return HTTP_ANSWER;
+}
+
+/* ---- the handler ---- */
+
+/* As the worker's, but that entities of `jobs` are answered in jobs, whoever asks first. */
+static enum http_outcome handle(void *context, const struct http_head *head, void *of_request, struct response *out)
+{
+    struct worker *worker = context;
+    struct call *call = of_request;
+    if (strncmp(head->target_text, "/produced?", 10) == 0)
+        return produce_page(worker, head, out);
+    if (!call->planned && strncmp(head->target_text, "/v1/state/customers/", 20) == 0) {
+        call->head = head;
+        call->api = worker->api;
+        call->arrived_ns = time_boot_ns();
+        if (!router_plan(call, out))
+            return HTTP_ANSWER;
+        call->planned = true;
+        call->plan.place = PLAN_IN_JOB;
+        call->route = &gated_route;
+    }
+    return worker_handle(context, head, of_request, out);
+}
+
+static int setup(void **state)
+{
+    int result = rig_setup(state);
+    rig.r = *state;
+    rig.closed = false;
+    atomic_store(&rig.ran, 0);
+    atomic_store(&rig.loops, 0);
+    atomic_store(&rig.parked, 0);
+    atomic_store(&pages_asked, 0);
+    atomic_store(&pages_stopped, 0);
+    atomic_store(&chunk_bytes_most, 0);
+    gated_route = *router_route(ROUTE_ENTITY);
+    gated_route.find = gated_find;
+    rig.jobs = (struct jobs_options){
+        .settings = &rig.r->settings, .freshness = rig.r->freshness, .clock = rig.r->shared};
+    rig.options = (struct http_options){
+        .listen = "127.0.0.1:0",
+        .listen_ops = "",
+        .loops = 1,
+        .connections_max = 64,
+        .position_bytes_max = snapshot_position_bytes_max(&rig.r->settings),
+        .handler = {.context = rig.r,
+                    .call_bytes = sizeof(struct call),
+                    .call_zeroed_bytes = sizeof(struct call),
+                    .worker_open = open_worker,
+                    .worker_close = close_worker,
+                    .expect = worker_expect,
+                    .admit = worker_admit,
+                    .handle = handle,
+                    .park = park,
+                    .forget = worker_forget,
+                    .withdraw = worker_withdraw,
+                    .iteration_end = worker_iteration_end,
+                    .wake = worker_wake,
+                    .deadline_ns = worker_deadline_ns},
+    };
+    return result;
+}
+
+static void start(void)
+{
+    rig_prove(rig.r);
+    assert_int_equal(jobs_create(&rig.jobs, &rig.r->api.jobs, &err), SG_OK);
+    assert_int_equal(http_start(&rig.options, &rig.http.http, &err), SG_OK);
+    assert_int_equal(http_run(rig.http.http, &err), SG_OK);
+}
+
+/* As api_stop does. */
+static void stop(int64_t drain_ms)
+{
+    http_stop(rig.http.http, drain_ms);
+    jobs_destroy(rig.r->api.jobs);
+    rig.r->api.jobs = NULL;
+    http_destroy(rig.http.http);
+    rig.http.http = NULL;
+}
+
+static int teardown(void **state)
+{
+    gate(false);
+    stop(0);
+    return rig_teardown(state);
+}
+
+/* ---- a client ---- */
+
+static int ask(const char *target)
+{
+    char request[512];
+    int fd = rig_connect(&rig.http, false);
+    (void)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", target);
+    rig_send(fd, request);
+    return fd;
+}
+
+/* The whole answer, which begins with this status. */
+static const char *answer(int fd, unsigned status, size_t *bytes)
+{
+    char line[32];
+    size_t count = 0;
+    bool reset = false;
+    const char *text = rig_read(fd, ALL, &count, &reset);
+    (void)close(fd);
+    (void)snprintf(line, sizeof line, "HTTP/1.1 %u ", status);
+    if (strncmp(text, line, strlen(line)) != 0)
+        fail_msg("%u is wanted: %.200s", status, text);
+    if (bytes != NULL)
+        *bytes = count;
+    return text;
+}
+
+static void apply(const char *id, int64_t version)
+{
+    rig_apply_state(rig.r, id, version, "{\"name\":\"x\"}");
+}
+
+/* ---- jobs ---- */
+
+static void who_has_no_job_starts_no_thread(void **state)
+{
+    (void)state;
+    apply("a", 1);
+    start();
+    (void)answer(ask("/v1/state/customers"), 200, NULL);
+    assert_int_equal(jobs_threads(rig.r->api.jobs), 0);
+    (void)answer(ask("/v1/state/customers/a"), 200, NULL);
+    assert_int_equal(jobs_threads(rig.r->api.jobs), 1);
+}
+
+static void a_job_answers_as_the_loop_would(void **state)
+{
+    (void)state;
+    apply("a", 7);
+    start();
+    const char *text = answer(ask("/v1/state/customers/a?min_version=7&min_position=STATE:1"), 200, NULL);
+    assert_non_null(strstr(text, "State-Version: 7\r\n"));
+    assert_non_null(strstr(text, "State-Position: STATE:1;epoch="));
+    assert_non_null(strstr(text, "ETag: "));
+    assert_non_null(strstr(text, "\r\n\r\n{\"name\":\"x\"}"));
+    (void)answer(ask("/v1/state/customers/nobody"), 404, NULL);
+    assert_int_equal(atomic_load(&rig.ran), 2);
+    assert_int_equal(atomic_load(&rig.loops), 0);
+    assert_int_equal(atomic_load(&rig.r->counters.requests[ROUTE_NONE][METHOD_GET][0]), 1); /* the 200 is counted, as others are */
+}
+
+static void reads_go_on_while_a_job_runs(void **state)
+{
+    (void)state;
+    apply("a", 1);
+    start();
+    gate(true);
+    int fd = ask("/v1/state/customers/a");
+    RIG_UNTIL(gate_held() == 1);
+    (void)answer(ask("/v1/state/customers"), 200, NULL);
+    (void)answer(ask("/v1/state"), 200, NULL);
+    gate(false);
+    (void)answer(fd, 200, NULL);
+}
+
+static void jobs_run_on_as_many_threads_as_there_are(void **state)
+{
+    int fds[4];
+    (void)state;
+    apply("a", 1);
+    rig.jobs.threads = 2;
+    start();
+    gate(true);
+    for (size_t i = 0; i < 4; i++)
+        fds[i] = ask("/v1/state/customers/a");
+    RIG_UNTIL(gate_held() == 2 && jobs_queued(rig.r->api.jobs) == 2);
+    assert_int_equal(jobs_threads(rig.r->api.jobs), 2);
+    gate(false);
+    for (size_t i = 0; i < 4; i++)
+        (void)answer(fds[i], 200, NULL);
+    assert_int_equal(jobs_threads(rig.r->api.jobs), 2);
+}
+
+static void the_queue_takes_as_many_as_it_may_and_not_one_more(void **state)
+{
+    int fds[4];
+    (void)state;
+    apply("a", 1);
+    rig.jobs.queued_max = 3;
+    rig.options.begin_timeout_ms = 60000;
+    start();
+    gate(true);
+    int running = ask("/v1/state/customers/a");
+    RIG_UNTIL(gate_held() == 1);
+    for (size_t i = 0; i < 3; i++) {
+        fds[i] = ask("/v1/state/customers/a");
+        RIG_UNTIL(jobs_queued(rig.r->api.jobs) == i + 1);
+    }
+    const char *text = answer(ask("/v1/state/customers/a"), 503, NULL);
+    assert_non_null(strstr(text, "urn:stategate:problem:too-many-queries"));
+    assert_non_null(strstr(text, "Retry-After: 1\r\n"));
+    gate(false);
+    (void)answer(running, 200, NULL);
+    for (size_t i = 0; i < 3; i++)
+        (void)answer(fds[i], 200, NULL);
+}
+
+static void what_waits_too_long_for_a_thread_is_refused(void **state)
+{
+    (void)state;
+    apply("a", 1);
+    rig.options.begin_timeout_ms = 50;
+    start();
+    gate(true);
+    int running = ask("/v1/state/customers/a");
+    RIG_UNTIL(gate_held() == 1);
+    const char *text = answer(ask("/v1/state/customers/a"), 503, NULL);
+    assert_non_null(strstr(text, "urn:stategate:problem:too-many-queries"));
+    assert_int_equal(jobs_queued(rig.r->api.jobs), 0);
+    gate(false);
+    (void)answer(running, 200, NULL); /* it had begun, so it is not bounded by that */
+    assert_int_equal(atomic_load(&rig.ran), 1);
+}
+
+static void who_hangs_up_is_no_longer_in_the_queue(void **state)
+{
+    (void)state;
+    apply("a", 1);
+    rig.options.begin_timeout_ms = 60000;
+    start();
+    gate(true);
+    int running = ask("/v1/state/customers/a");
+    RIG_UNTIL(gate_held() == 1);
+    int queued = ask("/v1/state/customers/a");
+    RIG_UNTIL(jobs_queued(rig.r->api.jobs) == 1);
+    (void)close(queued);
+    RIG_UNTIL(jobs_queued(rig.r->api.jobs) == 0);
+    RIG_UNTIL(http_connections(rig.http.http) == 1);
+    gate(false);
+    (void)answer(running, 200, NULL);
+    assert_int_equal(atomic_load(&rig.ran), 1);
+}
+
+static void who_hangs_up_during_the_job_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    apply("a", 1);
+    start();
+    gate(true);
+    int running = ask("/v1/state/customers/a");
+    RIG_UNTIL(gate_held() == 1);
+    (void)close(running);
+    (void)answer(ask("/v1/state"), 200, NULL); /* by now the loop has seen it */
+    RIG_UNTIL(http_connections(rig.http.http) == 1); /* that of the job, until it is done */
+    gate(false);
+    RIG_UNTIL(http_connections(rig.http.http) == 0);
+    (void)answer(ask("/v1/state/customers/a"), 200, NULL);
+}
+
+/* The demand is checked in the transaction that answers: the job's. It is parked by the loop, woken by the commit, and
+ * attempted in a job again. */
+static void a_job_that_comes_out_short_waits_like_any_other_read(void **state)
+{
+    (void)state;
+    apply("a", 1);
+    start();
+    int fd = ask("/v1/state/customers/a?min_version=2&wait=30");
+    RIG_UNTIL(atomic_load(&rig.parked) == 1 && wait_limits_parked(rig.r->api.wait_limits) == 1);
+    apply("a", 2);
+    rig_tell_commit(rig.r, "a");
+    const char *text = answer(fd, 200, NULL);
+    assert_non_null(strstr(text, "State-Version: 2\r\n"));
+    assert_true(atomic_load(&rig.ran) >= 2);
+    assert_int_equal(wait_limits_parked(rig.r->api.wait_limits), 0);
+}
+
+static void a_job_whose_demand_is_not_met_in_time_says_so(void **state)
+{
+    (void)state;
+    apply("a", 1);
+    start();
+    const char *text = answer(ask("/v1/state/customers/a?min_version=2&wait=0.1"), 504, NULL);
+    assert_non_null(strstr(text, "urn:stategate:problem:version-not-reached"));
+    assert_non_null(strstr(text, "State-Version: 1\r\n"));
+}
+
+static void a_drain_answers_what_is_queued(void **state)
+{
+    int fds[3];
+    (void)state;
+    apply("a", 1);
+    rig.options.begin_timeout_ms = 60000;
+    start();
+    gate(true);
+    for (size_t i = 0; i < 3; i++)
+        fds[i] = ask("/v1/state/customers/a");
+    RIG_UNTIL(gate_held() == 1 && jobs_queued(rig.r->api.jobs) == 2);
+    gate(false);
+    stop(10000);
+    for (size_t i = 0; i < 3; i++)
+        (void)answer(fds[i], 200, NULL);
+}
+
+static void *open_the_gate_when_the_queue_is_empty(void *context)
+{
+    struct jobs *jobs = context;
+    while (jobs_queued(jobs) > 0)
+        (void)usleep(1000);
+    gate(false);
+    return NULL;
+}
+
+static void the_end_of_the_drain_drops_what_is_queued_and_waits_for_what_runs(void **state)
+{
+    int fds[3];
+    pthread_t opener;
+    (void)state;
+    apply("a", 1);
+    rig.options.begin_timeout_ms = 60000;
+    start();
+    gate(true);
+    for (size_t i = 0; i < 3; i++)
+        fds[i] = ask("/v1/state/customers/a");
+    RIG_UNTIL(gate_held() == 1 && jobs_queued(rig.r->api.jobs) == 2);
+    assert_int_equal(pthread_create(&opener, NULL, open_the_gate_when_the_queue_is_empty, rig.r->api.jobs), 0);
+    stop(50);
+    assert_int_equal(pthread_join(opener, NULL), 0);
+    assert_int_equal(atomic_load(&rig.ran), 1);
+    for (size_t i = 0; i < 3; i++)
+        (void)close(fds[i]);
+}
+
+/* ---- a page ---- */
+
+static void fill(void)
+{
+    char id[16];
+    char json[STATE_BYTES + 64];
+    char filler[STATE_BYTES + 1];
+    memset(filler, 'f', STATE_BYTES);
+    filler[STATE_BYTES] = '\0';
+    for (int i = 0; i < ENTITIES; i++) {
+        (void)snprintf(id, sizeof id, "id%03d", i);
+        (void)snprintf(json, sizeof json, "{\"n\":%d,\"filler\":\"%s\"}", i, filler);
+        rig_apply_state(rig.r, id, i + 1, json);
+    }
+}
+
+static void a_produced_page_has_the_bytes_of_a_buffered_one(void **state)
+{
+    static const int limits[] = {1, 2, 5, 20, ENTITIES, 100};
+    static char body[ENTITIES * (STATE_BYTES + 256)];
+    (void)state;
+    fill();
+    start();
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        char target[64];
+        size_t bytes = 0;
+        bool complete = false;
+        atomic_store(&pages_asked, 0);
+        (void)snprintf(target, sizeof target, "/produced?limit=%d", limits[i]);
+        const char *text = answer(ask(target), 200, &bytes);
+        assert_non_null(strstr(text, "Transfer-Encoding: chunked"));
+        size_t produced = rig_dechunk(text, bytes, body, &complete);
+        assert_true(complete);
+        if (limits[i] > 1)
+            (void)snprintf(target, sizeof target, "/v1/state/customers?limit=%d", limits[i]);
+        else
+            (void)snprintf(target, sizeof target, "/v1/state/customers?limit=2");
+        text = answer(ask(target), 200, &bytes);
+        const char *buffered = strstr(text, "\r\n\r\n") + 4;
+        assert_int_equal(produced, bytes - (size_t)(buffered - text));
+        assert_memory_equal(body, buffered, produced);
+        if (limits[i] >= ENTITIES)
+            assert_true(atomic_load(&pages_asked) >= ENTITIES / 2); /* two entities at a time were in memory */
+        RIG_UNTIL(atomic_load(&pages_stopped) == i + 1);
+    }
+    assert_true(atomic_load(&chunk_bytes_most) < 4 * STATE_BYTES);
+}
+
+static void a_produced_page_whose_client_leaves_is_stopped(void **state)
+{
+    size_t count = 0;
+    bool reset = false;
+    (void)state;
+    fill();
+    start();
+    int fd = rig_connect(&rig.http, true);
+    rig_send(fd, "GET /produced?limit=100 HTTP/1.1\r\nHost: x\r\n\r\n");
+    (void)rig_read(fd, 3000, &count, &reset);
+    (void)close(fd);
+    RIG_UNTIL(atomic_load(&pages_stopped) == 1);
+    RIG_UNTIL(http_connections(rig.http.http) == 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(who_has_no_job_starts_no_thread),
+        TEST(a_job_answers_as_the_loop_would),
+        TEST(reads_go_on_while_a_job_runs),
+        TEST(jobs_run_on_as_many_threads_as_there_are),
+        TEST(the_queue_takes_as_many_as_it_may_and_not_one_more),
+        TEST(what_waits_too_long_for_a_thread_is_refused),
+        TEST(who_hangs_up_is_no_longer_in_the_queue),
+        TEST(who_hangs_up_during_the_job_leaves_nothing_behind),
+        TEST(a_job_that_comes_out_short_waits_like_any_other_read),
+        TEST(a_job_whose_demand_is_not_met_in_time_says_so),
+        TEST(a_drain_answers_what_is_queued),
+        TEST(the_end_of_the_drain_drops_what_is_queued_and_waits_for_what_runs),
+        TEST(a_produced_page_has_the_bytes_of_a_buffered_one),
+        TEST(a_produced_page_whose_client_leaves_is_stopped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
