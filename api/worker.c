@@ -96,7 +96,7 @@ static void job_free(struct call *call)
 
 static enum http_outcome answer_too_many(struct worker *worker, struct call *call, struct response *out)
 {
-    problem_answer(out, PROBLEM_TOO_MANY_QUERIES, "Too many queries wait already, or this one has waited too long.");
+    problem_answer(out, PROBLEM_TOO_MANY_QUERIES, "Too many queries are waiting, or this one has waited too long.");
     pipeline_end(call, worker->counters, out, time_boot_ns());
     return HTTP_ANSWER;
 }

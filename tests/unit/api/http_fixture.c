@@ -35,6 +35,7 @@ static enum produced stream_next(void *self, struct chunk *out)
 {
     struct rig_stream *s = self;
     size_t made = atomic_load(&s->made);
+    atomic_fetch_add(&s->asked, 1);
     if (made == s->failed_at)
         return PRODUCED_FAILED;
     if (made == s->chunks)

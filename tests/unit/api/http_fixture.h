@@ -13,6 +13,7 @@ struct rig_stream {
     size_t later_at;  /* before this chunk there is nothing until rig_more(); SIZE_MAX = never */
     size_t failed_at; /* instead of this chunk it fails; SIZE_MAX = never */
     /* What came of it; any thread. */
+    atomic_size_t asked;   /* for one */
     atomic_size_t made;    /* chunks */
     atomic_size_t room;    /* of the last one */
     atomic_size_t stopped; /* how often */

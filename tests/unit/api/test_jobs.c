@@ -149,7 +149,11 @@ static bool ask_next(struct produced_page *p, bool first)
     bool good = pipeline_handle(&call, p->worker->snapshot, p->worker->counters, &response) == OUTCOME_ANSWER &&
                 response.status == 200;
     if (good) {
-        char *body = strndup(response.body, response.body_bytes);
+        char *body = malloc(response.body_bytes + 1);
+        if (body == NULL)
+            abort();
+        memcpy(body, response.body, response.body_bytes);
+        body[response.body_bytes] = '\0';
         append_items(p, body, first);
         free(body);
     }
