@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/base/log.h"
+#include "core/base/thread.h"
 
 struct jobs {
     /* Set by jobs_create(), then read-only: any thread. */
@@ -116,6 +117,7 @@ static void *jobs_main(void *context)
     struct snapshot *snapshot = NULL;
     bool failing = false;
     struct job *job = NULL;
+    thread_name_set("job", NULL);
     while ((job = take(jobs)) != NULL) {
         if (!atomic_load(&job->cancelled))
             job->run(job, snapshot_of(jobs, &snapshot, &failing));
