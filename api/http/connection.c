@@ -24,7 +24,7 @@ bool http_connection_idle(const struct http_connection *connection)
     return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
-/* The library itself cannot be relied on to notice a hang-up: its edge-triggered set tells of bytes and the end after
+/* The library itself cannot be relied on to notice a hang-up: its edge-triggered set reports bytes and the end after
  * them once, and it does not look again after a read that took less than it had room for; and not at all while the
  * connection is suspended. */
 static bool watch(struct http_connection *connection)
@@ -42,7 +42,7 @@ static void unwatch(struct http_connection *connection)
     connection->watched = false;
 }
 
-/* Our set tells of it again and again. An answer that is under way is finished first: its end watches again. */
+/* Our set reports it again and again. An answer that is under way is finished first: its end watches again. */
 void http_connection_hangup(struct http_connection *connection)
 {
     char byte;
@@ -93,7 +93,7 @@ void http_connection_resume(struct http_connection *connection)
     MHD_resume_connection(connection->mhd);
 }
 
-/* The library sees the end of the connection, or is told when it asks what to answer, and closes it, which frees
+/* The library sees the end of the connection, or learns it when it asks what to answer, and closes it, which frees
  * `connection`. */
 void http_connection_close(struct http_connection *connection)
 {
@@ -199,7 +199,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd
     return connection != NULL && http_exchange_begin(connection, target) ? connection : NULL;
 }
 
-/* The library closes the connection when it is told MHD_NO. */
+/* MHD_NO has the library close the connection. */
 static enum MHD_Result refuse(struct http_connection *connection)
 {
     http_connection_enter(connection, CONNECTION_CLOSING);
@@ -240,7 +240,7 @@ static enum MHD_Result park(struct http_connection *connection)
     return MHD_YES;
 }
 
-/* Another thread has the request in hand, so it is suspended in any case: unwatched, a hang-up is noticed at the end. */
+/* Another thread has the request in hand, so it is suspended in any case; unwatched, a hang-up shows at the end. */
 static enum MHD_Result work(struct http_connection *connection)
 {
     (void)watch(connection);

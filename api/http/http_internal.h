@@ -40,7 +40,7 @@ struct http_connection {
     int fd;                     /* the HTTP library's */
     enum connection_state state;
     bool suspended; /* the HTTP library does not look at it */
-    bool watched;   /* the loop's own epoll set tells when the client hangs up */
+    bool watched;   /* the loop's own epoll set reports when the client hangs up */
     struct client_address client;
 };
 
@@ -52,7 +52,7 @@ struct http_port {
     bool ops_only;
     bool due;                  /* has something to do in this iteration */
     bool resumed;              /* a connection was resumed, and the library has not run since */
-    bool freed;                /* a connection has gone since the last iteration: there may be room for one that waits */
+    bool freed;                /* a connection has gone since the last iteration: one that waits may have room */
 };
 #define HTTP_PORTS_MAX 2
 

@@ -116,7 +116,7 @@ static void close_all(int *fds, unsigned count)
 static enum sg_status open_tcp(struct listen_address *address, int *fds, unsigned count, struct sg_error *err)
 {
     describe(address);
-    /* SO_REUSEPORT would let a second gateway of the same user share the port without a word: look first. */
+    /* SO_REUSEPORT would let a second gateway of the same user share the port unnoticed: look first. */
     int probe = bind_tcp(address, false);
     if (probe < 0)
         return fail_socket(err, address, "cannot be bound");

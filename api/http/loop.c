@@ -106,7 +106,7 @@ static struct http_port *port_of(struct http_loop *loop, void *pointer)
     return NULL;
 }
 
-/* Wait, take the wake-up, and note which ports have something to do: events, or work left from their last turn. */
+/* Wait, take the wake-up, and note which ports have something to do: events, or work left from the iteration before. */
 static void wait_for_events(struct http_loop *loop)
 {
     struct epoll_event events[EVENTS_MAX];
@@ -114,7 +114,7 @@ static void wait_for_events(struct http_loop *loop)
     for (size_t i = 0; i < loop->ports_count; i++) {
         struct http_port *port = &loop->ports[i];
         /* At its limit the library takes the listening socket out of its set, and back in only when it is run again:
-         * no event would tell of who waits there. */
+         * no event would report who waits there. */
         port->due = port->freed || port->resumed || MHD_get_timeout_i(port->daemon) == 0;
         port->freed = false;
         port->resumed = false;

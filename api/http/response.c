@@ -37,7 +37,8 @@ static void body_free(struct response *r)
 void response_free(struct response *r)
 {
     body_free(r);
-    free(r->kept);
+    if (r->kept != NULL)
+        free(r->kept);
     r->kept = NULL;
 }
 

@@ -45,7 +45,7 @@ struct response {
     bool close;  /* end the connection after this answer */
     bool failed; /* out of memory or of room: not to be sent */
     bool park;   /* no answer yet: the request waits, see its `parked` */
-    int64_t made_ns; /* boot clock: when what it claims was looked at; 0 = it claims nothing */
+    int64_t made_ns; /* boot clock: when the facts in its headers were read; 0 = it has none */
     size_t headers_count;
     struct response_header headers[RESPONSE_HEADERS_MAX];
     const char *body;

@@ -14,7 +14,7 @@
 
 /* ---- bodies that are produced ---- */
 
-/* The connection ends without its last chunk. An HTTP/1.0 client has no chunks to miss one of: a reset tells it. */
+/* The connection ends without its last chunk. An HTTP/1.0 client has no chunks to miss one of: it sees a reset. */
 static ssize_t cut_off(struct http_connection *connection)
 {
     const struct sockaddr reset = {.sa_family = AF_UNSPEC};
@@ -81,7 +81,7 @@ static struct MHD_Response *convert(struct http_connection *connection, struct r
     struct MHD_Response *converted = r->producer != NULL ? produced(connection, r) : buffered(r);
     if (converted == NULL)
         return NULL;
-    /* Without this a 304 would claim that the entity has no bytes. */
+    /* Without this a 304 would say that the entity has no bytes. */
     if (r->status == 304)
         (void)MHD_set_response_options(converted, MHD_RF_HEAD_ONLY_RESPONSE, MHD_RO_END);
     enum MHD_Result result = MHD_YES;

@@ -91,10 +91,11 @@ static struct job *take(struct jobs *jobs)
 /* The thread's snapshot, opened for its first job; NULL = not now, and the next job tries again. */
 static struct snapshot *snapshot_of(const struct jobs *jobs, struct snapshot **snapshot, bool *failing)
 {
+    const struct jobs_options *o = &jobs->options;
     struct sg_error err;
     if (*snapshot != NULL)
         return *snapshot;
-    if (snapshot_create(jobs->options.settings, jobs->options.freshness, jobs->options.clock, snapshot, &err) == SG_OK) {
+    if (snapshot_create(o->settings, o->freshness, o->clock, snapshot, &err) == SG_OK) {
         *failing = false;
         return *snapshot;
     }

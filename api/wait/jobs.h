@@ -1,6 +1,6 @@
 /* Jobs: answers that may take long, made by a few threads with snapshots of their own, so that the loops go on reading
- * meanwhile. A job waits in a bounded queue, runs, and is posted back to its loop. No thread is started before the first
- * job, so that who has none pays nothing. */
+ * meanwhile. A job waits in a bounded queue, runs, and is posted back to its loop. No thread is started before the
+ * first job, so that who has none pays nothing. */
 #ifndef STATEGATE_API_WAIT_JOBS_H
 #define STATEGATE_API_WAIT_JOBS_H
 
@@ -46,8 +46,8 @@ SG_MUST_CHECK enum sg_status jobs_create(const struct jobs_options *options, str
 /* Nothing is queued or runs any more; waits for the threads. NULL is allowed. */
 void jobs_destroy(struct jobs *jobs);
 
-/* Queue a job. False: the queue is full, or no thread can be had, and nothing has changed. A loop's thread, which blocks
- * all signals; never waits for a job. */
+/* Queue a job. False: the queue is full, or no thread can be had, and nothing has changed. A loop's thread, which
+ * blocks all signals; never waits for a job. */
 bool jobs_submit(struct jobs *jobs, struct job *job);
 /* Take a job back that was submitted and is not done. True: it has not begun, and is its owner's again; neither `run`
  * nor `done` is called. False: it runs, or is done already; `done` is called. The thread of its loop. */

@@ -1,4 +1,5 @@
-/* A rig for tests of the HTTP loops: real sockets on the loopback, one loop, and a handler that does what a test says. */
+/* A rig for tests of the HTTP loops: real sockets on the loopback, one loop, and a handler that does what a test
+ * says. */
 #ifndef STATEGATE_TESTS_HTTP_FIXTURE_H
 #define STATEGATE_TESTS_HTTP_FIXTURE_H
 
@@ -12,7 +13,7 @@ struct rig_stream {
     size_t chunk_bytes;
     size_t later_at;  /* before this chunk there is nothing until rig_more(); SIZE_MAX = never */
     size_t failed_at; /* instead of this chunk it fails; SIZE_MAX = never */
-    /* What came of it; any thread. */
+    /* Its result; any thread. */
     atomic_size_t asked;   /* for one */
     atomic_size_t made;    /* chunks */
     atomic_size_t room;    /* of the last one */

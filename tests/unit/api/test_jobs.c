@@ -101,8 +101,8 @@ static bool park(void *worker, void *call)
 
 /* ---- a page that is produced ---- */
 
-/* Asks the pipeline for two entities after another, and hands on what was not sent yet: the frame of the first page, the
- * items of all, the end of the last. */
+/* Asks the pipeline for two entities after another, and hands on what was not sent yet: the frame of the first page,
+ * the items of all, the end of the last. */
 struct produced_page {
     struct worker *worker;
     const struct http_head *head;
@@ -352,7 +352,7 @@ static void a_job_answers_as_the_loop_would(void **state)
     (void)answer(ask("/v1/state/customers/nobody"), 404, NULL);
     assert_int_equal(atomic_load(&rig.ran), 2);
     assert_int_equal(atomic_load(&rig.loops), 0);
-    assert_int_equal(atomic_load(&rig.r->counters.requests[ROUTE_NONE][METHOD_GET][0]), 1); /* the 200 is counted, as others are */
+    assert_int_equal(atomic_load(&rig.r->counters.requests[ROUTE_NONE][METHOD_GET][0]), 1); /* the 200 */
 }
 
 static void reads_go_on_while_a_job_runs(void **state)
