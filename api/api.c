@@ -82,8 +82,10 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
     enum sg_status status = wait_limits_create(context->settings->parked_max, context->settings->parked_max_per_client,
                                                &api->wait_limits, err);
     api->shared.wait_limits = api->wait_limits;
-    const struct jobs_options jobs = {
-        .settings = context->settings, .freshness = context->freshness, .clock = context->shared};
+    const struct jobs_options jobs = {.settings = context->settings,
+                                      .tunables = context->tunables,
+                                      .freshness = context->freshness,
+                                      .clock = context->shared};
     if (status == SG_OK)
         status = jobs_create(&jobs, &api->jobs, err);
     api->shared.jobs = api->jobs;

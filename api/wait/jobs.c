@@ -93,9 +93,11 @@ static struct snapshot *snapshot_of(const struct jobs *jobs, struct snapshot **s
 {
     const struct jobs_options *o = &jobs->options;
     struct sg_error err;
-    if (*snapshot != NULL)
+    if (*snapshot != NULL) {
+        snapshot_take_tunables(*snapshot);
         return *snapshot;
-    if (snapshot_create(o->settings, o->freshness, o->clock, snapshot, &err) == SG_OK) {
+    }
+    if (snapshot_create(o->settings, o->tunables, o->freshness, o->clock, snapshot, &err) == SG_OK) {
         *failing = false;
         return *snapshot;
     }

@@ -36,6 +36,7 @@ struct job {
 struct jobs_options {
     /* Borrowed; outlive the jobs. */
     const struct settings *settings;
+    const struct tunables_now *tunables;
     struct freshness *freshness;
     struct commit_clock *clock;
     unsigned threads;  /* 0 = JOBS_THREADS; at most JOBS_THREADS_MAX */

@@ -221,7 +221,7 @@ static enum http_outcome handle(void *context, const struct http_head *head, voi
         call->head = head;
         call->api = worker->api;
         call->arrived_ns = time_boot_ns();
-        if (!router_plan(call, out))
+        if (!router_plan(call, snapshot_tunables(worker->snapshot), out))
             return HTTP_ANSWER;
         call->planned = true;
         call->plan.place = PLAN_IN_JOB;
@@ -243,8 +243,10 @@ static int setup(void **state)
     atomic_store(&chunk_bytes_most, 0);
     gated_route = *router_route(ROUTE_ENTITY);
     gated_route.find = gated_find;
-    rig.jobs = (struct jobs_options){
-        .settings = &rig.r->settings, .freshness = rig.r->freshness, .clock = rig.r->shared};
+    rig.jobs = (struct jobs_options){.settings = &rig.r->settings,
+                                     .tunables = &rig.r->tunables_now,
+                                     .freshness = rig.r->freshness,
+                                     .clock = rig.r->shared};
     rig.options = (struct http_options){
         .listen = "127.0.0.1:0",
         .listen_ops = "",
