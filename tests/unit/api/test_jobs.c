@@ -475,7 +475,7 @@ static void a_job_that_comes_out_short_waits_like_any_other_read(void **state)
     int fd = ask("/v1/state/customers/a?min_version=2&wait=30");
     RIG_UNTIL(atomic_load(&rig.parked) == 1 && wait_limits_parked(rig.r->api.wait_limits) == 1);
     apply("a", 2);
-    rig_tell_commit(rig.r, "a");
+    rig_publish_commit(rig.r, "a");
     const char *text = answer(fd, 200, NULL);
     assert_non_null(strstr(text, "State-Version: 2\r\n"));
     assert_true(atomic_load(&rig.ran) >= 2);
