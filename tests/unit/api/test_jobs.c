@@ -40,6 +40,7 @@ static struct {
     bool closed;
     size_t held;          /* finds that wait at the gate */
     atomic_size_t ran;    /* finds in a job's thread */
+    atomic_size_t cancelled; /* of them, those that nobody waits for any more */
     atomic_size_t loops;  /* finds on the loop */
     atomic_size_t parked; /* requests that the worker has parked, ever */
 } rig = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -74,6 +75,8 @@ static enum sg_status gated_find(struct call *call, struct basis *out, struct sg
         (void)pthread_cond_wait(&rig.changed, &rig.mutex);
     rig.held--;
     (void)pthread_mutex_unlock(&rig.mutex);
+    if (atomic_load(&((struct job *)(void *)call->job)->cancelled)) /* a worker_job begins with its job */
+        atomic_fetch_add(&rig.cancelled, 1);
     return router_route(ROUTE_ENTITY)->find(call, out, error);
 }
 
@@ -236,6 +239,7 @@ static int setup(void **state)
     rig.r = *state;
     rig.closed = false;
     atomic_store(&rig.ran, 0);
+    atomic_store(&rig.cancelled, 0);
     atomic_store(&rig.loops, 0);
     atomic_store(&rig.parked, 0);
     atomic_store(&pages_asked, 0);
@@ -462,7 +466,9 @@ static void who_hangs_up_during_the_job_leaves_nothing_behind(void **state)
     RIG_UNTIL(http_connections(rig.http.http) == 1); /* that of the job, until it is done */
     gate(false);
     RIG_UNTIL(http_connections(rig.http.http) == 0);
+    assert_int_equal(atomic_load(&rig.cancelled), 1);
     (void)answer(ask("/v1/state/customers/a"), 200, NULL);
+    assert_int_equal(atomic_load(&rig.cancelled), 1);
 }
 
 /* The demand is checked in the transaction that answers: the job's. It is parked by the loop, woken by the commit, and
