@@ -227,7 +227,7 @@ static void through_open(struct through *t, const char *path)
     bool reshaped = false;
     struct sg_error err;
     if (store_open(&options, &t->writer, NULL, &err) != SG_OK ||
-        store_stream_attach(t->writer, "BENCH", "bench", &stream, &reshaped, &err) != SG_OK)
+        store_stream_attach(t->writer, "BENCH", STREAM_FINGERPRINT("bench"), &stream, &reshaped, &err) != SG_OK)
         die("model", err.message);
     t->stream_id = stream.id;
 }

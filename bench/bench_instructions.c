@@ -496,7 +496,7 @@ static void open_model(struct bench *b, const char *folder, int64_t cache_bytes)
     options.shared = b->shared;
     must(store_open(&options, &b->writer, &report, &err) == SG_OK, "open");
     must(report.created == (b->sequence == 0), "the folder is not empty");
-    must(store_stream_attach(b->writer, "STATE", "bench", &b->stream, &reshaped, &err) == SG_OK, "attach");
+    must(store_stream_attach(b->writer, "STATE", STREAM_FINGERPRINT("bench"), &b->stream, &reshaped, &err) == SG_OK, "attach");
     epoch_make("STATE", CREATED_NS, NULL, &epoch);
     if (b->sequence == 0)
         must(store_stream_identify(b->writer, b->stream.id, CREATED_NS, &epoch, &err) == SG_OK, "identify");

@@ -117,6 +117,32 @@ static void *projector_run(void *argument)
 
 /* ---- start and stop ---- */
 
+/* The stream's row in the store. */
+static enum sg_status stream_attach(struct ingest *ingest, const struct stream_settings *stream, struct stream *row,
+                                    bool *reshaped, struct sg_error *err)
+{
+    const struct settings *settings = ingest->context.settings;
+    struct buffer rows;
+    struct buffer derived;
+    struct buffer before;
+    buffer_init(&rows, FINGERPRINT_BYTES_MAX);
+    buffer_init(&derived, FINGERPRINT_BYTES_MAX);
+    buffer_init(&before, FINGERPRINT_BYTES_MAX);
+    enum sg_status status = fingerprint_rows(settings, stream, &rows, err);
+    if (status == SG_OK)
+        status = fingerprint_derived(settings, stream, &derived, err);
+    if (status == SG_OK)
+        status = fingerprint_before(settings, stream, &before, err);
+    if (status == SG_OK) {
+        struct stream_fingerprint fingerprint = {.rows = rows.data, .derived = derived.data, .rows_before = before.data};
+        status = store_stream_attach(ingest->context.model, stream->name, &fingerprint, row, reshaped, err);
+    }
+    buffer_free(&rows);
+    buffer_free(&derived);
+    buffer_free(&before);
+    return status;
+}
+
 /* The stream's queue, its rules and its row in the store. */
 static enum sg_status stream_writer_open(struct ingest *ingest, size_t index, queue_release *release,
                                          struct sg_error *err)
@@ -125,18 +151,13 @@ static enum sg_status stream_writer_open(struct ingest *ingest, size_t index, qu
     struct stream_writer *writer = &ingest->writers[index];
     struct stream row;
     bool reshaped = false;
-    struct buffer fingerprint;
-    buffer_init(&fingerprint, FINGERPRINT_BYTES_MAX);
     enum sg_status status = queue_create(ingest->notifier, release, &writer->queue, err);
     if (status == SG_OK)
         status = decode_stream_open(ingest->context.settings, index, &writer->decode, err);
     if (status == SG_OK)
         status = shaper_create(ingest->context.settings, index, &writer->shaper, err);
     if (status == SG_OK)
-        status = fingerprint_make(ingest->context.settings, stream, &fingerprint, err);
-    if (status == SG_OK)
-        status = store_stream_attach(ingest->context.model, stream->name, fingerprint.data, &row, &reshaped, err);
-    buffer_free(&fingerprint);
+        status = stream_attach(ingest, stream, &row, &reshaped, err);
     if (status != SG_OK)
         return status;
     writer->id = row.id;

@@ -51,6 +51,9 @@ static enum sg_status open_model(struct gateway *g, struct sg_error *err)
         log_event(LOG_ERROR, "database_corrupt", LOG_STR("database", settings->database),
                   LOG_STR("reason", report.reason), LOG_STR("moved_to", report.moved_aside),
                   LOG_STR("action", "rebuilding from the streams"));
+    if (report.migrated_from != 0)
+        log_event(LOG_INFO, "database_migrated", LOG_STR("database", settings->database),
+                  LOG_INT("from", report.migrated_from));
     log_event(LOG_INFO, "database_open", LOG_STR("database", settings->database),
               LOG_STR("state", report.created ? "created" : "existing"));
     return SG_OK;

@@ -87,6 +87,8 @@ struct store_collection {
     const char *stream;
     uint64_t entities;      /* without tombstones */
     uint64_t position;      /* sequence of the last event that changed a row of it */
+    uint64_t tombstones;
+    uint64_t floor;         /* tombstones at or below this sequence are not kept any more; 0 = all are */
 };
 /* SG_NOT_FOUND: no event of it was applied. */
 SG_MUST_CHECK enum sg_status store_read_collection(struct store_reader *r, struct slice collection,

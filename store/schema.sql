@@ -1,4 +1,5 @@
--- The read model, schema version 2 (PRAGMA user_version). Sequences and positions are below 2^63; NULL means unknown.
+-- The store, schema version 3 (PRAGMA user_version), as a new file gets it; store/migrate_3.sql makes the same of a file
+-- of version 2. Sequences and positions are below 2^63; NULL means unknown.
 
 -- The first table, since its one row fills page 2 of the file. It belongs to store/integrity/checksum.h, which overwrites it in
 -- place: never read or written by SQL.
@@ -14,13 +15,13 @@ CREATE TABLE meta (
 INSERT INTO meta (generation, clean) VALUES (1, 0);
 
 -- What is served of each stream. `attached` is 1 for the streams that the running writer was given: others keep their
--- rows, unseen. `target`: below it this build is still growing; -1: not known yet. `gaps`: "5001-7000,9000-9000",
--- ascending.
+-- rows, unseen. `target`: below it this build is not whole yet; -1: not known yet. `gaps`: "5001-7000,9000-9000",
+-- ascending. The fingerprints name the settings that shape the rows, and those that shape what is derived from rows.
 CREATE TABLE streams (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     attached INTEGER NOT NULL,
-    fingerprint TEXT NOT NULL,
+    rows_fingerprint TEXT NOT NULL,
     created_ns INTEGER NOT NULL,
     epoch TEXT NOT NULL,
     position INTEGER NOT NULL,
@@ -28,11 +29,12 @@ CREATE TABLE streams (
     position_subject TEXT NOT NULL,
     build INTEGER NOT NULL,
     target INTEGER NOT NULL,
-    gaps TEXT NOT NULL
+    gaps TEXT NOT NULL,
+    derived_fingerprint TEXT NOT NULL DEFAULT ''
 );
 
 -- The build that grows beside the served one, until it is swapped to: then its row takes the place of the values above.
-CREATE TABLE growing (
+CREATE TABLE next_build (
     stream INTEGER PRIMARY KEY,
     created_ns INTEGER NOT NULL,
     epoch TEXT NOT NULL,
@@ -44,7 +46,8 @@ CREATE TABLE growing (
     gaps TEXT NOT NULL
 );
 
--- Rows of a build that neither is served nor grows wait to be swept.
+-- Rows of a build that is neither the served nor the next one wait to be swept. `floor`: tombstones of events at or below
+-- this sequence are not kept any more; 0 = all are.
 CREATE TABLE collections (
     id INTEGER PRIMARY KEY,
     stream INTEGER NOT NULL,
@@ -52,11 +55,14 @@ CREATE TABLE collections (
     name TEXT NOT NULL,
     entities INTEGER NOT NULL, -- without tombstones
     position INTEGER NOT NULL, -- sequence of the last event that changed a row
+    tombstones INTEGER NOT NULL DEFAULT 0, -- how many there are: with none, inserts need not look for one
+    floor INTEGER NOT NULL DEFAULT 0,
     UNIQUE (stream, build, name)
 );
 
--- A rowid table with an index: random ids are inserted four times faster than into a table without rowid. `state`
--- stands last, so that nothing before it lies on overflow pages.
+-- Entities that are alive. A rowid table with an index: random ids are inserted four times faster than into a table
+-- without rowid. `state` stands last, so that nothing before it lies on overflow pages. `deleted` is 0 in every row: until
+-- version 2 tombstones were rows of this table, and to drop the column a migration would have to write all rows anew.
 CREATE TABLE entities (
     number INTEGER PRIMARY KEY,
     collection INTEGER NOT NULL,
@@ -73,6 +79,25 @@ CREATE TABLE entities (
     state TEXT,
     UNIQUE (collection, id)
 );
+-- The order in which a collection changed.
+CREATE INDEX entities_by_sequence ON entities (collection, sequence);
+
+-- Entities that were deleted: an id is here or in entities, never in both.
+CREATE TABLE tombstones (
+    number INTEGER PRIMARY KEY,
+    collection INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    occurred_at TEXT,
+    type TEXT,
+    schema_version INTEGER,
+    message_id TEXT,
+    correlation_id TEXT,
+    causation_id TEXT,
+    UNIQUE (collection, id)
+);
+CREATE INDEX tombstones_by_sequence ON tombstones (collection, sequence);
 
 -- `collection` is a name here: a rejected event needs no row of collections.
 CREATE TABLE rejected (

@@ -53,11 +53,14 @@ struct store_open_report {
     bool created;
     char moved_aside[512];     /* where a corrupt database went; "" = it was sound */
     char reason[384];          /* what was found; "" likewise */
+    int migrated_from;         /* the schema version that it had; 0 = that of this program */
 };
 
-/* Open or create the database and migrate it. Takes an exclusive lock on `<path>.lock` for as long as it is open.
- * A corrupt file is moved aside with its -wal and -shm (`<path>.corrupt-<UTC time>`), reported, and a new one begun.
- * Errors: SG_LOCKED (another gateway has it), SG_INVALID (a newer schema, not a stategate database), SG_STORAGE. */
+/* Open or create the database, and migrate one of an older schema version (store/sqlite/migrate.h says what that costs).
+ * Takes an exclusive lock on `<path>.lock` for as long as it is open. A corrupt file is moved aside with its -wal and
+ * -shm (`<path>.corrupt-<UTC time>`), reported, and a new one begun.
+ * Errors: SG_LOCKED (another gateway has it), SG_INVALID (a newer schema, not a stategate database), SG_STORAGE,
+ * SG_FULL. */
 SG_MUST_CHECK enum sg_status store_open(const struct store_options *options, struct store_writer **out,
                                         struct store_open_report *report, struct sg_error *err);
 /* What damage was met by any connection of this process since the database was opened, in a few words that live as long
@@ -66,12 +69,23 @@ const char *store_damage(const struct store_writer *w);
 /* Checkpoint (truncate) and close. Close the readers first. NULL is allowed. */
 void store_close(struct store_writer *w);
 
-/* Find or create the row of a stream. `fingerprint` names the settings that shape rows (template, format, drops ...):
- * when it differs from the stored one and anything was applied, a new build begins from position 0, target unknown, and
- * `*reshaped` is true. This one is served at once, and the old rows vanish: they may hold members that the settings
- * drop now. A growing build is thrown away then; otherwise it goes on growing. */
-SG_MUST_CHECK enum sg_status store_stream_attach(struct store_writer *w, const char *name, const char *fingerprint,
-                                                 struct stream *out, bool *reshaped, struct sg_error *err);
+/* Names the settings of a stream, each as text that changes whenever what they make changes. */
+struct stream_fingerprint {
+    const char *rows;        /* what shapes rows: template, format, drops ... */
+    const char *derived;     /* what shapes that which is made from rows; it never costs a rebuild from the stream */
+    const char *rows_before; /* `rows` as schema version 2 stored it, taken for the same; NULL = there is none */
+};
+
+/* One for tests and benchmarks, with nothing derived and nothing before it. */
+#define STREAM_FINGERPRINT(text) (&(struct stream_fingerprint){.rows = (text), .derived = ""})
+
+/* Find or create the row of a stream. When the stored fingerprint of the rows differs and anything was applied, a new
+ * build begins from position 0, target unknown, and `*reshaped` is true. This one is served at once, and the old rows
+ * vanish: they may hold members that the settings drop now. A next build is thrown away then; otherwise it goes on
+ * growing. */
+SG_MUST_CHECK enum sg_status store_stream_attach(struct store_writer *w, const char *name,
+                                                 const struct stream_fingerprint *fingerprint, struct stream *out,
+                                                 bool *reshaped, struct sg_error *err);
 
 /* Store creation time and epoch for a stream that has none yet (position 0). The calls from here to store_apply concern
  * the written build. */

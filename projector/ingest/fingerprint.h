@@ -1,14 +1,27 @@
-/* Everything in the settings that shapes a stream's rows, as one text: another text means other rows. */
+/* The settings that shape a stream's rows, as canonical JSON: another text means other rows.
+ *
+ *   {"format":"envelope","decoder":1,"subject":"state.{collection}.{id}","collections":["customers","orders"],
+ *    "not":[],"drop":{"customers":["/secret"]}}
+ *
+ * Members stand in this order, names in that of their bytes and each once, so that a setting written in another order
+ * changes nothing. `not`: of a stream without a list, what other streams list. `decoder` is the format's revision. */
 #ifndef STATEGATE_PROJECTOR_INGEST_FINGERPRINT_H
 #define STATEGATE_PROJECTOR_INGEST_FINGERPRINT_H
 
 #include "core/base/buffer.h"
 #include "core/domain/settings.h"
 
-#define FINGERPRINT_BYTES_MAX (1u << 20) /* names and pointers of a configuration file, which is no larger */
+#define FINGERPRINT_BYTES_MAX (2u << 20) /* names and pointers of a configuration file of 1 MiB, some of them escaped */
 
-/* Append the fingerprint of `stream`, one of the settings', and a NUL to `out`. SG_MEMORY: it does not fit there. */
-SG_MUST_CHECK enum sg_status fingerprint_make(const struct settings *settings, const struct stream_settings *stream,
+/* Append the fingerprint of the rows of `stream`, one of the settings', and a NUL to `out`.
+ * SG_MEMORY: it does not fit there, or there is no memory. */
+SG_MUST_CHECK enum sg_status fingerprint_rows(const struct settings *settings, const struct stream_settings *stream,
                                               struct buffer *out, struct sg_error *err);
+/* The same of what is derived from rows: {}, as nothing is yet. A change of it never costs a rebuild from the stream. */
+SG_MUST_CHECK enum sg_status fingerprint_derived(const struct settings *settings, const struct stream_settings *stream,
+                                                 struct buffer *out, struct sg_error *err);
+/* The rows' as it was made until schema version 2: a database of that version has it. */
+SG_MUST_CHECK enum sg_status fingerprint_before(const struct settings *settings, const struct stream_settings *stream,
+                                                struct buffer *out, struct sg_error *err);
 
 #endif

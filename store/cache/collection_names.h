@@ -14,6 +14,7 @@ struct collection_name {
     char *name; /* owned */
     size_t name_bytes;
     /* The writer's, for the batch at hand. */
+    int64_t tombstones; /* how many it has, those of the batch included */
     int64_t entities_delta;
     uint64_t position; /* highest sequence that changed a row; 0 = untouched */
 };

@@ -1,6 +1,6 @@
 /* Rows in memory, for reads by id: what was read lately, as far as a number of bytes goes; and for far more of them
- * where they are in the database. Correctness does not come from here but from store/cache/commit_clock.h, which decides
- * whether a find counts and whether a fill is kept. */
+ * where they are in the database. Correctness does not come from here but from store/cache/commit_clock.h, which
+ * decides whether a find counts and whether a fill is kept. */
 #ifndef STATEGATE_STORE_CACHE_ROWS_H
 #define STATEGATE_STORE_CACHE_ROWS_H
 

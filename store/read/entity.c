@@ -24,7 +24,6 @@ enum sg_status store_read_resolve(struct store_reader *r, struct slice name, int
 
 #define COLUMN_NUMBER(name) out->name = sqlite3_column_int64(s, READ_##name);
 #define COLUMN_SEQUENCE(name) out->name = (uint64_t)sqlite3_column_int64(s, READ_##name);
-#define COLUMN_FLAG(name) out->name = sqlite3_column_int(s, READ_##name) != 0;
 #define COLUMN_TEXT(name) out->name = store_column_slice(s, READ_##name);
 #define COLUMN_DOCUMENT(name) COLUMN_TEXT(name)
 #define COLUMN_READ(kind, name) COLUMN_##kind(name)
@@ -33,6 +32,7 @@ enum sg_status store_read_resolve(struct store_reader *r, struct slice name, int
 
 void store_read_entity_row(sqlite3_stmt *s, struct entity *out)
 {
+    out->deleted = false;
     STORE_ENTITY_VALUES(COLUMN, )
 }
 
@@ -62,6 +62,7 @@ static enum sg_status entity_step(struct store_reader *r, enum store_sql which, 
     if (status == SG_OK) {
         store_read_entity_row(s, out);
         out->id = id;
+        out->deleted = which == SQL_READ_TOMBSTONE;
     }
     return status;
 }
@@ -95,14 +96,17 @@ enum sg_status store_read_entity(struct store_reader *r, struct slice collection
         status = cacheable(r, collection, id, &fill, err);
     if (status != SG_OK)
         return status;
+    struct row_cache_key key = {.collection = collection_id, .id = id};
     if (cache == NULL) {
         status = entity_step(r, SQL_READ_ENTITY, collection_id, id, 0, out, err);
     } else {
-        struct row_cache_key key = row_cache_key(cache, collection_id, r->generation, id);
+        key = row_cache_key(cache, collection_id, r->generation, id);
         status = entity_find(r, &key, out, err);
-        if (status == SG_OK && fill)
-            row_cache_fill(cache, &key, out, &r->shared->clock, r->quiet);
     }
+    if (status == SG_NOT_FOUND)
+        status = entity_step(r, SQL_READ_TOMBSTONE, collection_id, id, 0, out, err);
+    if (status == SG_OK && fill)
+        row_cache_fill(cache, &key, out, &r->shared->clock, r->quiet);
     return status == SG_NOT_FOUND ? sg_fail(err, SG_NOT_FOUND, "no event of this entity was applied") : status;
 }
 

@@ -43,6 +43,8 @@ static void collection_from_row(sqlite3_stmt *s, struct store_collection *out)
     out->stream = (const char *)sqlite3_column_text(s, 1);
     out->entities = (uint64_t)sqlite3_column_int64(s, 2);
     out->position = (uint64_t)sqlite3_column_int64(s, 3);
+    out->tombstones = (uint64_t)sqlite3_column_int64(s, 4);
+    out->floor = (uint64_t)sqlite3_column_int64(s, 5);
 }
 
 enum sg_status store_read_collection(struct store_reader *r, struct slice collection, struct store_collection *out,

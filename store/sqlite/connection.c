@@ -144,6 +144,8 @@ enum sg_status store_prepare(struct store_connection *c, enum store_sql first, e
                              struct sg_error *err)
 {
     for (enum store_sql i = first; i <= last; i++) {
+        if (c->statements[i] != NULL)
+            continue; /* of a call that failed later on */
         int rc = sqlite3_prepare_v3(c->db, store_sql_texts[i], -1, SQLITE_PREPARE_PERSISTENT, &c->statements[i], NULL);
         if (rc != SQLITE_OK)
             return store_fail(c, rc, "prepare a statement", err);

@@ -6,9 +6,9 @@
     t "created_ns, " t "epoch, " t "position, " t "position_time_ns, " t "position_subject, " t "build, " t "target, " \
     t "gaps"
 #define BUILD_BEGIN "position = 0, position_time_ns = 0, position_subject = '', gaps = ''"
-/* A stream's served build, and the growing one, NULL where there is none: stream_rows.h numbers these columns. */
+/* A stream's served build, and the next one, NULL where there is none: stream_rows.h numbers these columns. */
 #define STREAM_COLUMNS "s.id, s.name, " BUILD_COLUMNS("s.") ", " BUILD_COLUMNS("g.")
-#define STREAMS "streams s LEFT JOIN growing g ON g.stream = s.id"
+#define STREAMS "streams s LEFT JOIN next_build g ON g.stream = s.id"
 /* Of entities: "?3, ?4, ...", "version = ?3, ...", and what is read, each followed by a comma. */
 #define PARAMETER(parameter, name, kind, reading) "?" #parameter
 #define CHANGE(parameter, name, kind, reading) #name " = ?" #parameter
@@ -18,6 +18,12 @@
 #define ENTITY_PARAMETERS "?1, ?2, " STORE_ENTITY_VALUES(PARAMETER, ", ")
 #define ENTITY_CHANGES STORE_ENTITY_VALUES(CHANGE, ", ")
 #define ENTITY_READ STORE_ENTITY_VALUES(READING, )
+#define TOMBSTONE_PARAMETERS "?1, ?2, " STORE_TOMBSTONE_VALUES(PARAMETER, ", ")
+#define TOMBSTONE_CHANGES STORE_TOMBSTONE_VALUES(CHANGE, ", ")
+#define TOMBSTONE_READ STORE_TOMBSTONE_VALUES(READING, )
+/* OR FAIL: what fails rolls the transaction back anyway, so that no page need be kept for the statement's sake. */
+#define ENTITY_INSERT_INCOMING                                                                                         \
+    "INSERT OR FAIL INTO entities (deleted, " STORE_ENTITY_COLUMNS ") SELECT 0, " STORE_ENTITY_COLUMNS " FROM incoming "
 /* The build that is written. */
 #define WRITTEN "coalesce(g.build, s.build)"
 /* The served rows of the streams that are attached. */
@@ -31,11 +37,12 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_META_BUMP] = "UPDATE meta SET generation = generation + 1",
     [SQL_STREAMS_DETACH] = "UPDATE streams SET attached = 0",
     [SQL_STREAM_BY_ID] = "SELECT " STREAM_COLUMNS " FROM " STREAMS " WHERE s.id = ?1",
-    [SQL_STREAM_BY_NAME] = "SELECT " STREAM_COLUMNS ", s.fingerprint FROM " STREAMS " WHERE s.name = ?1",
-    [SQL_STREAM_INSERT] = "INSERT INTO streams (name, attached, fingerprint, " BUILD_COLUMNS(
+    [SQL_STREAM_BY_NAME] = "SELECT " STREAM_COLUMNS ", s.rows_fingerprint FROM " STREAMS " WHERE s.name = ?1",
+    [SQL_STREAM_INSERT] = "INSERT INTO streams (name, attached, rows_fingerprint, derived_fingerprint, " BUILD_COLUMNS(
         "") ") "
-            "VALUES (?1, 1, ?2, 0, '', 0, 0, '', 1, 0, '')",
-    [SQL_STREAM_ATTACH] = "UPDATE streams SET attached = 1, fingerprint = ?2 WHERE id = ?1",
+            "VALUES (?1, 1, ?2, ?3, 0, '', 0, 0, '', 1, 0, '')",
+    [SQL_STREAM_ATTACH] =
+        "UPDATE streams SET attached = 1, rows_fingerprint = ?2, derived_fingerprint = ?3 WHERE id = ?1",
     [SQL_STREAM_IDENTIFY] = "UPDATE streams SET created_ns = ?2, epoch = ?3 WHERE id = ?1",
     [SQL_STREAM_BUILD] =
         "UPDATE streams SET created_ns = ?2, epoch = ?3, build = ?4, target = ?5, " BUILD_BEGIN " WHERE id = ?1",
@@ -44,54 +51,67 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_STREAM_SET_POSITION] = "UPDATE streams SET position = ?2, position_time_ns = ?3, position_subject = ?4 "
                                 "WHERE id = ?1",
     [SQL_STREAM_SWAP] = "UPDATE streams SET (" BUILD_COLUMNS("") ") = (SELECT " BUILD_COLUMNS(
-        "") " FROM growing WHERE stream = ?1) WHERE id = ?1",
-    [SQL_GROWING_REPLACE] = "REPLACE INTO growing (stream, created_ns, epoch, build, target, position, "
-                            "position_time_ns, position_subject, gaps) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, '', '')",
-    [SQL_GROWING_DELETE] = "DELETE FROM growing WHERE stream = ?1",
-    [SQL_GROWING_SET_TARGET] = "UPDATE growing SET target = ?2 WHERE stream = ?1",
-    [SQL_GROWING_SET_GAPS] = "UPDATE growing SET gaps = ?2 WHERE stream = ?1",
-    [SQL_GROWING_SET_POSITION] = "UPDATE growing SET position = ?2, position_time_ns = ?3, position_subject = ?4 "
-                                 "WHERE stream = ?1",
-    [SQL_COLLECTION_FIND] = "SELECT id FROM collections WHERE stream = ?1 AND build = ?2 AND name = ?3",
+        "") " FROM next_build WHERE stream = ?1) WHERE id = ?1",
+    [SQL_NEXT_BUILD_REPLACE] = "REPLACE INTO next_build (stream, created_ns, epoch, build, target, position, "
+                               "position_time_ns, position_subject, gaps) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, '', '')",
+    [SQL_NEXT_BUILD_DELETE] = "DELETE FROM next_build WHERE stream = ?1",
+    [SQL_NEXT_BUILD_SET_TARGET] = "UPDATE next_build SET target = ?2 WHERE stream = ?1",
+    [SQL_NEXT_BUILD_SET_GAPS] = "UPDATE next_build SET gaps = ?2 WHERE stream = ?1",
+    [SQL_NEXT_BUILD_SET_POSITION] = "UPDATE next_build SET position = ?2, position_time_ns = ?3, position_subject = ?4 "
+                                    "WHERE stream = ?1",
+    [SQL_COLLECTION_FIND] = "SELECT id, tombstones FROM collections WHERE stream = ?1 AND build = ?2 AND name = ?3",
     [SQL_COLLECTION_INSERT] = "INSERT INTO collections (stream, build, name, entities, position) "
                               "VALUES (?1, ?2, ?3, 0, 0)",
-    [SQL_COLLECTION_UPDATE] = "UPDATE collections SET entities = entities + ?2, position = ?3 WHERE id = ?1",
+    [SQL_COLLECTION_UPDATE] =
+        "UPDATE collections SET entities = entities + ?2, position = ?3, tombstones = ?4 WHERE id = ?1",
     [SQL_COLLECTION_DELETE] = "DELETE FROM collections WHERE id = ?1",
     [SQL_COLLECTIONS_COUNT] = "SELECT count(*) FROM " STREAMS
                               " JOIN collections c ON c.stream = s.id AND c.build = " WRITTEN " WHERE s.attached = 1",
     /* Builds only rise, so that the index on (stream, build) finds the stale ones: before the served build, or between
-     * it and the growing one. */
+     * it and the next one. */
     [SQL_COLLECTION_STALE] = "SELECT c.id FROM streams s CROSS JOIN collections c "
                              "ON c.stream = s.id AND c.build < s.build UNION ALL "
-                             "SELECT c.id FROM growing g CROSS JOIN streams s ON s.id = g.stream "
+                             "SELECT c.id FROM next_build g CROSS JOIN streams s ON s.id = g.stream "
                              "CROSS JOIN collections c "
                              "ON c.stream = s.id AND c.build > s.build AND c.build < g.build LIMIT 1",
-    [SQL_ENTITY_FIND] = "SELECT number, version, deleted, sequence FROM entities WHERE collection = ?1 AND id = ?2",
+    [SQL_ENTITY_FIND] = "SELECT number, version, sequence FROM entities WHERE collection = ?1 AND id = ?2",
     [SQL_ENTITY_STATE] = "SELECT state FROM entities WHERE number = ?1",
-    [SQL_ENTITY_INSERT] = "INSERT INTO entities (" STORE_ENTITY_COLUMNS ") "
-                          "VALUES (" ENTITY_PARAMETERS ") "
+    [SQL_ENTITY_INSERT] = "INSERT INTO entities (deleted, " STORE_ENTITY_COLUMNS ") VALUES (0, " ENTITY_PARAMETERS ") "
                           "ON CONFLICT (collection, id) DO NOTHING",
-    /* OR FAIL: what fails rolls the transaction back anyway, so that no page need be kept for the statement's sake. */
-    [SQL_ENTITY_INSERT_INCOMING] = "INSERT OR FAIL INTO entities (" STORE_ENTITY_COLUMNS ") "
-                                   "SELECT " STORE_ENTITY_COLUMNS " FROM incoming WHERE true "
-                                   "ON CONFLICT (collection, id) DO NOTHING",
+    [SQL_ENTITY_INSERT_INCOMING] = ENTITY_INSERT_INCOMING "WHERE true ON CONFLICT (collection, id) DO NOTHING",
+    [SQL_ENTITY_INSERT_INCOMING_GUARDED] =
+        ENTITY_INSERT_INCOMING "WHERE NOT EXISTS (SELECT 1 FROM tombstones t WHERE t.collection = incoming.collection "
+                               "AND t.id = incoming.id) ON CONFLICT (collection, id) DO NOTHING",
     [SQL_ENTITY_UPDATE] = "UPDATE entities SET " ENTITY_CHANGES " WHERE number = ?1",
     [SQL_ENTITY_REPLACE] =
-        "UPDATE entities SET " ENTITY_CHANGES " WHERE collection = ?1 AND id = ?2 AND version < ?3 AND deleted = 0",
-    [SQL_ENTITY_DELETE] = "DELETE FROM entities WHERE number = "
-                          "(SELECT number FROM entities WHERE collection = ?1 LIMIT 1)",
+        "UPDATE entities SET " ENTITY_CHANGES " WHERE collection = ?1 AND id = ?2 AND version < ?3",
+    [SQL_ENTITY_REMOVE] = "DELETE FROM entities WHERE number = ?1",
+    [SQL_ENTITY_SWEEP] = "DELETE FROM entities WHERE number = "
+                         "(SELECT number FROM entities WHERE collection = ?1 LIMIT 1)",
+    [SQL_TOMBSTONE_FIND] = "SELECT number, version, sequence FROM tombstones WHERE collection = ?1 AND id = ?2",
+    [SQL_TOMBSTONE_INSERT] = "INSERT INTO tombstones (" STORE_TOMBSTONE_COLUMNS ") VALUES (" TOMBSTONE_PARAMETERS ") "
+                             "ON CONFLICT (collection, id) DO NOTHING",
+    [SQL_TOMBSTONE_INSERT_INCOMING] =
+        "INSERT OR FAIL INTO tombstones (" STORE_TOMBSTONE_COLUMNS ") SELECT " STORE_TOMBSTONE_COLUMNS " FROM incoming "
+        "WHERE NOT EXISTS (SELECT 1 FROM entities e WHERE e.collection = incoming.collection AND e.id = incoming.id) "
+        "ON CONFLICT (collection, id) DO NOTHING",
+    [SQL_TOMBSTONE_UPDATE] = "UPDATE tombstones SET " TOMBSTONE_CHANGES " WHERE number = ?1",
+    [SQL_TOMBSTONE_REMOVE] = "DELETE FROM tombstones WHERE number = ?1",
+    [SQL_TOMBSTONE_SWEEP] = "DELETE FROM tombstones WHERE number = "
+                            "(SELECT number FROM tombstones WHERE collection = ?1 LIMIT 1)",
     [SQL_REJECTED_INSERT] = "INSERT INTO rejected (stream, build, sequence, time_ns, subject, collection, id, version, "
                             "reason, detail, payload_bytes, payload_sha256, payload) "
                             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    /* Of what is written: served rows go neither for those of a growing build nor at once with a swap. */
+    /* Of what is written: served rows go neither for those of the next build nor at once with a swap. */
     [SQL_REJECTED_COUNT] = "SELECT count(*) FROM " STREAMS " JOIN rejected r ON r.stream = s.id AND r.build = " WRITTEN,
     [SQL_REJECTED_TRIM] = "DELETE FROM rejected WHERE number IN (SELECT r.number FROM rejected r "
-                          "CROSS JOIN streams s ON s.id = r.stream LEFT JOIN growing g ON g.stream = s.id "
+                          "CROSS JOIN streams s ON s.id = r.stream LEFT JOIN next_build g ON g.stream = s.id "
                           "WHERE r.build = " WRITTEN " ORDER BY r.number LIMIT ?1)",
     [SQL_REJECTED_STALE_DELETE] = "DELETE FROM rejected WHERE number = (SELECT r.number FROM streams s CROSS JOIN "
                                   "rejected r ON r.stream = s.id AND r.build < s.build UNION ALL "
-                                  "SELECT r.number FROM growing g CROSS JOIN streams s ON s.id = g.stream CROSS JOIN "
-                                  "rejected r ON r.stream = s.id AND r.build > s.build AND r.build < g.build LIMIT 1)",
+                                  "SELECT r.number FROM next_build g CROSS JOIN streams s ON s.id = g.stream "
+                                  "CROSS JOIN rejected r ON r.stream = s.id AND r.build > s.build AND r.build < g.build "
+                                  "LIMIT 1)",
 
     [SQL_COMMIT] = "COMMIT",
 
@@ -102,13 +122,15 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
                         "WHERE collection = ?1 AND id = ?2",
     [SQL_READ_ENTITY_AT] = "SELECT " ENTITY_READ "number FROM entities NOT INDEXED "
                            "WHERE number = ?3 AND collection = ?1 AND id = ?2",
+    [SQL_READ_TOMBSTONE] = "SELECT " TOMBSTONE_READ "NULL, number FROM tombstones WHERE collection = ?1 AND id = ?2",
     [SQL_READ_PAGE] = "SELECT version, id, occurred_at, state FROM entities "
-                      "WHERE collection = ?1 AND id > ?2 AND deleted = 0 ORDER BY id",
+                      "WHERE collection = ?1 AND id > ?2 ORDER BY id",
     [SQL_READ_COLLECTION_ID] = "SELECT c.id FROM " SERVED_COLLECTIONS " WHERE c.name = ?1 ORDER BY s.id LIMIT 1",
-    [SQL_READ_COLLECTION] = "SELECT c.name, s.name, c.entities, c.position FROM collections c "
+    [SQL_READ_COLLECTION] = "SELECT c.name, s.name, c.entities, c.position, c.tombstones, c.floor FROM collections c "
                             "JOIN streams s ON s.id = c.stream WHERE c.id = ?1",
     [SQL_READ_COLLECTIONS] =
-        "SELECT c.name, s.name, c.entities, c.position FROM " SERVED_COLLECTIONS " ORDER BY c.name, s.id",
+        "SELECT c.name, s.name, c.entities, c.position, c.tombstones, c.floor FROM " SERVED_COLLECTIONS
+        " ORDER BY c.name, s.id",
     [SQL_READ_REJECTED_ANY] = "SELECT 1 FROM rejected LIMIT 1",
     [SQL_READ_REJECTED_VERSION] =
         "SELECT r.version FROM rejected r INDEXED BY rejected_by_entity CROSS JOIN streams s "

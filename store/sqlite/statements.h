@@ -2,10 +2,12 @@
 #ifndef STATEGATE_STORE_SQLITE_STATEMENTS_H
 #define STATEGATE_STORE_SQLITE_STATEMENTS_H
 
-#define STORE_SCHEMA_VERSION 2
+#define STORE_SCHEMA_VERSION 3
 #define STORE_SCHEMA_VERSION_MIN 2 /* older ones have no checksums: moved aside and built anew */
 
-extern const unsigned char store_schema_sql[]; /* store/schema.sql with a NUL after it, embedded by the build */
+/* store/schema.sql and store/migrate_3.sql, with a NUL after them, embedded by the build. */
+extern const unsigned char store_schema_sql[];
+extern const unsigned char store_migrate_3_sql[];
 
 /* Every statement, prepared when the connection is opened: the texts stand in statements.c. */
 enum store_sql {
@@ -25,11 +27,11 @@ enum store_sql {
     SQL_STREAM_SET_GAPS,
     SQL_STREAM_SET_POSITION,
     SQL_STREAM_SWAP,
-    SQL_GROWING_REPLACE,
-    SQL_GROWING_DELETE,
-    SQL_GROWING_SET_TARGET,
-    SQL_GROWING_SET_GAPS,
-    SQL_GROWING_SET_POSITION,
+    SQL_NEXT_BUILD_REPLACE,
+    SQL_NEXT_BUILD_DELETE,
+    SQL_NEXT_BUILD_SET_TARGET,
+    SQL_NEXT_BUILD_SET_GAPS,
+    SQL_NEXT_BUILD_SET_POSITION,
     SQL_COLLECTION_FIND,
     SQL_COLLECTION_INSERT,
     SQL_COLLECTION_UPDATE,
@@ -41,7 +43,13 @@ enum store_sql {
     SQL_ENTITY_INSERT,
     SQL_ENTITY_UPDATE,
     SQL_ENTITY_REPLACE,
-    SQL_ENTITY_DELETE,
+    SQL_ENTITY_REMOVE,
+    SQL_ENTITY_SWEEP,
+    SQL_TOMBSTONE_FIND,
+    SQL_TOMBSTONE_INSERT,
+    SQL_TOMBSTONE_UPDATE,
+    SQL_TOMBSTONE_REMOVE,
+    SQL_TOMBSTONE_SWEEP,
     SQL_REJECTED_INSERT,
     SQL_REJECTED_COUNT,
     SQL_REJECTED_TRIM,
@@ -54,6 +62,7 @@ enum store_sql {
     SQL_BEGIN_READ,
     SQL_READ_ENTITY,
     SQL_READ_ENTITY_AT,
+    SQL_READ_TOMBSTONE,
     SQL_READ_PAGE,
     SQL_READ_COLLECTION_ID,
     SQL_READ_COLLECTION,
@@ -66,35 +75,43 @@ enum store_sql {
     SQL_READ_REJECTED_COUNT,
     /* The writer's, prepared when the table that it reads from is there (write/bulk.c). */
     SQL_ENTITY_INSERT_INCOMING,
+    SQL_ENTITY_INSERT_INCOMING_GUARDED,
+    SQL_TOMBSTONE_INSERT_INCOMING,
     SQL_STATEMENTS_COUNT,
     SQL_WRITER_FIRST = SQL_BEGIN_WRITE,
     SQL_WRITER_LAST = SQL_READ_STREAMS,
     SQL_READER_FIRST = SQL_COMMIT,
-    SQL_READER_LAST = SQL_READ_REJECTED_COUNT
+    SQL_READER_LAST = SQL_READ_REJECTED_COUNT,
+    SQL_BULK_FIRST = SQL_ENTITY_INSERT_INCOMING,
+    SQL_BULK_LAST = SQL_TOMBSTONE_INSERT_INCOMING
 };
 extern const char *const store_sql_texts[SQL_STATEMENTS_COUNT];
 
-/* What an event writes of an entity: the one list of these columns. A member of struct entity_value has each one's name;
- * schema.sql and the migrations create them (a test compares). X(parameter, name, kind, reading):
+/* What an event writes of an entity: the one list of these columns. A member of struct entity_value has each one's
+ * name; schema.sql and the migrations create them (a test compares). X(parameter, name, kind, reading):
  *
  *   parameter  its number in statements that write; 1 and 2 are (collection, id), or 1 is the row's number
- *   kind       NUMBER, SEQUENCE (below 2^63), FLAG, OPTIONAL (a number, with a member has_...), TEXT (cut to
+ *   kind       NUMBER, SEQUENCE (below 2^63), OPTIONAL (a number, with a member has_...), TEXT (cut to
  *              EVENT_TEXT_BYTES_MAX), DOCUMENT (text of any length; the last column)
- *   reading    READ: a member of struct entity has its name; KEPT: no answer shows it */
-#define STORE_ENTITY_VALUES(X, SEPARATOR)                                                                              \
+ *   reading    READ: a member of struct entity has its name; KEPT: no answer shows it
+ *
+ * A tombstone has all but the document. */
+#define STORE_TOMBSTONE_VALUES(X, SEPARATOR)                                                                           \
     X(3, version, NUMBER, READ) SEPARATOR                                                                              \
-    X(4, deleted, FLAG, READ) SEPARATOR                                                                                \
-    X(5, sequence, SEQUENCE, READ) SEPARATOR                                                                           \
-    X(6, occurred_at, TEXT, READ) SEPARATOR                                                                            \
-    X(7, type, TEXT, KEPT) SEPARATOR                                                                                   \
-    X(8, schema_version, OPTIONAL, KEPT) SEPARATOR                                                                     \
-    X(9, message_id, TEXT, KEPT) SEPARATOR                                                                             \
-    X(10, correlation_id, TEXT, KEPT) SEPARATOR                                                                        \
-    X(11, causation_id, TEXT, KEPT) SEPARATOR                                                                          \
-    X(12, state, DOCUMENT, READ)
+    X(4, sequence, SEQUENCE, READ) SEPARATOR                                                                           \
+    X(5, occurred_at, TEXT, READ) SEPARATOR                                                                            \
+    X(6, type, TEXT, KEPT) SEPARATOR                                                                                   \
+    X(7, schema_version, OPTIONAL, KEPT) SEPARATOR                                                                     \
+    X(8, message_id, TEXT, KEPT) SEPARATOR                                                                             \
+    X(9, correlation_id, TEXT, KEPT) SEPARATOR                                                                         \
+    X(10, causation_id, TEXT, KEPT)
+#define STORE_ENTITY_VALUES(X, SEPARATOR)                                                                              \
+    STORE_TOMBSTONE_VALUES(X, SEPARATOR) SEPARATOR                                                                     \
+    X(11, state, DOCUMENT, READ)
 
 #define STORE_COLUMN_NAME(parameter, name, kind, reading) #name
-/* What an insert of entities names, in this order. */
+/* What an insert names, in this order. */
 #define STORE_ENTITY_COLUMNS "collection, id, " STORE_ENTITY_VALUES(STORE_COLUMN_NAME, ", ")
+#define STORE_TOMBSTONE_COLUMNS "collection, id, " STORE_TOMBSTONE_VALUES(STORE_COLUMN_NAME, ", ")
 
 #endif

@@ -53,9 +53,9 @@ static enum sg_status column_gaps(struct store_connection *c, sqlite3_stmt *s, i
     return SG_OK;
 }
 
-static bool row_has_growing(sqlite3_stmt *s)
+static bool row_has_next(sqlite3_stmt *s)
 {
-    return sqlite3_column_type(s, STREAM_COLUMN_GROWING + BUILD) != SQLITE_NULL;
+    return sqlite3_column_type(s, STREAM_COLUMN_NEXT + BUILD) != SQLITE_NULL;
 }
 
 static void rebuild_from_row(sqlite3_stmt *s, int base, struct rebuild *out)
@@ -77,9 +77,9 @@ enum sg_status store_stream_from_row(struct store_connection *c, sqlite3_stmt *s
     out->epoch = served.epoch;
     out->position = served.position;
     out->build = served.build;
-    if (row_has_growing(s)) {
+    if (row_has_next(s)) {
         out->rebuilding = true;
-        rebuild_from_row(s, STREAM_COLUMN_GROWING, &out->rebuild);
+        rebuild_from_row(s, STREAM_COLUMN_NEXT, &out->rebuild);
     } else if (served.position < served.target) {
         out->rebuilding = true;
         out->rebuild = served;
@@ -91,8 +91,8 @@ enum sg_status store_build_from_row(struct store_connection *c, sqlite3_stmt *s,
                                     struct sg_error *err)
 {
     memset(out, 0, sizeof *out);
-    out->growing = row_has_growing(s);
-    int base = out->growing ? STREAM_COLUMN_GROWING : STREAM_COLUMN_SERVED;
+    out->growing = row_has_next(s);
+    int base = out->growing ? STREAM_COLUMN_NEXT : STREAM_COLUMN_SERVED;
     out->stream = sqlite3_column_int64(s, 0);
     column_text(s, STREAM_COLUMN_SERVED + EPOCH, out->served_epoch.text, sizeof out->served_epoch.text);
     out->created_ns = sqlite3_column_int64(s, base + CREATED);

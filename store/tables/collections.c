@@ -10,8 +10,9 @@ static int bind_key(sqlite3_stmt *s, const struct build *build, struct slice nam
     return bound | store_bind_slice(s, 3, name, SIZE_MAX);
 }
 
-enum sg_status store_collections_find(struct store_connection *c, struct collection_names *names, const struct build *build,
-                                struct slice name, struct collection_name **out, struct sg_error *err)
+enum sg_status store_collections_find(struct store_connection *c, struct collection_names *names,
+                                      const struct build *build, struct slice name, struct collection_name **out,
+                                      struct sg_error *err)
 {
     *out = collection_names_find(names, build->stream, build->build, name);
     if (*out != NULL)
@@ -19,12 +20,15 @@ enum sg_status store_collections_find(struct store_connection *c, struct collect
     sqlite3_stmt *s = store_statement(c, SQL_COLLECTION_FIND);
     enum sg_status status = store_step(c, s, bind_key(s, build, name), WHAT, err);
     int64_t id = status == SG_OK ? sqlite3_column_int64(s, 0) : 0;
+    int64_t tombstones = status == SG_OK ? sqlite3_column_int64(s, 1) : 0;
     (void)sqlite3_reset(s);
     if (status == SG_NOT_FOUND)
         return SG_OK;
     if (status != SG_OK)
         return status;
     *out = collection_names_add(names, build->stream, build->build, name, id);
+    if (*out != NULL)
+        (*out)->tombstones = tombstones;
     return *out != NULL ? SG_OK : sg_fail(err, SG_MEMORY, "out of memory");
 }
 
@@ -61,6 +65,7 @@ enum sg_status store_collections_flush(struct store_connection *c, struct collec
         int bound = sqlite3_bind_int64(s, 1, k->id);
         bound |= sqlite3_bind_int64(s, 2, k->entities_delta);
         bound |= store_bind_uint(s, 3, k->position);
+        bound |= sqlite3_bind_int64(s, 4, k->tombstones);
         status = store_run(c, s, bound, WHAT, err);
         k->entities_delta = 0;
         k->position = 0;

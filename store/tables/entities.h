@@ -1,4 +1,4 @@
-/* The table of entities: one row found, compared, written. */
+/* The tables of entities: those that are alive, and the tombstones of deleted ones. An id is in one of them. */
 #ifndef STATEGATE_STORE_TABLES_ENTITIES_H
 #define STATEGATE_STORE_TABLES_ENTITIES_H
 
@@ -7,27 +7,35 @@
 
 /* What is stored of an entity; all zero where nothing is. */
 struct entity_row {
-    int64_t number;  /* of the row; 0 = not stored */
+    int64_t number;  /* of the row, in the table that `deleted` names; 0 = not stored */
     int64_t version; /* 0 = never seen */
     bool deleted;
     uint64_t sequence;
 };
 
-SG_MUST_CHECK enum sg_status store_entities_find(struct store_connection *c, int64_t collection, struct slice id,
-                                           struct entity_row *out, struct sg_error *err);
-/* Is this the state that the row `number` has? */
+/* Find it; among tombstones only if the collection has any. */
+SG_MUST_CHECK enum sg_status store_entities_find(struct store_connection *c, int64_t collection, bool has_tombstones,
+                                           struct slice id, struct entity_row *out, struct sg_error *err);
+/* Is this the state that the entity `number` has? */
 SG_MUST_CHECK enum sg_status store_entities_same_state(struct store_connection *c, int64_t number, struct slice state,
                                                  bool *out, struct sg_error *err);
 
-/* Each of these tells by `*written` whether a row was changed. */
+/* Guesses of what is stored, which take one statement. `*written` is false where the guess was wrong: no change. */
 
-/* A new row; none where the id is stored already. */
+/* Nothing is, and there is no tombstone of it: the value is alive. */
 SG_MUST_CHECK enum sg_status store_entities_insert(struct store_connection *c, int64_t collection, struct slice id,
                                              const struct entity_value *v, bool *written, struct sg_error *err);
-/* The row of the id, if there is one that is alive and has a lower version. */
+/* It is alive, and has a lower version; so is the value alive. */
 SG_MUST_CHECK enum sg_status store_entities_replace(struct store_connection *c, int64_t collection, struct slice id,
                                               const struct entity_value *v, bool *written, struct sg_error *err);
-SG_MUST_CHECK enum sg_status store_entities_update(struct store_connection *c, int64_t number, const struct entity_value *v,
-                                             bool *written, struct sg_error *err);
+
+/* Write a value in the place of what entities_find has found: the row changes its table with what it is. */
+SG_MUST_CHECK enum sg_status store_entities_write(struct store_connection *c, int64_t collection, struct slice id,
+                                            const struct entity_row *found, const struct entity_value *v,
+                                            struct sg_error *err);
+
+/* Delete one row of a collection from either table; `*done` is true when there is none left. */
+SG_MUST_CHECK enum sg_status store_entities_sweep(struct store_connection *c, int64_t collection, bool *done,
+                                            struct sg_error *err);
 
 #endif

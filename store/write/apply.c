@@ -130,7 +130,8 @@ static enum sg_status classify_row(struct batch *b, size_t index, struct sg_erro
     struct collection_name *collection = NULL;
     if (e->collection.bytes == 0 || e->id.bytes == 0 || (e->kind != EVENT_ERASE && e->version <= 0))
         return sg_fail(err, SG_INVALID, "event %" PRIu64 " was decoded without collection, id or version", e->sequence);
-    enum sg_status status = store_collections_find(&b->w->c, &b->w->collections, &b->build, e->collection, &collection, err);
+    enum sg_status status =
+        store_collections_find(&b->w->c, &b->w->collections, &b->build, e->collection, &collection, err);
     if (status == SG_OK && collection == NULL && e->kind != EVENT_ERASE)
         status = collection_create(b, e->collection, &collection, err);
     if (status != SG_OK)
@@ -242,10 +243,12 @@ static enum sg_status group_fold(struct batch *b, struct store_group *g, struct 
     return status;
 }
 
-static void group_count(struct batch *b, const struct store_group *g, bool was_alive)
+/* What is stored now, in the place of what was. */
+static void group_count(struct batch *b, const struct store_group *g, bool was_alive, bool was_tombstone)
 {
     b->rows_changed = true;
     g->collection->entities_delta += (g->row.value.deleted ? 0 : 1) - (was_alive ? 1 : 0);
+    g->collection->tombstones += (g->row.value.deleted ? 1 : 0) - (was_tombstone ? 1 : 0);
     if (g->row.value.sequence > g->collection->position)
         g->collection->position = g->row.value.sequence;
 }
@@ -253,19 +256,25 @@ static void group_count(struct batch *b, const struct store_group *g, bool was_a
 static enum sg_status group_look_up(struct batch *b, struct store_group *g, struct sg_error *err)
 {
     struct store_connection *c = &b->w->c;
-    enum sg_status status = store_entities_find(c, g->collection->id, g->id, &g->row.stored, err);
-    int64_t number = g->row.stored.number;
-    bool was_alive = number != 0 && !g->row.stored.deleted;
-    b->w->scratch->rows_expected = number != 0;
+    bool has_tombstones = g->collection->tombstones > 0;
+    enum sg_status status = store_entities_find(c, g->collection->id, has_tombstones, g->id, &g->row.stored, err);
+    struct entity_row found = g->row.stored;
+    bool was_alive = found.number != 0 && !found.deleted;
+    b->w->scratch->rows_expected = was_alive;
     if (status == SG_OK)
         status = group_fold(b, g, err);
-    if (status != SG_OK || !g->row.changed)
-        return status;
-    status = number != 0 ? store_entities_update(c, number, &g->row.value, &g->written, err)
-                         : store_entities_insert(c, g->collection->id, g->id, &g->row.value, &g->written, err);
-    if (status == SG_OK && g->written)
-        group_count(b, g, was_alive);
+    if (status == SG_OK && g->row.changed)
+        status = store_entities_write(c, g->collection->id, g->id, &found, &g->row.value, err);
+    if (status == SG_OK && g->row.changed)
+        group_count(b, g, was_alive, found.deleted);
     return status;
+}
+
+/* May the guess be made? Of what is deleted, or may be, more is to be known. */
+static bool group_guess(const struct batch *b, const struct store_group *g, bool alive)
+{
+    const struct event *e = &b->events[b->works[g->first].index];
+    return g->end - g->first == 1 && e->kind == EVENT_STATE && (alive || g->collection->tombstones == 0);
 }
 
 /* First a guess, by what the id before turned out to be, that takes one statement: the id is new (while the store is
@@ -274,15 +283,15 @@ static enum sg_status group_look_up(struct batch *b, struct store_group *g, stru
 static enum sg_status group_apply(struct batch *b, struct store_group *g, struct sg_error *err)
 {
     struct store_connection *c = &b->w->c;
-    bool was_alive = b->w->scratch->rows_expected;
-    if (was_alive && (g->end - g->first != 1 || b->events[b->works[g->first].index].kind == EVENT_ERASE))
-        return group_look_up(b, g, err);
-    enum sg_status status = group_fold(b, g, err);
+    bool alive = b->w->scratch->rows_expected;
+    enum sg_status status = SG_OK;
+    if (group_guess(b, g, alive))
+        status = group_fold(b, g, err);
     if (status == SG_OK && g->row.changed)
-        status = was_alive ? store_entities_replace(c, g->collection->id, g->id, &g->row.value, &g->written, err)
-                           : store_entities_insert(c, g->collection->id, g->id, &g->row.value, &g->written, err);
+        status = alive ? store_entities_replace(c, g->collection->id, g->id, &g->row.value, &g->written, err)
+                       : store_entities_insert(c, g->collection->id, g->id, &g->row.value, &g->written, err);
     if (status == SG_OK && g->written)
-        group_count(b, g, was_alive);
+        group_count(b, g, alive, false);
     else if (status == SG_OK)
         status = group_look_up(b, g, err);
     return status;
@@ -298,7 +307,7 @@ static enum sg_status groups_insert(struct batch *b, struct sg_error *err)
         status = store_bulk_insert(&b->w->c, &b->w->scratch->bulk, b->groups, b->groups_count, err);
     for (size_t i = 0; status == SG_OK && i < b->groups_count; i++) {
         if (b->groups[i].written)
-            group_count(b, &b->groups[i], false);
+            group_count(b, &b->groups[i], false, false);
         else
             status = group_look_up(b, &b->groups[i], err);
     }
@@ -322,6 +331,7 @@ static void groups_find(struct batch *b)
         g->first = first;
         g->end = end;
         g->written = false;
+        g->row.changed = false;
         g->row.stored = (struct entity_row){0};
     }
 }

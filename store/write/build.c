@@ -19,9 +19,9 @@ enum sg_status store_stream_write(struct store_writer *w, sqlite3_stmt *s, int b
     return status;
 }
 
-static enum sg_status growing_delete(struct store_writer *w, int64_t stream, struct sg_error *err)
+static enum sg_status next_build_delete(struct store_writer *w, int64_t stream, struct sg_error *err)
 {
-    sqlite3_stmt *s = store_statement(&w->c, SQL_GROWING_DELETE);
+    sqlite3_stmt *s = store_statement(&w->c, SQL_NEXT_BUILD_DELETE);
     return store_run(&w->c, s, sqlite3_bind_int64(s, 1, stream), "write a stream", err);
 }
 
@@ -29,10 +29,10 @@ static enum sg_status swap(struct store_writer *w, const struct build *build, st
 {
     sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_SWAP);
     enum sg_status status = store_stream_write(w, s, sqlite3_bind_int64(s, 1, build->stream), err);
-    return status == SG_OK ? growing_delete(w, build->stream, err) : status;
+    return status == SG_OK ? next_build_delete(w, build->stream, err) : status;
 }
 
-/* Has a growing build at `position` all that there was when it began? With nothing to reach, the first row tells. */
+/* Has the next build at `position` all that there was when it began? With nothing to reach, the first row tells. */
 static bool whole(const struct store_writer *w, const struct build *build, uint64_t position, bool rows_changed)
 {
     if (build->target == 0)
@@ -44,7 +44,7 @@ enum sg_status store_build_move(struct store_writer *w, struct build *build, uin
                                 struct slice subject, bool rows_changed, struct sg_error *err)
 {
     assert(position >= build->position);
-    sqlite3_stmt *s = store_statement(&w->c, build->growing ? SQL_GROWING_SET_POSITION : SQL_STREAM_SET_POSITION);
+    sqlite3_stmt *s = store_statement(&w->c, build->growing ? SQL_NEXT_BUILD_SET_POSITION : SQL_STREAM_SET_POSITION);
     int bound = sqlite3_bind_int64(s, 1, build->stream);
     bound |= store_bind_uint(s, 2, position);
     bound |= sqlite3_bind_int64(s, 3, time_ns);
@@ -78,7 +78,7 @@ enum sg_status store_build_serve_new(struct store_writer *w, const struct build 
 {
     sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_BUILD);
     enum sg_status status = store_stream_write(w, s, bind_begin(s, before, created_ns, epoch, target), err);
-    return status == SG_OK && before->growing ? growing_delete(w, before->stream, err) : status;
+    return status == SG_OK && before->growing ? next_build_delete(w, before->stream, err) : status;
 }
 
 static enum sg_status check_target(uint64_t target, struct sg_error *err)
@@ -99,7 +99,7 @@ static enum sg_status begin_build(struct store_writer *w, int64_t stream_id, int
     bool nothing_served = !before.growing && before.position == 0;
     if (nothing_served || (target == 0 && w->rebuild_empty_swap))
         return store_build_serve_new(w, &before, created_ns, epoch, target, err);
-    sqlite3_stmt *s = store_statement(&w->c, SQL_GROWING_REPLACE);
+    sqlite3_stmt *s = store_statement(&w->c, SQL_NEXT_BUILD_REPLACE);
     return store_stream_write(w, s, bind_begin(s, &before, created_ns, epoch, target), err);
 }
 
@@ -122,7 +122,7 @@ static enum sg_status set_target(struct store_writer *w, int64_t stream_id, uint
     enum sg_status status = store_build_load(w, stream_id, &build, err);
     if (status != SG_OK)
         return status;
-    sqlite3_stmt *s = store_statement(&w->c, build.growing ? SQL_GROWING_SET_TARGET : SQL_STREAM_SET_TARGET);
+    sqlite3_stmt *s = store_statement(&w->c, build.growing ? SQL_NEXT_BUILD_SET_TARGET : SQL_STREAM_SET_TARGET);
     int bound = sqlite3_bind_int64(s, 1, stream_id);
     bound |= store_bind_uint(s, 2, target);
     status = store_stream_write(w, s, bound, err);

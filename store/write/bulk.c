@@ -1,4 +1,5 @@
-/* New rows of a batch, inserted by one statement: most of what a statement costs is its beginning and its end.
+/* New rows of a batch, inserted by a statement for many of them: most of what a statement costs is its beginning and its
+ * end.
  *
  * The rows are the table `incoming`, a virtual one that only the writer's connection has: SQLite takes each row from it
  * and inserts it before it asks for the next. A row whose id is stored already is passed over; which ones were inserted
@@ -70,10 +71,15 @@ static int bulk_close(sqlite3_vtab_cursor *cursor)
     return SQLITE_OK;
 }
 
-/* Groups that are not changed have nothing to insert. */
+/* Is there something to insert of it, into the table at hand? */
+static bool bulk_wants(const struct store_bulk *b, const struct store_group *g)
+{
+    return g->row.changed && g->row.value.deleted == b->deleted;
+}
+
 static void bulk_skip(struct store_bulk *b)
 {
-    while (b->at < b->count && !b->groups[b->at].row.changed)
+    while (b->at < b->count && !bulk_wants(b, &b->groups[b->at]))
         b->at++;
 }
 
@@ -119,7 +125,6 @@ static void bulk_text(sqlite3_context *context, struct slice text)
 
 #define EMIT_NUMBER(name) sqlite3_result_int64(context, v->name)
 #define EMIT_SEQUENCE(name) sqlite3_result_int64(context, (sqlite3_int64)v->name)
-#define EMIT_FLAG(name) sqlite3_result_int(context, v->name)
 #define EMIT_OPTIONAL(name) bulk_optional(context, v->has_##name, v->name)
 #define EMIT_TEXT(name) bulk_text(context, store_slice_cut(v->name, EVENT_TEXT_BYTES_MAX))
 #define EMIT_DOCUMENT(name) bulk_text(context, v->name)
@@ -164,7 +169,7 @@ static const sqlite3_module bulk_module = {
     .xRowid = bulk_rowid,
 };
 
-/* The first time: the table and its statement, which store_connection_close ends. */
+/* The first time: the table and its statements, which store_connection_close ends. */
 static enum sg_status bulk_prepare(struct store_connection *c, struct store_bulk *b, struct sg_error *err)
 {
     if (b->db != NULL)
@@ -172,29 +177,51 @@ static enum sg_status bulk_prepare(struct store_connection *c, struct store_bulk
     int rc = sqlite3_create_module(c->db, "incoming", &bulk_module, b);
     enum sg_status status = rc == SQLITE_OK ? SG_OK : store_fail(c, rc, "prepare a statement", err);
     if (status == SG_OK)
-        status = store_prepare(c, SQL_ENTITY_INSERT_INCOMING, SQL_ENTITY_INSERT_INCOMING, err);
+        status = store_prepare(c, SQL_BULK_FIRST, SQL_BULK_LAST, err);
     if (status == SG_OK)
         b->db = c->db;
     return status;
 }
 
-enum sg_status store_bulk_insert(struct store_connection *c, struct store_bulk *b, struct store_group *groups,
-                                 size_t groups_count, struct sg_error *err)
+/* One statement over these groups. */
+static enum sg_status bulk_run(struct store_connection *c, struct store_bulk *b, enum store_sql which,
+                               struct store_group *groups, size_t count, struct sg_error *err)
 {
-    enum sg_status status = bulk_prepare(c, b, err);
-    if (status != SG_OK)
-        return status;
     b->groups = groups;
-    b->count = groups_count;
+    b->count = count;
     b->at = 0;
+    b->deleted = which == SQL_TOMBSTONE_INSERT_INCOMING;
     b->written = 0;
     b->rowid = 0;
     sqlite3_set_last_insert_rowid(c->db, 0);
-    status = store_run(c, store_statement(c, SQL_ENTITY_INSERT_INCOMING), SQLITE_OK, WHAT, err);
+    enum sg_status status = store_run(c, store_statement(c, which), SQLITE_OK, WHAT, err);
     b->groups = NULL;
     b->count = 0;
     if (status == SG_OK && sqlite3_changes64(c->db) != b->written)
         status = sg_fail(err, SG_INVALID, "SQLite inserted %lld rows and showed %lld of them",
                          (long long)sqlite3_changes64(c->db), (long long)b->written);
+    return status;
+}
+
+/* Where a collection has no tombstones, nothing looks for one. */
+static bool guarded(const struct store_group *g)
+{
+    return g->collection->tombstones > 0;
+}
+
+enum sg_status store_bulk_insert(struct store_connection *c, struct store_bulk *b, struct store_group *groups,
+                                 size_t groups_count, struct sg_error *err)
+{
+    bool deleted = false;
+    enum sg_status status = bulk_prepare(c, b, err);
+    for (size_t first = 0, end; status == SG_OK && first < groups_count; first = end) {
+        for (end = first; end < groups_count && guarded(&groups[end]) == guarded(&groups[first]); end++)
+            deleted |= groups[end].row.changed && groups[end].row.value.deleted;
+        status = bulk_run(c, b, guarded(&groups[first]) ? SQL_ENTITY_INSERT_INCOMING_GUARDED
+                                                        : SQL_ENTITY_INSERT_INCOMING,
+                          &groups[first], end - first, err);
+    }
+    if (status == SG_OK && deleted)
+        status = bulk_run(c, b, SQL_TOMBSTONE_INSERT_INCOMING, groups, groups_count, err);
     return status;
 }

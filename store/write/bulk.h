@@ -21,12 +21,13 @@ struct store_bulk {
     struct store_group *groups; /* borrowed */
     size_t count;
     size_t at;
+    bool deleted;  /* tombstones are inserted */
     int64_t rowid; /* the last one that was inserted */
     int64_t written;
 };
 
-/* Insert the rows of the groups that are changed, but for those whose id is stored already, and mark what was
- * `written`. The open transaction must be rolled back after a failure. */
+/* Insert what the groups have come to, and mark what was `written`: not that whose id is stored already, alive or as a
+ * tombstone. Groups are sorted by collection. The open transaction must be rolled back after a failure. */
 SG_MUST_CHECK enum sg_status store_bulk_insert(struct store_connection *c, struct store_bulk *b,
                                                struct store_group *groups, size_t groups_count, struct sg_error *err);
 

@@ -10,17 +10,10 @@
 #include "store/integrity/file.h"
 #include "store/integrity/os_file.h"
 #include "store/integrity/seal.h"
+#include "store/sqlite/migrate.h"
 #include "store/write/apply.h"
 #include "store/write/check.h"
 #include "store/write/transaction.h"
-
-/* Steps from one schema version to the next, each applied in one transaction. A new file takes all of them. */
-static const struct migration {
-    int version; /* after the step */
-    const char *sql;
-} migrations[] = {
-    {2, (const char *)store_schema_sql},
-};
 
 static enum sg_status fail_locked(int fd, const char *path, struct sg_error *err)
 {
@@ -53,35 +46,6 @@ static enum sg_status lock_take(struct store_writer *w, const char *path, struct
             (void)!pwrite(w->lock_fd, pid, (size_t)bytes, 0);
     }
     free(name);
-    return status;
-}
-
-static enum sg_status migrate_one(struct store_connection *c, const struct migration *m, struct sg_error *err)
-{
-    char finish[128];
-    (void)snprintf(finish, sizeof finish, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-                   STORE_APPLICATION_ID, m->version);
-    enum sg_status status = store_exec(c, "BEGIN IMMEDIATE", "migrate the database", err);
-    if (status == SG_OK)
-        status = store_exec(c, m->sql, "migrate the database", err);
-    if (status == SG_OK)
-        status = store_exec(c, finish, "migrate the database", err);
-    if (status != SG_OK && !sqlite3_get_autocommit(c->db))
-        (void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
-    return status;
-}
-
-static enum sg_status migrate(struct store_connection *c, struct sg_error *err)
-{
-    int64_t version = 0;
-    enum sg_status status = store_query_int(c, "PRAGMA user_version", &version, err);
-    if (status == SG_OK && version > STORE_SCHEMA_VERSION)
-        status = sg_fail(err, SG_INVALID, "%s has schema version %lld, newer than version %d of this program", c->path,
-                         (long long)version, STORE_SCHEMA_VERSION);
-    for (size_t i = 0; status == SG_OK && i < sizeof migrations / sizeof migrations[0]; i++) {
-        if (migrations[i].version > version)
-            status = migrate_one(c, &migrations[i], err);
-    }
     return status;
 }
 
@@ -126,16 +90,17 @@ static enum sg_status form_check(struct store_connection *c, struct sg_error *er
     return status;
 }
 
-static enum sg_status connect_and_check(struct store_writer *w, const struct store_options *options, bool create,
-                                        struct sg_error *err)
+static enum sg_status connect_and_check(struct store_writer *w, const struct store_options *options,
+                                        struct store_open_report *report, struct sg_error *err)
 {
     struct store_connection *c = &w->c;
     int64_t clean = 0;
+    int from = 0;
     enum sg_status status = store_connection_open(c, options->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
-    if (status == SG_OK && create)
+    if (status == SG_OK && report->created)
         status = form_set(c, err);
     if (status == SG_OK)
-        status = migrate(c, err);
+        status = store_migrate(c, &from, err);
     if (status == SG_OK)
         status = form_check(c, err);
     if (status == SG_OK)
@@ -148,6 +113,8 @@ static enum sg_status connect_and_check(struct store_writer *w, const struct sto
         status = store_prepare(c, SQL_WRITER_FIRST, SQL_WRITER_LAST, err);
     if (status != SG_OK)
         store_connection_close(c);
+    else if (from != 0 && from != STORE_SCHEMA_VERSION)
+        report->migrated_from = from;
     return status;
 }
 
@@ -184,16 +151,17 @@ static enum sg_status open_sound(struct store_writer *w, const struct store_opti
     struct sg_error found = {0};
     if (store_file_journal(options->path))
         creation_undo(options->path);
-    enum sg_status status = store_file_inspect(options->path, STORE_SCHEMA_VERSION_MIN, STORE_SCHEMA_VERSION, &file, &found);
+    enum sg_status status =
+        store_file_inspect(options->path, STORE_SCHEMA_VERSION_MIN, STORE_SCHEMA_VERSION, &file, &found);
     report->created = file == STORE_FILE_ABSENT;
     if (status == SG_OK)
-        status = connect_and_check(w, options, report->created, &found);
+        status = connect_and_check(w, options, report, &found);
     if (status == SG_CORRUPT) {
         (void)snprintf(report->reason, sizeof report->reason, "%s", found.message);
         status = store_file_move_aside(options->path, report->moved_aside, sizeof report->moved_aside, &found);
         report->created = true;
         if (status == SG_OK)
-            status = connect_and_check(w, options, true, &found);
+            status = connect_and_check(w, options, report, &found);
     }
     if (status != SG_OK && err != NULL)
         *err = found;

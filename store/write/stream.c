@@ -45,22 +45,35 @@ enum sg_status store_build_load(struct store_writer *w, int64_t stream_id, struc
 
 /* ---- attaching ---- */
 
-static enum sg_status attach_new(struct store_writer *w, const char *name, const char *fingerprint,
+static int bind_fingerprint(sqlite3_stmt *s, const struct stream_fingerprint *fingerprint)
+{
+    int bound = sqlite3_bind_text(s, 2, fingerprint->rows, -1, SQLITE_STATIC);
+    return bound | sqlite3_bind_text(s, 3, fingerprint->derived, -1, SQLITE_STATIC);
+}
+
+/* A database of an older version has the rows' fingerprint as that version wrote it. */
+static bool same_rows(struct slice stored, const struct stream_fingerprint *fingerprint)
+{
+    return slice_equal(stored, slice_of(fingerprint->rows)) ||
+           (fingerprint->rows_before != NULL && slice_equal(stored, slice_of(fingerprint->rows_before)));
+}
+
+static enum sg_status attach_new(struct store_writer *w, const char *name, const struct stream_fingerprint *fingerprint,
                                  struct sg_error *err)
 {
     sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_INSERT);
     int bound = sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
-    bound |= sqlite3_bind_text(s, 2, fingerprint, -1, SQLITE_STATIC);
+    bound |= bind_fingerprint(s, fingerprint);
     return store_stream_write(w, s, bound, err);
 }
 
-/* A growing build that is thrown away knows best which life the stream is in. */
-static enum sg_status attach_known(struct store_writer *w, const struct build *found, const char *fingerprint,
-                                   bool reshaped, struct sg_error *err)
+/* The next build that is thrown away knows best which life the stream is in. */
+static enum sg_status attach_known(struct store_writer *w, const struct build *found,
+                                   const struct stream_fingerprint *fingerprint, bool reshaped, struct sg_error *err)
 {
     sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_ATTACH);
     int bound = sqlite3_bind_int64(s, 1, found->stream);
-    bound |= sqlite3_bind_text(s, 2, fingerprint, -1, SQLITE_STATIC);
+    bound |= bind_fingerprint(s, fingerprint);
     enum sg_status status = store_stream_write(w, s, bound, err);
     if (status == SG_OK)
         status = reshaped ? store_build_serve_new(w, found, found->created_ns, &found->epoch, TARGET_UNKNOWN, err)
@@ -68,15 +81,16 @@ static enum sg_status attach_known(struct store_writer *w, const struct build *f
     return status;
 }
 
-static enum sg_status find_by_name(struct store_writer *w, const char *name, const char *fingerprint,
-                                   struct build *build, struct stream *stream, bool *same_fingerprint,
+static enum sg_status find_by_name(struct store_writer *w, const char *name,
+                                   const struct stream_fingerprint *fingerprint,
+                                   struct build *build, struct stream *stream, bool *same,
                                    struct sg_error *err)
 {
     sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_BY_NAME);
     int bound = sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
     enum sg_status status = store_step(&w->c, s, bound, "read a stream", err);
     if (status == SG_OK) {
-        *same_fingerprint = slice_equal(store_column_slice(s, STREAM_COLUMN_FINGERPRINT), slice_of(fingerprint));
+        *same = same_rows(store_column_slice(s, STREAM_COLUMN_ROWS_FINGERPRINT), fingerprint);
         status = store_build_from_row(&w->c, s, build, err);
     }
     if (status == SG_OK)
@@ -86,8 +100,8 @@ static enum sg_status find_by_name(struct store_writer *w, const char *name, con
 }
 
 /* Everything between BEGIN and COMMIT. */
-static enum sg_status attach(struct store_writer *w, const char *name, const char *fingerprint, struct stream *out,
-                             bool *reshaped, struct sg_error *err)
+static enum sg_status attach(struct store_writer *w, const char *name, const struct stream_fingerprint *fingerprint,
+                             struct stream *out, bool *reshaped, struct sg_error *err)
 {
     struct build build;
     bool same = true;
@@ -102,8 +116,8 @@ static enum sg_status attach(struct store_writer *w, const char *name, const cha
     return status == SG_OK ? find_by_name(w, name, fingerprint, &build, out, &same, err) : status;
 }
 
-enum sg_status store_stream_attach(struct store_writer *w, const char *name, const char *fingerprint,
-                                   struct stream *out, bool *reshaped, struct sg_error *err)
+enum sg_status store_stream_attach(struct store_writer *w, const char *name,
+                                   const struct stream_fingerprint *fingerprint, struct stream *out, bool *reshaped, struct sg_error *err)
 {
     struct stream found;
     bool reshape = false;
@@ -156,7 +170,7 @@ enum sg_status store_stream_add_gap(struct store_writer *w, int64_t stream_id, u
         memcpy(gaps, found.gaps, sizeof found.gaps);
         store_gaps_add(gaps, &found.gaps_count, (struct gap){first, last});
         store_gaps_format(gaps, found.gaps_count, text);
-        sqlite3_stmt *s = store_statement(&w->c, found.growing ? SQL_GROWING_SET_GAPS : SQL_STREAM_SET_GAPS);
+        sqlite3_stmt *s = store_statement(&w->c, found.growing ? SQL_NEXT_BUILD_SET_GAPS : SQL_STREAM_SET_GAPS);
         int bound = sqlite3_bind_int64(s, 1, stream_id);
         bound |= sqlite3_bind_text(s, 2, text, -1, SQLITE_STATIC);
         status = store_stream_write(w, s, bound, err);

@@ -1,6 +1,7 @@
 /* Sweeping away what builds of the past have left: a row at a time, until the sweep's budget is used up. */
 #include "core/base/time.h"
 #include "store/tables/collections.h"
+#include "store/tables/entities.h"
 #include "store/write/transaction.h"
 
 /* What one sweep may still do. A row may have one page or thousands, so time is looked at behind each. */
@@ -28,12 +29,17 @@ static enum sg_status delete_rows(struct store_writer *w, sqlite3_stmt *s, int b
     return status;
 }
 
-/* Entities of one stale collection, then its row. */
+/* Entities and tombstones of one stale collection, then its row. */
 static enum sg_status sweep_collection(struct store_writer *w, int64_t id, struct budget *budget, struct sg_error *err)
 {
-    sqlite3_stmt *s = store_statement(&w->c, SQL_ENTITY_DELETE);
-    enum sg_status status = delete_rows(w, s, sqlite3_bind_int64(s, 1, id), budget, err);
-    if (status != SG_OK || budget->rows == 0)
+    bool done = false;
+    enum sg_status status = SG_OK;
+    while (status == SG_OK && budget->rows > 0 && !done) {
+        status = store_entities_sweep(&w->c, id, &done, err);
+        if (!done)
+            budget_take(budget);
+    }
+    if (status != SG_OK || !done)
         return status;
     status = store_collections_delete(&w->c, id, err);
     if (status == SG_OK)

@@ -99,7 +99,7 @@ enum sg_status world_open(struct world *w, const char *path, struct sg_error *er
     enum sg_status status = store_open(&options, &w->writer, &w->report, err);
     if (status != SG_OK)
         return status;
-    status = store_stream_attach(w->writer, "ORDERS", "shape", &w->stream, &reshaped, err);
+    status = store_stream_attach(w->writer, "ORDERS", STREAM_FINGERPRINT("shape"), &w->stream, &reshaped, err);
     if (status == SG_OK)
         status = store_build_load(w->writer, w->stream.id, &build, err);
     if (status == SG_OK && build.created_ns == 0)

@@ -1,8 +1,8 @@
 /* I/O errors and a full disk: while a piece of a history is played (store_scene.h) the Nth read, write, sync, truncate
  * ... fails, once or until it is healed.
  *
- * A step that fails says so with the status that store/writer.h names, and has changed nothing; a step that succeeds has
- * done all of it; readers see the rows of the last success or get an error; after the healing the same step succeeds;
+ * A step that fails says so with the status that store/writer.h names, and has changed nothing; a step that succeeds
+ * has done all of it; readers see the rows of the last success or get an error; after the healing the same step succeeds;
  * nothing is taken for damage, unless a read ends short, as if the file did; and at the end the file holds what the
  * fold does.
  *

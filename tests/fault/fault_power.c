@@ -93,7 +93,7 @@ static void write_position_later(struct run *r, size_t stream, uint64_t before)
         abort();
     for (int i = 0; i < 2; i++) {
         (void)snprintf(sql, sizeof sql, "PRAGMA wal_autocheckpoint = 0; UPDATE %s SET position = %llu WHERE %s = %lld",
-                       s->grows ? "growing" : "streams", (unsigned long long)(i == 0 ? before : b->position),
+                       s->grows ? "next_build" : "streams", (unsigned long long)(i == 0 ? before : b->position),
                        s->grows ? "stream" : "id", (long long)r->ids[stream]);
         if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
             abort();

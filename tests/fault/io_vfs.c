@@ -2,6 +2,7 @@
 #include "io_vfs.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,32 @@ uint64_t io_vfs_struck(void)
     return plan.struck;
 }
 
+static uint64_t changes;
+static uint64_t kill_at = UINT64_MAX;
+static unsigned kill_eighths;
+
+void io_vfs_kill_at(uint64_t index, unsigned eighths)
+{
+    kill_at = index;
+    kill_eighths = eighths;
+}
+
+uint64_t io_vfs_changes(void)
+{
+    return changes;
+}
+
+/* A file or a name is about to change. */
+static void change(sqlite3_file *real, const void *data, int bytes, sqlite3_int64 offset)
+{
+    if (changes++ != kill_at)
+        return;
+    int done = (int)((int64_t)bytes * kill_eighths / 8);
+    if (done > 0)
+        (void)real->pMethods->xWrite(real, data, done, offset);
+    (void)raise(SIGKILL);
+}
+
 /* Count, and say whether this one fails. */
 static bool due(enum io_operation operation)
 {
@@ -121,6 +148,7 @@ static int on_read(sqlite3_file *file, void *out, int bytes, sqlite3_int64 offse
 static int on_write(sqlite3_file *file, const void *data, int bytes, sqlite3_int64 offset)
 {
     sqlite3_file *real = real_of(file);
+    change(real, data, bytes, offset);
     if (!due(IO_WRITE))
         return real->pMethods->xWrite(real, data, bytes, offset);
     int reason = errno;
@@ -134,12 +162,14 @@ static int on_write(sqlite3_file *file, const void *data, int bytes, sqlite3_int
 static int on_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
     sqlite3_file *real = real_of(file);
+    change(NULL, NULL, 0, 0);
     return due(IO_TRUNCATE) ? SQLITE_IOERR_TRUNCATE : real->pMethods->xTruncate(real, size);
 }
 
 static int on_sync(sqlite3_file *file, int flags)
 {
     sqlite3_file *real = real_of(file);
+    change(NULL, NULL, 0, 0);
     return due(IO_SYNC) ? SQLITE_IOERR_FSYNC : real->pMethods->xSync(real, flags);
 }
 
@@ -232,6 +262,7 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int f
 static int on_delete(sqlite3_vfs *vfs, const char *name, int sync_directory)
 {
     (void)vfs;
+    change(NULL, NULL, 0, 0);
     return due(IO_DELETE) ? SQLITE_IOERR_DELETE : real_vfs->xDelete(real_vfs, name, sync_directory);
 }
 

@@ -40,6 +40,10 @@ void io_vfs_arm(enum io_operation operation, uint64_t index, enum io_fault fault
 void io_vfs_heal(void);
 /* Operations since io_vfs_arm. */
 uint64_t io_vfs_count(enum io_operation operation);
+/* End the process by SIGKILL at the `index`th change of a file or a name, when `eighths` of it are done: of a write so
+ * many of its bytes; all else changes afterwards or not at all. And how many changes there were so far. */
+void io_vfs_kill_at(uint64_t index, unsigned eighths);
+uint64_t io_vfs_changes(void);
 /* How often it has failed since. */
 uint64_t io_vfs_struck(void);
 

@@ -14,7 +14,9 @@ struct place {
     struct mark_build *build; /* NULL = of a build that is gone */
     uint64_t name;
     int64_t entities;
-    int64_t alive; /* counted */
+    int64_t tombstones;
+    int64_t alive; /* counted; the next as well */
+    int64_t dead;
     uint64_t position;
 };
 
@@ -110,7 +112,8 @@ static bool take_collection(struct reading *r, sqlite3_stmt *s)
         .build = build_find(r, sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2)),
         .name = hash_text(column(s, 3)),
         .entities = sqlite3_column_int64(s, 4),
-        .position = (uint64_t)sqlite3_column_int64(s, 5)};
+        .position = (uint64_t)sqlite3_column_int64(s, 5),
+        .tombstones = sqlite3_column_int64(s, 6)};
     return true;
 }
 
@@ -125,6 +128,7 @@ static bool take_entity(struct reading *r, sqlite3_stmt *s)
     struct place *place = &r->places[i];
     bool deleted = sqlite3_column_int(s, 3) != 0;
     place->alive += !deleted;
+    place->dead += deleted;
     if (place->build == NULL)
         return true;
     place->build->entities_count++;
@@ -151,7 +155,7 @@ static bool take_collections(struct reading *r)
         const struct place *place = &r->places[i];
         if (place->build == NULL)
             continue;
-        if (place->entities != place->alive)
+        if (place->entities != place->alive || place->tombstones != place->dead)
             return wrong(r, "a collection does not count its rows");
         place->build->collections_count++;
         place->build->collections += hash_collection(place->name, place->entities, place->position);
@@ -178,11 +182,13 @@ bool mark_read(struct sqlite3 *db, struct mark *out, char *why, size_t why_bytes
     bool good =
         sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK &&
         each(r, "PRAGMA integrity_check(1)", take_check) &&
-        each(r, "SELECT s.id, s.name, s.fingerprint, s.build, s.epoch, s.position, s.target, s.gaps, "
-                "g.build, g.epoch, g.position, g.target, g.gaps FROM streams s LEFT JOIN growing g ON g.stream = s.id",
+        each(r, "SELECT s.id, s.name, s.rows_fingerprint, s.build, s.epoch, s.position, s.target, s.gaps, "
+                "g.build, g.epoch, g.position, g.target, g.gaps FROM streams s "
+                "LEFT JOIN next_build g ON g.stream = s.id",
              take_stream) &&
-        each(r, "SELECT id, stream, build, name, entities, position FROM collections", take_collection) &&
+        each(r, "SELECT id, stream, build, name, entities, position, tombstones FROM collections", take_collection) &&
         each(r, "SELECT collection, id, version, deleted, sequence, state, occurred_at FROM entities", take_entity) &&
+        each(r, "SELECT collection, id, version, 1, sequence, NULL, occurred_at FROM tombstones", take_entity) &&
         each(r, "SELECT stream, build, sequence, reason, collection, id, version FROM rejected", take_rejected) &&
         take_collections(r);
     (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);

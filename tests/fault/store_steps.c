@@ -114,8 +114,8 @@ static enum sg_status do_attach(struct store_writer *w, const struct history_ste
     bool reshaped = false;
     char fingerprint[16];
     (void)snprintf(fingerprint, sizeof fingerprint, "shape-%d", step->fingerprint);
-    enum sg_status status =
-        store_stream_attach(w, history_stream_name(step->stream), fingerprint, &stream, &reshaped, err);
+    enum sg_status status = store_stream_attach(w, history_stream_name(step->stream), STREAM_FINGERPRINT(fingerprint),
+                                                &stream, &reshaped, err);
     if (status == SG_OK)
         *id = stream.id;
     return status;

@@ -51,7 +51,7 @@ static void attach(const char *name, struct stream *out)
 {
     struct epoch epoch;
     bool reshaped = false;
-    REQUIRE(store_stream_attach(rig.writer, name, "fuzz", out, &reshaped, &err) == SG_OK);
+    REQUIRE(store_stream_attach(rig.writer, name, STREAM_FINGERPRINT("fuzz"), out, &reshaped, &err) == SG_OK);
     epoch_make(name, CREATED_NS, NULL, &epoch);
     REQUIRE(store_stream_identify(rig.writer, out->id, CREATED_NS, &epoch, &err) == SG_OK);
     REQUIRE(store_stream_load(rig.writer, out->id, out, &err) == SG_OK);

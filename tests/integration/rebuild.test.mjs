@@ -61,11 +61,12 @@ function buildOf({ count, ids, from = 1 }, epoch) {
 async function leftovers(gateway) {
   const [{ n }] = await query(
     gateway.database,
-    `SELECT (SELECT count(*) FROM entities e WHERE NOT EXISTS (SELECT 1 FROM collections c JOIN streams s
+    `SELECT (SELECT count(*) FROM (SELECT collection FROM entities UNION ALL SELECT collection FROM tombstones) e
+       WHERE NOT EXISTS (SELECT 1 FROM collections c JOIN streams s
        ON s.id = c.stream AND s.build = c.build WHERE c.id = e.collection))
      + (SELECT count(*) FROM collections c JOIN streams s ON s.id = c.stream WHERE c.build <> s.build)
      + (SELECT count(*) FROM rejected r JOIN streams s ON s.id = r.stream WHERE r.build <> s.build)
-     + (SELECT count(*) FROM growing) AS n`,
+     + (SELECT count(*) FROM next_build) AS n`,
   );
   return n;
 }

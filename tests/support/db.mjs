@@ -10,11 +10,12 @@ const SNAPSHOT = `
 BEGIN;
 SELECT 'stream' AS t, name, CAST(position AS TEXT) AS position, build, epoch
   FROM streams ORDER BY id;
-SELECT 'collection' AS t, s.name AS stream, c.name, c.entities, CAST(c.position AS TEXT) AS position
+SELECT 'collection' AS t, s.name AS stream, c.name, c.entities, c.tombstones, CAST(c.position AS TEXT) AS position
   FROM collections c JOIN streams s ON s.id = c.stream AND s.build = c.build;
 SELECT 'entity' AS t, s.name AS stream, c.name AS collection, e.id, CAST(e.version AS TEXT) AS version, e.deleted,
        e.state, CAST(e.sequence AS TEXT) AS sequence, e.occurred_at AS occurredAt
-  FROM entities e JOIN collections c ON c.id = e.collection JOIN streams s ON s.id = c.stream AND s.build = c.build;
+  FROM (SELECT collection, id, version, deleted, state, sequence, occurred_at FROM entities
+        UNION ALL SELECT collection, id, version, 1, NULL, sequence, occurred_at FROM tombstones) e JOIN collections c ON c.id = e.collection JOIN streams s ON s.id = c.stream AND s.build = c.build;
 SELECT 'rejected' AS t, s.name AS stream, CAST(r.sequence AS TEXT) AS sequence, r.subject, r.collection,
        r.id, CAST(r.version AS TEXT) AS version, r.reason, r.payload_bytes AS payloadBytes,
        lower(hex(r.payload_sha256)) AS sha256
@@ -105,8 +106,10 @@ function compareRow(name, entity, row, note) {
 }
 
 function compareCollections(collections, fold, note) {
-  for (const { name, entities } of collections) {
+  for (const { name, entities, tombstones } of collections) {
     const live = fold.live(name).length;
+    const dead = (fold.entities.get(name)?.size ?? 0) - live;
+    if (tombstones !== dead) note(`collection ${name} counts ${tombstones} tombstones, fold ${dead}`);
     if (entities !== live) note(`collection ${name} counts ${entities}, fold ${live}`);
   }
   for (const name of fold.collections()) {

@@ -26,7 +26,7 @@ static void attach(struct rig *r, const char *name, struct stream *out)
 {
     struct epoch epoch;
     bool reshaped = false;
-    ASSERT_OK(store_stream_attach(r->writer, name, "test", out, &reshaped, &err));
+    ASSERT_OK(store_stream_attach(r->writer, name, STREAM_FINGERPRINT("test"), out, &reshaped, &err));
     epoch_make(name, RIG_CREATED_NS, NULL, &epoch);
     ASSERT_OK(store_stream_identify(r->writer, out->id, RIG_CREATED_NS, &epoch, &err));
     ASSERT_OK(store_stream_load(r->writer, out->id, out, &err));

@@ -67,7 +67,7 @@ void fixture_open(struct store_fixture *f)
     f->options.shared = f->shared;
     if (store_open(&f->options, &f->writer, &f->report, &err) != SG_OK)
         fail_msg("store_open: %s", err.message);
-    if (store_stream_attach(f->writer, "ORDERS", "shape", &f->stream, &reshaped, &err) != SG_OK)
+    if (store_stream_attach(f->writer, "ORDERS", STREAM_FINGERPRINT("shape"), &f->stream, &reshaped, &err) != SG_OK)
         fail_msg("store_stream_attach: %s", err.message);
     fixture_reload(f);
 }

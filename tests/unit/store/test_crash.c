@@ -99,7 +99,7 @@ static void child_open(struct store_fixture *f)
 {
     bool reshaped = false;
     if (store_open(&f->options, &f->writer, NULL, NULL) != SG_OK ||
-        store_stream_attach(f->writer, "ORDERS", "shape", &f->stream, &reshaped, NULL) != SG_OK)
+        store_stream_attach(f->writer, "ORDERS", STREAM_FINGERPRINT("shape"), &f->stream, &reshaped, NULL) != SG_OK)
         _exit(2);
 }
 
@@ -236,11 +236,11 @@ static uint64_t kill_again_and_again(struct store_fixture *f, void (*run_child)(
         assert_true(running >= 0);
         if (running == 0)
             run_child(f);
-        wait_us(rand_r(&seed) % 20000);
+        wait_us(rand_r(&seed) % 30000);
         uint64_t seen = check_snapshot(f); /* in mid-run */
         store_reader_close(f->reader);
         f->reader = NULL;
-        wait_us(rand_r(&seed) % 20000);
+        wait_us(rand_r(&seed) % 30000);
         int status = 0;
         end_child(&status);
         assert_true(WIFSIGNALED(status)); /* it did not end by an error of its own */

@@ -91,7 +91,7 @@ static void newer_schema_is_refused_with_both_versions(void **state)
     struct store_reader *reader = NULL;
     fixture_close(f);
     fixture_file_write(f->path, 60, newer, sizeof newer);
-    expect_refusal(f, "schema version 3, newer than version 2");
+    expect_refusal(f, "schema version 4, newer than version 3");
     assert_int_equal(store_reader_open(f->path, NULL, &reader, &err), SG_INVALID);
     assert_null(reader);
     fixture_file_write(f->path, 60, ours, sizeof ours);
@@ -369,7 +369,7 @@ static void full_disk_is_told_from_other_errors(void **state)
         (void)signal(SIGXFSZ, SIG_IGN);
         bool reshaped = false;
         if (store_open(&f->options, &f->writer, NULL, NULL) != SG_OK ||
-            store_stream_attach(f->writer, "ORDERS", "shape", &f->stream, &reshaped, NULL) != SG_OK ||
+            store_stream_attach(f->writer, "ORDERS", STREAM_FINGERPRINT("shape"), &f->stream, &reshaped, NULL) != SG_OK ||
             setrlimit(RLIMIT_FSIZE, &limit) != 0)
             _exit(2);
         _exit(full_disk_child(f));

@@ -1,0 +1,116 @@
+/* The same rows give the same sum, whichever table holds them. */
+#include "tests/support/kept_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/hash.h"
+
+#define BUILD "created_ns, epoch, position, position_time_ns, position_subject, build, target, gaps"
+#define VALUES "version, sequence, occurred_at, type, schema_version, message_id, correlation_id, causation_id"
+#define REJECTED                                                                                                       \
+    "SELECT number, stream, build, sequence, time_ns, subject, collection, id, version, reason, detail, "              \
+    "payload_bytes, payload_sha256, payload FROM rejected ORDER BY number"
+#define COLLECTIONS "SELECT id, stream, build, name, entities, position FROM collections ORDER BY id"
+
+static const char *const version_2[] = {
+    "SELECT id, name, fingerprint, " BUILD " FROM streams ORDER BY id",
+    "SELECT stream, " BUILD " FROM growing ORDER BY stream",
+    COLLECTIONS,
+    "SELECT collection, id, deleted, state, " VALUES " FROM entities ORDER BY collection, id",
+    REJECTED,
+};
+
+static const char *const version_3[] = {
+    "SELECT id, name, rows_fingerprint, " BUILD " FROM streams ORDER BY id",
+    "SELECT stream, " BUILD " FROM next_build ORDER BY stream",
+    COLLECTIONS,
+    "SELECT collection, id, deleted, state, " VALUES " FROM entities UNION ALL "
+    "SELECT collection, id, 1, NULL, " VALUES " FROM tombstones ORDER BY 1, 2",
+    REJECTED,
+};
+#define QUERIES (sizeof version_3 / sizeof version_3[0])
+
+/* Each gives 0 where all is well. */
+static const char *const version_3_holds[] = {
+    "SELECT count(*) FROM entities WHERE deleted <> 0",
+    "SELECT count(*) FROM entities e JOIN tombstones t ON t.collection = e.collection AND t.id = e.id",
+    "SELECT count(*) FROM collections c WHERE c.floor <> 0 OR "
+    "c.tombstones <> (SELECT count(*) FROM tombstones t WHERE t.collection = c.id) OR "
+    "c.entities <> (SELECT count(*) FROM entities e WHERE e.collection = c.id)",
+    "SELECT (SELECT count(*) FROM entities) - (SELECT count(*) FROM entities INDEXED BY entities_by_sequence WHERE "
+    "collection > 0)",
+};
+
+void kept_unpack(const char *path)
+{
+    char command[512];
+    (void)snprintf(command, sizeof command, "gzip -dc unit/store/kept/version-2.db.gz > '%s'", path);
+    if (system(command) != 0) {
+        (void)fprintf(stderr, "the kept database cannot be unpacked (the working folder is tests/)\n");
+        exit(2);
+    }
+}
+
+static bool sum_rows(sqlite3 *db, const char *sql, uint64_t *sum, char why[256])
+{
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+    while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        rc = SQLITE_OK;
+        for (int i = 0; i < sqlite3_column_count(s); i++) {
+            int type = sqlite3_column_type(s, i);
+            const void *data = sqlite3_column_blob(s, i);
+            *sum = hash_bytes(*sum + (uint64_t)type + 1, (struct slice){data, (size_t)sqlite3_column_bytes(s, i)});
+        }
+    }
+    if (rc != SQLITE_DONE)
+        (void)snprintf(why, 256, "%s: %.150s", sqlite3_errmsg(db), sql);
+    (void)sqlite3_finalize(s);
+    return rc == SQLITE_DONE;
+}
+
+/* The first column of the first row, as text. */
+static bool expect(sqlite3 *db, const char *sql, const char *wanted, char why[256])
+{
+    sqlite3_stmt *s = NULL;
+    bool good = sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW;
+    const char *text = good ? (const char *)sqlite3_column_text(s, 0) : NULL;
+    good = text != NULL && strcmp(text, wanted) == 0;
+    if (!good)
+        (void)snprintf(why, 256, "%s instead of %s (%s): %.150s", text != NULL ? text : "nothing", wanted,
+                       sqlite3_errmsg(db), sql);
+    (void)sqlite3_finalize(s);
+    return good;
+}
+
+static int version_of(sqlite3 *db)
+{
+    sqlite3_stmt *s = NULL;
+    int version = -1;
+    if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW)
+        version = sqlite3_column_int(s, 0);
+    (void)sqlite3_finalize(s);
+    return version;
+}
+
+bool kept_sum(sqlite3 *db, int *version, uint64_t *sum, char why[256])
+{
+    bool good = true;
+    uint64_t found = 1;
+    (void)snprintf(why, 256, "it cannot be read");
+    *version = version_of(db);
+    if (*version != 2 && *version != 3) {
+        (void)snprintf(why, 256, "schema version %d", *version);
+        return false;
+    }
+    for (size_t i = 0; good && i < QUERIES; i++)
+        good = sum_rows(db, *version == 2 ? version_2[i] : version_3[i], &found, why);
+    for (size_t i = 0; good && *version == 3 && i < sizeof version_3_holds / sizeof version_3_holds[0]; i++)
+        good = expect(db, version_3_holds[i], "0", why);
+    good = good && expect(db, "PRAGMA integrity_check(1)", "ok", why);
+    if (good)
+        *sum = found;
+    return good;
+}
