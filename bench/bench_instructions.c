@@ -178,7 +178,7 @@ static void apply_batch(struct bench *b, size_t first, size_t count)
 {
     uint64_t position = 0;
     decode_batch(b, first, count);
-    must(store_apply(b->writer, b->stream.id, b->events, count, b->results, b->reasons, &position, &err) == SG_OK,
+    must(store_apply(b->writer, b->stream.id, b->events, count, NULL, b->results, b->reasons, &position, &err) == SG_OK,
          "apply");
     freshness_applied(b->freshness, 0, position, &b->stream.epoch);
     progress_committed(b->progress, 0, position);

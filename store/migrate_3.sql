@@ -1,5 +1,5 @@
 -- From schema version 2 to 3, in one transaction: tombstones leave entities, and the walk by sequence gets its index.
--- What of it is large: the index (about 15 bytes an entity) and the tombstones, which are all written to the WAL once.
+-- What of it is large: the index (about 13 bytes an entity) and the tombstones, which are all written to the WAL once.
 CREATE TABLE tombstones (
     number INTEGER PRIMARY KEY,
     collection INTEGER NOT NULL,

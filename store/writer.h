@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "core/base/status.h"
+#include "core/domain/entity.h"
 #include "core/domain/event.h"
 #include "core/domain/position.h"
 #include "core/domain/stream.h"
@@ -56,7 +57,7 @@ struct store_open_report {
     int migrated_from;         /* the schema version that it had; 0 = that of this program */
 };
 
-/* Open or create the database, and migrate one of an older schema version (store/sqlite/migrate.h says what that costs).
+/* Open or create the database, and migrate one of an older schema version (store/sqlite/migrate.h says what it costs).
  * Takes an exclusive lock on `<path>.lock` for as long as it is open. A corrupt file is moved aside with its -wal and
  * -shm (`<path>.corrupt-<UTC time>`), reported, and a new one begun.
  * Errors: SG_LOCKED (another gateway has it), SG_INVALID (a newer schema, not a stategate database), SG_STORAGE,
@@ -119,6 +120,15 @@ SG_MUST_CHECK enum sg_status store_stream_load(struct store_writer *w, int64_t s
 SG_MUST_CHECK enum sg_status store_build_load(struct store_writer *w, int64_t stream_id, struct build *out,
                                               struct sg_error *err);
 
+/* What merges patches, since the store knows no JSON. Called within store_apply, for each patch whose base is there. */
+struct store_merge {
+    /* Fill state and fields of `out`, the rest of which is that of the event; the bytes live until store_apply is
+     * called again. `base` is valid during the call. SG_INVALID: the event is rejected, for `*reason` with `*detail`. */
+    enum sg_status (*merge)(void *context, struct slice base, const struct event *patch, struct entity_value *out,
+                            enum event_reason *reason, struct slice *detail, struct sg_error *err);
+    void *context;
+};
+
 /* Apply a batch of one stream's events, in ascending sequence, and the new position (that of the last event), in one
  * transaction.
  *
@@ -129,10 +139,13 @@ SG_MUST_CHECK enum sg_status store_build_load(struct store_writer *w, int64_t st
  * collection, id, version, reason, detail, payload size and SHA-256; so is a conflict, with reason "conflict". On
  * failure nothing has changed and the batch may be retried. `*position` is the written build's committed position.
  * EVENT_ERASE of an id never seen is RESULT_IGNORED, of a tombstone RESULT_DUPLICATE.
+ * A patch is merged by `merge` (NULL: rejected, "unsupported") into the state of the version before it; without that
+ * state it is rejected, "missing-base".
  * Errors: SG_FULL, SG_STORAGE (retry with backoff), SG_CORRUPT, SG_MEMORY. */
 SG_MUST_CHECK enum sg_status store_apply(struct store_writer *w, int64_t stream_id, const struct event *events,
-                                         size_t events_count, enum event_result *results, enum event_reason *reasons,
-                                         uint64_t *position, struct sg_error *err);
+                                         size_t events_count, const struct store_merge *merge,
+                                         enum event_result *results, enum event_reason *reasons, uint64_t *position,
+                                         struct sg_error *err);
 
 /* Delete rows of builds that neither are served nor grow, in one transaction: up to `rows_max`, and no more once
  * STORE_SWEEP_NS have passed, but at least one; or, where former sweeps have filled the WAL, write that back. `*more`

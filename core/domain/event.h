@@ -16,6 +16,7 @@
 
 enum event_kind {
     EVENT_STATE,     /* id, version, state */
+    EVENT_PATCH,     /* id, version: `state` is merged into the document of the version before; no format makes any */
     EVENT_TOMBSTONE, /* id, version: deleted at that version */
     EVENT_ERASE,     /* id: an empty message; deleted, keeps the stored version */
     EVENT_IGNORED,   /* a subject that fits no collection of this stream */

@@ -69,7 +69,7 @@ static enum sg_status batch_commit(struct ingest *ingest, size_t stream, size_t 
     publish_entities(ingest, count);
     publish_wake(ingest, stream, ingest->events[count - 1].sequence);
 #endif
-    enum sg_status status = store_apply(ingest->context.model, ingest->writers[stream].id, ingest->events, count,
+    enum sg_status status = store_apply(ingest->context.model, ingest->writers[stream].id, ingest->events, count, NULL,
                                         ingest->results, ingest->reasons, &position, err);
     if (status != SG_OK)
         return status;

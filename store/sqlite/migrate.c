@@ -2,6 +2,7 @@
 #include "store/sqlite/migrate.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "store/integrity/os_file.h"
 
@@ -21,6 +22,25 @@ static const struct step *step_from(int version)
             return &steps[i];
     }
     return NULL;
+}
+
+/* What an index sorts beyond SQLite's page cache goes to a file beside the database, which has no name and ends with
+ * the process. No other connection of this process is open yet, so that SQLite's global variable may name the folder. */
+static enum sg_status sort_in_file(struct store_connection *c, struct sg_error *err)
+{
+    const char *slash = strrchr(c->path, '/');
+    sqlite3_temp_directory =
+        slash != NULL ? sqlite3_mprintf("%.*s/", (int)(slash - c->path), c->path) : sqlite3_mprintf(".");
+    if (sqlite3_temp_directory == NULL)
+        return sg_fail(err, SG_MEMORY, "cannot migrate the database: out of memory");
+    return store_exec(c, "PRAGMA temp_store = FILE", "migrate the database", err);
+}
+
+static enum sg_status sort_in_memory(struct store_connection *c, struct sg_error *err)
+{
+    sqlite3_free(sqlite3_temp_directory);
+    sqlite3_temp_directory = NULL;
+    return store_exec(c, "PRAGMA temp_store = MEMORY", "migrate the database", err);
 }
 
 static enum sg_status take_step(struct store_connection *c, const struct step *step, struct sg_error *err)
@@ -51,7 +71,14 @@ enum sg_status store_migrate(struct store_connection *c, int *from, struct sg_er
         const struct step *step = step_from(version);
         if (step == NULL)
             return sg_fail(err, SG_INVALID, "%s has schema version %d, from which no step leads on", c->path, version);
-        status = take_step(c, step, err);
+        if (version != 0)
+            status = sort_in_file(c, err);
+        if (status == SG_OK)
+            status = take_step(c, step, err);
+        if (version != 0) {
+            enum sg_status back = sort_in_memory(c, status == SG_OK ? err : NULL);
+            status = status == SG_OK ? back : status;
+        }
         version = step->to;
     }
     if (status == SG_OK)

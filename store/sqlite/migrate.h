@@ -1,10 +1,10 @@
 /* From the schema that a database has to the one of this program.
  *
  * Each step from one version to the next is one transaction: a process that is killed, or a power cut, leaves the old
- * version or the new one. All that a step writes is in the WAL until it is committed and written back, and the index
- * that is made from the rows is sorted in memory. From version 2 to 3, for each entity: about 15 bytes in the file (an
- * index), as many in the WAL, and as many in memory while it lasts; and each tombstone is moved. It reads the whole
- * table. */
+ * version or the new one. From version 2 to 3 all rows are read once. The index that is made of them takes about 13
+ * bytes an entity in the file, as many in the WAL until it is written back, and as many in a file without a name beside
+ * the database while it is sorted; each tombstone is written once more. Memory does not grow with the rows. The limit
+ * of the database's size is set afterwards, and may then be exceeded. */
 #ifndef STATEGATE_STORE_SQLITE_MIGRATE_H
 #define STATEGATE_STORE_SQLITE_MIGRATE_H
 

@@ -110,8 +110,8 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_REJECTED_STALE_DELETE] = "DELETE FROM rejected WHERE number = (SELECT r.number FROM streams s CROSS JOIN "
                                   "rejected r ON r.stream = s.id AND r.build < s.build UNION ALL "
                                   "SELECT r.number FROM next_build g CROSS JOIN streams s ON s.id = g.stream "
-                                  "CROSS JOIN rejected r ON r.stream = s.id AND r.build > s.build AND r.build < g.build "
-                                  "LIMIT 1)",
+                                  "CROSS JOIN rejected r ON r.stream = s.id AND r.build > s.build "
+                                  "AND r.build < g.build LIMIT 1)",
 
     [SQL_COMMIT] = "COMMIT",
 

@@ -36,16 +36,31 @@ enum sg_status store_entities_find(struct store_connection *c, int64_t collectio
     return status;
 }
 
-enum sg_status store_entities_same_state(struct store_connection *c, int64_t number, struct slice state, bool *out,
-                                   struct sg_error *err)
+enum sg_status store_entities_state(struct store_connection *c, int64_t number, struct slice *out,
+                                    struct sg_error *err)
 {
     sqlite3_stmt *s = store_statement(c, SQL_ENTITY_STATE);
     enum sg_status status = store_step(c, s, sqlite3_bind_int64(s, 1, number), WHAT, err);
     if (status == SG_OK)
-        *out = slice_equal(store_column_slice(s, 0), state);
+        *out = store_column_slice(s, 0);
     else if (status == SG_NOT_FOUND)
         status = store_fail(c, SQLITE_CORRUPT, WHAT, err); /* the index named a row that is not there */
-    (void)sqlite3_reset(s);
+    return status;
+}
+
+void store_entities_state_end(struct store_connection *c)
+{
+    (void)sqlite3_reset(c->statements[SQL_ENTITY_STATE]);
+}
+
+enum sg_status store_entities_same_state(struct store_connection *c, int64_t number, struct slice state, bool *out,
+                                         struct sg_error *err)
+{
+    struct slice stored;
+    enum sg_status status = store_entities_state(c, number, &stored, err);
+    if (status == SG_OK)
+        *out = slice_equal(stored, state);
+    store_entities_state_end(c);
     return status;
 }
 

@@ -20,6 +20,11 @@ SG_MUST_CHECK enum sg_status store_entities_find(struct store_connection *c, int
 SG_MUST_CHECK enum sg_status store_entities_same_state(struct store_connection *c, int64_t number, struct slice state,
                                                  bool *out, struct sg_error *err);
 
+/* The state that the entity `number` has, until store_entities_state_end, which is called after a failure as well. */
+SG_MUST_CHECK enum sg_status store_entities_state(struct store_connection *c, int64_t number, struct slice *out,
+                                                  struct sg_error *err);
+void store_entities_state_end(struct store_connection *c);
+
 /* Guesses of what is stored, which take one statement. `*written` is false where the guess was wrong: no change. */
 
 /* Nothing is, and there is no tombstone of it: the value is alive. */

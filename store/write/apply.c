@@ -50,6 +50,8 @@ struct batch {
     struct build build;
     uint64_t position;
     const struct event *last; /* the event at the position; NULL = all were redelivered */
+    const struct store_merge *merge; /* borrowed; NULL = none */
+    bool patched;             /* there are patches, for which nothing may be guessed */
     bool recorded;            /* something is to be recorded as rejected */
     bool rows_changed;
 };
@@ -132,7 +134,8 @@ static enum sg_status classify_row(struct batch *b, size_t index, struct sg_erro
         return sg_fail(err, SG_INVALID, "event %" PRIu64 " was decoded without collection, id or version", e->sequence);
     enum sg_status status =
         store_collections_find(&b->w->c, &b->w->collections, &b->build, e->collection, &collection, err);
-    if (status == SG_OK && collection == NULL && e->kind != EVENT_ERASE)
+    b->patched |= e->kind == EVENT_PATCH;
+    if (status == SG_OK && collection == NULL && e->kind != EVENT_ERASE && e->kind != EVENT_PATCH)
         status = collection_create(b, e->collection, &collection, err);
     if (status != SG_OK)
         return status;
@@ -140,6 +143,10 @@ static enum sg_status classify_row(struct batch *b, size_t index, struct sg_erro
         b->works[b->works_count++] = (struct work){collection, id_prefix(e->id), index};
     } else if (e->kind == EVENT_ERASE) {
         o->result = RESULT_IGNORED; /* nothing to erase */
+    } else if (e->kind == EVENT_PATCH) {
+        o->result = RESULT_REJECTED; /* nothing to patch */
+        o->reason = b->merge != NULL ? REASON_MISSING_BASE : REASON_UNSUPPORTED;
+        b->recorded = true;
     } else {
         o->result = RESULT_REJECTED;
         o->reason = REASON_TOO_MANY_COLLECTIONS;
@@ -181,6 +188,7 @@ static enum sg_status classify(struct batch *b, struct sg_error *err)
             status = know_collection(b, e, err);
             break;
         case EVENT_STATE:
+        case EVENT_PATCH:
         case EVENT_TOMBSTONE:
         case EVENT_ERASE:
             status = classify_row(b, i, err);
@@ -236,8 +244,8 @@ static enum sg_status group_fold(struct batch *b, struct store_group *g, struct 
     g->row.changed = false;
     for (size_t i = g->first; status == SG_OK && i < g->end; i++) {
         struct fold_outcome *o = &b->outcomes[b->works[i].index];
-        status = fold_event(&b->w->c, &g->row, &b->events[b->works[i].index], o, err);
-        if (o->result == RESULT_CONFLICT)
+        status = fold_event(&b->w->c, &g->row, &b->events[b->works[i].index], b->merge, o, err);
+        if (o->result == RESULT_CONFLICT || o->result == RESULT_REJECTED)
             b->recorded = true;
     }
     return status;
@@ -341,7 +349,7 @@ static enum sg_status apply_rows(struct batch *b, struct sg_error *err)
     enum sg_status status = SG_OK;
     works_sort(b);
     groups_find(b);
-    if (b->groups_count >= BULK_GROUPS_MIN && !b->w->scratch->rows_expected)
+    if (b->groups_count >= BULK_GROUPS_MIN && !b->w->scratch->rows_expected && !b->patched)
         return groups_insert(b, err);
     for (size_t i = 0; status == SG_OK && i < b->groups_count; i++)
         status = group_apply(b, &b->groups[i], err);
@@ -370,7 +378,7 @@ static enum sg_status record_rejected(struct batch *b, struct sg_error *err)
         const struct event *e = &b->events[i];
         const struct fold_outcome *o = &b->outcomes[i];
         char text[128];
-        struct slice detail = e->detail;
+        struct slice detail = e->kind == EVENT_PATCH ? o->detail : e->detail;
         if (o->result != RESULT_REJECTED && o->result != RESULT_CONFLICT)
             continue;
         if (o->reason == REASON_CONFLICT) {
@@ -451,8 +459,8 @@ static void forget_changed(const struct batch *b)
 }
 
 enum sg_status store_apply(struct store_writer *w, int64_t stream_id, const struct event *events, size_t events_count,
-                           enum event_result *results, enum event_reason *reasons, uint64_t *position,
-                           struct sg_error *err)
+                           const struct store_merge *merge, enum event_result *results, enum event_reason *reasons,
+                           uint64_t *position, struct sg_error *err)
 {
     enum sg_status status = scratch_reserve(w, events_count, err);
     if (status == SG_OK)
@@ -462,7 +470,7 @@ enum sg_status store_apply(struct store_writer *w, int64_t stream_id, const stru
         status = store_begin(w, err);
     if (status != SG_OK)
         return status;
-    struct batch b = {.w = w, .events = events, .events_count = events_count,
+    struct batch b = {.w = w, .events = events, .events_count = events_count, .merge = merge,
                       .outcomes = w->scratch->outcomes, .works = w->scratch->works,
                       .groups = w->scratch->groups};
     w->changes = SERVED_NOTHING;

@@ -1,5 +1,5 @@
-/* New rows of a batch, inserted by a statement for many of them: most of what a statement costs is its beginning and its
- * end.
+/* New rows of a batch, inserted by a statement for many of them: most of what a statement costs is its beginning and
+ * its end.
  *
  * The rows are the table `incoming`, a virtual one that only the writer's connection has: SQLite takes each row from it
  * and inserts it before it asks for the next. A row whose id is stored already is passed over; which ones were inserted

@@ -15,25 +15,29 @@ static enum sg_status same_content(struct store_connection *c, const struct fold
     return store_entities_same_state(c, row->stored.number, e->state, out, err);
 }
 
+/* The event's own part of what is stored. */
+static struct entity_value value_of(const struct event *e, int64_t version)
+{
+    return (struct entity_value){.version = version,
+                                 .deleted = e->kind == EVENT_TOMBSTONE || e->kind == EVENT_ERASE,
+                                 .sequence = e->sequence,
+                                 .schema_version = e->schema_version,
+                                 .has_schema_version = e->has_schema_version,
+                                 .occurred_at = e->occurred_at,
+                                 .type = e->type,
+                                 .message_id = e->message_id,
+                                 .correlation_id = e->correlation_id,
+                                 .causation_id = e->causation_id,
+                                 .state = e->kind == EVENT_STATE ? e->state : (struct slice){NULL, 0}};
+}
+
 static void win(struct fold_row *row, const struct event *e, struct fold_outcome *o)
 {
-    if (e->kind != EVENT_ERASE)
-        row->stored.version = e->version;
-    row->stored.deleted = e->kind != EVENT_STATE;
+    row->value = value_of(e, e->kind != EVENT_ERASE ? e->version : row->stored.version);
+    row->stored.version = row->value.version;
+    row->stored.deleted = row->value.deleted;
     row->stored.sequence = e->sequence;
     row->changed = true;
-    row->value = (struct entity_value){.version = row->stored.version,
-                                       .deleted = row->stored.deleted,
-                                       .sequence = e->sequence,
-                                       .schema_version = e->schema_version,
-                                       .has_schema_version = e->has_schema_version,
-                                       .occurred_at = e->occurred_at,
-                                       .type = e->type,
-                                       .message_id = e->message_id,
-                                       .correlation_id = e->correlation_id,
-                                       .causation_id = e->causation_id};
-    if (e->kind == EVENT_STATE)
-        row->value.state = e->state;
     o->result = RESULT_APPLIED;
 }
 
@@ -47,8 +51,58 @@ static void erase(struct fold_row *row, const struct event *e, struct fold_outco
         win(row, e, o);
 }
 
+/* ---- patches ---- */
+
+static void reject(struct fold_outcome *o, enum event_reason reason, struct slice detail)
+{
+    o->result = RESULT_REJECTED;
+    o->reason = reason;
+    o->detail = detail;
+}
+
+static enum sg_status merge_patch(struct store_connection *c, struct fold_row *row, const struct event *e,
+                                  const struct store_merge *merge, struct fold_outcome *o, struct sg_error *err)
+{
+    struct entity_value value = value_of(e, e->version);
+    enum event_reason reason = REASON_UNSUPPORTED;
+    struct slice detail = {NULL, 0};
+    struct slice base = row->value.state;
+    enum sg_status status = SG_OK;
+    if (!row->changed)
+        status = store_entities_state(c, row->stored.number, &base, err);
+    if (status == SG_OK)
+        status = merge->merge(merge->context, base, e, &value, &reason, &detail, err);
+    if (!row->changed)
+        store_entities_state_end(c);
+    if (status == SG_INVALID) {
+        reject(o, reason, detail);
+        return SG_OK;
+    }
+    if (status != SG_OK)
+        return status;
+    win(row, e, o);
+    row->value = value;
+    return SG_OK;
+}
+
+static enum sg_status fold_patch(struct store_connection *c, struct fold_row *row, const struct event *e,
+                                 const struct store_merge *merge, struct fold_outcome *o, struct sg_error *err)
+{
+    if (merge == NULL)
+        reject(o, REASON_UNSUPPORTED, SLICE_LITERAL("patches are not merged on this stream"));
+    else if (row->stored.version != 0 && e->version < row->stored.version)
+        o->result = RESULT_STALE;
+    else if (row->stored.version != 0 && e->version == row->stored.version)
+        o->result = RESULT_DUPLICATE; /* what it would have come to is not known: its base is gone */
+    else if (row->stored.version != e->version - 1 || row->stored.deleted || row->stored.version == 0)
+        reject(o, REASON_MISSING_BASE, SLICE_LITERAL("the version that it patches is not stored"));
+    else
+        return merge_patch(c, row, e, merge, o, err);
+    return SG_OK;
+}
+
 enum sg_status fold_event(struct store_connection *c, struct fold_row *row, const struct event *e,
-                          struct fold_outcome *o, struct sg_error *err)
+                          const struct store_merge *merge, struct fold_outcome *o, struct sg_error *err)
 {
     bool same = false;
     *o = (struct fold_outcome){.result = RESULT_STALE, .reason = REASON_NONE};
@@ -56,6 +110,8 @@ enum sg_status fold_event(struct store_connection *c, struct fold_row *row, cons
         erase(row, e, o);
         return SG_OK;
     }
+    if (e->kind == EVENT_PATCH)
+        return fold_patch(c, row, e, merge, o, err);
     if (e->version > row->stored.version) {
         win(row, e, o);
         return SG_OK;

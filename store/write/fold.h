@@ -4,6 +4,7 @@
 
 #include "core/domain/event.h"
 #include "store/tables/entities.h"
+#include "store/writer.h"
 
 /* One id while a batch's events are folded over what is stored of it. */
 struct fold_row {
@@ -16,10 +17,12 @@ struct fold_outcome {
     enum event_result result;
     enum event_reason reason;
     uint64_t stored_sequence; /* of a conflict: what wrote the content that stays */
+    struct slice detail;      /* of a patch that was rejected here */
 };
 
-/* Decide one event (STATE, TOMBSTONE or ERASE), and change the row if the event wins. */
+/* Decide one event (STATE, PATCH, TOMBSTONE or ERASE), and change the row if the event wins. Of a patch `row` must be
+ * what is stored, not a guess; `merge` may be NULL. */
 SG_MUST_CHECK enum sg_status fold_event(struct store_connection *c, struct fold_row *row, const struct event *e,
-                                        struct fold_outcome *o, struct sg_error *err);
+                                        const struct store_merge *merge, struct fold_outcome *o, struct sg_error *err);
 
 #endif

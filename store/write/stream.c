@@ -101,7 +101,8 @@ static enum sg_status find_by_name(struct store_writer *w, const char *name,
 
 /* Everything between BEGIN and COMMIT. */
 static enum sg_status attach(struct store_writer *w, const char *name, const struct stream_fingerprint *fingerprint,
-                             struct stream *out, bool *reshaped, struct sg_error *err)
+                             struct stream *out,
+                                   bool *reshaped, struct sg_error *err)
 {
     struct build build;
     bool same = true;
@@ -117,7 +118,8 @@ static enum sg_status attach(struct store_writer *w, const char *name, const str
 }
 
 enum sg_status store_stream_attach(struct store_writer *w, const char *name,
-                                   const struct stream_fingerprint *fingerprint, struct stream *out, bool *reshaped, struct sg_error *err)
+                                   const struct stream_fingerprint *fingerprint, struct stream *out,
+                                   bool *reshaped, struct sg_error *err)
 {
     struct stream found;
     bool reshape = false;

@@ -128,7 +128,7 @@ static enum sg_status apply_batch(struct world *w, size_t count, struct sg_error
     enum event_reason reasons[BATCH_MAX];
     for (size_t i = 0; i < count; i++)
         events[i] = event_at(w->stream.position + 1 + i, ids[i], states[i]);
-    return store_apply(w->writer, w->stream.id, events, count, results, reasons, &w->stream.position, err);
+    return store_apply(w->writer, w->stream.id, events, count, NULL, results, reasons, &w->stream.position, err);
 }
 
 enum sg_status world_apply(struct world *w, uint64_t target, uint64_t *chance, struct sg_error *err)

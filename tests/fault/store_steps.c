@@ -104,7 +104,7 @@ static enum sg_status do_apply(const struct history *h, struct store_writer *w, 
     uint64_t life = written(&h->streams[step->stream])->life;
     for (uint64_t sequence = step->first; sequence <= step->last; sequence++, count++)
         events[count] = event_make(h, step->stream, life, sequence, states[count]);
-    return store_apply(w, id, events, count, results, reasons, &position, err);
+    return store_apply(w, id, events, count, NULL, results, reasons, &position, err);
 }
 
 static enum sg_status do_attach(struct store_writer *w, const struct history_step *step, int64_t *id,

@@ -82,7 +82,7 @@ static void apply(const char *collection, struct slice id, enum event_kind kind,
         .detail = kind == EVENT_REJECTED ? SLICE_LITERAL("no object") : (struct slice){0},
         .payload = {state.data, state.bytes},
     };
-    REQUIRE(store_apply(rig.writer, rig.stream.id, &event, 1, &result, &reason, &position, &err) == SG_OK);
+    REQUIRE(store_apply(rig.writer, rig.stream.id, &event, 1, NULL, &result, &reason, &position, &err) == SG_OK);
     buffer_free(&state);
 }
 

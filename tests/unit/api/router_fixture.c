@@ -117,7 +117,7 @@ void rig_apply(struct rig *r, struct event event)
     if (event.collection.bytes == 0)
         event.collection = SLICE_LITERAL("customers");
     event.payload = event.state;
-    ASSERT_OK(store_apply(r->writer, r->stream.id, &event, 1, &result, &reason, &position, &err));
+    ASSERT_OK(store_apply(r->writer, r->stream.id, &event, 1, NULL, &result, &reason, &position, &err));
 }
 
 void rig_apply_state(struct rig *r, const char *id, int64_t version, const char *json)

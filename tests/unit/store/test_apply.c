@@ -374,7 +374,8 @@ static void failed_batch_changes_nothing(void **state)
     enum event_result results[4] = {RESULT_STALE, RESULT_STALE, RESULT_STALE, RESULT_STALE};
     enum event_reason reasons[4];
     uint64_t position = 77;
-    assert_int_equal(store_apply(f->writer, f->stream.id, events, 4, results, reasons, &position, NULL), SG_INVALID);
+    enum sg_status status = store_apply(f->writer, f->stream.id, events, 4, NULL, results, reasons, &position, NULL);
+    assert_int_equal(status, SG_INVALID);
     assert_int_equal(results[0], RESULT_STALE);
     assert_int_equal(position, 77);
     fixture_reload(f);
@@ -396,7 +397,8 @@ static void sequence_beyond_the_limit_is_refused(void **state)
     enum event_result result;
     enum event_reason reason;
     uint64_t position = 0;
-    assert_int_equal(store_apply(f->writer, f->stream.id, &event, 1, &result, &reason, &position, NULL), SG_INVALID);
+    enum sg_status status = store_apply(f->writer, f->stream.id, &event, 1, NULL, &result, &reason, &position, NULL);
+    assert_int_equal(status, SG_INVALID);
     event.sequence = INT64_MAX;
     fixture_apply(f, &event, 1, &result, &reason);
     assert_true(f->stream.position == INT64_MAX);
@@ -428,9 +430,149 @@ static void sha256_of_nothing_is_known(void **state)
 
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
 
+/* ---- patches: what a merge function is given, and may do ---- */
+
+struct merger {
+    size_t calls;
+    char made[64];
+    char base[64];
+};
+
+/* Base and patch, joined; a patch of "bad" cannot be applied. */
+static enum sg_status join(void *context, struct slice base, const struct event *patch, struct entity_value *out,
+                           enum event_reason *reason, struct slice *detail, struct sg_error *err)
+{
+    struct merger *m = context;
+    m->calls++;
+    (void)snprintf(m->base, sizeof m->base, "%.*s", SLICE_ARGS(base));
+    if (slice_equal(patch->state, SLICE_LITERAL("bad"))) {
+        *reason = REASON_TOO_DEEP;
+        *detail = SLICE_LITERAL("as a whole it is too deep");
+        return sg_fail(err, SG_INVALID, "too deep");
+    }
+    (void)snprintf(m->made, sizeof m->made, "%s%.*s", m->base, SLICE_ARGS(patch->state));
+    out->state = slice_of(m->made);
+    return SG_OK;
+}
+
+static struct event event_patch(uint64_t sequence, const char *id, int64_t version, const char *patch)
+{
+    struct event e = event_state(sequence, id, version, patch);
+    e.kind = EVENT_PATCH;
+    return e;
+}
+
+static void assert_state(struct store_fixture *f, const char *id, int64_t version, const char *state)
+{
+    struct entity entity;
+    assert_int_equal(fixture_entity(f, id, &entity), SG_OK);
+    assert_int_equal(entity.version, version);
+    assert_true(slice_equal(entity.state, slice_of(state)));
+}
+
+static void patch_is_merged_into_the_version_before(void **state)
+{
+    struct store_fixture *f = *state;
+    struct merger merger = {0};
+    struct store_merge merge = {join, &merger};
+    enum event_result results[4];
+    enum event_reason reasons[4];
+    uint64_t position = 0;
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "A")), RESULT_APPLIED);
+    struct event one = event_patch(2, "a", 2, "+b");
+    assert_int_equal(store_apply(f->writer, f->stream.id, &one, 1, &merge, results, reasons, &position, NULL), SG_OK);
+    assert_int_equal(results[0], RESULT_APPLIED);
+    assert_string_equal(merger.base, "A"); /* as stored */
+    assert_state(f, "a", 2, "A+b");
+    const struct event batch[] = {event_state(3, "a", 3, "C"), event_patch(4, "a", 4, "+d"),
+                                  event_patch(5, "a", 5, "bad"), event_patch(6, "a", 4, "+x")};
+    assert_int_equal(store_apply(f->writer, f->stream.id, batch, 4, &merge, results, reasons, &position, NULL), SG_OK);
+    assert_int_equal(results[0], RESULT_APPLIED);
+    assert_int_equal(results[1], RESULT_APPLIED);
+    assert_int_equal(results[2], RESULT_REJECTED);
+    assert_int_equal(reasons[2], REASON_TOO_DEEP);
+    assert_int_equal(results[3], RESULT_DUPLICATE);
+    assert_int_equal(merger.calls, 3);
+    assert_state(f, "a", 4, "C+d"); /* the base was of the same batch */
+    assert_int_equal(fixture_rejected(f), 1);
+}
+
+static void patch_without_its_base_is_rejected(void **state)
+{
+    struct store_fixture *f = *state;
+    struct merger merger = {0};
+    struct store_merge merge = {join, &merger};
+    enum event_result results[12];
+    enum event_reason reasons[12];
+    uint64_t position = 0;
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 3, "A")), RESULT_APPLIED);
+    assert_int_equal(fixture_apply_one(f, event_state(2, "dead", 1, "D")), RESULT_APPLIED);
+    assert_int_equal(fixture_apply_one(f, event_tombstone(3, "dead", 2)), RESULT_APPLIED);
+    struct event batch[] = {event_patch(4, "a", 5, "+"), event_patch(5, "new", 2, "+"), event_patch(6, "dead", 3, "+"),
+                            event_patch(7, "a", 2, "+"), event_patch(8, "a", 4, "+")};
+    batch[4].collection = SLICE_LITERAL("nowhere");
+    assert_int_equal(store_apply(f->writer, f->stream.id, batch, 5, &merge, results, reasons, &position, NULL), SG_OK);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(results[i], i == 3 ? RESULT_STALE : RESULT_REJECTED);
+        assert_int_equal(reasons[i], i == 3 ? REASON_NONE : REASON_MISSING_BASE);
+    }
+    assert_int_equal(merger.calls, 0);
+    assert_int_equal(position, 8);
+    assert_int_equal(fixture_rejected(f), 4);
+    struct store_collection nowhere;
+    assert_int_equal(store_read_collection(fixture_begin(f), SLICE_LITERAL("nowhere"), &nowhere, NULL), SG_NOT_FOUND);
+}
+
+static void patch_is_unsupported_without_a_merge_function(void **state)
+{
+    struct store_fixture *f = *state;
+    enum event_result result;
+    enum event_reason reason;
+    uint64_t position = 0;
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "A")), RESULT_APPLIED);
+    struct event patch = event_patch(2, "a", 2, "+");
+    assert_int_equal(store_apply(f->writer, f->stream.id, &patch, 1, NULL, &result, &reason, &position, NULL), SG_OK);
+    assert_int_equal(result, RESULT_REJECTED);
+    assert_int_equal(reason, REASON_UNSUPPORTED);
+    assert_state(f, "a", 1, "A");
+}
+
+/* A merge function that fails otherwise ends the batch, and nothing has changed. */
+static enum sg_status merge_fails(void *context, struct slice base, const struct event *patch,
+                                  struct entity_value *out, enum event_reason *reason, struct slice *detail,
+                                  struct sg_error *err)
+{
+    (void)context;
+    (void)base;
+    (void)patch;
+    (void)out;
+    (void)reason;
+    (void)detail;
+    return sg_fail(err, SG_MEMORY, "out of memory");
+}
+
+static void failed_merge_changes_nothing(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_merge merge = {merge_fails, NULL};
+    enum event_result results[2];
+    enum event_reason reasons[2];
+    uint64_t position = 0;
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "A")), RESULT_APPLIED);
+    const struct event batch[] = {event_state(2, "b", 1, "B"), event_patch(3, "a", 2, "+")};
+    enum sg_status status = store_apply(f->writer, f->stream.id, batch, 2, &merge, results, reasons, &position, NULL);
+    assert_int_equal(status, SG_MEMORY);
+    assert_state(f, "a", 1, "A");
+    assert_int_equal(fixture_apply_one(f, event_state(2, "b", 1, "B")), RESULT_APPLIED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        STORE_TEST(patch_is_merged_into_the_version_before),
+        STORE_TEST(patch_without_its_base_is_rejected),
+        STORE_TEST(patch_is_unsupported_without_a_merge_function),
+        STORE_TEST(failed_merge_changes_nothing),
         STORE_TEST(higher_version_is_applied),
         STORE_TEST(redelivered_event_changes_nothing),
         STORE_TEST(lower_version_is_stale_also_below_a_tombstone),

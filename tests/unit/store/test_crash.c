@@ -119,7 +119,7 @@ static void child_apply(struct store_fixture *f, struct place *at)
                     : is_tombstone(next) ? event_tombstone(next.sequence, id, version_of(next))
                                          : event_state(next.sequence, id, version_of(next), "{\"n\":1}");
     }
-    if (store_apply(f->writer, f->stream.id, events, count, results, reasons, &at->sequence, NULL) != SG_OK)
+    if (store_apply(f->writer, f->stream.id, events, count, NULL, results, reasons, &at->sequence, NULL) != SG_OK)
         _exit(3);
 }
 

@@ -243,7 +243,7 @@ static enum sg_status grow_by(struct store_fixture *f, size_t count, uint64_t *s
         (void)snprintf(ids[i], sizeof ids[i], "row-%llu", (unsigned long long)(*sequence + i));
         events[i] = event_state(*sequence + i, ids[i], 1, state);
     }
-    enum sg_status status = store_apply(f->writer, f->stream.id, events, count, results, reasons, &position, err);
+    enum sg_status status = store_apply(f->writer, f->stream.id, events, count, NULL, results, reasons, &position, err);
     if (status == SG_OK)
         *sequence += count;
     return status;
@@ -417,7 +417,7 @@ static void reader_that_holds_the_wal_stops_the_writer_only_at_a_bound(void **st
         enum event_result result;
         enum event_reason reason;
         uint64_t position = 0;
-        status = store_apply(f->writer, f->stream.id, &event, 1, &result, &reason, &position, &err);
+        status = store_apply(f->writer, f->stream.id, &event, 1, NULL, &result, &reason, &position, &err);
     }
     assert_int_equal(status, SG_FULL);
     assert_non_null(strstr(err.message, "readers"));

@@ -166,7 +166,7 @@ static void stream_that_is_not_attached_is_not_served(void **state)
     enum event_result result;
     enum event_reason reason;
     uint64_t position = 0;
-    assert_int_equal(store_apply(f->writer, other.id, &event, 1, &result, &reason, &position, NULL), SG_OK);
+    assert_int_equal(store_apply(f->writer, other.id, &event, 1, NULL, &result, &reason, &position, NULL), SG_OK);
     assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
     assert_memory_equal(entity.state.data, "{\"theirs\":1}", entity.state.bytes);
     fixture_reopen(f);
