@@ -25,7 +25,7 @@ const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 // Most of a fault is waiting, so several worlds go on at once, each with a server and a gateway of its own.
 const WORLDS = Number(process.env.WORLDS ?? Math.min(3, COUNT));
 const EXPIRIES = Math.max(2, Math.min(50, Math.floor(COUNT / 24)));
-const LIFETIME_S = 6; // of credentials: the gateway must have followed with them before they expire
+const LIFETIME_S = 4; // of credentials
 const ONLY = process.env.FAULTS?.split(','); // parts of their names
 
 // What was really recorded in a step, and can be judged again and again.
@@ -149,21 +149,40 @@ describe(`${COUNT} broker faults in ${WORLDS} worlds (SEED=${SEED})`, { concurre
     const { config, credentials, issue } = operatorWorld();
     const nats = await startNats({ t, config });
     const file = join(tempFolder(t, 'secret'), 'user.creds');
-    writeFileSync(file, issue(LIFETIME_S), { mode: 0o600 });
+    let expireAt;
+    const renew = (seconds = LIFETIME_S) => {
+      expireAt = Date.now() + seconds * 1000;
+      writeFileSync(file, issue(seconds), { mode: 0o600 });
+    };
+    renew();
     const client = await nats.client({ authenticator: credsAuthenticator(new TextEncoder().encode(credentials)) });
     const settings = { nats: { url: nats.url, credentials_file: file } };
     const s = await scene(t, {
       nats: Object.assign(nats, { client: () => client }),
       gateway: { nats: null, config: settings },
     });
+    // On a busy machine they may expire before it has followed with them: then there are others.
+    const untilFollowing = async () => {
+      await until(
+        'it follows',
+        async () => {
+          const { status, position } = await s.gateway.status();
+          if (status === 'live' && position >= s.fold.position) return true;
+          if (Date.now() > expireAt) renew();
+          return false;
+        },
+        { deadlineMs: 20_000 },
+      );
+      await s.untilEqual({ deadlineMs: 20_000 });
+    };
     for (let i = 0, from = 1; i < EXPIRIES; i++, from += 200) {
       await s.publish(events(100, { from }));
-      await s.untilLive({ deadlineMs: 20_000 });
+      await untilFollowing();
       const last = await until(
         'they have expired',
         async () => {
           const status = await s.gateway.status();
-          return status.status === 'disconnected' && status;
+          return status.status === 'disconnected' && Date.now() > expireAt && status;
         },
         { deadlineMs: 20_000 },
       );
@@ -176,8 +195,8 @@ describe(`${COUNT} broker faults in ${WORLDS} worlds (SEED=${SEED})`, { concurre
       });
       assert.equal((await s.gateway.status()).position, last.position);
       assert.match((await s.gateway.status()).lastError, /auth|expired/i);
-      writeFileSync(file, issue(i === EXPIRIES - 1 ? 3600 : LIFETIME_S), { mode: 0o600 });
-      await s.untilLive({ deadlineMs: 20_000 });
+      renew(i === EXPIRIES - 1 ? 3600 : LIFETIME_S);
+      await untilFollowing();
     }
     t.diagnostic(`broker: credentials expired ${EXPIRIES} times, and each time it followed again with new ones`);
   });
