@@ -1,4 +1,5 @@
-/* The way of a request: what is done once, what is done in each attempt, and where an attempt may run. */
+/* The way of a request: what is done once, what is done in each attempt, and where an attempt may run.
+ * ctest-threads: */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

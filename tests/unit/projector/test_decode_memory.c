@@ -109,7 +109,7 @@ static void a_batch_that_fits_the_last_ones_memory_allocates_nothing(void **stat
     struct slice payload = large_envelope(100, "}}");
     struct message message = {.subject = SLICE_LITERAL("state.orders"), .payload = payload, .sequence = 1};
     struct arena *arena = arena_create();
-    struct event event;
+    struct event event = {0};
     assert_non_null(arena);
     for (int batch = 0; batch < 10; batch++) {
         bytes_allocated = 0;
