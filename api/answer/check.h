@@ -47,8 +47,8 @@ enum wait_kind shortfall_kind(const struct shortfall *s);
 enum verdict demands_check(const struct plan *plan, const struct basis *basis, struct snapshot *snapshot,
                            int64_t arrived_ns, struct shortfall *out);
 
-/* What an answer to this plan says of its streams: those that it rests on, and those that its positions name. Valid until
- * the next call for this snapshot. */
+/* What an answer to this plan says of its streams: those that it rests on, and those that its positions name. Valid
+ * until the next call for this snapshot. */
 const struct stream_facts *check_facts(const struct plan *plan, struct snapshot *snapshot);
 
 /* Answer that the demands cannot be met (VERDICT_IMPOSSIBLE), or were not within `waited_ns`: then as `problem`. */

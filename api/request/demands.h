@@ -30,9 +30,9 @@ struct demands {
     int64_t wait_ns;         /* what is used: given or default, at most the maximum */
 };
 
-/* Read the demands of a request. More than HTTP_LINES_MAX lines of Min-Position or Prefer are refused. `entity_route`: Min-Version means something here. A parameter wins over its header.
- * Repeated single-valued headers, malformed values and one stream named twice are refused; a Prefer that is not
- * understood is ignored. SG_INVALID (400): names the header or parameter; SG_NOT_FOUND (409): a stream that is not
+/* Read the demands of a request. `entity_route`: Min-Version means something here. A parameter wins over its header.
+ * Repeated single-valued headers, more than HTTP_LINES_MAX lines of Min-Position or Prefer, malformed values and one
+ * stream named twice are refused; a Prefer that is not understood is ignored. SG_INVALID (400): names the header or parameter; SG_NOT_FOUND (409): a stream that is not
  * configured, named; SG_MEMORY. On failure nothing is owned. */
 SG_MUST_CHECK enum sg_status demands_parse(const struct http_fields *fields, const struct target *target,
                                            bool entity_route, const struct settings *settings,

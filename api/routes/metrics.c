@@ -16,7 +16,7 @@
 struct scrape {
     struct call *call;
     struct buffer body;
-    bool readable;  /* the read model can be read */
+    bool readable;  /* the store can be read */
     int64_t now_ns; /* boot clock */
     int64_t wall_ns;
 };

@@ -35,9 +35,9 @@ enum route_id {
 };
 #define ROUTES_COUNT ROUTE_NONE
 
-/* Demands and conditions are checked between `find` and `answer`, and nowhere else. Neither blocks but on the store, and
- * both use only what their call has, so that any thread with a snapshot of its own may run them. A failure is answered
- * for them, as `storage`. */
+/* Demands and conditions are checked between `find` and `answer`, and nowhere else. Neither blocks but on the store,
+ * and both use only what their call has, so that any thread with a snapshot of its own may run them. A failure is
+ * answered for them, as `storage`. */
 struct route {
     const char *path; /* also the label `route` */
     size_t segments_count;

@@ -212,7 +212,8 @@ static double share_before_made(struct rig *r, const char *target)
     return (double)(r->response.made_ns - begun_ns) / (double)(ended_ns - begun_ns);
 }
 
-/* Nearly all of the time goes into reading and copying the rows. Other load may spoil a measurement, not most of them. */
+/* Nearly all of the time goes into reading and copying the rows. Other load may spoil a measurement, not most of
+ * them. */
 static void a_page_says_how_stale_it_is_after_its_last_row(void **state)
 {
     struct rig *r = *state;
