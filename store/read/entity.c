@@ -85,6 +85,21 @@ static enum sg_status entity_find(struct store_reader *r, const struct row_cache
     return status;
 }
 
+/* Not looked for while there is none at all, which is asked once for all reads between two commits. */
+static enum sg_status tombstone_find(struct store_reader *r, int64_t collection, struct slice id, struct entity *out,
+                                     struct sg_error *err)
+{
+    if (!r->tombstones_any_known) {
+        sqlite3_stmt *s = store_read_statement(r, SQL_READ_TOMBSTONES_ANY);
+        enum sg_status status = store_step(&r->c, s, SQLITE_OK, WHAT, err);
+        if (status != SG_OK && status != SG_NOT_FOUND)
+            return status;
+        r->tombstones_any = status == SG_OK;
+        r->tombstones_any_known = true;
+    }
+    return r->tombstones_any ? entity_step(r, SQL_READ_TOMBSTONE, collection, id, 0, out, err) : SG_NOT_FOUND;
+}
+
 enum sg_status store_read_entity(struct store_reader *r, struct slice collection, struct slice id, struct entity *out,
                                  struct sg_error *err)
 {
@@ -104,7 +119,7 @@ enum sg_status store_read_entity(struct store_reader *r, struct slice collection
         status = entity_find(r, &key, out, err);
     }
     if (status == SG_NOT_FOUND)
-        status = entity_step(r, SQL_READ_TOMBSTONE, collection_id, id, 0, out, err);
+        status = tombstone_find(r, collection_id, id, out, err);
     if (status == SG_OK && fill)
         row_cache_fill(cache, &key, out, &r->shared->clock, r->quiet);
     return status == SG_NOT_FOUND ? sg_fail(err, SG_NOT_FOUND, "no event of this entity was applied") : status;

@@ -21,6 +21,8 @@ struct store_reader {
     struct store_served served; /* owned */
     bool rejected_any_known;
     bool rejected_any; /* the table has a row at all */
+    bool tombstones_any_known;
+    bool tombstones_any; /* likewise */
     /* Good for as long as the generation stands still. */
     int64_t generation;
     struct collection_names collections; /* by name alone: stream and build are 0 */

@@ -122,6 +122,7 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
                         "WHERE collection = ?1 AND id = ?2",
     [SQL_READ_ENTITY_AT] = "SELECT " ENTITY_READ "number FROM entities NOT INDEXED "
                            "WHERE number = ?3 AND collection = ?1 AND id = ?2",
+    [SQL_READ_TOMBSTONES_ANY] = "SELECT 1 FROM tombstones LIMIT 1",
     [SQL_READ_TOMBSTONE] = "SELECT " TOMBSTONE_READ "NULL, number FROM tombstones WHERE collection = ?1 AND id = ?2",
     [SQL_READ_PAGE] = "SELECT version, id, occurred_at, state FROM entities "
                       "WHERE collection = ?1 AND id > ?2 ORDER BY id",
