@@ -31,7 +31,7 @@ void store_reader_close(struct store_reader *r);
  *   store_read_begin   a read transaction, in which everything below may be read
  *   store_read_peek    the moment of the last commit, without a transaction: the streams, and rows that are cached
  *
- * A later begin or peek goes on with the same snapshot if nothing was committed since (told by the shared clock;
+ * A later begin or peek goes on with the same snapshot if nothing was committed since (the shared clock shows it;
  * without one, begin inside a transaction always does), and else takes a new one. So an answer never shows less than
  * another one that was finished before it began. Never hold a transaction while idle: it
  * would keep the WAL from being reset. */

@@ -38,7 +38,7 @@ struct store_writer;
 
 struct store_options {
     const char *path;          /* borrowed during open */
-    struct commit_clock *shared; /* borrowed; NULL = no reader of this process is told of commits */
+    struct commit_clock *shared; /* borrowed; NULL = no reader of this process learns of commits */
     bool synchronous_full;
     int64_t bytes_max;         /* 0 = none; beyond it writes of rows fail with SG_FULL */
     size_t collections_max;    /* over the written builds of all streams; an event beyond is rejected as
@@ -93,8 +93,8 @@ SG_MUST_CHECK enum sg_status store_stream_attach(struct store_writer *w, const c
 SG_MUST_CHECK enum sg_status store_stream_identify(struct store_writer *w, int64_t stream_id, int64_t created_ns,
                                                    const struct epoch *epoch, struct sg_error *err);
 
-/* Begin a new build from nothing, for another life of the stream, or the same after a gap: position 0, no gaps. It
- * grows beside the served build, and is swapped to by the call that makes it whole, in the same transaction: when its
+/* Begin a new build from nothing, for another incarnation of the stream, or the same after a gap: position 0, no gaps.
+ * It grows beside the served build, and is swapped to by the call that makes it whole, in the same transaction: when its
  * position reaches `target`, or, where that is 0, when the first event changes a row. The old rows are then swept by
  * store_sweep. A build that was growing before is thrown away. Where nothing was applied yet (served position 0), or
  * the target is 0 and rebuild_empty_swap is set, it is served at once. */
@@ -123,7 +123,7 @@ SG_MUST_CHECK enum sg_status store_build_load(struct store_writer *w, int64_t st
 /* What merges patches, since the store knows no JSON. Called within store_apply, for each patch whose base is there. */
 struct store_merge {
     /* Fill state and fields of `out`, the rest of which is that of the event; the bytes live until store_apply is
-     * called again. `base` is valid during the call. SG_INVALID: the event is rejected, for `*reason` with `*detail`. */
+     * called again. `base` is valid during the call. SG_INVALID: it is rejected, for `*reason` with `*detail`. */
     enum sg_status (*merge)(void *context, struct slice base, const struct event *patch, struct entity_value *out,
                             enum event_reason *reason, struct slice *detail, struct sg_error *err);
     void *context;

@@ -11,7 +11,7 @@ enum sg_status commit_clock_create(int64_t cache_bytes, struct commit_clock **ou
     enum sg_status status = SG_OK;
     if (shared == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
-    atomic_init(&shared->clock, 1); /* nothing is told yet */
+    atomic_init(&shared->clock, 1); /* nothing is published yet */
     (void)pthread_mutex_init(&shared->mutex, NULL);
     if (cache_bytes > 0)
         status = row_cache_create(cache_bytes, &shared->cache, err);
@@ -108,12 +108,12 @@ void commit_clock_publish_position(struct commit_clock *shared, int64_t stream_i
     (void)pthread_mutex_unlock(&shared->mutex);
 }
 
-bool commit_clock_copy(struct commit_clock *shared, uint64_t quiet, struct store_served *out)
+bool commit_clock_copy(struct commit_clock *shared, uint64_t stable, struct store_served *out)
 {
     (void)pthread_mutex_lock(&shared->mutex);
-    bool same = commit_clock_stable(shared) == quiet && reserve(out, shared->served.count);
+    bool same = commit_clock_stable(shared) == stable && reserve(out, shared->served.count);
     if (same)
         copy(out, &shared->served);
     (void)pthread_mutex_unlock(&shared->mutex);
-    return same && commit_clock_stable(shared) == quiet;
+    return same && commit_clock_stable(shared) == stable;
 }

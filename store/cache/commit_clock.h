@@ -2,11 +2,11 @@
  * committed, what is served as of the last commit, and a cache of rows. With it a read of a cached row needs no
  * transaction, and a reader notices at once that its snapshot is no longer the newest. No SQLite here.
  *
- *   clock   even: quiet ── odd: a commit is under way, or what it changed is not told yet ── even: told
+ *   clock   even: stable ── odd: a commit is under way, or what it changed is not published yet ── even: published
  *
- * The writer makes it odd before COMMIT and even once rows that changed are out of the cache and what is served is told
- * here. So whoever sees the same even number before and after looking has seen what one commit left, all of it, and
- * nothing of the next. A row is put into the cache under the number of the snapshot that it was read from,
+ * The writer makes it odd before COMMIT and even once rows that changed are out of the cache and what is served is
+ * published here. So whoever sees the same even number before and after looking has seen what one commit left, all of
+ * it, and nothing of the next. A row is put into the cache under the number of the snapshot that it was read from,
  * or not at all. */
 #ifndef STATEGATE_STORE_CACHE_COMMIT_CLOCK_H
 #define STATEGATE_STORE_CACHE_COMMIT_CLOCK_H
@@ -55,9 +55,9 @@ uint64_t commit_clock_stable(const struct commit_clock *shared);
 
 /* Something is about to be committed. May be called again before the end. */
 void commit_clock_begin(struct commit_clock *shared);
-/* It is committed and told, or nothing was. */
+/* It is committed and published, or nothing was. */
 void commit_clock_end(struct commit_clock *shared);
-/* Make room for that many streams, so that telling them cannot fail. */
+/* Make room for that many streams, so that publishing them cannot fail. */
 SG_MUST_CHECK enum sg_status commit_clock_reserve(struct commit_clock *shared, size_t count, struct sg_error *err);
 /* Between begin and end: what is served, all of it, or only the position of one stream. */
 void commit_clock_publish(struct commit_clock *shared, const struct store_served *served);
@@ -65,7 +65,7 @@ void commit_clock_publish_position(struct commit_clock *shared, int64_t stream_i
 
 /* ---- readers ---- */
 
-/* What is served when the clock shows `quiet`. False: out of memory, or it does not any more. */
-SG_MUST_CHECK bool commit_clock_copy(struct commit_clock *shared, uint64_t quiet, struct store_served *out);
+/* What is served when the clock shows `stable`. False: out of memory, or it does not any more. */
+SG_MUST_CHECK bool commit_clock_copy(struct commit_clock *shared, uint64_t stable, struct store_served *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* Shards, each with a lock, a table of sets in which a row is found, and memory in which rows lie one behind the other.
+/* Shards, each with a lock, a table of sets in which a row is found, and memory in which rows lie one after the other.
  *
  *   | row | row | free | row | row |   free   | row | ...
  *     0                        hand                      end        bytes_max
@@ -62,7 +62,7 @@ struct set {
 struct shard {
     pthread_mutex_t mutex; /* guards all below */
     struct set *sets; /* its part of the cache's; also read without the lock, as a hint */
-    char *memory;     /* its part of the cache's; chunks up to `end`, untouched behind it */
+    char *memory;     /* its part of the cache's; chunks up to `end`, untouched after it */
     size_t hand;
     size_t end;
     size_t bytes;     /* of chunks whose row is linked */

@@ -113,13 +113,13 @@ const char *store_checksum_damage(const struct checked_database *d)
 
 /* ---- notes of the WAL's frames ---- */
 
-frame_note *store_frame_sum(struct checked_database *d, int64_t frame, bool make)
+frame_sum *store_frame_sum(struct checked_database *d, int64_t frame, bool make)
 {
     size_t part = (size_t)frame / CHECKED_PART_FRAMES;
-    frame_note *none = NULL;
+    frame_sum *none = NULL;
     if (part >= CHECKED_PARTS_MAX)
         return NULL;
-    frame_note *notes = atomic_load(&d->parts[part]);
+    frame_sum *notes = atomic_load(&d->parts[part]);
     if (notes == NULL && make) {
         notes = calloc(CHECKED_PART_FRAMES, sizeof *notes);
         if (notes != NULL && !atomic_compare_exchange_strong(&d->parts[part], &none, notes)) {

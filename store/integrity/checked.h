@@ -15,7 +15,7 @@
 /* What was noted of the WAL's frames, in parts that stay where they are; 0 = nothing. */
 #define CHECKED_PART_FRAMES 4096
 #define CHECKED_PARTS_MAX 4096 /* a WAL beyond 64 GiB is checked by its own checksums */
-typedef _Atomic uint64_t frame_note;
+typedef _Atomic uint64_t frame_sum;
 
 struct checked_database {
     struct checked_database *next; /* guarded by the registry's mutex, like the next two */
@@ -25,8 +25,8 @@ struct checked_database {
     sqlite3_file *writer; /* of the one connection that writes, which alone asks for it; NULL = none */
     struct store_seal seal;                       /* the newer record; only for the one connection that writes */
     struct interior_pages *inner;                 /* owned; NULL = there was no memory; any thread, like all below */
-    frame_note *_Atomic parts[CHECKED_PARTS_MAX]; /* owned */
-    atomic_int damage; /* 0 = none, 1 = being told, 2 = `what` can be read */
+    frame_sum *_Atomic parts[CHECKED_PARTS_MAX]; /* owned */
+    atomic_int damage; /* 0 = none, 1 = being written, 2 = `what` can be read */
     char what[96];
 };
 
@@ -44,6 +44,6 @@ uint64_t store_page_checksum(const struct checked_database *d, int64_t number, c
 /* Of a frame's page, never 0; frames are counted from 0. */
 uint64_t store_frame_checksum(const struct checked_database *d, int64_t frame, const unsigned char *page);
 /* Where a frame is noted. NULL: nothing was, or, with `make`, there is no memory. */
-frame_note *store_frame_sum(struct checked_database *d, int64_t frame, bool make);
+frame_sum *store_frame_sum(struct checked_database *d, int64_t frame, bool make);
 
 #endif

@@ -189,7 +189,7 @@ static int wal_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offse
         !store_checksum_checking())
         return rc;
     uint64_t checksum = store_frame_checksum(f->database, frame, to);
-    frame_note *note = store_frame_sum(f->database, frame, true);
+    frame_sum *note = store_frame_sum(f->database, frame, true);
     if (rc == SQLITE_OK && note != NULL && atomic_load_explicit(note, memory_order_acquire) == checksum)
         return rc;
     /* Not written by this process, or by another in its place. */
@@ -216,7 +216,7 @@ static int wal_write(sqlite3_file *file, const void *from, int bytes, sqlite3_in
         if (rc != SQLITE_OK)
             return rc;
     } else if (f->database != NULL && frame >= 0) {
-        frame_note *note = store_frame_sum(f->database, frame, true);
+        frame_sum *note = store_frame_sum(f->database, frame, true);
         if (note != NULL)
             atomic_store_explicit(note, store_frame_checksum(f->database, frame, from), memory_order_release);
     }

@@ -43,7 +43,7 @@ static enum sg_status cacheable(struct store_reader *r, struct slice collection,
 {
     struct store_entity_rejections rejections = {0};
     *out = false;
-    if (r->quiet == 0)
+    if (r->stable == 0)
         return SG_OK;
     enum sg_status status = store_read_entity_rejections(r, collection, id, 0, 0, &rejections, err);
     *out = status == SG_OK && !rejections.any;
@@ -121,7 +121,7 @@ enum sg_status store_read_entity(struct store_reader *r, struct slice collection
     if (status == SG_NOT_FOUND)
         status = tombstone_find(r, collection_id, id, out, err);
     if (status == SG_OK && fill)
-        row_cache_fill(cache, &key, out, &r->shared->clock, r->quiet);
+        row_cache_fill(cache, &key, out, &r->shared->clock, r->stable);
     return status == SG_NOT_FOUND ? sg_fail(err, SG_NOT_FOUND, "no event of this entity was applied") : status;
 }
 

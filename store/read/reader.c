@@ -82,8 +82,8 @@ static void generation_set(struct store_reader *r, int64_t generation)
     r->generation = generation;
 }
 
-/* `told`: the streams are known already, as of the moment that the clock showed then. */
-static enum sg_status snapshot_load(struct store_reader *r, uint64_t told, struct sg_error *err)
+/* `known_at`: the streams are known already, as of the moment that the clock showed then. */
+static enum sg_status snapshot_load(struct store_reader *r, uint64_t known_at, struct sg_error *err)
 {
     unsigned data_version = 0;
     int64_t generation = 0;
@@ -94,7 +94,7 @@ static enum sg_status snapshot_load(struct store_reader *r, uint64_t told, struc
     int rc = sqlite3_file_control(r->c.db, NULL, SQLITE_FCNTL_DATA_VERSION, &data_version);
     if (rc != SQLITE_OK)
         return store_fail(&r->c, rc, WHAT, err);
-    bool same = told != 0 && commit_clock_stable(r->shared) == told;
+    bool same = known_at != 0 && commit_clock_stable(r->shared) == known_at;
     if (!same)
         r->snapshot++;
     if (r->data_version != data_version)
@@ -113,39 +113,39 @@ static enum sg_status snapshot_load(struct store_reader *r, uint64_t told, struc
 
 enum sg_status store_read_begin(struct store_reader *r, struct sg_error *err)
 {
-    uint64_t quiet = commit_clock_stable(r->shared);
-    if (r->in_transaction && (r->shared == NULL || (quiet != 0 && quiet == r->quiet)))
+    uint64_t stable = commit_clock_stable(r->shared);
+    if (r->in_transaction && (r->shared == NULL || (stable != 0 && stable == r->stable)))
         return SG_OK;
     store_read_end(r);
-    uint64_t told = quiet == r->quiet ? quiet : 0;
-    r->quiet = 0;
+    uint64_t known_at = stable == r->stable ? stable : 0;
+    r->stable = 0;
     enum sg_status status = store_run_plain(&r->c, SQL_BEGIN_READ, WHAT, err);
     if (status != SG_OK)
         return status;
     r->in_transaction = true;
-    status = snapshot_load(r, told, err);
+    status = snapshot_load(r, known_at, err);
     if (status != SG_OK)
         store_read_end(r);
-    else if (quiet != 0 && commit_clock_stable(r->shared) == quiet)
-        r->quiet = quiet;
+    else if (stable != 0 && commit_clock_stable(r->shared) == stable)
+        r->stable = stable;
     return status;
 }
 
 bool store_read_peek(struct store_reader *r)
 {
-    uint64_t quiet = commit_clock_stable(r->shared);
-    if (quiet == 0 || r->shared->cache == NULL)
+    uint64_t stable = commit_clock_stable(r->shared);
+    if (stable == 0 || r->shared->cache == NULL)
         return false;
-    if (quiet == r->quiet)
+    if (stable == r->stable)
         return true;
     store_read_end(r); /* of an older snapshot, if there is one */
-    r->quiet = 0;
+    r->stable = 0;
     r->snapshot++;
     r->loaded = false; /* the streams are not those of a transaction */
-    if (!commit_clock_copy(r->shared, quiet, &r->served))
+    if (!commit_clock_copy(r->shared, stable, &r->served))
         return false;
     generation_set(r, r->served.generation);
-    r->quiet = quiet;
+    r->stable = stable;
     return true;
 }
 
@@ -157,13 +157,13 @@ uint64_t store_read_snapshot(const struct store_reader *r)
 bool store_read_cached(struct store_reader *r, struct slice collection, struct slice id, struct entity *out)
 {
     const struct collection_name *known = collection_names_find(&r->collections, 0, 0, collection);
-    assert(r->quiet != 0);
+    assert(r->stable != 0);
     store_read_release(r);
     if (known == NULL)
         return false;
     struct row_cache_key key = row_cache_key(r->shared->cache, known->id, r->generation, id);
     r->held = row_cache_find(r->shared->cache, &key, out);
-    return r->held != NULL && commit_clock_stable(r->shared) == r->quiet;
+    return r->held != NULL && commit_clock_stable(r->shared) == r->stable;
 }
 
 void store_read_prefetch(struct store_reader *r, struct slice collection, struct slice id)
@@ -219,7 +219,7 @@ void store_read_end(struct store_reader *r)
 
 const struct stream *store_read_stream(struct store_reader *r, const char *name)
 {
-    assert(r->in_transaction || r->quiet != 0);
+    assert(r->in_transaction || r->stable != 0);
     for (size_t i = 0; i < r->served.count; i++) {
         if (strcmp(r->served.streams[i].name, name) == 0)
             return &r->served.streams[i];

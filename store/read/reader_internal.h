@@ -15,7 +15,7 @@ struct store_reader {
     struct cached_row *held; /* the same from the cache */
     /* Of the snapshot; stays good for the next one if nothing was committed between them. */
     uint64_t snapshot; /* counts them */
-    uint64_t quiet;    /* what the shared clock showed from before it was taken until after; 0 = not quiet */
+    uint64_t stable;    /* what the shared clock showed from before it was taken until after; 0 = not stable */
     bool loaded;       /* `served` is of a transaction that showed data_version */
     unsigned data_version;
     struct store_served served; /* owned */

@@ -25,7 +25,7 @@ static const struct step *step_from(int version)
 }
 
 /* What an index sorts beyond SQLite's page cache goes to a file beside the database, which has no name and ends with
- * the process. No other connection of this process is open yet, so that SQLite's global variable may name the folder. */
+ * the process. No other connection of this process is open yet, so SQLite's global variable may name the folder. */
 static enum sg_status sort_in_file(struct store_connection *c, struct sg_error *err)
 {
     const char *slash = strrchr(c->path, '/');

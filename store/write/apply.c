@@ -5,7 +5,7 @@
  *      index are then visited one after the other
  *   3. fold the events of each id over its stored row, and write what it came to once
  *   4. record, in order of sequence, what was rejected; then the collections' counts and the stream's position
- *   5. take what changes out of the cache, commit, and tell the readers */
+ *   5. take what changes out of the cache, commit, and publish to the readers */
 #include "store/write/apply.h"
 
 #include <inttypes.h>
@@ -430,7 +430,7 @@ static enum sg_status batch_run(struct batch *b, int64_t stream_id, struct sg_er
     return status;
 }
 
-/* ---- 5. tell ---- */
+/* ---- 5. publish ---- */
 
 static void forget_rejected(const struct batch *b, const struct event *e)
 {

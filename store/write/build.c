@@ -2,7 +2,7 @@
  *
  *   begin_build ── nothing served yet ─────────────> served at once
  *        └─ growing: written, not seen ── whole ───> served; the old rows are swept
- *                 └─ another life is found ────────> thrown away and swept; another one grows */
+ *                 └─ another incarnation ───────────> thrown away and swept; another one grows */
 #include "store/write/build.h"
 
 #include <assert.h>

@@ -67,7 +67,7 @@ static enum sg_status attach_new(struct store_writer *w, const char *name, const
     return store_stream_write(w, s, bound, err);
 }
 
-/* The next build that is thrown away knows best which life the stream is in. */
+/* The next build that is thrown away knows best which incarnation the stream is in. */
 static enum sg_status attach_known(struct store_writer *w, const struct build *found,
                                    const struct stream_fingerprint *fingerprint, bool reshaped, struct sg_error *err)
 {

@@ -4,7 +4,7 @@
 #include "store/tables/entities.h"
 #include "store/write/transaction.h"
 
-/* What one sweep may still do. A row may have one page or thousands, so time is looked at behind each. */
+/* What one sweep may still do. A row may have one page or thousands, so the time is looked at after each. */
 struct budget {
     size_t rows;
     int64_t until_ns;
@@ -72,6 +72,6 @@ enum sg_status store_sweep(struct store_writer *w, size_t rows_max, bool *more, 
         status = SG_OK;
     status = store_end(w, status, err);
     if (status == SG_OK)
-        *more = budget.rows == 0; /* else it was not for want of budget that it ended */
+        *more = budget.rows == 0; /* else nothing was left */
     return status;
 }

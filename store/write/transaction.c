@@ -114,7 +114,7 @@ enum sg_status store_begin(struct store_writer *w, struct sg_error *err)
     return store_run_plain(&w->c, SQL_BEGIN_WRITE, "begin a transaction", err);
 }
 
-/* Read before the commit, so that nothing can fail behind it. */
+/* Read before the commit, so that nothing can fail after it. */
 static enum sg_status served_prepare(struct store_writer *w, struct sg_error *err)
 {
     if (w->shared == NULL || w->changes != SERVED_ANYTHING)
@@ -125,7 +125,7 @@ static enum sg_status served_prepare(struct store_writer *w, struct sg_error *er
     return status == SG_OK ? commit_clock_reserve(w->shared, w->served.count, err) : status;
 }
 
-static void served_tell(struct store_writer *w)
+static void served_publish(struct store_writer *w)
 {
     if (w->changes == SERVED_ANYTHING)
         commit_clock_publish(w->shared, &w->served);
@@ -144,7 +144,7 @@ enum sg_status store_commit(struct store_writer *w, struct sg_error *err)
         commit_clock_end(w->shared);
         return status;
     }
-    served_tell(w);
+    served_publish(w);
     commit_clock_end(w->shared);
     store_checkpoint_due(w);
     return SG_OK;

@@ -1,4 +1,4 @@
-/* The writer, and its transactions: begun, committed or rolled back, told to the readers, written back to the file. */
+/* The writer, and its transactions: begun, committed or rolled back, published to the readers, written back. */
 #ifndef STATEGATE_STORE_WRITE_TRANSACTION_H
 #define STATEGATE_STORE_WRITE_TRANSACTION_H
 
@@ -35,7 +35,7 @@ struct store_writer {
     int checkpoint_pages; /* threshold while much is applied */
     int checkpoint_next;  /* not before the WAL has so many, when one could not finish; 0 = at the threshold */
     int swept_next;       /* the same between sweeps */
-    /* What the transaction at hand changes of what is served, to be told behind its commit. */
+    /* What the transaction at hand changes of what is served, to be published after its commit. */
     struct commit_clock *shared; /* borrowed; NULL = none */
     enum { SERVED_ANYTHING, SERVED_POSITION, SERVED_NOTHING } changes;
     int64_t moved_stream;
@@ -47,7 +47,7 @@ struct store_writer {
 
 /* BEGIN IMMEDIATE; end with store_commit, or store_rollback after any failure. */
 SG_MUST_CHECK enum sg_status store_begin(struct store_writer *w, struct sg_error *err);
-/* COMMIT, tell the readers, then checkpoint when it is due. On failure the transaction is rolled back. */
+/* COMMIT, publish to the readers, then checkpoint when it is due. On failure the transaction is rolled back. */
 SG_MUST_CHECK enum sg_status store_commit(struct store_writer *w, struct sg_error *err);
 void store_rollback(struct store_writer *w);
 /* Commit if `status` is SG_OK, else roll back and return it. */
