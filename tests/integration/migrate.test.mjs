@@ -111,7 +111,9 @@ describe('a database of schema version 2', () => {
     assert.equal(String(continued[0].position), dump.growing[0].position, 'it grew on from where it was');
     for (const event of ['rebuild_began', 'epoch_changed']) assert.deepEqual(gateway.logged(event), []);
     const { text } = await gateway.get('/metrics');
-    const events = [...text.matchAll(/^stategate_events_total\{.*stream="([^"]+)".*\} (\d+)$/gm)];
+    // What comes again after a session that ended in the middle is skipped.
+    const lines = text.split('\n').filter((line) => !line.includes('result="redelivered"'));
+    const events = lines.map((line) => /^stategate_events_total\{.*stream="([^"]+)".*\} (\d+)$/.exec(line)).filter(Boolean);
     const count = (name) => events.reduce((sum, [, stream, n]) => sum + (stream === name ? Number(n) : 0), 0);
     assert.deepEqual([count('STATE'), count('KV_settings')], [0, 0], 'nothing was replayed');
     assert.ok(count('GROW') > 0 && count('GROW') <= 4000 - Number(dump.growing[0].position));
