@@ -37,7 +37,8 @@ const char *api_ops_address(const struct api *api);
 /* From now on /readyz says no. Any thread. */
 void api_set_draining(struct api *api);
 
-/* Refuse new connections, finish the requests at hand (at most API_DRAIN_MS), stop the loops, close the readers, free.
+/* Refuse new connections, finish the requests at hand (at most API_DRAIN_MS, and as long as a job
+ * that has begun takes), stop the loops, close the readers, free.
  * Blocks. NULL is allowed. */
 #define API_DRAIN_MS 5000
 void api_stop(struct api *api);

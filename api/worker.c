@@ -106,6 +106,8 @@ static enum http_outcome begin_job(struct worker *worker, struct call *call, str
     struct worker_job *work = calloc(1, sizeof *work);
     if (work == NULL) {
         out->failed = true;
+        call->outcome = WAIT_REFUSED;
+        pipeline_end(call, worker->counters, out, time_boot_ns());
         return HTTP_ANSWER;
     }
     work->job.run = job_run;

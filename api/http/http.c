@@ -32,7 +32,7 @@ static enum sg_status loop_create(struct http *http, unsigned index, struct sg_e
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) != 0)
         return sg_fail(err, SG_UNAVAILABLE, "no descriptors for an HTTP loop: %s", strerror(errno));
     const struct loop_slot slot = {
-        .posts = loop, .loop = index, .loops_count = http->loops_count, .wake_fd = loop->wake_fd};
+        .posts = loop, .loop = index, .wake_fd = loop->wake_fd};
     return http->options.handler.worker_open(http->options.handler.context, &slot, &loop->worker, err);
 }
 

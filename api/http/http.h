@@ -48,7 +48,6 @@ enum http_outcome {
 struct loop_slot {
     struct http_loop *posts; /* where to post for it */
     unsigned loop;
-    unsigned loops_count;
     int wake_fd; /* an eventfd: whoever writes it wakes the loop */
 };
 

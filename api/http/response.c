@@ -11,7 +11,6 @@ void response_init(struct response *r)
     r->status = 200;
     r->close = false;
     r->failed = false;
-    r->park = false;
     r->made_ns = 0;
     r->headers_count = 0;
     r->body = NULL;

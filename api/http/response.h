@@ -27,11 +27,13 @@ enum produced {
     PRODUCED_CHUNK,  /* `bytes` of `data` are to be sent */
     PRODUCED_LATER,  /* nothing yet: http_connection_resume() has it asked again */
     PRODUCED_END,    /* the body is complete */
-    PRODUCED_FAILED, /* it will never be: the connection is cut off, so that the client sees it */
+    PRODUCED_FAILED, /* it will never be: the connection is cut off, so that the client sees it. An HTTP/1.0 client on a
+                        unix socket does not: there is no reset there, and its body has no other end */
 };
 
 /* Makes a body while it is sent. It is asked for the next chunk when all before it was taken, so a client that does not
- * read keeps one chunk in memory and no more. Both on the loop's thread; neither blocks. */
+ * read keeps one chunk in memory and no more. Both on the loop's thread (`stop` of what is left after http_stop on that
+ * of http_destroy); neither blocks. */
 struct producer {
     enum produced (*next)(void *self, struct chunk *out);
     /* Once, however it ends: also when nothing was ever asked for (HEAD, no memory, the client gone). Before the
@@ -44,7 +46,6 @@ struct response {
     unsigned status;
     bool close;  /* end the connection after this answer */
     bool failed; /* out of memory or of room: not to be sent */
-    bool park;   /* no answer yet: the request waits, see its `parked` */
     int64_t made_ns; /* boot clock: when the facts in its headers were read; 0 = it has none */
     size_t headers_count;
     struct response_header headers[RESPONSE_HEADERS_MAX];

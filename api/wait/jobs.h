@@ -20,7 +20,7 @@ struct jobs;
 /* Part of what it is about. Zeroed, then `run`, `done` and `loop` are set before it is submitted. */
 struct job {
     /* In a job's thread. `snapshot` is the thread's, between iterations, and is ended afterwards; NULL = the database
-     * cannot be read now. Ends as soon as it can once `cancelled` is set. */
+     * cannot be read now. It looks at `cancelled` before it begins; what may run for long looks again. */
     void (*run)(struct job *job, struct snapshot *snapshot);
     /* On the loop's thread, after `run`: from here on the job is its owner's again. */
     void (*done)(struct job *job);

@@ -162,8 +162,12 @@ bool store_read_cached(struct store_reader *r, struct slice collection, struct s
     if (known == NULL)
         return false;
     struct row_cache_key key = row_cache_key(r->shared->cache, known->id, r->generation, id);
-    r->held = row_cache_find(r->shared->cache, &key, out);
-    return r->held != NULL && commit_clock_stable(r->shared) == r->stable;
+    struct entity found; /* `*out` is written only once it is known that no commit came in between */
+    r->held = row_cache_find(r->shared->cache, &key, &found);
+    if (r->held == NULL || commit_clock_stable(r->shared) != r->stable)
+        return false;
+    *out = found;
+    return true;
 }
 
 void store_read_prefetch(struct store_reader *r, struct slice collection, struct slice id)

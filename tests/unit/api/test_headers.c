@@ -241,7 +241,6 @@ static void a_response_begins_with_nothing_set(void **state)
     assert_int_equal(r.status, 200);
     assert_false(r.close);
     assert_false(r.failed);
-    assert_false(r.park);
     assert_int_equal(r.headers_count, 0);
     assert_null(r.body);
     assert_null(r.body_end);

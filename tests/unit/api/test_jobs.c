@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -498,9 +500,27 @@ static void a_job_whose_demand_is_not_met_in_time_says_so(void **state)
     assert_non_null(strstr(text, "State-Version: 1\r\n"));
 }
 
+/* The address is closed when the drain begins: what is answered from then on was queued at its beginning. */
+static void *open_the_gate_when_nobody_is_let_in(void *context)
+{
+    const struct sockaddr_in *address = context;
+    bool refused = false;
+    while (!refused) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        refused = connect(fd, (const struct sockaddr *)(const void *)address, sizeof *address) != 0;
+        (void)close(fd);
+        (void)usleep(1000);
+    }
+    gate(false);
+    return NULL;
+}
+
 static void a_drain_answers_what_is_queued(void **state)
 {
     int fds[3];
+    pthread_t opener;
+    struct sockaddr_in address;
+    socklen_t address_bytes = sizeof address;
     (void)state;
     apply("a", 1);
     rig.options.begin_timeout_ms = 60000;
@@ -509,8 +529,10 @@ static void a_drain_answers_what_is_queued(void **state)
     for (size_t i = 0; i < 3; i++)
         fds[i] = ask("/v1/state/customers/a");
     RIG_UNTIL(gate_held() == 1 && jobs_queued(rig.r->api.jobs) == 2);
-    gate(false);
+    assert_int_equal(getpeername(fds[0], (struct sockaddr *)(void *)&address, &address_bytes), 0);
+    assert_int_equal(pthread_create(&opener, NULL, open_the_gate_when_nobody_is_let_in, &address), 0);
     stop(10000);
+    assert_int_equal(pthread_join(opener, NULL), 0);
     for (size_t i = 0; i < 3; i++)
         (void)answer(fds[i], 200, NULL);
 }

@@ -21,49 +21,40 @@ static struct {
     size_t answers; /* of an entity: each needs its ETag */
 } counted;
 
-enum sg_status __real_target_parse(char *text, size_t bytes, struct target *out, struct sg_error *err);
-enum sg_status __wrap_target_parse(char *text, size_t bytes, struct target *out, struct sg_error *err);
+/* Of the type of what they wrap, so that a change there does not compile here. */
+__typeof__(target_parse) __real_target_parse, __wrap_target_parse;
 enum sg_status __wrap_target_parse(char *text, size_t bytes, struct target *out, struct sg_error *err)
 {
     counted.targets++;
     return __real_target_parse(text, bytes, out, err);
 }
 
-enum sg_status __real_plan_make(const struct http_head *head, const struct target *target,
-                                const struct plan_rules *rules, const struct settings *settings, struct plan *out,
-                                struct sg_error *err);
+__typeof__(plan_make) __real_plan_make, __wrap_plan_make;
 enum sg_status __wrap_plan_make(const struct http_head *head, const struct target *target,
-                                const struct plan_rules *rules, const struct settings *settings, struct plan *out,
-                                struct sg_error *err);
-enum sg_status __wrap_plan_make(const struct http_head *head, const struct target *target,
-                                const struct plan_rules *rules, const struct settings *settings, struct plan *out,
-                                struct sg_error *err)
+                                const struct plan_rules *rules, const struct settings *settings,
+                                const struct tunables *tunables, struct plan *out, struct sg_error *err)
 {
     counted.plans++;
-    return __real_plan_make(head, target, rules, settings, out, err);
+    return __real_plan_make(head, target, rules, settings, tunables, out, err);
 }
 
-enum sg_status __real_demands_parse(const struct http_fields *fields, const struct target *target, bool entity_route,
-                                    const struct settings *settings, struct demands *out, struct sg_error *err);
+__typeof__(demands_parse) __real_demands_parse, __wrap_demands_parse;
 enum sg_status __wrap_demands_parse(const struct http_fields *fields, const struct target *target, bool entity_route,
-                                    const struct settings *settings, struct demands *out, struct sg_error *err);
-enum sg_status __wrap_demands_parse(const struct http_fields *fields, const struct target *target, bool entity_route,
-                                    const struct settings *settings, struct demands *out, struct sg_error *err)
+                                    const struct settings *settings, const struct tunables *tunables,
+                                    struct demands *out, struct sg_error *err)
 {
     counted.demands++;
-    return __real_demands_parse(fields, target, entity_route, settings, out, err);
+    return __real_demands_parse(fields, target, entity_route, settings, tunables, out, err);
 }
 
-enum sg_status __real_conditions_parse(const struct http_lines *lines, struct conditions *out, struct sg_error *err);
-enum sg_status __wrap_conditions_parse(const struct http_lines *lines, struct conditions *out, struct sg_error *err);
+__typeof__(conditions_parse) __real_conditions_parse, __wrap_conditions_parse;
 enum sg_status __wrap_conditions_parse(const struct http_lines *lines, struct conditions *out, struct sg_error *err)
 {
     counted.conditions++;
     return __real_conditions_parse(lines, out, err);
 }
 
-const char *__real_headers_etag(const struct stream *row, uint64_t number, char out[HEADERS_ETAG_BYTES]);
-const char *__wrap_headers_etag(const struct stream *row, uint64_t number, char out[HEADERS_ETAG_BYTES]);
+__typeof__(headers_etag) __real_headers_etag, __wrap_headers_etag;
 const char *__wrap_headers_etag(const struct stream *row, uint64_t number, char out[HEADERS_ETAG_BYTES])
 {
     counted.answers++;
