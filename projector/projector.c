@@ -89,7 +89,9 @@ static void run_trim(struct projector *p)
 static int64_t next_iteration_ns(const struct projector *p)
 {
     const struct ingest *ingest = p->ingest;
-    int64_t at_ns = ingest->sweep_needed ? p->sweep_retry_at_ns : INT64_MAX;
+    int64_t at_ns = store_write_back_at(ingest->context.model);
+    if (ingest->sweep_needed && p->sweep_retry_at_ns < at_ns)
+        at_ns = p->sweep_retry_at_ns;
     if (p->trim_at_ns != 0 && p->trim_at_ns < at_ns)
         at_ns = p->trim_at_ns;
     for (size_t i = 0; i < ingest->writers_count; i++) {
@@ -108,6 +110,7 @@ static void *projector_run(void *argument)
         bool worked = run_batches(p);
         worked |= run_sweep(p);
         run_trim(p);
+        store_write_back(p->ingest->context.model); /* after the events were published */
         if (!worked)
             notifier_wait(p->ingest->notifier, next_iteration_ns(p));
     }
@@ -174,6 +177,7 @@ static void ingest_destroy(struct ingest *ingest)
 {
     if (ingest == NULL)
         return;
+    store_write_back_stop(ingest->context.model);
     for (size_t i = 0; i < ingest->writers_count; i++) {
         struct stream_writer *writer = &ingest->writers[i];
         if (writer->items_count > 0)
@@ -202,6 +206,8 @@ static enum sg_status ingest_create(const struct ingest_context *context, queue_
     (void)pthread_mutex_init(&ingest->mutex, NULL);
     (void)pthread_cond_init(&ingest->done_cond, NULL);
     enum sg_status status = notifier_create(&ingest->notifier, err);
+    if (status == SG_OK)
+        status = store_write_back_start(context->model, ingest->notifier, err);
     ingest->arena = arena_create();
     if (status == SG_OK && ingest->arena == NULL)
         status = sg_fail(err, SG_MEMORY, "out of memory for decoding");

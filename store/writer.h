@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/notifier.h"
 #include "core/base/status.h"
 #include "core/domain/entity.h"
 #include "core/domain/event.h"
@@ -69,6 +70,17 @@ SG_MUST_CHECK enum sg_status store_open(const struct store_options *options, str
 const char *store_damage(const struct store_writer *w);
 /* Checkpoint (truncate) and close. Close the readers first. NULL is allowed. */
 void store_close(struct store_writer *w);
+
+/* From now on no commit waits for the disk: the WAL is written back by calls of store_write_back, and synced in another
+ * thread, which notifies when the next call has something to do. Until then, each commit writes it back when it is due.
+ * Stop before `notifier` goes. */
+SG_MUST_CHECK enum sg_status store_write_back_start(struct store_writer *w, struct notifier *notifier,
+                                                    struct sg_error *err);
+void store_write_back_stop(struct store_writer *w);
+/* A step of it, outside a transaction: after each batch, when notified, and at store_write_back_at() (boot clock;
+ * INT64_MAX = never). A few milliseconds at most, but where the WAL has come to its bound. */
+void store_write_back(struct store_writer *w);
+int64_t store_write_back_at(const struct store_writer *w);
 
 /* Names the settings of a stream, each as text that changes whenever what they make changes. */
 struct stream_fingerprint {

@@ -5,6 +5,7 @@
 
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,13 +18,24 @@
 #define CHECKED_PARTS_MAX 4096 /* a WAL beyond 64 GiB is checked by its own checksums */
 typedef _Atomic uint64_t frame_sum;
 
+/* What a checkpoint leaves to syncs of another thread. */
+struct deferral {
+    bool on;
+    bool dirty;      /* pages were written to the file, and it was not synced since */
+    uint64_t salts;  /* of the WAL ... */
+    uint32_t frames; /* ... so many of whose frames were synced */
+    struct store_seal announced; /* written and not synced yet */
+};
+
 struct checked_database {
     struct checked_database *next; /* guarded by the registry's mutex, like the next two */
     unsigned users;
     char *path;  /* owned */
     uint64_t id; /* read-only */
     sqlite3_file *writer; /* of the one connection that writes, which alone asks for it; NULL = none */
-    struct store_seal seal;                       /* the newer record; only for the one connection that writes */
+    sqlite3_file *writer_wal; /* of the same connection; NULL = none */
+    struct deferral deferral; /* of its checkpoints (order.h); only for that connection, like the next */
+    struct store_seal seal;                       /* the newer record */
     struct interior_pages *inner;                 /* owned; NULL = there was no memory; any thread, like all below */
     frame_sum *_Atomic parts[CHECKED_PARTS_MAX]; /* owned */
     atomic_int damage; /* 0 = none, 1 = being written, 2 = `what` can be read */

@@ -1,4 +1,4 @@
-/* The layer between SQLite and its VFS: checksums made and checked, the seal written before what it announces. */
+/* The layer between SQLite and its VFS: checksums made and checked, frames gathered, order kept (order.h). */
 #include "store/integrity/vfs.h"
 
 #include <endian.h>
@@ -7,30 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/integrity/checked_file.h"
 #include "store/integrity/checksum.h"
+#include "store/integrity/order.h"
 #include "store/integrity/wal.h"
 
-/* ---- files ---- */
-
-struct checked_file {
-    sqlite3_file base; /* first */
-    struct checked_database *database; /* shared; NULL = a file that is not ours, or passed on as it is */
-    struct checked_file *owner;  /* of a WAL: its database's file, borrowed */
-    bool counted;                /* this file counts among the users of `database` */
-    const unsigned char *index;  /* of the file: the beginning of the shared memory, once it is mapped */
-    unsigned char page[STORE_PAGE_BYTES]; /* scratch */
-};
-#define REAL_OFFSET ((sizeof(struct checked_file) + 15) / 16 * 16)
-
-static struct checked_file *file_of(sqlite3_file *file)
-{
-    return (struct checked_file *)(void *)file;
-}
-
-static sqlite3_file *real_of(sqlite3_file *file)
-{
-    return (sqlite3_file *)(void *)((char *)file + REAL_OFFSET);
-}
+/* ---- the database file ---- */
 
 static bool is_page(int bytes, sqlite3_int64 offset)
 {
@@ -43,37 +25,6 @@ static uint64_t checksum_at_end(const unsigned char *page)
     memcpy(&checksum, page + STORE_PAGE_BYTES - STORE_PAGE_RESERVED, sizeof checksum);
     return le64toh(checksum);
 }
-
-static int seal_write(sqlite3_file *file, const struct store_seal *seal)
-{
-    struct store_seal next = *seal;
-    unsigned char record[STORE_SEAL_BYTES];
-    sqlite3_file *real = real_of(file);
-    next.number = file_of(file)->database->seal.number + 1;
-    int64_t offset = store_seal_format(&next, record);
-    int rc = real->pMethods->xWrite(real, record, sizeof record, offset);
-    if (rc == SQLITE_OK)
-        rc = real->pMethods->xSync(real, SQLITE_SYNC_NORMAL);
-    if (rc == SQLITE_OK)
-        file_of(file)->database->seal = next;
-    return rc;
-}
-
-/* Pages of the WAL are about to be written to the file. Which WAL, and up to which frame, stands in the shared memory:
- * https://sqlite.org/walformat.html */
-static int seal_tear(sqlite3_file *file)
-{
-    const struct checked_file *f = file_of(file);
-    struct store_seal seal = {.torn = true};
-    memcpy(&seal.salts, f->index + 32, sizeof seal.salts);
-    memcpy(&seal.frames, f->index + 128, sizeof seal.frames); /* nBackfillAttempted */
-    const struct store_seal *now = &f->database->seal;
-    if (now->torn && now->salts == seal.salts && now->frames == seal.frames)
-        return SQLITE_OK;
-    return seal_write(file, &seal);
-}
-
-/* ---- the database file ---- */
 
 static int database_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offset)
 {
@@ -105,7 +56,7 @@ static int database_write(sqlite3_file *file, const void *from, int bytes, sqlit
     sqlite3_file *real = real_of(file);
     if (f->database == NULL || !is_page(bytes, offset))
         return real->pMethods->xWrite(real, from, bytes, offset);
-    int rc = f->index != NULL ? seal_tear(file) : SQLITE_OK;
+    int rc = f->index != NULL ? order_tear(file) : SQLITE_OK;
     if (rc != SQLITE_OK)
         return rc;
     memcpy(f->page, from, STORE_PAGE_BYTES);
@@ -116,6 +67,7 @@ static int database_write(sqlite3_file *file, const void *from, int bytes, sqlit
     int64_t number = offset / STORE_PAGE_BYTES + 1;
     uint64_t checksum = htole64(store_page_checksum(f->database, number, f->page));
     memcpy(f->page + STORE_PAGE_BYTES - STORE_PAGE_RESERVED, &checksum, sizeof checksum);
+    f->database->deferral.dirty = true;
     interior_pages_write_begin(f->database->inner, number);
     rc = real->pMethods->xWrite(real, f->page, bytes, offset);
     interior_pages_write_end(f->database->inner, number);
@@ -127,7 +79,7 @@ static int database_shm_map(sqlite3_file *file, int region, int bytes, int exten
     sqlite3_file *real = real_of(file);
     int rc = real->pMethods->xShmMap(real, region, bytes, extend, out);
     if (rc == SQLITE_OK && region == 0)
-        file_of(file)->index = (const unsigned char *)*out;
+        file_of(file)->index = (unsigned char *)(uintptr_t)*out;
     return rc;
 }
 
@@ -181,10 +133,13 @@ static int frame_check(sqlite3_file *real, int64_t frame, const unsigned char *p
 
 static int wal_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offset)
 {
-    const struct checked_file *f = file_of(file);
+    struct checked_file *f = file_of(file);
     sqlite3_file *real = real_of(file);
-    int rc = real->pMethods->xRead(real, to, bytes, offset);
     int64_t frame = frame_of_page(bytes, offset);
+    int rc = gather_flush(&f->gather, real);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = real->pMethods->xRead(real, to, bytes, offset);
     if (f->database == NULL || frame < 0 || (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ) ||
         !store_checksum_checking())
         return rc;
@@ -205,14 +160,14 @@ static int wal_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offse
 
 static int wal_write(sqlite3_file *file, const void *from, int bytes, sqlite3_int64 offset)
 {
-    const struct checked_file *f = file_of(file);
+    struct checked_file *f = file_of(file);
     sqlite3_file *real = real_of(file);
     int64_t frame = frame_of_page(bytes, offset);
     if (f->database != NULL && offset == 0 && bytes == WAL_HEADER_BYTES) {
         /* It begins anew, so all that was in it is in the file, and synced. */
         struct store_seal seal = {0};
         memcpy(&seal.salts, (const unsigned char *)from + WAL_SALTS_OFFSET, sizeof seal.salts);
-        int rc = seal_write(&f->owner->base, &seal);
+        int rc = order_seal(&f->owner->base, &seal);
         if (rc != SQLITE_OK)
             return rc;
     } else if (f->database != NULL && frame >= 0) {
@@ -220,24 +175,16 @@ static int wal_write(sqlite3_file *file, const void *from, int bytes, sqlite3_in
         if (note != NULL)
             atomic_store_explicit(note, store_frame_checksum(f->database, frame, from), memory_order_release);
     }
-    return real->pMethods->xWrite(real, from, bytes, offset);
-}
-
-/* The WAL is emptied or deleted: likewise. */
-static int seal_mend(sqlite3_file *file)
-{
-    struct store_seal seal = file_of(file)->database->seal;
-    if (!seal.torn)
-        return SQLITE_OK;
-    seal.torn = false;
-    return seal_write(file, &seal);
+    return gather_write(&f->gather, real, from, bytes, offset);
 }
 
 static int wal_truncate(sqlite3_file *file, sqlite3_int64 bytes)
 {
-    const struct checked_file *f = file_of(file);
+    struct checked_file *f = file_of(file);
     sqlite3_file *real = real_of(file);
-    int rc = f->database != NULL && bytes == 0 ? seal_mend(&f->owner->base) : SQLITE_OK;
+    int rc = gather_flush(&f->gather, real);
+    if (rc == SQLITE_OK && f->database != NULL && bytes == 0)
+        rc = order_mend(&f->owner->base);
     return rc == SQLITE_OK ? real->pMethods->xTruncate(real, bytes) : rc;
 }
 
@@ -247,9 +194,12 @@ static int on_close(sqlite3_file *file)
 {
     struct checked_file *f = file_of(file);
     sqlite3_file *real = real_of(file);
+    gather_free(&f->gather); /* of a transaction that did not end */
     int rc = real->pMethods->xClose(real);
     if (f->counted && f->database->writer == file)
         f->database->writer = NULL;
+    if (f->owner != NULL && f->database != NULL && f->database->writer_wal == file)
+        f->database->writer_wal = NULL;
     if (f->counted)
         store_checked_release(f->database);
     return rc;
@@ -266,13 +216,15 @@ static int on_truncate(sqlite3_file *file, sqlite3_int64 bytes)
 static int on_sync(sqlite3_file *file, int flags)
 {
     sqlite3_file *real = real_of(file);
-    return real->pMethods->xSync(real, flags);
+    int rc = gather_flush(&file_of(file)->gather, real);
+    return rc == SQLITE_OK ? order_sync(file, flags) : rc;
 }
 
 static int on_size(sqlite3_file *file, sqlite3_int64 *out)
 {
     sqlite3_file *real = real_of(file);
-    return real->pMethods->xFileSize(real, out);
+    int rc = gather_flush(&file_of(file)->gather, real);
+    return rc == SQLITE_OK ? real->pMethods->xFileSize(real, out) : rc;
 }
 
 static int on_lock(sqlite3_file *file, int lock)
@@ -401,6 +353,8 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int f
     } else if (rc == SQLITE_OK) {
         f->owner = file_of(sqlite3_database_file_object(name));
         f->database = f->owner->database;
+        if (f->database != NULL && f->database->writer == &f->owner->base)
+            f->database->writer_wal = file;
     }
     if (rc == SQLITE_OK)
         f->base.pMethods = (flags & SQLITE_OPEN_MAIN_DB) != 0 ? &database_methods : &wal_methods;
@@ -413,7 +367,7 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int f
 static int on_delete(sqlite3_vfs *vfs, const char *name, int sync_directory)
 {
     const struct checked_database *d = store_checked_of_wal(name);
-    int rc = d != NULL && d->writer != NULL ? seal_mend(d->writer) : SQLITE_OK;
+    int rc = d != NULL && d->writer != NULL ? order_mend(d->writer) : SQLITE_OK;
     if (rc != SQLITE_OK)
         return rc;
     return beneath(vfs)->xDelete(beneath(vfs), name, sync_directory);
@@ -482,10 +436,27 @@ static bool layer_make(struct layer *l, size_t number, sqlite3_vfs *real)
     return sqlite3_vfs_register(&l->vfs, 0) == SQLITE_OK;
 }
 
+/* The default one; of SQLite's own the form that keeps the locks and the WAL's index in this process's memory. The
+ * other form asks the system for a lock six times a commit. No other process can open the database meanwhile. */
+static atomic_bool sharing;
+
+void store_checksum_set_sharing(bool on)
+{
+    atomic_store(&sharing, on);
+}
+
+static sqlite3_vfs *real_vfs_find(void)
+{
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    bool own = vfs != NULL && strcmp(vfs->zName, "unix") == 0 && !atomic_load(&sharing);
+    sqlite3_vfs *exclusive = own ? sqlite3_vfs_find("unix-excl") : NULL;
+    return exclusive != NULL ? exclusive : vfs;
+}
+
 const char *store_checksum_vfs(void)
 {
     const char *name = NULL;
-    sqlite3_vfs *real = sqlite3_vfs_find(NULL);
+    sqlite3_vfs *real = real_vfs_find();
     (void)pthread_mutex_lock(&layers_mutex);
     for (size_t i = 0; real != NULL && name == NULL && i < LAYERS_MAX; i++) {
         struct layer *l = &layers[i];

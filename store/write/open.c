@@ -212,6 +212,7 @@ void store_close(struct store_writer *w)
 {
     if (w == NULL)
         return;
+    store_write_back_stop(w);
     if (w->c.db != NULL) {
         store_rollback(w);
         if (!w->c.damaged) {
@@ -222,6 +223,7 @@ void store_close(struct store_writer *w)
         }
     }
     store_connection_close(&w->c);
+    syncer_destroy(w->syncer);
     collection_names_free(&w->collections);
     store_scratch_free(w->scratch);
     free(w->served.streams);

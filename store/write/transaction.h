@@ -4,6 +4,7 @@
 
 #include "store/cache/collection_names.h"
 #include "store/cache/commit_clock.h"
+#include "store/integrity/syncer.h"
 #include "store/integrity/vfs.h"
 #include "store/sqlite/connection.h"
 #include "store/writer.h"
@@ -11,12 +12,29 @@
 #define STORE_RESTART_TIMEOUT_MS 100  /* how long a checkpoint that must reset the WAL waits for readers */
 #define STORE_WAL_FACTOR 4            /* times the larger checkpoint threshold: from here readers are waited for */
 #define STORE_SWEEP_WAL_PAGES 1000    /* sweeps write whole pages: checkpoints in small steps, about 10 ms each */
+#define STORE_BACK_PAGES 256          /* written back at once, in steps: some ms, in which nothing is committed */
+#define STORE_BACK_RESTART_PAGES 1000 /* of the WAL: from here it begins anew in a quiet moment ... */
+#define STORE_BACK_QUIET_NS (50 * INT64_C(1000000)) /* ... so long after the last commit */
 #define STORE_CHECKPOINT_PAGES_MIN 64 /* the threshold under a small bytes_max */
 
 struct store_scratch; /* of store_apply */
 
 /* How many pages the writer keeps in memory. */
 enum store_pages { STORE_PAGES_UNSET, STORE_PAGES_FEW, STORE_PAGES_MANY };
+
+/* Writing the WAL back in steps (checkpoint.c). */
+struct store_back {
+    bool on;
+    enum { BACK_RESTS, BACK_LOG, BACK_SEAL, BACK_PAGES } step;
+    struct store_connection pin; /* for reading alone */
+    int pinned;       /* frames of the WAL that it keeps the checkpoint to */
+    int written;      /* frames that are written back */
+    int slice;        /* so many new ones are worth a checkpoint */
+    int next;         /* not before the WAL has so many, when the last one failed */
+    int restart_next; /* nor does it begin anew before */
+    int seen;         /* frames when it was looked at last ... */
+    int64_t seen_ns;  /* ... and since when there are so many */
+};
 
 struct store_writer {
     struct store_connection c;
@@ -35,6 +53,8 @@ struct store_writer {
     int checkpoint_pages; /* threshold while much is applied */
     int checkpoint_next;  /* not before the WAL has so many, when one could not finish; 0 = at the threshold */
     int swept_next;       /* the same between sweeps */
+    struct syncer *syncer; /* owned; NULL = checkpoints wait for the disk */
+    struct store_back back;
     /* What the transaction at hand changes of what is served, to be published after its commit. */
     struct commit_clock *shared; /* borrowed; NULL = none */
     enum { SERVED_ANYTHING, SERVED_POSITION, SERVED_NOTHING } changes;
@@ -47,7 +67,8 @@ struct store_writer {
 
 /* BEGIN IMMEDIATE; end with store_commit, or store_rollback after any failure. */
 SG_MUST_CHECK enum sg_status store_begin(struct store_writer *w, struct sg_error *err);
-/* COMMIT, publish to the readers, then checkpoint when it is due. On failure the transaction is rolled back. */
+/* COMMIT, publish to the readers, then checkpoint when it is due, unless store_write_back does. On failure the
+ * transaction is rolled back. */
 SG_MUST_CHECK enum sg_status store_commit(struct store_writer *w, struct sg_error *err);
 void store_rollback(struct store_writer *w);
 /* Commit if `status` is SG_OK, else roll back and return it. */

@@ -4,15 +4,16 @@
 // ctest-threads:
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { startGateway } from '../support/gateway.mjs';
-import { openFiles, run } from '../support/process.mjs';
+import { openFiles } from '../support/process.mjs';
 import { scrape } from '../support/prometheus.mjs';
 import { startProxy } from '../support/proxy.mjs';
-import { event, events, scene } from '../support/scene.mjs';
+import { STATE, event, events, scene } from '../support/scene.mjs';
 import { throughout, timed, until } from '../support/until.mjs';
 
 const C1 = '/v1/state/customers/c-1';
@@ -252,16 +253,20 @@ describe('parked reads', () => {
     assert.equal(exit.code, 0, s.gateway.stderr);
   });
 
-  it('hold no read transaction: the WAL can be emptied', async (t) => {
-    const s = await live(t);
+  it('hold no read transaction: the WAL begins anew', async (t) => {
+    // So small a database has a WAL of 64 pages: a snapshot that is held would let it grow.
+    const config = { streams: [STATE], database_max_bytes: '1MiB' };
+    const s = await live(t, { config });
+    const wal = `${s.gateway.database}-wal`;
+    const salts = () => readFileSync(wal).subarray(16, 24).toString('hex');
     const sockets = await rawMany(s.gateway, 50, (i) => `/v1/state/customers/w-${i}?min_version=1&wait=30`);
     await untilParked(s.gateway, 50);
-    await s.publish(events(200, { from: 10 }));
-    await s.untilEqual();
-    await until('a checkpoint empties the WAL', async () => {
-      const { stdout } = await run('sqlite3', [s.gateway.database, 'PRAGMA wal_checkpoint(TRUNCATE);']);
-      return stdout.trim() === '0|0|0';
-    });
+    const before = salts();
+    for (let from = 10; salts() === before; from += 20) {
+      assert.ok(from < 2000, 'the WAL grows, and does not begin anew');
+      await s.publish(events(20, { from }));
+      await s.untilEqual();
+    }
     assert.equal(await parkedCount(s.gateway), 50);
     sockets.forEach((socket) => socket.destroy());
   });

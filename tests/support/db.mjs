@@ -1,9 +1,13 @@
 // What the gateway's SQLite file says, read by the sqlite3 command in one snapshot, and compared with the fold.
+//
+// No other process can open the database of a gateway that runs. What is asked of it is asked of a copy, which is made
+// while the gateway is stopped by a signal for a moment.
 
-import { copyFileSync, existsSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-import { run, tempFolder } from './process.mjs';
+import { openFiles, run, tempFolder } from './process.mjs';
+import { until } from './until.mjs';
 
 // Versions and sequences may exceed what a float holds: they come as text.
 const SNAPSHOT = `
@@ -25,6 +29,54 @@ COMMIT;
 
 // Runs SQL on a file (read only unless told) and gives all rows of all statements.
 export async function query(file, sql, { write = false } = {}) {
+  const pid = write ? null : holder(file);
+  if (pid === null) return queryFile(file, sql, write);
+  const folder = tempFolder(null, 'snapshot');
+  try {
+    return await queryFile(await copyRunning(pid, file, folder), sql, write);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+// The process that has a database open, by its lock file; null when none has.
+function holder(file) {
+  if (!existsSync(`${file}.lock`)) return null;
+  const pid = Number(readFileSync(`${file}.lock`, 'utf8'));
+  try {
+    return pid > 0 && openFiles(pid).includes(realpathSync(file)) ? pid : null;
+  } catch {
+    return null; // it ended
+  }
+}
+
+function threadStates(pid) {
+  return readdirSync(`/proc/${pid}/task`).map((tid) =>
+    readFileSync(`/proc/${pid}/task/${tid}/stat`, 'utf8').replace(/^.*\) /s, '').charAt(0),
+  );
+}
+
+// Copies the database and its WAL between two system calls of the process. Both are then what a kill would leave.
+async function copyRunning(pid, file, folder) {
+  const stopped = () => threadStates(pid).every((state) => state === 'T');
+  const before = stopped(); // by a test
+  process.kill(pid, 'SIGSTOP');
+  try {
+    await until('the gateway stops for its copy', stopped, { everyMs: 1 });
+    return copyInto(folder, file);
+  } finally {
+    if (!before) process.kill(pid, 'SIGCONT');
+  }
+}
+
+function copyInto(folder, file) {
+  const copy = join(folder, basename(file));
+  copyFileSync(file, copy);
+  if (existsSync(`${file}-wal`)) copyFileSync(`${file}-wal`, `${copy}-wal`);
+  return copy;
+}
+
+async function queryFile(file, sql, write) {
   const mode = write ? [] : ['-readonly'];
   const { code, stdout, stderr } = await run('sqlite3', [...mode, '-json', '-cmd', '.timeout 5000', file, sql]);
   if (code !== 0 || stderr !== '') throw new Error(`sqlite3 on ${file}: ${stderr || `exit ${code}`}`);
@@ -43,10 +95,7 @@ export async function snapshot(file) {
 // The database file and its WAL as they lie there, copied to another folder (for a gateway that does not run: a kill
 // just happened); the path of the copy.
 export function copyDatabase(t, file) {
-  const copy = join(tempFolder(t, 'copy'), basename(file));
-  copyFileSync(file, copy);
-  if (existsSync(`${file}-wal`)) copyFileSync(`${file}-wal`, `${copy}-wal`);
-  return copy;
+  return copyInto(tempFolder(t, 'copy'), file);
 }
 
 // What differs between a snapshot and the fold of a stream, in words; [] when nothing does. The fold must have been

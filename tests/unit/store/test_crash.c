@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "store/integrity/vfs.h"
 #include "store_fixture.h"
 
 #define KILLS 60
@@ -231,6 +232,7 @@ static uint64_t kill_again_and_again(struct store_fixture *f, void (*run_child)(
     f->options.rejected_max = REJECTED_MAX;
     f->options.bytes_max = 1 << 20; /* so that checkpoints are frequent and kills meet them */
     fixture_close(f);
+    store_checksum_set_sharing(true); /* this process reads while the child writes */
     for (size_t i = 0; i < KILLS; i++) {
         running = fork();
         assert_true(running >= 0);

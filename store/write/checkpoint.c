@@ -1,0 +1,303 @@
+/* When the WAL is written back, and room on the disk.
+ *
+ * bytes_max bounds the database file, by SQLite's own max_page_count. Beside it the WAL takes up to a quarter of
+ * bytes_max (but 64 to 10,000 pages) before it is written back, and STORE_WAL_FACTOR times that while readers hold it;
+ * beyond twice the latter, under a bytes_max, batches are refused until readers let go.
+ *
+ * A checkpoint waits for the disk: 60 ms were seen, in which nothing is committed. So, with a syncer and while little
+ * is applied at once, the WAL is written back in steps between batches, and the disk is waited for in another thread:
+ *
+ *   rest ──so many new frames──> pin, sync the WAL ──> write the seal, sync the file ──> checkpoint up to the pin,
+ *    ^                                                                                   unpin, sync the file
+ *    └──────────────────────────────────────────────────────────────────────────────────────────────┘
+ *
+ * The pin is a read transaction of a second connection: it keeps the checkpoint from going beyond the frames that were
+ * synced, and the WAL from beginning anew before its pages are. A WAL that is all written back begins anew with the next
+ * commit; under a steady load there are always newer frames. So it is made to in a quiet moment, or, at the bound, by an
+ * ordinary checkpoint, which finds little left to write. */
+#include "core/base/time.h"
+#include "store/write/transaction.h"
+
+/* When it is written back. */
+static int due_pages(const struct store_writer *w)
+{
+    bool few = w->pages != STORE_PAGES_MANY && w->checkpoint_pages > STORE_CHECKPOINT_PAGES_FEW;
+    return few && !w->back.on ? STORE_CHECKPOINT_PAGES_FEW : w->checkpoint_pages;
+}
+
+static int on_wal_commit(void *context, sqlite3 *db, const char *schema, int wal_pages)
+{
+    struct store_writer *w = context;
+    (void)db;
+    (void)schema;
+    if (wal_pages < w->wal_pages) { /* the WAL was begun again */
+        w->checkpoint_next = 0;
+        w->swept_next = STORE_SWEEP_WAL_PAGES;
+        w->back.written = 0;
+        w->back.restart_next = STORE_BACK_RESTART_PAGES;
+    }
+    w->wal_pages = wal_pages;
+    return SQLITE_OK;
+}
+
+enum sg_status store_checkpoint_setup(struct store_writer *w, struct sg_error *err)
+{
+    int64_t page_bytes = 0;
+    char pragma[160];
+    int64_t threshold = STORE_CHECKPOINT_PAGES;
+    enum sg_status status = store_query_int(&w->c, "PRAGMA page_size", &page_bytes, err);
+    if (status != SG_OK)
+        return status;
+    int64_t pages_max = w->c.bytes_max > 0 ? w->c.bytes_max / page_bytes : 0;
+    if (pages_max > 0 && pages_max / 4 < threshold)
+        threshold = pages_max / 4 < STORE_CHECKPOINT_PAGES_MIN ? STORE_CHECKPOINT_PAGES_MIN : pages_max / 4;
+    w->checkpoint_pages = (int)threshold;
+    w->swept_next = STORE_SWEEP_WAL_PAGES;
+    w->back.restart_next = STORE_BACK_RESTART_PAGES;
+    (void)sqlite3_wal_hook(w->c.db, on_wal_commit, w);
+    /* A WAL that readers made large shrinks again when it is begun anew. */
+    (void)sqlite3_snprintf(sizeof pragma, pragma, "PRAGMA journal_size_limit = %lld",
+                           (sqlite3_int64)(2 * threshold * page_bytes));
+    status = store_exec(&w->c, pragma, "configure the database connection", err);
+    if (status == SG_OK && w->c.bytes_max > 0) {
+        /* Never below what the file has: then only free pages are used, and everything else is refused. */
+        (void)sqlite3_snprintf(sizeof pragma, pragma, "PRAGMA max_page_count = %lld",
+                               (sqlite3_int64)(pages_max > 0 ? pages_max : 1));
+        status = store_exec(&w->c, pragma, "configure the database connection", err);
+    }
+    return status;
+}
+
+/* ---- in steps ---- */
+
+static bool pin(struct store_writer *w)
+{
+    /* Its first read takes the snapshot. */
+    return sqlite3_exec(w->back.pin.db, "BEGIN; SELECT clean FROM meta", NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static void unpin(struct store_writer *w)
+{
+    if (!sqlite3_get_autocommit(w->back.pin.db))
+        (void)sqlite3_exec(w->back.pin.db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static void back_rest(struct store_writer *w)
+{
+    unpin(w);
+    w->back.step = BACK_RESTS;
+}
+
+/* The checkpoint up to the pin. It waits for nothing. */
+static void back_pages(struct store_writer *w)
+{
+    int written = 0;
+    order_defer(w->checked, true);
+    int rc = sqlite3_wal_checkpoint_v2(w->c.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, &written);
+    order_defer(w->checked, false);
+    unpin(w);
+    if ((rc & 0xff) == SQLITE_CORRUPT)
+        (void)!store_fail(&w->c, rc, "write the log back", NULL);
+    if (rc == SQLITE_OK && written >= 0)
+        w->back.written = written;
+    if (!order_is_owed(w->checked)) {
+        w->back.step = BACK_RESTS;
+        return;
+    }
+    w->back.step = BACK_PAGES;
+    syncer_begin(w->syncer, ORDER_DATABASE);
+}
+
+/* A sync has ended. What could not be synced is tried again with the next frames, and the bound holds in any case. */
+static void back_step(struct store_writer *w, bool good)
+{
+    switch (w->back.step) {
+    case BACK_RESTS:
+        return;
+    case BACK_LOG:
+        if (!good || order_announce(w->checked, (uint32_t)w->back.pinned) != SQLITE_OK) {
+            back_rest(w);
+            return;
+        }
+        w->back.step = BACK_SEAL;
+        syncer_begin(w->syncer, ORDER_DATABASE);
+        return;
+    case BACK_SEAL:
+        if (good)
+            order_announced(w->checked);
+        if (good)
+            back_pages(w);
+        else
+            back_rest(w);
+        return;
+    case BACK_PAGES:
+        if (good) {
+            order_paid(w->checked);
+        } else {
+            order_lost(w->checked);
+            w->back.written = 0;
+        }
+        back_rest(w);
+        return;
+    }
+}
+
+static void back_begin(struct store_writer *w)
+{
+    w->back.next = w->wal_pages + STORE_BACK_PAGES; /* should this fail */
+    if (!pin(w))
+        return;
+    w->back.pinned = w->wal_pages;
+    w->back.step = BACK_LOG;
+    syncer_begin(w->syncer, ORDER_WAL);
+}
+
+/* Before an ordinary checkpoint. */
+static void back_cancel(struct store_writer *w)
+{
+    if (w->back.step == BACK_RESTS)
+        return;
+    bool good = syncer_wait(w->syncer);
+    if (w->back.step == BACK_SEAL && good)
+        order_announced(w->checked);
+    if (w->back.step == BACK_PAGES)
+        back_step(w, good);
+    back_rest(w);
+}
+
+static bool is_quiet(struct store_writer *w)
+{
+    int64_t now_ns = time_boot_ns();
+    if (w->wal_pages != w->back.seen) {
+        w->back.seen = w->wal_pages;
+        w->back.seen_ns = now_ns;
+    }
+    return now_ns - w->back.seen_ns >= STORE_BACK_QUIET_NS;
+}
+
+/* A commit that changes nothing: the WAL begins with it anew, as all of it is written back. */
+static void restart(struct store_writer *w)
+{
+    w->back.restart_next = w->wal_pages + STORE_BACK_PAGES; /* should a reader be in the way */
+    enum sg_status status = store_begin(w, NULL);
+    if (status != SG_OK)
+        return;
+    w->changes = SERVED_NOTHING;
+    sqlite3_stmt *s = store_statement(&w->c, SQL_META_SET_CLEAN);
+    status = store_run(&w->c, s, sqlite3_bind_int(s, 1, 0), "begin the log anew", NULL);
+    (void)!store_end(w, status, NULL);
+}
+
+/* Begin, if it is worth it or a good moment. */
+static void back_look(struct store_writer *w, bool quiet)
+{
+    int fresh = w->wal_pages - w->back.written;
+    bool soon = quiet && w->wal_pages >= w->back.restart_next;
+    if ((fresh >= w->back.slice && w->wal_pages >= w->back.next) || (soon && fresh > 0))
+        back_begin(w);
+    else if (soon)
+        restart(w);
+}
+
+void store_write_back(struct store_writer *w)
+{
+    bool good = false;
+    if (!w->back.on)
+        return;
+    bool quiet = is_quiet(w);
+    if (w->back.step != BACK_RESTS) {
+        if (syncer_done(w->syncer, &good))
+            back_step(w, good);
+    } else if (w->wal_pages >= due_pages(w)) {
+        store_checkpoint_due(w);
+    } else if (w->pages != STORE_PAGES_MANY) {
+        back_look(w, quiet);
+    }
+}
+
+int64_t store_write_back_at(const struct store_writer *w)
+{
+    bool waits = w->back.on && w->back.step == BACK_RESTS && w->wal_pages >= w->back.restart_next;
+    return waits ? w->back.seen_ns + STORE_BACK_QUIET_NS : INT64_MAX;
+}
+
+enum sg_status store_write_back_start(struct store_writer *w, struct notifier *notifier, struct sg_error *err)
+{
+    enum sg_status status = store_connection_open(&w->back.pin, w->c.path, SQLITE_OPEN_READONLY, err);
+    if (status != SG_OK)
+        return status;
+    /* Only the writer checkpoints, also when it is closed. */
+    int rc = sqlite3_db_config(w->back.pin.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    status = rc == SQLITE_OK ? syncer_create(w->checked, notifier, &w->syncer, err)
+                             : store_fail(&w->back.pin, rc, "configure the database connection", err);
+    w->back.slice = w->checkpoint_pages / 4 < STORE_BACK_PAGES ? w->checkpoint_pages / 4 : STORE_BACK_PAGES;
+    w->back.on = status == SG_OK;
+    return status;
+}
+
+void store_write_back_stop(struct store_writer *w)
+{
+    if (w->back.on) {
+        back_cancel(w);
+        syncer_stop(w->syncer);
+    }
+    w->back.on = false;
+    store_connection_close(&w->back.pin);
+}
+
+/* ---- at once ---- */
+
+/* Write the WAL back into the database. Waits for readers only when the WAL has grown far. */
+static void checkpoint(struct store_writer *w)
+{
+    int written = 0;
+    bool restart_it = w->wal_pages > STORE_WAL_FACTOR * w->checkpoint_pages;
+    back_cancel(w);
+    if (restart_it)
+        (void)sqlite3_busy_timeout(w->c.db, STORE_RESTART_TIMEOUT_MS);
+    int rc = sqlite3_wal_checkpoint_v2(w->c.db, NULL,
+                                       restart_it ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, NULL,
+                                       &written);
+    if (restart_it)
+        (void)sqlite3_busy_timeout(w->c.db, STORE_BUSY_TIMEOUT_MS);
+    if ((rc & 0xff) == SQLITE_CORRUPT)
+        (void)!store_fail(&w->c, rc, "write the log back", NULL);
+    if (rc == SQLITE_OK && written >= 0)
+        w->back.written = written;
+    if (restart_it && rc == SQLITE_OK) {
+        w->wal_pages = 0;
+        w->checkpoint_next = 0;
+        w->swept_next = STORE_SWEEP_WAL_PAGES;
+        w->back.written = 0;
+    } else {
+        /* The commit before it holds, whatever came of this. If a reader is in the way, not at once again. */
+        w->checkpoint_next = w->wal_pages + due_pages(w) / 8 + 1;
+    }
+}
+
+void store_checkpoint_due(struct store_writer *w)
+{
+    if (w->wal_pages >= due_pages(w) && w->wal_pages >= w->checkpoint_next)
+        checkpoint(w);
+}
+
+bool store_checkpoint_swept(struct store_writer *w)
+{
+    if (w->wal_pages < w->swept_next)
+        return false;
+    checkpoint(w);
+    w->swept_next = w->wal_pages + STORE_SWEEP_WAL_PAGES;
+    return true;
+}
+
+enum sg_status store_room(struct store_writer *w, struct sg_error *err)
+{
+    int limit = 2 * STORE_WAL_FACTOR * w->checkpoint_pages;
+    if (w->c.bytes_max == 0 || w->wal_pages <= limit)
+        return SG_OK;
+    checkpoint(w);
+    if (w->wal_pages <= limit)
+        return SG_OK;
+    return sg_fail(err, SG_FULL, "the write-ahead log has grown to %d pages beside a database limited to %lld bytes, "
+                   "and readers keep it from being written back", w->wal_pages, (long long)w->c.bytes_max);
+}
