@@ -21,6 +21,7 @@ typedef _Atomic uint64_t frame_sum;
 /* What a checkpoint leaves to syncs of another thread. */
 struct deferral {
     bool on;
+    bool keep;       /* the WAL does not begin anew */
     bool dirty;      /* pages were written to the file, and it was not synced since */
     uint64_t salts;  /* of the WAL ... */
     uint32_t frames; /* ... so many of whose frames were synced */

@@ -93,6 +93,17 @@ int order_sync(sqlite3_file *file, int flags)
     return rc;
 }
 
+/* Of all readers' marks but the first, which stands for the file alone. */
+#define LOCK_READERS 4
+#define LOCK_READERS_COUNT 4
+
+bool order_keeps_wal(sqlite3_file *file, int offset, int count, int flags)
+{
+    const struct checked_database *d = file_of(file)->database;
+    return d != NULL && d->writer == file && d->deferral.keep && offset == LOCK_READERS &&
+           count == LOCK_READERS_COUNT && flags == (SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
+}
+
 int order_sync_now(struct checked_database *d, enum order_file which)
 {
     sqlite3_file *file = which == ORDER_WAL ? d->writer_wal : d->writer;
@@ -119,6 +130,11 @@ void order_announced(struct checked_database *d)
 void order_defer(struct checked_database *d, bool on)
 {
     d->deferral.on = on;
+}
+
+void order_keep_wal(struct checked_database *d, bool on)
+{
+    d->deferral.keep = on;
 }
 
 bool order_is_owed(const struct checked_database *d)

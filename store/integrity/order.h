@@ -22,6 +22,9 @@ int order_mend(sqlite3_file *database);
 /* SQLite asks for a sync of the file or of its WAL. */
 int order_sync(sqlite3_file *file, int flags);
 
+/* Is this the lock under which the WAL begins anew, and should it not? SQLite goes on as if a reader were in the way. */
+bool order_keeps_wal(sqlite3_file *file, int offset, int count, int flags);
+
 /* ---- for the writer: the steps of a checkpoint whose syncs are made elsewhere ---- */
 
 enum order_file { ORDER_WAL, ORDER_DATABASE };
@@ -33,6 +36,8 @@ int order_announce(struct checked_database *d, uint32_t frames);
 void order_announced(struct checked_database *d);
 /* 3. Around the checkpoint: it finds its frames synced and its seal written, and leaves the sync of its pages. */
 void order_defer(struct checked_database *d, bool on);
+/* On: the WAL does not begin anew, although all of it may be written back: that commit would wait for two syncs. */
+void order_keep_wal(struct checked_database *d, bool on);
 /* True if it has left any. */
 bool order_is_owed(const struct checked_database *d);
 /* 4. The database's file was synced; or could not be: then all pages are written back again by the next checkpoint. */

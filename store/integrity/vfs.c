@@ -266,6 +266,8 @@ static int on_characteristics(sqlite3_file *file)
 static int on_shm_lock(sqlite3_file *file, int offset, int count, int flags)
 {
     sqlite3_file *real = real_of(file);
+    if (order_keeps_wal(file, offset, count, flags))
+        return SQLITE_BUSY;
     return real->pMethods->xShmLock(real, offset, count, flags);
 }
 
@@ -327,7 +329,7 @@ static int open_database(struct checked_file *f, const char *name, int flags)
         f->database = store_checked_take(name, id, &seal);
         f->counted = f->database != NULL;
         rc = f->counted ? SQLITE_OK : SQLITE_NOMEM;
-        if (f->counted && (flags & SQLITE_OPEN_READWRITE) != 0)
+        if (f->counted && (flags & SQLITE_OPEN_READWRITE) != 0 && f->database->writer == NULL)
             f->database->writer = &f->base;
     }
     return rc;

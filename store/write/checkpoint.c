@@ -12,9 +12,8 @@
  *    └──────────────────────────────────────────────────────────────────────────────────────────────┘
  *
  * The pin is a read transaction of a second connection: it keeps the checkpoint from going beyond the frames that were
- * synced, and the WAL from beginning anew before its pages are. A WAL that is all written back begins anew with the next
- * commit; under a steady load there are always newer frames. So it is made to in a quiet moment, or, at the bound, by an
- * ordinary checkpoint, which finds little left to write. */
+ * synced. A WAL that is all written back would begin anew with the next commit, which would wait for two syncs: it is kept
+ * from it until a quiet moment, or, at the bound, an ordinary checkpoint, which finds little left to write. */
 #include "core/base/time.h"
 #include "store/write/transaction.h"
 
@@ -35,6 +34,7 @@ static int on_wal_commit(void *context, sqlite3 *db, const char *schema, int wal
         w->swept_next = STORE_SWEEP_WAL_PAGES;
         w->back.written = 0;
         w->back.restart_next = STORE_BACK_RESTART_PAGES;
+        order_keep_wal(w->checked, w->back.on);
     }
     w->wal_pages = wal_pages;
     return SQLITE_OK;
@@ -144,7 +144,7 @@ static void back_step(struct store_writer *w, bool good)
 
 static void back_begin(struct store_writer *w)
 {
-    w->back.next = w->wal_pages + STORE_BACK_PAGES; /* should this fail */
+    w->back.next = w->wal_pages + w->back.slice; /* should this fail */
     if (!pin(w))
         return;
     w->back.pinned = w->wal_pages;
@@ -165,6 +165,35 @@ static void back_cancel(struct store_writer *w)
     back_rest(w);
 }
 
+/* Write the WAL back into the database. Waits for readers only when the WAL has grown far. */
+static void checkpoint(struct store_writer *w)
+{
+    int written = 0;
+    bool restart_it = w->wal_pages > STORE_WAL_FACTOR * w->checkpoint_pages;
+    back_cancel(w);
+    order_keep_wal(w->checked, false); /* the next commit may begin it anew */
+    if (restart_it)
+        (void)sqlite3_busy_timeout(w->c.db, STORE_RESTART_TIMEOUT_MS);
+    int rc = sqlite3_wal_checkpoint_v2(w->c.db, NULL,
+                                       restart_it ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, NULL,
+                                       &written);
+    if (restart_it)
+        (void)sqlite3_busy_timeout(w->c.db, STORE_BUSY_TIMEOUT_MS);
+    if ((rc & 0xff) == SQLITE_CORRUPT)
+        (void)!store_fail(&w->c, rc, "write the log back", NULL);
+    if (rc == SQLITE_OK && written >= 0)
+        w->back.written = written;
+    if (restart_it && rc == SQLITE_OK) {
+        w->wal_pages = 0;
+        w->checkpoint_next = 0;
+        w->swept_next = STORE_SWEEP_WAL_PAGES;
+        w->back.written = 0;
+    } else {
+        /* The commit before it holds, whatever came of this. If a reader is in the way, not at once again. */
+        w->checkpoint_next = w->wal_pages + due_pages(w) / 8 + 1;
+    }
+}
+
 static bool is_quiet(struct store_writer *w)
 {
     int64_t now_ns = time_boot_ns();
@@ -175,7 +204,14 @@ static bool is_quiet(struct store_writer *w)
     return now_ns - w->back.seen_ns >= STORE_BACK_QUIET_NS;
 }
 
-/* A commit that changes nothing: the WAL begins with it anew, as all of it is written back. */
+static enum sg_status set_clean(struct store_writer *w, int clean)
+{
+    sqlite3_stmt *s = store_statement(&w->c, SQL_META_SET_CLEAN);
+    return store_run(&w->c, s, sqlite3_bind_int(s, 1, clean), "begin the log anew", NULL);
+}
+
+/* A commit that changes nothing: the WAL begins with it anew, as all of it is written back. SQLite does not write what is
+ * as it was, so it is changed and changed back. */
 static void restart(struct store_writer *w)
 {
     w->back.restart_next = w->wal_pages + STORE_BACK_PAGES; /* should a reader be in the way */
@@ -183,9 +219,12 @@ static void restart(struct store_writer *w)
     if (status != SG_OK)
         return;
     w->changes = SERVED_NOTHING;
-    sqlite3_stmt *s = store_statement(&w->c, SQL_META_SET_CLEAN);
-    status = store_run(&w->c, s, sqlite3_bind_int(s, 1, 0), "begin the log anew", NULL);
+    order_keep_wal(w->checked, false);
+    status = set_clean(w, 1);
+    if (status == SG_OK)
+        status = set_clean(w, 0);
     (void)!store_end(w, status, NULL);
+    order_keep_wal(w->checked, true);
 }
 
 /* Begin, if it is worth it or a good moment. */
@@ -205,11 +244,13 @@ void store_write_back(struct store_writer *w)
     if (!w->back.on)
         return;
     bool quiet = is_quiet(w);
-    if (w->back.step != BACK_RESTS) {
+    bool due = w->wal_pages >= due_pages(w) && w->wal_pages >= w->checkpoint_next;
+    bool late = due && w->wal_pages >= due_pages(w) + w->back.slice;
+    if (w->back.step != BACK_RESTS && !late) {
         if (syncer_done(w->syncer, &good))
             back_step(w, good);
-    } else if (w->wal_pages >= due_pages(w)) {
-        store_checkpoint_due(w);
+    } else if (due) {
+        checkpoint(w);
     } else if (w->pages != STORE_PAGES_MANY) {
         back_look(w, quiet);
     }
@@ -232,6 +273,7 @@ enum sg_status store_write_back_start(struct store_writer *w, struct notifier *n
                              : store_fail(&w->back.pin, rc, "configure the database connection", err);
     w->back.slice = w->checkpoint_pages / 4 < STORE_BACK_PAGES ? w->checkpoint_pages / 4 : STORE_BACK_PAGES;
     w->back.on = status == SG_OK;
+    order_keep_wal(w->checked, w->back.on);
     return status;
 }
 
@@ -240,40 +282,13 @@ void store_write_back_stop(struct store_writer *w)
     if (w->back.on) {
         back_cancel(w);
         syncer_stop(w->syncer);
+        order_keep_wal(w->checked, false);
     }
     w->back.on = false;
     store_connection_close(&w->back.pin);
 }
 
 /* ---- at once ---- */
-
-/* Write the WAL back into the database. Waits for readers only when the WAL has grown far. */
-static void checkpoint(struct store_writer *w)
-{
-    int written = 0;
-    bool restart_it = w->wal_pages > STORE_WAL_FACTOR * w->checkpoint_pages;
-    back_cancel(w);
-    if (restart_it)
-        (void)sqlite3_busy_timeout(w->c.db, STORE_RESTART_TIMEOUT_MS);
-    int rc = sqlite3_wal_checkpoint_v2(w->c.db, NULL,
-                                       restart_it ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, NULL,
-                                       &written);
-    if (restart_it)
-        (void)sqlite3_busy_timeout(w->c.db, STORE_BUSY_TIMEOUT_MS);
-    if ((rc & 0xff) == SQLITE_CORRUPT)
-        (void)!store_fail(&w->c, rc, "write the log back", NULL);
-    if (rc == SQLITE_OK && written >= 0)
-        w->back.written = written;
-    if (restart_it && rc == SQLITE_OK) {
-        w->wal_pages = 0;
-        w->checkpoint_next = 0;
-        w->swept_next = STORE_SWEEP_WAL_PAGES;
-        w->back.written = 0;
-    } else {
-        /* The commit before it holds, whatever came of this. If a reader is in the way, not at once again. */
-        w->checkpoint_next = w->wal_pages + due_pages(w) / 8 + 1;
-    }
-}
 
 void store_checkpoint_due(struct store_writer *w)
 {

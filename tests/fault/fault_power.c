@@ -3,6 +3,9 @@
  * transactions: rows, position, counts and rejected events of every build together. With synchronous FULL none that was
  * acknowledged may be missing; with NORMAL the last ones may.
  *
+ * In every other pair of histories the WAL is written back in steps between the transactions, as the gateway does it: the
+ * syncs of a checkpoint come some transactions after they were asked for, in the place of another thread's.
+ *
  * COUNT is the number of cuts. Histories follow one another until they suffice; the seed's first history has
  * synchronous FULL, the next NORMAL, and so on. Some of the cuts are followed by more transactions, and some by a
  * second cut while the database is opened again. Two planted faults must be found: a disk that does not sync, and a
@@ -17,6 +20,7 @@
 #include "store/integrity/checksum.h"
 #include "store/integrity/vfs.h"
 #include "store/integrity/wal.h"
+#include "store/write/transaction.h"
 #include "disk_cut.h"
 #include "run_options.h"
 #include "store_history.h"
@@ -25,6 +29,7 @@
 #define CUTS_DEFAULT 20000
 #define PLANT_CUTS 1500       /* at most, of each planted fault */
 #define STEPS_MAX 160         /* of a history */
+#define IN_STEPS_PAGES 6      /* that are worth a checkpoint in steps */
 #define REOPEN_EVERY 40       /* steps, about */
 #define FAILURES_SHOWN 5
 #define GO_ON_EVERY 8         /* cuts that are followed by more transactions */
@@ -44,6 +49,7 @@ struct tally {
     uint64_t corrupt;
     uint64_t torn;
     uint64_t histories;
+    uint64_t in_steps;     /* checkpoints that were made in steps */
 };
 
 /* One history, and what is known after each of its steps. */
@@ -52,6 +58,7 @@ struct run {
     enum plant plant;
     char path[96];
     struct store_options options;
+    struct notifier *notifier; /* owned; NULL = checkpoints are made at once */
     struct disk_log log;
     struct history_step steps[2 * STEPS_MAX];
     struct mark marks[2 * STEPS_MAX + 1]; /* marks[i]: after i steps */
@@ -126,6 +133,9 @@ static void open_writer(struct run *r, uint64_t *chance)
         die("store_open without a fault", &err);
     if (report.moved_aside[0] != '\0')
         die("a sound database was moved aside", &err);
+    if (r->notifier != NULL && store_write_back_start(r->writer, r->notifier, &err) != SG_OK)
+        die("store_write_back_start", &err);
+    r->writer->back.slice = IN_STEPS_PAGES;
     for (size_t i = 0; i < HISTORY_STREAMS; i++) {
         bool reshape = r->fold.streams[i].there && disk_chance(chance) % 6 == 0;
         struct history_step step = history_attach(&r->fold, i, reshape);
@@ -133,6 +143,17 @@ static void open_writer(struct run *r, uint64_t *chance)
         step = history_identify(i);
         if (r->fold.streams[i].lives == 0)
             take_step(r, &step);
+    }
+}
+
+static void write_back(struct run *r, uint64_t *chance)
+{
+    if (r->notifier == NULL)
+        return;
+    for (uint64_t calls = disk_chance(chance) % 6; calls > 0; calls--) {
+        bool announced = r->writer->back.step == BACK_SEAL;
+        store_write_back(r->writer);
+        tally->in_steps += announced && r->writer->back.step == BACK_PAGES;
     }
 }
 
@@ -177,6 +198,7 @@ static void record(struct run *r)
     while (r->count < STEPS_MAX) {
         struct history_step step = history_choose(&r->fold, &chance);
         take_step(r, &step);
+        write_back(r, &chance);
         snapshot_reader(r, &chance);
         if (disk_chance(&chance) % REOPEN_EVERY == 0) {
             close_all(r);
@@ -358,7 +380,8 @@ static void cut(const struct run *r, const struct disk_image *image, uint64_t *c
 static struct run *run_create(uint64_t seed, bool synchronous_full, enum plant plant, const char *folder)
 {
     struct run *r = calloc(1, sizeof *r);
-    if (r == NULL)
+    struct sg_error err;
+    if (r == NULL || (seed / 2 % 2 == 0 && notifier_create(&r->notifier, &err) != SG_OK))
         abort();
     r->seed = seed;
     r->plant = plant;
@@ -387,6 +410,7 @@ static void run_history(uint64_t seed, bool full, enum plant plant, size_t strid
     }
     disk_image_destroy(image);
     disk_log_free(&r->log);
+    notifier_destroy(r->notifier);
     free(r);
     tally->histories++;
 }
@@ -413,6 +437,7 @@ int main(int argc, char **argv)
     char folder[64];
     pool_malloc_register();
     memory_vfs_register(options.seed);
+    store_syncer_set_stepwise(true);
     run_folder_make(folder);
     bool plants = plant_found(PLANT_LYING_DISK, options.seed, folder, "a disk that does not sync") &
                   plant_found(PLANT_TWO_TRANSACTIONS, options.seed, folder, "a position in a transaction of its own");
@@ -422,14 +447,14 @@ int main(int argc, char **argv)
         run_history(options.seed + i, i % 2 == 0, PLANT_NONE, 1, options.count, folder);
     double seconds = run_seconds() - began;
     run_folder_remove(folder);
-    bool good = t.corrupt + t.torn + t.lost_full == 0 && plants;
-    (void)printf("power cuts: seed %llu, %llu histories, %llu cuts (%llu at writes, %llu at syncs, %llu at truncates "
-                 "and names, %llu second ones), %llu followed by more, %llu lost commits (with synchronous FULL "
-                 "%llu), corrupt %llu, torn %llu, %.0f cuts/s: %s\n",
-                 (unsigned long long)options.seed, (unsigned long long)t.histories, (unsigned long long)t.cuts,
-                 (unsigned long long)t.at_writes, (unsigned long long)t.at_syncs, (unsigned long long)t.at_others,
-                 (unsigned long long)t.again, (unsigned long long)t.went_on, (unsigned long long)t.lost,
-                 (unsigned long long)t.lost_full, (unsigned long long)t.corrupt, (unsigned long long)t.torn,
-                 (double)t.cuts / seconds, good ? "good" : "FAILED");
+    bool good = t.corrupt + t.torn + t.lost_full == 0 && t.in_steps > 0 && plants;
+    (void)printf("power cuts: seed %llu, %llu histories, %llu checkpoints in steps, %llu cuts (%llu at writes, %llu at "
+                 "syncs, %llu at truncates and names, %llu second ones), %llu followed by more, %llu lost commits (with "
+                 "synchronous FULL %llu), corrupt %llu, torn %llu, %.0f cuts/s: %s\n",
+                 (unsigned long long)options.seed, (unsigned long long)t.histories, (unsigned long long)t.in_steps,
+                 (unsigned long long)t.cuts, (unsigned long long)t.at_writes, (unsigned long long)t.at_syncs,
+                 (unsigned long long)t.at_others, (unsigned long long)t.again, (unsigned long long)t.went_on,
+                 (unsigned long long)t.lost, (unsigned long long)t.lost_full, (unsigned long long)t.corrupt,
+                 (unsigned long long)t.torn, (double)t.cuts / seconds, good ? "good" : "FAILED");
     return good ? 0 : 1;
 }
