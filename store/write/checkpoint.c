@@ -5,7 +5,8 @@
  * beyond twice the latter, under a bytes_max, batches are refused until readers let go.
  *
  * A checkpoint waits for the disk: 60 ms were seen, in which nothing is committed. So, with a syncer and while little
- * is applied at once, the WAL is written back in steps between batches, and the disk is waited for in another thread:
+ * is applied, the WAL is written back in steps between batches, and the disk is waited for in another thread. If so much
+ * comes that the steps are too slow, an ordinary checkpoint costs less, and nobody waits for a single commit.
  *
  *   rest ──so many new frames──> pin, sync the WAL ──> write the seal, sync the file ──> checkpoint up to the pin,
  *    ^                                                                                   unpin, sync the file
@@ -17,11 +18,19 @@
 #include "core/base/time.h"
 #include "store/write/transaction.h"
 
-/* When it is written back. */
+/* When it is written back: so many new frames. */
 static int due_pages(const struct store_writer *w)
 {
     bool few = w->pages != STORE_PAGES_MANY && w->checkpoint_pages > STORE_CHECKPOINT_PAGES_FEW;
-    return few && !w->back.on ? STORE_CHECKPOINT_PAGES_FEW : w->checkpoint_pages;
+    return few ? STORE_CHECKPOINT_PAGES_FEW : w->checkpoint_pages;
+}
+
+/* Is it at least `more` beyond that? In steps, what was written back counts no more, until the WAL itself is too long. */
+static bool is_due(const struct store_writer *w, int more)
+{
+    int fresh = w->back.on ? w->wal_pages - w->back.written : w->wal_pages;
+    return w->wal_pages >= w->checkpoint_next &&
+           (fresh >= due_pages(w) + more || w->wal_pages >= w->checkpoint_pages + more);
 }
 
 static int on_wal_commit(void *context, sqlite3 *db, const char *schema, int wal_pages)
@@ -145,6 +154,7 @@ static void back_step(struct store_writer *w, bool good)
 static void back_begin(struct store_writer *w)
 {
     w->back.next = w->wal_pages + w->back.slice; /* should this fail */
+    w->back.begun_ns = time_boot_ns();
     if (!pin(w))
         return;
     w->back.pinned = w->wal_pages;
@@ -232,7 +242,9 @@ static void back_look(struct store_writer *w, bool quiet)
 {
     int fresh = w->wal_pages - w->back.written;
     bool soon = quiet && w->wal_pages >= w->back.restart_next;
-    if ((fresh >= w->back.slice && w->wal_pages >= w->back.next) || (soon && fresh > 0))
+    bool much = fresh >= w->back.slice && w->wal_pages >= w->back.next &&
+                time_boot_ns() - w->back.begun_ns >= w->back.pause_ns;
+    if (much || (soon && fresh > 0))
         back_begin(w);
     else if (soon)
         restart(w);
@@ -244,12 +256,10 @@ void store_write_back(struct store_writer *w)
     if (!w->back.on)
         return;
     bool quiet = is_quiet(w);
-    bool due = w->wal_pages >= due_pages(w) && w->wal_pages >= w->checkpoint_next;
-    bool late = due && w->wal_pages >= due_pages(w) + w->back.slice;
-    if (w->back.step != BACK_RESTS && !late) {
+    if (w->back.step != BACK_RESTS && !is_due(w, w->back.slice)) {
         if (syncer_done(w->syncer, &good))
             back_step(w, good);
-    } else if (due) {
+    } else if (is_due(w, 0)) {
         checkpoint(w);
     } else if (w->pages != STORE_PAGES_MANY) {
         back_look(w, quiet);
@@ -272,6 +282,7 @@ enum sg_status store_write_back_start(struct store_writer *w, struct notifier *n
     status = rc == SQLITE_OK ? syncer_create(w->checked, notifier, &w->syncer, err)
                              : store_fail(&w->back.pin, rc, "configure the database connection", err);
     w->back.slice = w->checkpoint_pages / 4 < STORE_BACK_PAGES ? w->checkpoint_pages / 4 : STORE_BACK_PAGES;
+    w->back.pause_ns = STORE_BACK_PAUSE_NS;
     w->back.on = status == SG_OK;
     order_keep_wal(w->checked, w->back.on);
     return status;
@@ -292,7 +303,7 @@ void store_write_back_stop(struct store_writer *w)
 
 void store_checkpoint_due(struct store_writer *w)
 {
-    if (w->wal_pages >= due_pages(w) && w->wal_pages >= w->checkpoint_next)
+    if (is_due(w, 0))
         checkpoint(w);
 }
 

@@ -13,6 +13,7 @@
 #define STORE_WAL_FACTOR 4            /* times the larger checkpoint threshold: from here readers are waited for */
 #define STORE_SWEEP_WAL_PAGES 1000    /* sweeps write whole pages: checkpoints in small steps, about 10 ms each */
 #define STORE_BACK_PAGES 1024         /* written back at once, in steps: some ms, in which nothing is committed */
+#define STORE_BACK_PAUSE_NS (250 * INT64_C(1000000)) /* from the beginning of one to the next */
 #define STORE_BACK_RESTART_PAGES 2000 /* of the WAL: from here it begins anew in a quiet moment ... */
 #define STORE_BACK_QUIET_NS (50 * INT64_C(1000000)) /* ... so long after the last commit */
 #define STORE_CHECKPOINT_PAGES_MIN 64 /* the threshold under a small bytes_max */
@@ -30,6 +31,8 @@ struct store_back {
     int pinned;       /* frames of the WAL that it keeps the checkpoint to */
     int written;      /* frames that are written back */
     int slice;        /* so many new ones are worth a checkpoint */
+    int64_t pause_ns; /* from the beginning of one ... */
+    int64_t begun_ns; /* ... to the next */
     int next;         /* not before the WAL has so many, when the last one failed */
     int restart_next; /* nor does it begin anew before */
     int seen;         /* frames when it was looked at last ... */

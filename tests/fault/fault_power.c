@@ -135,7 +135,10 @@ static void open_writer(struct run *r, uint64_t *chance)
         die("a sound database was moved aside", &err);
     if (r->notifier != NULL && store_write_back_start(r->writer, r->notifier, &err) != SG_OK)
         die("store_write_back_start", &err);
-    r->writer->back.slice = IN_STEPS_PAGES;
+    if (r->notifier != NULL) {
+        r->writer->back.slice = IN_STEPS_PAGES;
+        r->writer->back.pause_ns = 0;
+    }
     for (size_t i = 0; i < HISTORY_STREAMS; i++) {
         bool reshape = r->fold.streams[i].there && disk_chance(chance) % 6 == 0;
         struct history_step step = history_attach(&r->fold, i, reshape);

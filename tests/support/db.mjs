@@ -30,7 +30,15 @@ COMMIT;
 // Runs SQL on a file (read only unless told) and gives all rows of all statements.
 export async function query(file, sql, { write = false } = {}) {
   const pid = write ? null : holder(file);
-  if (pid === null) return queryFile(file, sql, write);
+  if (pid === null) {
+    try {
+      return await queryFile(file, sql, write);
+    } catch (error) {
+      // A gateway that starts has taken it meanwhile.
+      if (write || holder(file) === null) throw error;
+      return query(file, sql);
+    }
+  }
   const folder = tempFolder(null, 'snapshot');
   try {
     return await queryFile(await copyRunning(pid, file, folder), sql, write);
@@ -39,12 +47,13 @@ export async function query(file, sql, { write = false } = {}) {
   }
 }
 
-// The process that has a database open, by its lock file; null when none has.
+// The process that has a database open, or is about to; null when none has.
 function holder(file) {
-  if (!existsSync(`${file}.lock`)) return null;
-  const pid = Number(readFileSync(`${file}.lock`, 'utf8'));
+  const lock = `${file}.lock`;
+  if (!existsSync(lock)) return null;
+  const pid = Number(readFileSync(lock, 'utf8'));
   try {
-    return pid > 0 && openFiles(pid).includes(realpathSync(file)) ? pid : null;
+    return pid > 0 && openFiles(pid).includes(realpathSync(lock)) ? pid : null;
   } catch {
     return null; // it ended
   }
