@@ -154,7 +154,7 @@ static void back_step(struct store_writer *w, bool good)
 static void back_begin(struct store_writer *w)
 {
     w->back.next = w->wal_pages + w->back.slice; /* should this fail */
-    w->back.begun_ns = time_boot_ns();
+    w->back.begun_ns = w->back.seen_ns = time_boot_ns(); /* whatever comes of it, no moment is quiet for a while */
     if (!pin(w))
         return;
     w->back.pinned = w->wal_pages;
@@ -181,6 +181,7 @@ static void checkpoint(struct store_writer *w)
     int written = 0;
     bool restart_it = w->wal_pages > STORE_WAL_FACTOR * w->checkpoint_pages;
     back_cancel(w);
+    w->back.begun_ns = time_boot_ns(); /* in a flood there is one after another of these, and nothing in steps */
     order_keep_wal(w->checked, false); /* the next commit may begin it anew */
     if (restart_it)
         (void)sqlite3_busy_timeout(w->c.db, STORE_RESTART_TIMEOUT_MS);
@@ -225,6 +226,7 @@ static enum sg_status set_clean(struct store_writer *w, int clean)
 static void restart(struct store_writer *w)
 {
     w->back.restart_next = w->wal_pages + STORE_BACK_PAGES; /* should a reader be in the way */
+    w->back.seen_ns = time_boot_ns();
     enum sg_status status = store_begin(w, NULL);
     if (status != SG_OK)
         return;
@@ -268,7 +270,8 @@ void store_write_back(struct store_writer *w)
 
 int64_t store_write_back_at(const struct store_writer *w)
 {
-    bool waits = w->back.on && w->back.step == BACK_RESTS && w->wal_pages >= w->back.restart_next;
+    bool waits = w->back.on && w->pages != STORE_PAGES_MANY && w->back.step == BACK_RESTS &&
+                 w->wal_pages >= w->back.restart_next;
     return waits ? w->back.seen_ns + STORE_BACK_QUIET_NS : INT64_MAX;
 }
 

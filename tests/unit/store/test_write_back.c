@@ -293,6 +293,31 @@ static void a_reader_keeps_its_snapshot_meanwhile(void **state)
     back_end(&b);
 }
 
+/* Who waits until store_write_back_at() must not find the same moment again, or it never sleeps. */
+static void no_moment_comes_twice(void **state)
+{
+    struct store_fixture *f = *state;
+    struct back b;
+    back_begin(&b, f);
+    while (f->writer->wal_pages < STORE_BACK_RESTART_PAGES)
+        commit_one(&b);
+    struct store_reader *r = fixture_begin(f); /* in the way of all that is written back later */
+    assert_non_null(r);
+    commit_one(&b);
+    settle(&b);
+    for (int i = 0; i < 4; i++) {
+        int64_t at_ns = store_write_back_at(f->writer);
+        while (time_boot_ns() < at_ns && at_ns != INT64_MAX)
+            notifier_wait(b.notifier, at_ns);
+        store_write_back(f->writer);
+        assert_true(f->writer->back.step != BACK_RESTS || store_write_back_at(f->writer) > time_boot_ns());
+        settle(&b);
+    }
+    store_pages_for(f->writer, 1000); /* much is applied at once: nothing is done in steps */
+    assert_int_equal(store_write_back_at(f->writer), INT64_MAX);
+    back_end(&b);
+}
+
 /* At the bound an ordinary checkpoint is made, whatever is at work. */
 static void the_wal_keeps_its_bound(void **state)
 {
@@ -330,6 +355,7 @@ int main(void)
                                         store_fixture_teardown),
         cmocka_unit_test_setup_teardown(a_reader_keeps_its_snapshot_meanwhile, store_fixture_setup,
                                         store_fixture_teardown),
+        cmocka_unit_test_setup_teardown(no_moment_comes_twice, store_fixture_setup, store_fixture_teardown),
         cmocka_unit_test_setup_teardown(the_wal_keeps_its_bound, store_fixture_setup, store_fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
