@@ -12,7 +12,7 @@ static void count_event(struct stream_metrics *m, struct metrics *metrics, const
     int64_t age_ns = now_ns - e->time_ns;
     if (result == RESULT_REJECTED)
         atomic_fetch_add_explicit(&m->rejected[reason], 1, memory_order_relaxed);
-    if (result == RESULT_APPLIED && e->kind != EVENT_STATE)
+    if (result == RESULT_APPLIED && (e->kind == EVENT_TOMBSTONE || e->kind == EVENT_ERASE))
         metrics_tombstone(metrics, e->collection);
     if (result == RESULT_REDELIVERED)
         return;

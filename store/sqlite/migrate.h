@@ -2,9 +2,10 @@
  *
  * Each step from one version to the next is one transaction: a process that is killed, or a power cut, leaves the old
  * version or the new one. From version 2 to 3 all rows are read once. The index that is made of them takes about 13
- * bytes an entity in the file, as many in the WAL until it is written back, and as many in a file without a name beside
- * the database while it is sorted; each tombstone is written once more. Memory does not grow with the rows. The limit
- * of the database's size is set afterwards, and may then be exceeded. */
+ * bytes an entity in the file, and as many in a file without a name beside the database while it is sorted. A page that
+ * holds a tombstone is written again, so the WAL may grow to the size of the file where many entities were deleted, and
+ * the file by up to 15 %. Memory does not grow with the rows. The limit of the database's size is set afterwards, and
+ * may then be exceeded: ingest halts at the next new page until it is raised. */
 #ifndef STATEGATE_STORE_SQLITE_MIGRATE_H
 #define STATEGATE_STORE_SQLITE_MIGRATE_H
 
