@@ -25,10 +25,10 @@ static int64_t cached_version(struct store_reader *r, const char *id)
     return entity.version;
 }
 
-/* Called once between the look at the cache and the second look at the clock; the linker wraps the first
+/* Called once between this thread's look at the cache and its second look at the clock; the linker wraps the first
  * (CMakeLists.txt). */
-static void (*between)(void *context);
-static void *between_context;
+static _Thread_local void (*between)(void *context);
+static _Thread_local void *between_context;
 
 struct cached_row *__real_row_cache_find(struct row_cache *cache, const struct row_cache_key *key, struct entity *out);
 struct cached_row *__wrap_row_cache_find(struct row_cache *cache, const struct row_cache_key *key, struct entity *out);
