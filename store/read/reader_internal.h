@@ -43,8 +43,7 @@ static inline enum sg_status list_end(enum sg_status status)
     return status == SG_NOT_FOUND ? SG_OK : status;
 }
 
-/* The columns that STORE_ENTITY_VALUES marks READ, then one more: the number of an entity found by its id, or the id in
- * a page. */
+/* The columns that STORE_ENTITY_VALUES marks READ, then one more: the number of the entity. */
 #define READ_INDEX_READ(name) READ_##name,
 #define READ_INDEX_KEPT(name)
 #define READ_INDEX(parameter, name, kind, reading) READ_INDEX_##reading(name)

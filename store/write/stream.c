@@ -41,8 +41,6 @@ enum sg_status store_build_load(struct store_writer *w, int64_t stream_id, struc
     return status;
 }
 
-/* ---- all that is served ---- */
-
 /* ---- attaching ---- */
 
 static int bind_fingerprint(sqlite3_stmt *s, const struct stream_fingerprint *fingerprint)
