@@ -481,7 +481,7 @@ describe('raw bytes', { concurrency: true }, () => {
     it('of any size of head get an answer, never silence', async () => {
       const enough = (received) => readAnswers(received).answers.length === 1;
       const heads = [];
-      for (let bytes = 3000; bytes < 8400; bytes += 27)
+      for (let bytes = 3000; bytes < 20_000; bytes += 53)
         heads.push(`X-A: ${REPEAT('b', bytes)}\r\n`, REPEAT('Abcdefg: hijklmnop\r\n', Math.ceil(bytes / 76)));
       const worker = async () => {
         for (let head = heads.shift(); head !== undefined; head = heads.shift()) {
@@ -489,6 +489,24 @@ describe('raw bytes', { concurrency: true }, () => {
           const { outcome } = outcomeOf(await ask([bytes], { enough, quietMs: 5000 }), bytes);
           assert.match(outcome, /^(404|431|431 close)$/, `${bytes.length} bytes: ${outcome}`);
         }
+      };
+      await Promise.all(Array.from({ length: 4 }, worker));
+    });
+
+    // The library's read buffer is full of the requests that follow, and its memory of the fields of the first one.
+    it('of any number of fields are answered, however much is pipelined after them', async () => {
+      const behind = REPEAT(GET(`/v1/state/customers/${REPEAT('x', 500)}`), 40);
+      const counts = Array.from({ length: 68 }, (_, i) => i);
+      const worker = async () => {
+        for (let count = counts.shift(); count !== undefined; count = counts.shift())
+          for (const field of ['a:b\r\n', 'Abc: def\r\n']) {
+            const first = GET(E, HOST + REPEAT(field, count));
+            const enough = (received) => readAnswers(received).answers.length === 41;
+            const { received } = await ask([first + behind], { enough, quietMs: 5000 });
+            const { answers } = readAnswers(received);
+            const refused = answers[0]?.status === 431;
+            assert.ok(refused ? count > 55 : answers.length === 41, `${count} of ${field}: ${answers.length} answers`);
+          }
       };
       await Promise.all(Array.from({ length: 4 }, worker));
     });
