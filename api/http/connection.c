@@ -8,15 +8,6 @@
 
 #include "api/http/http_internal.h"
 
-/* What one connection's memory must hold. The library reads into the first half of it, and pipelined requests can fill
- * that half behind a head that is short in bytes but has many fields. The rest must then hold an entry for each field of
- * the head, and the head of the answer, whose State-Position comes on top: without that room the library closes the
- * connection without an answer (build_header_response in its connection.c). A head longer than half makes the first
- * part grow, and leaves less for entries. Only what it cannot read into this at all does it refuse itself. */
-#define FIELD_ENTRY_BYTES 64 /* EXCHANGE_FIELD_BYTES, in the library's steps of 16 */
-#define HEAD_ENTRIES_BYTES (HTTP_HEAD_COST_MAX / EXCHANGE_FIELD_BYTES * FIELD_ENTRY_BYTES)
-#define HEAD_ANSWER_BYTES 2304
-
 /* ---- hang-ups ---- */
 
 bool http_connection_idle(const struct http_connection *connection)
@@ -306,10 +297,23 @@ static size_t no_unescape(void *cls, struct MHD_Connection *mhd, char *text)
 
 /* ---- ports ---- */
 
+/* The library reads into the first half of it, and pipelined requests can fill that half behind a head that is short in
+ * bytes but has many fields. The rest must then hold an entry for each field of the head, and the head of the answer,
+ * whose State-Position comes on top: without that room the library closes the connection without an answer
+ * (build_header_response in its connection.c). A head longer than half makes the first part grow, and leaves less for
+ * entries. Only what it cannot read into this at all does it refuse itself. */
+#define FIELD_ENTRY_BYTES 64 /* EXCHANGE_FIELD_BYTES, in the library's steps of 16 */
+#define HEAD_ENTRIES_BYTES (HTTP_HEAD_COST_MAX / EXCHANGE_FIELD_BYTES * FIELD_ENTRY_BYTES)
+#define HEAD_ANSWER_BYTES 2304
+
+size_t http_connection_bytes(size_t position_bytes_max)
+{
+    return 2 * (HEAD_ENTRIES_BYTES + HEAD_ANSWER_BYTES + position_bytes_max);
+}
+
 enum sg_status http_port_open(struct http_port *port, int listen_fd, unsigned connections_max, struct sg_error *err)
 {
-    size_t memory =
-        2 * (HEAD_ENTRIES_BYTES + HEAD_ANSWER_BYTES + port->loop->http->options.position_bytes_max);
+    size_t memory = http_connection_bytes(port->loop->http->options.position_bytes_max);
     port->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_THREAD_SAFETY | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, port,
         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,

@@ -109,6 +109,8 @@ SG_MUST_CHECK enum sg_status http_run(struct http *http, struct sg_error *err);
 /* The addresses that were bound; "" = none. Any thread. */
 const char *http_address(const struct http *http);
 const char *http_ops_address(const struct http *http);
+/* What the HTTP library holds for each open connection: its requests' heads, and the head or the chunk that is sent. */
+size_t http_connection_bytes(size_t position_bytes_max);
 /* Connections that are open now. Any thread. */
 size_t http_connections(const struct http *http);
 
