@@ -91,6 +91,10 @@ bool admission_check(const struct http_head *head, struct response *out)
 {
     if (!check_size(head, out))
         return false;
+    if (head->target_bytes == 0) { /* two spaces after the method: no request line, whatever follows */
+        problem_answer(out, PROBLEM_BAD_REQUEST, "The request line has no target.");
+        return false;
+    }
     if (!head->version_known) {
         problem_answer(out, PROBLEM_VERSION, "HTTP/1.1 and HTTP/1.0 are supported.");
         return false;

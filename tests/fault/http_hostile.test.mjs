@@ -263,6 +263,7 @@ add('400 close', [
   ['no version', `GET /livez\r\n${HOST}\r\n`],
   ['HTTP/0.9 as it was', 'GET /livez\r\n\r\n'],
   ['two spaces', `GET  /livez HTTP/1.1\r\n${HOST}\r\n`],
+  ['two spaces and no target', `GET  HTTP/1.1\r\n${HOST}\r\n`],
   ['a space in the target', `GET /liv ez HTTP/1.1\r\n${HOST}\r\n`],
   ['a space behind the version', `GET /livez HTTP/1.1 \r\n${HOST}\r\n`],
   ['an answer', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],

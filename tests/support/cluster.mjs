@@ -8,8 +8,26 @@ import { freePort } from './ports.mjs';
 import { startProxy } from './proxy.mjs';
 import { until } from './until.mjs';
 
-// Starts `size` servers n1, n2 ... and waits until they have elected a leader of JetStream.
-export async function startCluster({ t, size = 3, bin } = {}) {
+const ELECTION_DEADLINE_MS = 20_000;
+const STARTS_MAX = 3;
+
+// Starts `size` servers n1, n2 ... and waits until they have elected a leader of JetStream. Beside heavy load a first
+// election may go on without end (each candidate's votes come after its term): then others begin anew.
+export async function startCluster(options = {}) {
+  for (let starts = 1; ; starts++) {
+    const cluster = await startServers(options);
+    try {
+      await cluster.untilJetStream();
+      return cluster;
+    } catch (cause) {
+      if (starts === STARTS_MAX)
+        throw new Error(cluster.servers.map(({ log }) => log.slice(-2000)).join('\n\n'), { cause });
+      await Promise.all(cluster.servers.map((server) => server.kill9()));
+    }
+  }
+}
+
+async function startServers({ t, size = 3, bin }) {
   const routes = await Promise.all(Array.from({ length: size }, freePort)); // they must know each other's
   const names = routes.map((_, i) => `n${i + 1}`);
   // Each server reaches each other one through a proxy of its own, so that one can be cut off from the others.
@@ -22,7 +40,6 @@ cluster { name: loopback, listen: "127.0.0.1:${routes[i]}", no_advertise: true,
   const servers = await Promise.all(names.map((_, i) => startNats({ t, config: config(i), ...(bin ? { bin } : {}) })));
   const cluster = new Cluster(names, servers, reach);
   t?.after(() => cluster.closeClients());
-  await cluster.untilJetStream();
   return cluster;
 }
 
@@ -94,11 +111,14 @@ class Cluster {
 
   async untilJetStream() {
     const client = await this.client();
-    await until('the cluster has a leader', async () => (await client.jsm.getAccountInfo()) !== undefined, {
-      deadlineMs: 30_000,
-      everyMs: 100,
-    });
-    await client.close();
+    try {
+      await until('the cluster has a leader', async () => (await client.jsm.getAccountInfo()) !== undefined, {
+        deadlineMs: ELECTION_DEADLINE_MS,
+        everyMs: 100,
+      });
+    } finally {
+      await client.close();
+    }
   }
 
   // Creates a stream with a replica on every server; retried while the cluster settles.

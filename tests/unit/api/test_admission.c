@@ -11,7 +11,8 @@
 
 static bool admitted(struct slice host)
 {
-    struct http_head head = {.version_known = true, .version_1_1 = true, .hosts_count = 1, .host = host};
+    struct http_head head = {
+        .target_bytes = 1, .version_known = true, .version_1_1 = true, .hosts_count = 1, .host = host};
     struct response response;
     response_init(&response);
     bool good = admission_check(&head, &response);
