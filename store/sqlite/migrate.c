@@ -43,6 +43,18 @@ static enum sg_status sort_in_memory(struct store_connection *c, struct sg_error
     return store_exec(c, "PRAGMA temp_store = MEMORY", "migrate the database", err);
 }
 
+/* Where a step of a stored version meets a row that breaks a rule of that version, or a table that is not there, the file
+ * is not what its version says. Nothing but a rebuild helps: taken for any other failure it would stop every start. */
+static enum sg_status fail_step(struct store_connection *c, const struct step *step, enum sg_status status,
+                                struct sg_error *err)
+{
+    int rc = sqlite3_errcode(c->db) & 0xff;
+    if (status != SG_INVALID || step->from == 0 || (rc != SQLITE_CONSTRAINT && rc != SQLITE_ERROR))
+        return status;
+    return sg_fail(err, SG_CORRUPT, "%s is damaged: it has schema version %d, and cannot be migrated: %s", c->path,
+                   step->from, sqlite3_errmsg(c->db));
+}
+
 static enum sg_status take_step(struct store_connection *c, const struct step *step, struct sg_error *err)
 {
     char finish[128];
@@ -52,6 +64,8 @@ static enum sg_status take_step(struct store_connection *c, const struct step *s
     enum sg_status status = store_exec(c, "BEGIN IMMEDIATE", what, err);
     if (status == SG_OK)
         status = store_exec(c, (const char *)step->sql, what, err);
+    if (status != SG_OK)
+        status = fail_step(c, step, status, err);
     if (status == SG_OK)
         status = store_exec(c, finish, what, err);
     if (status != SG_OK && !sqlite3_get_autocommit(c->db))

@@ -13,7 +13,7 @@
 
 /* Make the schema of a new file, or bring an older one to STORE_SCHEMA_VERSION. `*from` is the version that it had; 0
  * of a new file. On failure the database has the version of the last step that succeeded, and all of it.
- * SG_INVALID: it is newer, or no step leads from it. */
+ * SG_INVALID: it is newer, or no step leads from it. SG_CORRUPT: it is damaged, or not what its version says. */
 SG_MUST_CHECK enum sg_status store_migrate(struct store_connection *c, int *from, struct sg_error *err);
 
 #endif

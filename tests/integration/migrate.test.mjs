@@ -130,4 +130,35 @@ describe('a database of schema version 2', () => {
     const status = async (id) => (await gateway.get(`/v1/state/customers/${id}`)).status;
     assert.deepEqual([await status('c-5'), await status('c-15'), await status('c-1')], [410, 200, 410]);
   });
+
+  it('is set aside where it is damaged, and built anew: a bad old file stops no start', async (t) => {
+    const database = keptDatabase(t);
+    const nats = await keptStreams(t);
+    const bytes = readFileSync(database);
+    const text = Buffer.from(dump.entities.find(({ deleted }) => deleted === '0').state);
+    const at = bytes.indexOf(text);
+    assert.ok(at > 0);
+    bytes[at + 2] ^= 1;
+    writeFileSync(database, bytes);
+    const gateway = await startGateway({ t, nats, database, config: CONFIG });
+    const [corrupt, ...others] = gateway.logged('database_corrupt');
+    assert.match(corrupt.moved_to, /state\.db\.corrupt-/);
+    assert.deepEqual(others, []);
+    assert.deepEqual(gateway.logged('database_migrated'), []);
+    for (const name of ['STATE', 'KV_settings']) {
+      const status = await gateway.untilStatus('live', { stream: name, deadlineMs: 20_000 });
+      assert.equal(String(status.position), dump.streams.find((row) => row.name === name).position);
+    }
+    for (const { id, name } of dump.collections.filter(({ name }) => ['addresses', 'settings'].includes(name))) {
+      for (const row of dump.entities.filter(({ collection }) => collection === id)) {
+        const answer = await gateway.get(`/v1/state/${name}/${encodeURIComponent(row.id)}`);
+        assert.equal(answer.status, row.deleted === '1' ? 410 : 200);
+        assert.equal(answer.headers['state-version'], row.version);
+        if (row.deleted === '0') assert.equal(answer.text, row.state);
+      }
+    }
+    assert.equal((await gateway.get('/v1/state/customers/c-1')).status, 404, 'the stream has it no more');
+    await gateway.restart();
+    assert.deepEqual(gateway.logged('database_corrupt'), [], 'once is enough');
+  });
 });

@@ -9,21 +9,28 @@
 
 #include <cmocka.h>
 
+#include "store/integrity/os_file.h"
+#include "store/integrity/vfs.h"
 #include "store/sqlite/statements.h"
 #include "store_fixture.h"
 #include "tests/support/kept_file.h"
 
 #define TEXT_BYTES 8192
 
-/* In the place of the fixture's own database. */
-static void open_kept(struct store_fixture *f)
+static void open_again(struct store_fixture *f)
 {
     struct sg_error err = {0};
-    fixture_close(f);
-    kept_unpack(f->path);
     f->options.collections_max = 100;
     if (store_open(&f->options, &f->writer, &f->report, &err) != SG_OK)
         fail_msg("store_open: %s", err.message);
+}
+
+/* In the place of the fixture's own database. */
+static void open_kept(struct store_fixture *f)
+{
+    fixture_close(f);
+    kept_unpack(f->path);
+    open_again(f);
 }
 
 static sqlite3 *look(const char *path)
@@ -212,6 +219,99 @@ static void version_without_a_step_is_refused(void **state)
     assert_non_null(strstr(err.message, "newer than version 3 of this program"));
 }
 
+/* ---- damage ---- */
+
+/* The file is set aside and a new one begun, which holds nothing and can be filled. */
+static void assert_set_aside(struct store_fixture *f, const char *reason)
+{
+    assert_true(f->report.created);
+    assert_int_equal(f->report.migrated_from, 0);
+    assert_string_not_equal(f->report.moved_aside, "");
+    if (strstr(f->report.reason, reason) == NULL)
+        fail_msg("%s instead of %s", f->report.reason, reason);
+    fixture_close(f);
+    fixture_open(f);
+    assert_int_equal(f->stream.position, 0);
+    assert_int_equal(fixture_apply_one(f, event_state(1, "1", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_entities(f), 1);
+    fixture_close(f);
+}
+
+/* Its pages get their checksums: no look at single pages finds what is planted. */
+static void plant(const char *path, const char *sql)
+{
+    char *why = NULL;
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, store_checksum_vfs()), SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
+        fail_msg("%s: %s", sql, why);
+    (void)sqlite3_close(db);
+}
+
+/* Pages that are sound one by one, and rows that no program of that version would have written. */
+static void rows_against_the_rules_of_their_version_are_damage(void **state)
+{
+    struct store_fixture *f = *state;
+    static const struct {
+        const char *sql;
+        const char *reason;
+    } cases[] = {
+        /* The index on (collection, id) admits a deleted entity twice. */
+        {"PRAGMA writable_schema = ON;"
+         "UPDATE sqlite_schema SET sql = replace(sql, 'UNIQUE (collection, id)', 'CHECK (1)') WHERE name = 'entities';"
+         "UPDATE sqlite_schema SET name = 'twice', sql = 'CREATE INDEX twice ON entities (collection, id)' "
+         "WHERE type = 'index' AND tbl_name = 'entities';"
+         "PRAGMA writable_schema = RESET;"
+         "CREATE TEMP TABLE again AS SELECT * FROM entities WHERE deleted = 1 LIMIT 1;"
+         "UPDATE again SET number = (SELECT max(number) + 1 FROM entities);"
+         "INSERT INTO entities SELECT * FROM again;",
+         "UNIQUE constraint failed: tombstones.collection, tombstones.id"},
+        {"DROP TABLE growing;", "no such table"},
+        {"ALTER TABLE streams DROP COLUMN fingerprint;", "no such column"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fixture_close(f);
+        kept_unpack(f->path);
+        plant(f->path, cases[i].sql);
+        open_again(f);
+        assert_set_aside(f, cases[i].reason);
+    }
+}
+
+static void a_byte_that_changed_is_found_by_the_migration(void **state)
+{
+    struct store_fixture *f = *state;
+    uint64_t sum_before = 0;
+    uint64_t sum = 0;
+    int version = 0;
+    int found = 0;
+    char why[256];
+    fixture_close(f);
+    kept_unpack(f->path);
+    sqlite3 *db = look(f->path);
+    assert_true(kept_sum(db, &version, &sum_before, why));
+    (void)sqlite3_close(db);
+    struct store_sizes sizes;
+    store_sizes(f->path, &sizes);
+    for (long page = 2; page < sizes.database_bytes / 4096; page++) { /* from the third: the first two are looked at first */
+        kept_unpack(f->path);
+        fixture_file_write(f->path, page * 4096 + 3000, "\x5a\xa5", 2);
+        open_again(f);
+        if (f->report.created) {
+            found++;
+            assert_string_not_equal(f->report.moved_aside, "");
+        } else {
+            db = look(f->path);
+            if (!kept_sum(db, &version, &sum, why))
+                fail_msg("page %ld: %s", page, why);
+            assert_int_equal(sum, sum_before); /* in a page that holds nothing */
+            (void)sqlite3_close(db);
+        }
+        fixture_close(f);
+    }
+    assert_true(found > 20);
+}
+
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
@@ -225,6 +325,8 @@ int main(void)
         STORE_TEST(next_build_goes_on),
         STORE_TEST(walk_by_sequence_takes_its_index),
         STORE_TEST(version_without_a_step_is_refused),
+        STORE_TEST(rows_against_the_rules_of_their_version_are_damage),
+        STORE_TEST(a_byte_that_changed_is_found_by_the_migration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
