@@ -8,6 +8,7 @@
 #include "core/base/thread.h"
 #include "core/base/time.h"
 #include "core/json/arena.h"
+#include "projector/decode/format.h"
 #include "projector/ingest/batch.h"
 #include "projector/ingest/commands.h"
 #include "projector/ingest/fingerprint.h"
@@ -134,10 +135,14 @@ static enum sg_status stream_attach(struct ingest *ingest, const struct stream_s
     enum sg_status status = fingerprint_rows(settings, stream, &rows, err);
     if (status == SG_OK)
         status = fingerprint_derived(settings, stream, &derived, err);
-    if (status == SG_OK)
-        status = fingerprint_before(settings, stream, &before, err);
+    bool known_before = false;
     if (status == SG_OK) {
-        struct stream_fingerprint fingerprint = {.rows = rows.data, .derived = derived.data, .rows_before = before.data};
+        status = fingerprint_before(settings, stream, format_get(stream->format)->revision, &before, err);
+        known_before = status == SG_OK;
+    }
+    if (status == SG_OK || status == SG_NOT_FOUND) {
+        struct stream_fingerprint fingerprint = {
+            .rows = rows.data, .derived = derived.data, .rows_before = known_before ? before.data : NULL};
         status = store_stream_attach(ingest->context.model, stream->name, &fingerprint, row, reshaped, err);
     }
     buffer_free(&rows);
@@ -146,7 +151,8 @@ static enum sg_status stream_attach(struct ingest *ingest, const struct stream_s
     return status;
 }
 
-/* The stream's queue, its rules and its row in the store. */
+/* The stream's queue, its rules and its row in the store. What it has made by then, the names of decode and of the shaper
+ * among it, is freed by ingest_destroy, also when this fails. */
 static enum sg_status stream_writer_open(struct ingest *ingest, size_t index, queue_release *release,
                                          struct sg_error *err)
 {

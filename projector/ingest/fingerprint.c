@@ -128,8 +128,10 @@ enum sg_status fingerprint_derived(const struct settings *settings, const struct
 /* ---- schema version 2 ---- */
 
 enum sg_status fingerprint_before(const struct settings *settings, const struct stream_settings *stream,
-                                  struct buffer *out, struct sg_error *err)
+                                  unsigned revision, struct buffer *out, struct sg_error *err)
 {
+    if (revision != FINGERPRINT_BEFORE_REVISION)
+        return sg_fail(err, SG_NOT_FOUND, "schema version 2 knew no decoder of revision %u", revision);
     buffer_append_format(out, "%s %s", stream->subject.text, stream->format == FORMAT_KV ? "kv" : "envelope");
     for (size_t i = 0; i < stream->collections_count; i++)
         buffer_append_format(out, " %s", stream->collections[i]);
