@@ -5,7 +5,13 @@
  *
  * nats.c would use two threads for this, a reader and a deliverer, and wake the second for each message. Instead
  * an event loop of ours watches the socket. While the queue is full the socket is read on, so that answers
- * to probes are not late; messages stay in the subscription's list, which flow control bounds. */
+ * to probes are not late; messages stay in the subscription's list, which flow control bounds.
+ *
+ * With TLS a read is a whole record. While OpenSSL says WANT_READ, as a part of the record has not come yet, the library
+ * does not return from natsConnection_ProcessReadEvent, and has no limit of time there: newer versions poll the socket,
+ * older ones (3.4) ask OpenSSL again at once. A server that stalls in the middle of a record holds this thread, and with
+ * it the delivery to the queue. The source's probes notice that no answer comes; loop_stop shuts the socket down, which
+ * ends the wait. */
 #include "projector/nats/connection_internal.h"
 
 #include <errno.h>
