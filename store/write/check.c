@@ -62,6 +62,24 @@ static enum sg_status check_edges(struct store_connection *c, struct sg_error *e
     return status;
 }
 
+/* A collection without tombstones, as it says of itself, is looked into for none: one that is there all the same would be
+ * answered as an id never seen, and a version below it would be applied. Of a build that is being swept the count stays. */
+static enum sg_status check_tombstones(struct store_connection *c, struct sg_error *err)
+{
+    int64_t wrong = 0;
+    enum sg_status status = store_query_int(
+        c,
+        "SELECT count(*) FROM collections c WHERE CASE "
+        "WHEN EXISTS (SELECT 1 FROM tombstones t WHERE t.collection = c.id) THEN c.tombstones <= 0 "
+        "ELSE c.tombstones <> 0 AND (EXISTS (SELECT 1 FROM streams s WHERE s.id = c.stream AND s.build = c.build) "
+        "OR EXISTS (SELECT 1 FROM next_build n WHERE n.stream = c.stream AND n.build = c.build)) END",
+        &wrong, err);
+    if (status == SG_OK && wrong != 0)
+        status = sg_fail(err, SG_CORRUPT, "%s is damaged: %lld collections have tombstones and count none, or the reverse",
+                         c->path, (long long)wrong);
+    return status;
+}
+
 /* The whole check tells a page that could not be read as it tells damage, sometimes with the reason. */
 static int read_failure(const struct store_connection *c, const char *answer)
 {
@@ -98,6 +116,8 @@ enum sg_status store_check(struct store_connection *c, bool clean, struct sg_err
     enum sg_status status = check_size(c, &bytes, err);
     if (status == SG_OK)
         status = check_edges(c, err);
+    if (status == SG_OK)
+        status = check_tombstones(c, err);
     if (status != SG_OK)
         return status;
     if (store_suspect_get(c->path)) {

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "store/integrity/vfs.h"
 #include "store/sqlite/statements.h"
 #include "store_fixture.h"
 
@@ -188,6 +189,62 @@ static void overwritten_page_is_found(void **state)
     store_sizes(f->path, &sizes);
     fixture_file_write(f->path, sizes.database_bytes / 4096 / 2 * 4096, noise, sizeof noise);
     expect_moved_aside(f);
+}
+
+/* Rows of two tables that contradict each other: no page of them is damaged. */
+static void plant(const struct store_fixture *f, const char *sql)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READWRITE, store_checksum_vfs()), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void tombstones_that_are_not_counted_are_found(void **state)
+{
+    struct store_fixture *f = *state;
+    static const char *const plants[] = {
+        "UPDATE collections SET tombstones = 0", /* a read of it would be a 404, and an older version be applied */
+        "UPDATE collections SET tombstones = -1",
+        "DELETE FROM tombstones",
+    };
+    for (size_t i = 0; i < sizeof plants / sizeof plants[0]; i++) {
+        assert_int_equal(fixture_apply_one(f, event_state(10, "x", 1, "{}")), RESULT_APPLIED);
+        assert_int_equal(fixture_apply_one(f, event_tombstone(11, "x", 2)), RESULT_APPLIED);
+        fixture_reopen(f);
+        assert_false(f->report.created);
+        fixture_close(f);
+        plant(f, plants[i]);
+        expect_moved_aside(f);
+        assert_non_null(strstr(f->report.reason, "tombstones"));
+    }
+}
+
+/* Of a build that is not served any more rows go one after the other, and its counts stay as they were. */
+static void tombstones_that_are_being_swept_are_no_damage(void **state)
+{
+    struct store_fixture *f = *state;
+    struct epoch epoch = {"another"};
+    bool more = true;
+    size_t sweeps = 0;
+    assert_int_equal(store_stream_identify(f->writer, f->stream.id, 1, &epoch, NULL), SG_OK);
+    for (uint64_t i = 0; i < 3; i++) {
+        char id[8];
+        (void)snprintf(id, sizeof id, "%d", (int)i);
+        assert_int_equal(fixture_apply_one(f, event_state(2 * i + 1, id, 1, "{}")), RESULT_APPLIED);
+        assert_int_equal(fixture_apply_one(f, event_tombstone(2 * i + 2, id, 2)), RESULT_APPLIED);
+    }
+    assert_int_equal(store_stream_begin_build(f->writer, f->stream.id, 2, &epoch, 1, NULL), SG_OK);
+    fixture_reopen(f); /* a next build that has nothing yet */
+    assert_false(f->report.created);
+    assert_int_equal(fixture_apply_one(f, event_state(1, "new", 1, "{}")), RESULT_APPLIED);
+    for (; more; sweeps++) {
+        assert_int_equal(store_sweep(f->writer, 1, &more, NULL), SG_OK);
+        fixture_reopen(f);
+        assert_string_equal(f->report.reason, "");
+    }
+    assert_true(sweeps > 3);
+    assert_int_equal(fixture_entities(f), 1);
 }
 
 static void damage_met_while_running_is_looked_into_at_the_next_start(void **state)
@@ -438,6 +495,8 @@ int main(void)
         STORE_TEST(folder_that_is_not_there_is_an_error_of_storage),
         STORE_TEST(newer_schema_is_refused_with_both_versions),
         STORE_TEST(foreign_database_is_refused_and_untouched),
+        STORE_TEST(tombstones_that_are_not_counted_are_found),
+        STORE_TEST(tombstones_that_are_being_swept_are_no_damage),
         STORE_TEST(garbage_is_moved_aside),
         STORE_TEST(overwritten_header_is_moved_aside),
         STORE_TEST(truncated_database_is_moved_aside_each_under_its_own_name),
