@@ -54,6 +54,11 @@ static const struct shape_rules *rules_of(const struct shaper *shaper, struct sl
     return at != NAMES_NONE ? &shaper->rules[at] : NULL;
 }
 
+static bool has_document(const struct event *event)
+{
+    return event->kind == EVENT_STATE || event->kind == EVENT_PATCH;
+}
+
 /* Steps first .. end - 1, as long as the event is not rejected. */
 static enum sg_status take_steps(const struct shape_rules *rules, enum shape_step_kind first, enum shape_step_kind end,
                                  struct event *event, struct arena *arena, struct sg_error *err)
@@ -62,7 +67,7 @@ static enum sg_status take_steps(const struct shape_rules *rules, enum shape_ste
         if (rules->steps[i].run == NULL)
             continue;
         enum sg_status status = rules->steps[i].run(rules->steps[i].rules, event, arena, err);
-        if (status != SG_OK || event->kind != EVENT_STATE)
+        if (status != SG_OK || event->kind == EVENT_REJECTED)
             return status;
     }
     return SG_OK;
@@ -74,11 +79,11 @@ enum sg_status shape_event(const struct shaper *shaper, struct event *event, str
     enum sg_status status = SG_OK;
     if (rules != NULL)
         event->payload_private = rules->payload_private;
-    if (event->kind != EVENT_STATE)
+    if (!has_document(event))
         return SG_OK;
     if (rules != NULL)
         status = take_steps(rules, SHAPE_UPCAST, SHAPE_VALIDATE, event, arena, err);
-    if (status == SG_OK && event->kind == EVENT_STATE && event->state.bytes == 0)
+    if (status == SG_OK && has_document(event) && event->state.bytes == 0)
         status = minimise_whole(event, arena, err);
     if (status == SG_OK && event->kind == EVENT_STATE && rules != NULL)
         status = take_steps(rules, SHAPE_VALIDATE, SHAPE_STEPS_COUNT, event, arena, err);

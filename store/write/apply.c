@@ -21,6 +21,8 @@
 
 #define WHAT "apply events"
 #define BULK_GROUPS_MIN 8 /* for fewer ids a statement each costs less */
+/* A sentence with a collection and an id; what is stored of it is cut to EVENT_TEXT_BYTES_MAX. */
+#define DETAIL_BYTES (EVENT_COLLECTION_BYTES_MAX + EVENT_ID_BYTES_MAX + 128)
 
 /* One event of a row, to be sorted. */
 struct work {
@@ -146,6 +148,7 @@ static enum sg_status classify_row(struct batch *b, size_t index, struct sg_erro
     } else if (e->kind == EVENT_PATCH) {
         o->result = RESULT_REJECTED; /* nothing to patch */
         o->reason = b->merge != NULL ? REASON_MISSING_BASE : REASON_UNSUPPORTED;
+        o->detail = b->merge != NULL ? (struct slice){0} : SLICE_LITERAL(FOLD_UNSUPPORTED);
         b->recorded = true;
     } else {
         o->result = RESULT_REJECTED;
@@ -371,26 +374,39 @@ static enum sg_status trim_rejected(struct store_writer *w, struct sg_error *err
     return status;
 }
 
+/* What was met is said here, as the fold does not know the names. The bytes of `text` are those of the result. */
+static struct slice detail_of(const struct batch *b, const struct event *e, const struct fold_outcome *o,
+                              char text[DETAIL_BYTES])
+{
+    text[0] = '\0';
+    if (o->reason == REASON_CONFLICT)
+        (void)snprintf(text, DETAIL_BYTES, "version %" PRId64 " stored from sequence %" PRIu64 " has other content",
+                       e->version, o->stored_sequence);
+    else if (o->reason == REASON_TOO_MANY_COLLECTIONS)
+        (void)snprintf(text, DETAIL_BYTES, "there are %zu collections already, as many as may be",
+                       b->w->collections_max);
+    else if (o->reason == REASON_MISSING_BASE && e->version > 1)
+        (void)snprintf(text, DETAIL_BYTES, "version %" PRId64 " of %.*s/%.*s, which it patches, is not stored",
+                       e->version - 1, SLICE_ARGS(e->collection), SLICE_ARGS(e->id));
+    else if (o->reason == REASON_MISSING_BASE)
+        (void)snprintf(text, DETAIL_BYTES, "a patch cannot be version 1 of %.*s/%.*s", SLICE_ARGS(e->collection),
+                       SLICE_ARGS(e->id));
+    if (text[0] != '\0')
+        return slice_of(text);
+    return e->kind == EVENT_PATCH ? o->detail : e->detail;
+}
+
 static enum sg_status record_rejected(struct batch *b, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
     for (size_t i = 0; status == SG_OK && i < b->events_count; i++) {
         const struct event *e = &b->events[i];
         const struct fold_outcome *o = &b->outcomes[i];
-        char text[128];
-        struct slice detail = e->kind == EVENT_PATCH ? o->detail : e->detail;
+        char text[DETAIL_BYTES];
         if (o->result != RESULT_REJECTED && o->result != RESULT_CONFLICT)
             continue;
-        if (o->reason == REASON_CONFLICT) {
-            (void)snprintf(text, sizeof text, "version %" PRId64 " stored from sequence %" PRIu64 " has other content",
-                           e->version, o->stored_sequence);
-            detail = slice_of(text);
-        } else if (o->reason == REASON_TOO_MANY_COLLECTIONS) {
-            (void)snprintf(text, sizeof text, "there are %zu collections already, as many as may be",
-                           b->w->collections_max);
-            detail = slice_of(text);
-        }
-        status = store_rejected_insert(&b->w->c, &b->build, e, o->reason, detail, b->w->rejected_payload, err);
+        status = store_rejected_insert(&b->w->c, &b->build, e, o->reason, detail_of(b, e, o, text),
+                                       b->w->rejected_payload, err);
         if (b->w->rejected_count >= 0)
             b->w->rejected_count++;
     }

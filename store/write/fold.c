@@ -1,6 +1,8 @@
 /* What each event comes to: the highest version wins, and a version that comes again must bring the same content. */
 #include "store/write/fold.h"
 
+#include <assert.h>
+
 /* Has the row, at this very version, the content that `e` brings? */
 static enum sg_status same_content(struct store_connection *c, const struct fold_row *row, const struct event *e,
                                    bool *out, struct sg_error *err)
@@ -51,6 +53,14 @@ static void erase(struct fold_row *row, const struct event *e, struct fold_outco
         win(row, e, o);
 }
 
+/* The version that is stored, and other content. */
+static void conflict(const struct fold_row *row, struct fold_outcome *o)
+{
+    o->result = RESULT_CONFLICT;
+    o->reason = REASON_CONFLICT;
+    o->stored_sequence = row->stored.sequence;
+}
+
 /* ---- patches ---- */
 
 static void reject(struct fold_outcome *o, enum event_reason reason, struct slice detail)
@@ -68,6 +78,7 @@ static enum sg_status merge_patch(struct store_connection *c, struct fold_row *r
     struct slice detail = {NULL, 0};
     struct slice base = row->value.state;
     enum sg_status status = SG_OK;
+    assert(e->document == NULL); /* minimised, or the state would hold what must not be kept */
     if (!row->changed)
         status = store_entities_state(c, row->stored.number, &base, err);
     if (status == SG_OK)
@@ -89,13 +100,15 @@ static enum sg_status fold_patch(struct store_connection *c, struct fold_row *ro
                                  const struct store_merge *merge, struct fold_outcome *o, struct sg_error *err)
 {
     if (merge == NULL)
-        reject(o, REASON_UNSUPPORTED, SLICE_LITERAL("patches are not merged on this stream"));
+        reject(o, REASON_UNSUPPORTED, SLICE_LITERAL(FOLD_UNSUPPORTED));
     else if (row->stored.version != 0 && e->version < row->stored.version)
         o->result = RESULT_STALE;
+    else if (row->stored.version != 0 && e->version == row->stored.version && row->stored.deleted)
+        conflict(row, o); /* whatever it would have come to is no tombstone */
     else if (row->stored.version != 0 && e->version == row->stored.version)
         o->result = RESULT_DUPLICATE; /* what it would have come to is not known: its base is gone */
     else if (row->stored.version != e->version - 1 || row->stored.deleted || row->stored.version == 0)
-        reject(o, REASON_MISSING_BASE, SLICE_LITERAL("the version that it patches is not stored"));
+        reject(o, REASON_MISSING_BASE, (struct slice){0});
     else
         return merge_patch(c, row, e, merge, o, err);
     return SG_OK;
@@ -119,10 +132,9 @@ enum sg_status fold_event(struct store_connection *c, struct fold_row *row, cons
     if (e->version < row->stored.version)
         return SG_OK;
     enum sg_status status = same_content(c, row, e, &same, err);
-    o->result = same ? RESULT_DUPLICATE : RESULT_CONFLICT;
-    if (!same) {
-        o->reason = REASON_CONFLICT;
-        o->stored_sequence = row->stored.sequence;
-    }
+    if (same)
+        o->result = RESULT_DUPLICATE;
+    else
+        conflict(row, o);
     return status;
 }

@@ -13,11 +13,13 @@ struct fold_row {
     struct entity_value value; /* valid if changed */
 };
 
+#define FOLD_UNSUPPORTED "patches are not merged on this stream"
+
 struct fold_outcome {
     enum event_result result;
     enum event_reason reason;
     uint64_t stored_sequence; /* of a conflict: what wrote the content that stays */
-    struct slice detail;      /* of a patch that was rejected here */
+    struct slice detail;      /* of a patch that was rejected; of missing-base it is made afterwards */
 };
 
 /* Decide one event (STATE, PATCH, TOMBSTONE or ERASE), and change the row if the event wins. Of a patch `row` must be

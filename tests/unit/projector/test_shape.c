@@ -148,6 +148,26 @@ static void without_memory_no_further_step_is_taken(void **state)
     }
 }
 
+/* Else a patch would bring back what was dropped of its base. What must fit, and give fields, is the merged state. */
+static void a_patch_is_minimised_before_it_is_merged(void **state)
+{
+    (void)state;
+    watch_all();
+    shaper->rules[0].payload_private = true;
+    fixture.message.subject = slice_of("state.orders.1");
+    fixture.message.payload = slice_of(EVENT("{\"a\": null, \"secret\":2}"));
+    struct decode_stream stream = {.settings = &fixture.streams[0], .owns_rest = true};
+    struct sg_error err = {0};
+    assert_int_equal(decode_message(&stream, &fixture.message, fixture.arena, &fixture.event, &err), SG_OK);
+    fixture.event.kind = EVENT_PATCH; /* as a format that knows patches would leave it */
+    assert_int_equal(shape_event(shaper, &fixture.event, fixture.arena, &err), SG_OK);
+    assert_int_equal(fixture.event.kind, EVENT_PATCH);
+    assert_string_equal(taken.steps, "u");
+    assert_slice(fixture.event.state, "{\"a\":null}");
+    assert_null(fixture.event.document);
+    assert_true(fixture.event.payload_private);
+}
+
 static void nothing_but_a_state_is_shaped(void **state)
 {
     (void)state;
@@ -217,6 +237,7 @@ int main(void)
         shape_test(upcast_minimise_validate_fields),
         shape_test(a_step_that_rejects_is_the_last),
         shape_test(without_memory_no_further_step_is_taken),
+        shape_test(a_patch_is_minimised_before_it_is_merged),
         shape_test(nothing_but_a_state_is_shaped),
         shape_test(a_state_without_rules_stays_in_the_payload),
         shape_test(a_shaper_holds_the_rules_of_its_stream),

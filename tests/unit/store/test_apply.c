@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "core/base/digest.h"
+#include "core/base/utf8.h"
 #include "store_fixture.h"
 
 static void assert_slice(struct slice found, const char *expected)
@@ -105,6 +106,31 @@ static struct seen_rejected read_rejected(struct store_fixture *f)
     assert_int_equal(store_read_rejected(fixture_begin(f), NULL, (struct slice){NULL, 0}, 0, see_rejected, &seen, NULL),
                      SG_OK);
     return seen;
+}
+
+struct details {
+    size_t count;
+    char details[8][1024];
+};
+
+static bool on_detail(void *context, const struct store_rejected *rejected)
+{
+    struct details *seen = context;
+    assert_true(seen->count < 8);
+    (void)snprintf(seen->details[seen->count++], 1024, "%.*s", SLICE_ARGS(rejected->detail));
+    return true;
+}
+
+/* Oldest first, where reading gives the newest first. */
+static void assert_details(struct store_fixture *f, const char *const *details, size_t count)
+{
+    static struct details seen;
+    seen.count = 0;
+    assert_int_equal(store_read_rejected(fixture_begin(f), NULL, (struct slice){NULL, 0}, 0, on_detail, &seen, NULL),
+                     SG_OK);
+    assert_int_equal(seen.count, count);
+    for (size_t i = 0; i < count; i++)
+        assert_string_equal(seen.details[count - 1 - i], details[i]);
 }
 
 static void same_version_is_a_duplicate_or_a_recorded_conflict(void **state)
@@ -518,9 +544,68 @@ static void patch_without_its_base_is_rejected(void **state)
     }
     assert_int_equal(merger.calls, 0);
     assert_int_equal(position, 8);
+    static const char *const details[] = {"version 4 of customers/a, which it patches, is not stored",
+                                          "version 1 of customers/new, which it patches, is not stored",
+                                          "version 2 of customers/dead, which it patches, is not stored",
+                                          "version 3 of nowhere/a, which it patches, is not stored"};
+    assert_details(f, details, 4);
     assert_int_equal(fixture_rejected(f), 4);
     struct store_collection nowhere;
     assert_int_equal(store_read_collection(fixture_begin(f), SLICE_LITERAL("nowhere"), &nowhere, NULL), SG_NOT_FOUND);
+}
+
+/* A name and an id of the largest size, of two bytes a character: the detail is cut, between characters. */
+static void detail_of_a_missing_base_is_bounded(void **state)
+{
+    struct store_fixture *f = *state;
+    struct merger merger = {0};
+    struct store_merge merge = {join, &merger};
+    char id[EVENT_ID_BYTES_MAX];
+    char collection[EVENT_COLLECTION_BYTES_MAX];
+    enum event_result results[2];
+    enum event_reason reasons[2];
+    uint64_t position = 0;
+    for (size_t i = 0; i < sizeof id; i++)
+        id[i] = i % 2 == 0 ? '\xc3' : '\xa4';
+    memcpy(collection, id, sizeof collection);
+    struct event batch[] = {event_patch(1, "a", INT64_MAX, "+"), event_patch(2, "a", 1, "+")};
+    batch[0].id = batch[1].id = (struct slice){id, sizeof id};
+    batch[0].collection = batch[1].collection = (struct slice){collection, sizeof collection};
+    assert_int_equal(store_apply(f->writer, f->stream.id, batch, 2, &merge, results, reasons, &position, NULL), SG_OK);
+    struct details seen = {0};
+    assert_int_equal(store_read_rejected(fixture_begin(f), NULL, (struct slice){NULL, 0}, 0, on_detail, &seen, NULL),
+                     SG_OK);
+    assert_int_equal(seen.count, 2);
+    for (size_t i = 0; i < seen.count; i++) {
+        assert_in_range(strlen(seen.details[i]), EVENT_TEXT_BYTES_MAX - 1, EVENT_TEXT_BYTES_MAX);
+        assert_true(utf8_valid(slice_of(seen.details[i])));
+    }
+}
+
+/* A tombstone's content is known: a patch at its version has other. */
+static void patch_at_a_tombstones_version_is_a_conflict(void **state)
+{
+    struct store_fixture *f = *state;
+    struct merger merger = {0};
+    struct store_merge merge = {join, &merger};
+    enum event_result results[3];
+    enum event_reason reasons[3];
+    uint64_t position = 0;
+    assert_int_equal(fixture_apply_one(f, event_state(1, "dead", 1, "D")), RESULT_APPLIED);
+    assert_int_equal(fixture_apply_one(f, event_tombstone(2, "dead", 2)), RESULT_APPLIED);
+    const struct event batch[] = {event_patch(3, "dead", 2, "+"), event_patch(4, "dead", 1, "+"),
+                                  event_tombstone(5, "dead", 2)};
+    assert_int_equal(store_apply(f->writer, f->stream.id, batch, 3, &merge, results, reasons, &position, NULL), SG_OK);
+    assert_int_equal(results[0], RESULT_CONFLICT);
+    assert_int_equal(reasons[0], REASON_CONFLICT);
+    assert_int_equal(results[1], RESULT_STALE);
+    assert_int_equal(results[2], RESULT_DUPLICATE);
+    assert_int_equal(merger.calls, 0);
+    static const char *const details[] = {"version 2 stored from sequence 2 has other content"};
+    assert_details(f, details, 1);
+    struct entity entity;
+    assert_int_equal(fixture_entity(f, "dead", &entity), SG_OK);
+    assert_true(entity.deleted);
 }
 
 static void patch_is_unsupported_without_a_merge_function(void **state)
@@ -535,6 +620,13 @@ static void patch_is_unsupported_without_a_merge_function(void **state)
     assert_int_equal(result, RESULT_REJECTED);
     assert_int_equal(reason, REASON_UNSUPPORTED);
     assert_state(f, "a", 1, "A");
+    patch = event_patch(3, "a", 1, "+");
+    patch.collection = SLICE_LITERAL("nowhere");
+    assert_int_equal(store_apply(f->writer, f->stream.id, &patch, 1, NULL, &result, &reason, &position, NULL), SG_OK);
+    assert_int_equal(reason, REASON_UNSUPPORTED);
+    static const char *const details[] = {"patches are not merged on this stream",
+                                          "patches are not merged on this stream"};
+    assert_details(f, details, 2);
 }
 
 /* A merge function that fails otherwise ends the batch, and nothing has changed. */
@@ -571,6 +663,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORE_TEST(patch_is_merged_into_the_version_before),
         STORE_TEST(patch_without_its_base_is_rejected),
+        STORE_TEST(detail_of_a_missing_base_is_bounded),
+        STORE_TEST(patch_at_a_tombstones_version_is_a_conflict),
         STORE_TEST(patch_is_unsupported_without_a_merge_function),
         STORE_TEST(failed_merge_changes_nothing),
         STORE_TEST(higher_version_is_applied),
