@@ -177,8 +177,6 @@ static void check_staleness(const struct plan *plan, struct snapshot *snapshot, 
 enum verdict demands_check(const struct plan *plan, const struct basis *basis, struct snapshot *snapshot,
                            int64_t arrived_ns, struct shortfall *out)
 {
-    if (!demands_any(&plan->demands))
-        return VERDICT_MET;
     *out = (struct shortfall){0};
     if (check_positions(&plan->demands, snapshot, arrived_ns, out) == VERDICT_IMPOSSIBLE ||
         check_version(plan, basis, snapshot, out) == VERDICT_IMPOSSIBLE)
@@ -231,9 +229,7 @@ static void add_facts(const struct plan *plan, const struct basis *basis, struct
 {
     struct store_entity_rejections rejections = {0};
     struct sg_error err;
-    headers_facts(out, facts, time_boot_ns());
-    if (facts->gaps != NULL)
-        response_header(out, "State-Gap", facts->gaps);
+    headers_facts_and_gaps(out, facts, time_boot_ns());
     if (basis->entity.version > 0)
         response_header_uint(out, "State-Version", (uint64_t)basis->entity.version);
     if (plan->id.data != NULL && !basis->cached &&

@@ -43,7 +43,7 @@ struct shortfall {
 /* Of several kinds, the one that answers and metrics name. */
 enum wait_kind shortfall_kind(const struct shortfall *s);
 
-/* `arrived_ns`: when the request did, boot clock. `out` is written unless all demands are met. */
+/* `arrived_ns`: when the request did, boot clock. `out`: what is short; nothing where all demands are met. */
 enum verdict demands_check(const struct plan *plan, const struct basis *basis, struct snapshot *snapshot,
                            int64_t arrived_ns, struct shortfall *out);
 

@@ -43,6 +43,13 @@ void headers_facts(struct response *r, const struct stream_facts *facts, int64_t
     response_header(r, "State-Status", stream_status_name(facts->status));
 }
 
+void headers_facts_and_gaps(struct response *r, const struct stream_facts *facts, int64_t now_ns)
+{
+    headers_facts(r, facts, now_ns);
+    if (facts->gaps != NULL)
+        response_header(r, "State-Gap", facts->gaps);
+}
+
 void headers_gaps_after(struct response *r, const struct snapshot_stream *stream, uint64_t sequence)
 {
     char text[STREAM_GAPS_MAX * (2 * DECIMAL_UINT_BYTES + 2)];
@@ -96,9 +103,8 @@ void headers_last_modified(struct response *r, struct slice occurred_at, int64_t
 {
     int64_t seconds = 0;
     char date[HTTPDATE_BYTES];
-    if (!http_date_parse_rfc3339(occurred_at, &seconds) || seconds > now_s)
+    if (!time_parse_rfc3339_s(occurred_at, &seconds) || seconds > now_s || !http_date_format(seconds, date))
         return;
-    http_date_format(seconds, date);
     response_header_bytes(r, "Last-Modified", date, HTTPDATE_BYTES - 1);
 }
 

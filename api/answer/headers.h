@@ -14,6 +14,9 @@ void headers_wait(struct response *r, const struct demands *demands, int64_t wai
 /* State-Position, State-Staleness and Age, State-Lag, State-Status: what holds at `now_ns`, when the answer is made. */
 void headers_facts(struct response *r, const struct stream_facts *facts, int64_t now_ns);
 
+/* The same, and State-Gap with all gaps: for an answer that rests on more than one event. */
+void headers_facts_and_gaps(struct response *r, const struct stream_facts *facts, int64_t now_ns);
+
 /* State-Gap with the gaps that lie after `sequence`; none, no header. */
 void headers_gaps_after(struct response *r, const struct snapshot_stream *stream, uint64_t sequence);
 

@@ -47,8 +47,6 @@ enum sg_status collections_answer(struct call *call, const struct basis *basis, 
     response_header(out, "Content-Type", "application/json");
     response_header(out, "Cache-Control", "no-cache");
     const struct stream_facts *facts = snapshot_facts(call->snapshot, OWNER_ALL);
-    headers_facts(out, facts, time_boot_ns());
-    if (facts->gaps != NULL)
-        response_header(out, "State-Gap", facts->gaps);
+    headers_facts_and_gaps(out, facts, time_boot_ns());
     return SG_OK;
 }

@@ -83,9 +83,7 @@ static void answer_found(const struct call *call, const struct basis *basis, str
 static void answer_absent(const struct call *call, struct response *out)
 {
     const struct stream_facts *facts = check_facts(&call->plan, call->snapshot);
-    headers_facts(out, facts, time_boot_ns());
-    if (facts->gaps != NULL)
-        response_header(out, "State-Gap", facts->gaps);
+    headers_facts_and_gaps(out, facts, time_boot_ns());
     problem_answer_at(out, PROBLEM_NOT_FOUND, facts->position, 0, "No event of this entity was applied.");
 }
 

@@ -153,9 +153,7 @@ enum sg_status page_find(struct call *call, struct basis *out, struct sg_error *
 static const struct stream_facts *add_facts(const struct call *call, struct response *out)
 {
     const struct stream_facts *facts = check_facts(&call->plan, call->snapshot);
-    headers_facts(out, facts, time_boot_ns());
-    if (facts->gaps != NULL)
-        response_header(out, "State-Gap", facts->gaps);
+    headers_facts_and_gaps(out, facts, time_boot_ns());
     return facts;
 }
 

@@ -42,54 +42,73 @@ void time_rfc3339(int64_t wall_ns, char out[TIME_RFC3339_BYTES])
 
 /* ---- RFC 3339, read ---- */
 
-#define RFC3339_SECONDS_BYTES (sizeof "2026-01-31T12:00:00" - 1)
+#define DATE_BYTES (sizeof "2026-01-31" - 1)
+#define FIXED_BYTES (sizeof "2026-01-31T12:00:00" - 1)
+#define DAY_SECONDS INT64_C(86400)
+#define DAYS_BEFORE_1970 INT64_C(719468) /* since 0000-03-01 */
+#define ERA_YEARS 400
+#define ERA_DAYS INT64_C(146097)
 
-/* Two digits at `at` that make a number from `low` to `high`. The caller has checked the length. */
-static bool two_digits(struct slice text, size_t at, int low, int high)
+/* A date-time as it is written. */
+struct parts {
+    int year, month, day;
+    int second;            /* of the day: a leap second has no number of its own, and is the next minute's first */
+    struct slice fraction; /* with its point; empty = none */
+    int offset_s;          /* east of UTC */
+};
+
+/* Two digits as a number, or -1. */
+static inline int two_digits(const char *text)
 {
-    int tens = text.data[at] - '0';
-    int ones = text.data[at + 1] - '0';
-    int value = tens * 10 + ones;
-    return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 && value >= low && value <= high;
+    unsigned tens = (unsigned)(text[0] - '0');
+    unsigned ones = (unsigned)(text[1] - '0');
+    return tens <= 9 && ones <= 9 ? (int)(tens * 10 + ones) : -1;
 }
 
-static int two_digits_value(struct slice text, size_t at)
+static inline bool parse_date(const char *text, struct parts *out)
 {
-    return (text.data[at] - '0') * 10 + (text.data[at + 1] - '0');
-}
-
-static int days_of_month(int year, int month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return month == 2 && leap ? 29 : days[month - 1];
-}
-
-/* "2026-01-31", the first ten bytes. */
-static bool is_date(struct slice text)
-{
-    if (!two_digits(text, 0, 0, 99) || !two_digits(text, 2, 0, 99) || text.data[4] != '-' ||
-        !two_digits(text, 5, 1, 12) || text.data[7] != '-')
+    static const int month_days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int century = two_digits(text);
+    int year_of_century = two_digits(text + 2);
+    out->year = century * 100 + year_of_century;
+    out->month = two_digits(text + 5);
+    out->day = two_digits(text + 8);
+    if (century < 0 || year_of_century < 0 || text[4] != '-' || text[7] != '-' || out->month < 1 || out->month > 12 ||
+        out->day < 1 || out->day > month_days[out->month - 1])
         return false;
-    int year = two_digits_value(text, 0) * 100 + two_digits_value(text, 2);
-    return two_digits(text, 8, 1, days_of_month(year, two_digits_value(text, 5)));
+    bool leap = out->year % 4 == 0 && (out->year % 100 != 0 || out->year % 400 == 0);
+    return leap || out->month != 2 || out->day != 29;
+}
+
+static inline bool parse_time(const char *text, struct parts *out)
+{
+    int hour = two_digits(text);
+    int minute = two_digits(text + 3);
+    int second = two_digits(text + 6);
+    out->second = hour * 3600 + minute * 60 + second;
+    return hour >= 0 && hour <= 23 && text[2] == ':' && minute >= 0 && minute <= 59 && text[5] == ':' &&
+           second >= 0 && second <= 60;
 }
 
 /* "Z" or "+01:00", and nothing else. */
-static bool is_offset(struct slice text, size_t at)
+static inline bool parse_offset(struct slice text, struct parts *out)
 {
-    if (at + 1 == text.bytes)
-        return text.data[at] == 'Z' || text.data[at] == 'z';
-    return at + 6 == text.bytes && (text.data[at] == '+' || text.data[at] == '-') &&
-           two_digits(text, at + 1, 0, 23) && text.data[at + 3] == ':' && two_digits(text, at + 4, 0, 59);
+    out->offset_s = 0;
+    if (text.bytes == 1)
+        return text.data[0] == 'Z' || text.data[0] == 'z';
+    if (text.bytes != 6 || (text.data[0] != '+' && text.data[0] != '-') || text.data[3] != ':')
+        return false;
+    int hours = two_digits(text.data + 1);
+    int minutes = two_digits(text.data + 4);
+    out->offset_s = (hours * 60 + minutes) * (text.data[0] == '-' ? -60 : 60);
+    return hours >= 0 && hours <= 23 && minutes >= 0 && minutes <= 59;
 }
 
-bool time_is_rfc3339(struct slice text)
+static inline bool parse(struct slice text, struct parts *out)
 {
-    size_t at = RFC3339_SECONDS_BYTES;
-    if (text.bytes <= at || !is_date(text) || (text.data[10] != 'T' && text.data[10] != 't') ||
-        !two_digits(text, 11, 0, 23) || text.data[13] != ':' || !two_digits(text, 14, 0, 59) ||
-        text.data[16] != ':' || !two_digits(text, 17, 0, 60))
+    size_t at = FIXED_BYTES;
+    if (text.bytes <= at || (text.data[DATE_BYTES] != 'T' && text.data[DATE_BYTES] != 't') ||
+        !parse_date(text.data, out) || !parse_time(text.data + DATE_BYTES + 1, out))
         return false;
     if (text.data[at] == '.') {
         size_t first = ++at;
@@ -98,39 +117,51 @@ bool time_is_rfc3339(struct slice text)
         if (at == first)
             return false;
     }
-    return is_offset(text, at);
+    out->fraction = (struct slice){text.data + FIXED_BYTES, at - FIXED_BYTES};
+    return parse_offset((struct slice){text.data + at, text.bytes - at}, out);
 }
 
-/* The offset at `at`, in seconds east of UTC. */
-static int64_t offset_seconds(struct slice text, size_t at)
+/* Seconds since 1970 UTC, in the Gregorian calendar. Years are counted from March, so that a leap day comes last, and
+ * begin an era earlier, so that none is below 0. */
+static inline int64_t seconds_of(const struct parts *parts)
 {
-    if (text.bytes - at == 1)
-        return 0;
-    int64_t minutes = two_digits_value(text, at + 1) * 60 + two_digits_value(text, at + 4);
-    return minutes * 60 * (text.data[at] == '-' ? -1 : 1);
+    int64_t year = (parts->month <= 2 ? parts->year - 1 : parts->year) + ERA_YEARS;
+    int64_t month = parts->month > 2 ? parts->month - 3 : parts->month + 9;
+    int64_t day_of_year = (153 * month + 2) / 5 + parts->day - 1;
+    int64_t days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - DAYS_BEFORE_1970 - ERA_DAYS;
+    return days * DAY_SECONDS + parts->second - parts->offset_s;
+}
+
+static int64_t fraction_ns_of(const struct parts *parts)
+{
+    int64_t ns = 0;
+    int64_t unit = NS_PER_S / 10;
+    for (size_t i = 1; i < parts->fraction.bytes; i++, unit /= 10) /* after the point */
+        ns += (parts->fraction.data[i] - '0') * unit;
+    return ns;
+}
+
+bool time_is_rfc3339(struct slice text)
+{
+    struct parts parts;
+    return parse(text, &parts);
+}
+
+bool time_parse_rfc3339_s(struct slice text, int64_t *wall_s)
+{
+    struct parts parts;
+    if (!parse(text, &parts))
+        return false;
+    *wall_s = seconds_of(&parts);
+    return true;
 }
 
 bool time_parse_rfc3339(struct slice text, int64_t *wall_ns)
 {
-    struct tm parts = {0};
-    int64_t fraction_ns = 0;
-    int64_t ns;
-    size_t at = RFC3339_SECONDS_BYTES;
-    if (!time_is_rfc3339(text))
-        return false;
-    parts.tm_year = two_digits_value(text, 0) * 100 + two_digits_value(text, 2) - 1900;
-    parts.tm_mon = two_digits_value(text, 5) - 1;
-    parts.tm_mday = two_digits_value(text, 8);
-    parts.tm_hour = two_digits_value(text, 11);
-    parts.tm_min = two_digits_value(text, 14);
-    parts.tm_sec = two_digits_value(text, 17);
-    if (text.data[at] == '.') {
-        int64_t unit = NS_PER_S / 10;
-        for (at++; text.data[at] >= '0' && text.data[at] <= '9'; at++, unit /= 10)
-            fraction_ns += (text.data[at] - '0') * unit;
-    }
-    if (__builtin_mul_overflow((int64_t)timegm(&parts) - offset_seconds(text, at), NS_PER_S, &ns) ||
-        __builtin_add_overflow(ns, fraction_ns, &ns))
+    struct parts parts;
+    int64_t ns = 0;
+    if (!parse(text, &parts) || __builtin_mul_overflow(seconds_of(&parts), NS_PER_S, &ns) ||
+        __builtin_add_overflow(ns, fraction_ns_of(&parts), &ns))
         return false;
     *wall_ns = ns;
     return true;

@@ -21,10 +21,13 @@ int64_t time_wall_ns(void);
 #define TIME_RFC3339_BYTES 32
 void time_rfc3339(int64_t wall_ns, char out[TIME_RFC3339_BYTES]);
 
-/* Is it a date-time of RFC 3339, section 5.6? Syntax and ranges, leap seconds and lower-case letters included. */
+/* Is it a date-time of RFC 3339, section 5.6? Syntax and ranges, lower-case letters included. A leap second (:60) is
+ * allowed in any minute, and read as the first second of the next one. Pure, as are the next two. */
 bool time_is_rfc3339(struct slice text);
 /* The same, as nanoseconds since 1970 UTC, digits beyond them cut off. False, and nothing written, also where that does
  * not fit (before 1677, after 2262). */
 bool time_parse_rfc3339(struct slice text, int64_t *wall_ns);
+/* The same, as seconds since 1970 UTC, its fraction dropped: of any year that can be written. */
+bool time_parse_rfc3339_s(struct slice text, int64_t *wall_s);
 
 #endif

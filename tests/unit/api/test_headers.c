@@ -149,9 +149,8 @@ static void dates_become_imf_fixdates(void **state)
         {"2026-01-31T12:00:00Z", "Sat, 31 Jan 2026 12:00:00 GMT"},
         {"2026-01-31T12:00:00.987654321Z", "Sat, 31 Jan 2026 12:00:00 GMT"},
         {"2026-01-31t12:00:00z", "Sat, 31 Jan 2026 12:00:00 GMT"},
-        {"2026-01-31 12:00:00Z", "Sat, 31 Jan 2026 12:00:00 GMT"},
         {"2026-03-01T00:30:00+01:00", "Sat, 28 Feb 2026 23:30:00 GMT"},
-        {"2024-02-29T23:59:60Z", "Thu, 29 Feb 2024 23:59:59 GMT"},
+        {"2024-02-29T23:59:60Z", "Fri, 01 Mar 2024 00:00:00 GMT"},
         {"2000-02-29T00:00:00-00:00", "Tue, 29 Feb 2000 00:00:00 GMT"},
         {"1970-01-01T00:00:00Z", "Thu, 01 Jan 1970 00:00:00 GMT"},
         {"1969-12-31T23:59:59Z", "Wed, 31 Dec 1969 23:59:59 GMT"},
@@ -162,26 +161,25 @@ static void dates_become_imf_fixdates(void **state)
     int64_t seconds = 0;
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_true(http_date_parse_rfc3339(slice_of(rows[i].rfc3339), &seconds));
-        http_date_format(seconds, text);
+        assert_true(time_parse_rfc3339_s(slice_of(rows[i].rfc3339), &seconds));
+        assert_true(http_date_format(seconds, text));
         assert_string_equal(text, rows[i].imf);
     }
 }
 
-static void what_is_no_date_is_none(void **state)
+static void a_year_of_other_than_four_digits_has_no_date(void **state)
 {
-    static const char *const bad[] = {
-        "", "2026", "2026-01-31", "2026-01-31T12:00:00", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z",
-        "2026-02-29T00:00:00Z", "2100-02-29T00:00:00Z", "2026-01-32T00:00:00Z", "2026-01-01T24:00:00Z",
-        "2026-01-01T00:60:00Z", "2026-01-01T00:00:61Z", "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00+1:00",
-        "2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00Zx", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59-00:01",
-        "0001-01-01T00:00:00+00:01", "26-01-01T00:00:00Z", "+2026-01-01T00:00:00Z",
+    static const char *const beyond[] = {
+        "0000-12-31T23:59:59Z", "9999-12-31T23:59:59-00:01", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:60Z",
     };
+    char text[HTTPDATE_BYTES] = "as before";
     int64_t seconds = 0;
     (void)state;
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        if (http_date_parse_rfc3339(slice_of(bad[i]), &seconds))
-            fail_msg("accepted: %s", bad[i]);
+    for (size_t i = 0; i < sizeof beyond / sizeof beyond[0]; i++) {
+        assert_true(time_parse_rfc3339_s(slice_of(beyond[i]), &seconds));
+        if (http_date_format(seconds, text))
+            fail_msg("it has one: %s", beyond[i]);
+        assert_string_equal(text, "as before");
     }
 }
 
@@ -195,7 +193,7 @@ static void every_day_of_four_centuries_has_its_date(void **state)
         char expected[64];
         (void)gmtime_r(&seconds, &parts);
         (void)strftime(expected, sizeof expected, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-        http_date_format(seconds, text);
+        assert_true(http_date_format(seconds, text));
         assert_string_equal(text, expected);
     }
 }
@@ -352,7 +350,7 @@ int main(void)
         cmocka_unit_test(the_most_and_longest_gaps_have_room),
         cmocka_unit_test(etag_names_epoch_build_and_version),
         cmocka_unit_test(dates_become_imf_fixdates),
-        cmocka_unit_test(what_is_no_date_is_none),
+        cmocka_unit_test(a_year_of_other_than_four_digits_has_no_date),
         cmocka_unit_test(every_day_of_four_centuries_has_its_date),
         cmocka_unit_test(last_modified_does_not_lie_in_the_future),
         cmocka_unit_test(problems_are_json_whatever_they_quote),
