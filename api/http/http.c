@@ -76,7 +76,7 @@ static unsigned connections_share(const struct http *http, unsigned loop)
 static enum sg_status open_main_address(struct http *http, struct sg_error *err)
 {
     int fds[HTTP_LOOPS_MAX];
-    enum sg_status status = listen_parse(http->options.listen, &http->address, err);
+    enum sg_status status = listen_resolve(http->options.listen, &http->address, err);
     if (status == SG_OK)
         status = listen_open(&http->address, fds, http->loops_count, err);
     if (status != SG_OK)
@@ -95,7 +95,7 @@ static enum sg_status open_ops_address(struct http *http, struct sg_error *err)
     int fd = -1;
     if (http->options.listen_ops == NULL || http->options.listen_ops[0] == '\0')
         return SG_OK;
-    enum sg_status status = listen_parse(http->options.listen_ops, &http->ops_address, err);
+    enum sg_status status = listen_resolve(http->options.listen_ops, &http->ops_address, err);
     if (status == SG_OK)
         status = listen_open(&http->ops_address, &fd, 1, err);
     if (status == SG_OK)

@@ -7,35 +7,33 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define UNIX_PREFIX "unix:"
+#include "core/base/address.h"
+#include "core/base/decimal.h"
+
 #define UNIX_MODE 0660
 
-static enum sg_status parse_unix(const char *text, struct listen_address *out, struct sg_error *err)
+static void take_unix(const char *text, const struct address *parsed, struct listen_address *out)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *path = text + strlen(UNIX_PREFIX);
-    size_t bytes = strlen(path);
-    if (bytes == 0 || bytes >= sizeof address.sun_path)
-        return sg_fail(err, SG_INVALID, "listen address '%.200s': the path is empty or longer than %zu bytes", text,
-                       sizeof address.sun_path - 1);
-    memcpy(address.sun_path, path, bytes + 1);
+    _Static_assert(sizeof parsed->path <= sizeof address.sun_path, "core/base/address.h holds no longer path");
+    memcpy(address.sun_path, parsed->path, sizeof parsed->path);
     memcpy(&out->address, &address, sizeof address);
     out->address_bytes = sizeof address;
     (void)snprintf(out->text, sizeof out->text, "%s", text);
-    return SG_OK;
 }
 
-static enum sg_status resolve(const char *text, const char *host, const char *port, struct listen_address *out,
+static enum sg_status resolve(const char *text, const struct address *parsed, struct listen_address *out,
                               struct sg_error *err)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found = NULL;
-    int result = getaddrinfo(host, port, &hints, &found);
+    char port[DECIMAL_UINT_BYTES + 1];
+    port[decimal_uint(parsed->port, port)] = '\0';
+    int result = getaddrinfo(parsed->host, port, &hints, &found);
     if (result != 0)
         return sg_fail(err, SG_INVALID, "listen address '%.200s': %s", text, gai_strerror(result));
     memcpy(&out->address, found->ai_addr, found->ai_addrlen);
@@ -44,24 +42,16 @@ static enum sg_status resolve(const char *text, const char *host, const char *po
     return SG_OK;
 }
 
-enum sg_status listen_parse(const char *text, struct listen_address *out, struct sg_error *err)
+enum sg_status listen_resolve(const char *text, struct listen_address *out, struct sg_error *err)
 {
-    char host[256];
-    const char *colon = strrchr(text, ':');
+    struct address parsed;
     *out = (struct listen_address){0};
-    if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
-        return parse_unix(text, out, err);
-    size_t host_bytes = colon != NULL ? (size_t)(colon - text) : 0;
-    if (host_bytes == 0 || host_bytes >= sizeof host || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-        colon[1] == '\0' || strlen(colon + 1) > 5 || strtol(colon + 1, NULL, 10) > 65535)
+    if (!address_parse(text, &parsed))
         return sg_fail(err, SG_INVALID, "listen address '%.200s' is not host:port, [::1]:port or unix:/path", text);
-    if (text[0] == '[' && text[host_bytes - 1] == ']')
-        (void)snprintf(host, sizeof host, "%.*s", (int)(host_bytes - 2), text + 1);
-    else if (memchr(text, ':', host_bytes) == NULL)
-        (void)snprintf(host, sizeof host, "%.*s", (int)host_bytes, text);
-    else
-        return sg_fail(err, SG_INVALID, "listen address '%.200s': an IPv6 address stands in brackets", text);
-    return resolve(text, host, colon + 1, out, err);
+    if (!parsed.is_unix)
+        return resolve(text, &parsed, out, err);
+    take_unix(text, &parsed, out);
+    return SG_OK;
 }
 
 static enum sg_status fail_socket(struct sg_error *err, const struct listen_address *address, const char *what)

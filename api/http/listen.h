@@ -1,4 +1,4 @@
-/* Listening sockets: from "host:port", "[::1]:port" or "unix:/path" to descriptors. */
+/* Listening sockets: from the text of an address (core/base/address.h) to descriptors. */
 #ifndef STATEGATE_API_HTTP_LISTEN_H
 #define STATEGATE_API_HTTP_LISTEN_H
 
@@ -19,8 +19,8 @@ struct listen_address {
     char text[LISTEN_TEXT_BYTES]; /* as bound: "127.0.0.1:41234" */
 };
 
-/* Resolve the text (host names too, once). SG_INVALID names what is wrong with it. */
-SG_MUST_CHECK enum sg_status listen_parse(const char *text, struct listen_address *out, struct sg_error *err);
+/* Parse and resolve the text (host names too, once). SG_INVALID names what is wrong with it. May block on DNS. */
+SG_MUST_CHECK enum sg_status listen_resolve(const char *text, struct listen_address *out, struct sg_error *err);
 
 /* Bind and listen with `count` descriptors, one for each loop, non-blocking. TCP: each has a queue of its own, and the
  * kernel spreads the connections (SO_REUSEPORT); all have the same port, also when it was 0. Unix: they share one
