@@ -145,8 +145,12 @@ static void connection_opened(struct http_port *port, struct MHD_Connection *mhd
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct http_connection *connection = info != NULL ? calloc(1, sizeof *connection) : NULL;
     *context = connection;
-    if (connection == NULL)
-        return; /* its requests will be closed without an answer */
+    if (connection == NULL) {
+        /* Nobody would watch it, nor end it: the library sees its end at once, and closes it. */
+        if (info != NULL)
+            (void)shutdown(info->connect_fd, SHUT_RDWR);
+        return;
+    }
     connection->port = port;
     connection->fd = info->connect_fd;
     connection->mhd = mhd;
@@ -157,12 +161,12 @@ static void connection_opened(struct http_port *port, struct MHD_Connection *mhd
     deadline_begin(&port->loop->lists[CONNECTION_READING], &connection->deadline, port->loop->now_ns);
 }
 
-static void connection_closed(struct http_connection *connection)
+static void connection_closed(struct http_port *port, struct http_connection *connection)
 {
+    port->freed = true;
     if (connection == NULL)
         return;
-    atomic_fetch_sub_explicit(&connection->port->loop->connections, 1, memory_order_relaxed);
-    connection->port->freed = true;
+    atomic_fetch_sub_explicit(&port->loop->connections, 1, memory_order_relaxed);
     deadline_end(&connection->deadline);
     http_exchange_end(connection);
     free(connection);
@@ -174,7 +178,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
         connection_opened(cls, mhd, context);
     else
-        connection_closed(*context);
+        connection_closed(cls, *context);
 }
 
 static struct http_connection *connection_of(struct MHD_Connection *mhd)

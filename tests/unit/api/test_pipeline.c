@@ -12,7 +12,9 @@
 
 #include <cmocka.h>
 
+#include "api/answer/headers.h"
 #include "api/pipeline.h"
+#include "api/request/target.h"
 #include "api/routes/router.h"
 #include "core/base/time.h"
 #include "router_fixture.h"
@@ -29,6 +31,63 @@ static void begin(struct rig *r)
 }
 
 /* ---- what is done how often ---- */
+
+/* Calls of what parses a request, and of what makes an answer: by wrappers around them (CMakeLists.txt). */
+static struct {
+    size_t targets;
+    size_t plans;
+    size_t demands;
+    size_t conditions;
+    size_t answers; /* of an entity: each needs its ETag */
+} calls;
+
+/* Of the type of what they wrap, so that a change there does not compile here. */
+__typeof__(target_parse) __real_target_parse, __wrap_target_parse;
+enum sg_status __wrap_target_parse(char *text, size_t bytes, struct target *out, struct sg_error *err)
+{
+    calls.targets++;
+    return __real_target_parse(text, bytes, out, err);
+}
+
+__typeof__(plan_make) __real_plan_make, __wrap_plan_make;
+enum sg_status __wrap_plan_make(const struct http_head *head, const struct target *target,
+                                const struct plan_rules *rules, const struct settings *settings,
+                                const struct tunables *tunables, struct plan *out, struct sg_error *err)
+{
+    calls.plans++;
+    return __real_plan_make(head, target, rules, settings, tunables, out, err);
+}
+
+__typeof__(demands_parse) __real_demands_parse, __wrap_demands_parse;
+enum sg_status __wrap_demands_parse(const struct http_fields *fields, const struct target *target, bool entity_route,
+                                    const struct settings *settings, const struct tunables *tunables,
+                                    struct demands *out, struct sg_error *err)
+{
+    calls.demands++;
+    return __real_demands_parse(fields, target, entity_route, settings, tunables, out, err);
+}
+
+__typeof__(conditions_parse) __real_conditions_parse, __wrap_conditions_parse;
+enum sg_status __wrap_conditions_parse(const struct http_lines *lines, struct conditions *out, struct sg_error *err)
+{
+    calls.conditions++;
+    return __real_conditions_parse(lines, out, err);
+}
+
+__typeof__(headers_etag) __real_headers_etag, __wrap_headers_etag;
+const char *__wrap_headers_etag(const struct stream *row, uint64_t number, char out[HEADERS_ETAG_BYTES])
+{
+    calls.answers++;
+    return __real_headers_etag(row, number, out);
+}
+
+static void assert_parsed(size_t times)
+{
+    assert_int_equal(calls.targets, times);
+    assert_int_equal(calls.plans, times);
+    assert_int_equal(calls.demands, times);
+    assert_int_equal(calls.conditions, times);
+}
 
 static unsigned finds;
 static unsigned answers;
@@ -110,24 +169,65 @@ static void what_can_no_longer_wait_is_woken_by_the_second_look(void **state)
     assert_true(rig_body_has(r, "urn:stategate:problem:stopping"));
 }
 
-static void what_was_read_once_is_not_read_again(void **state)
+/* The counters notice: a request of its own is parsed, and answered. */
+static void each_request_is_parsed_and_answered_once(void **state)
 {
     struct rig *r = *state;
     begin(r);
+    memset(&calls, 0, sizeof calls);
+    for (size_t times = 1; times <= 3; times++) {
+        assert_int_equal(rig_ask(r, ENTITY "?min_version=7"), 200);
+        assert_parsed(times);
+        assert_int_equal(calls.answers, times);
+    }
+}
+
+static void a_read_that_is_woken_in_vain_is_parsed_once(void **state)
+{
+    struct rig *r = *state;
+    begin(r);
+    memset(&calls, 0, sizeof calls);
+    assert_int_equal(rig_ask(r, ENTITY "?min_version=9&max_staleness=0&wait=5"), 0);
+    assert_true(rig_park(r));
+    for (int64_t version = 8; version <= 9; version++) {
+        rig_apply_state(r, "42", version, "{}");
+        rig_publish_commit(r, "42");
+        assert_true(rig_wake(r));
+        assert_int_equal(rig_ask_again(r), 0);
+        assert_true(rig_park(r));
+    }
+    assert_int_equal(calls.answers, 0);
+    rig_publish_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch);
+    assert_true(rig_wake(r));
+    assert_int_equal(rig_ask_again(r), 200);
+    assert_parsed(1);
+    assert_int_equal(calls.answers, 1);
+}
+
+/* Neither by the second look nor by the attempt after it: what stands there by then would be answered 400. */
+static void a_read_that_is_woken_once_is_parsed_once(void **state)
+{
+    struct rig *r = *state;
+    begin(r);
+    memset(&calls, 0, sizeof calls);
     r->head.fields.min_version = (struct http_lines){.count = 1, .values = {SLICE_LITERAL("8")}};
     assert_int_equal(rig_ask(r, ENTITY "?wait=5&max_staleness=60"), 0);
     char *query = strchr(r->target, '?');
     assert_non_null(query);
-    memset(query, '#', strlen(query)); /* whoever parses this answers 400 */
+    memset(query, '#', strlen(query));
     r->head.fields.min_version.values[0] = SLICE_LITERAL("nonsense");
     r->head.fields.if_none_match = (struct http_lines){.count = 1, .values = {SLICE_LITERAL("nonsense")}};
     assert_true(rig_park(r));
+    assert_parsed(1);
+    assert_int_equal(calls.answers, 0);
     rig_apply_state(r, "42", 8, "{\"n\":8}");
     rig_publish_commit(r, "42");
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 200);
     assert_true(rig_body_has(r, "{\"n\":8}"));
     assert_string_equal(rig_header(r, "Preference-Applied"), "wait=5");
+    assert_parsed(1);
+    assert_int_equal(calls.answers, 1);
     memset(&r->head.fields, 0, sizeof r->head.fields);
 }
 
@@ -240,7 +340,9 @@ int main(void)
         TEST(the_second_look_is_a_find_and_a_check_and_no_answer),
         TEST(a_second_look_that_finds_all_there_leaves_the_answer_to_the_attempt),
         TEST(what_can_no_longer_wait_is_woken_by_the_second_look),
-        TEST(what_was_read_once_is_not_read_again),
+        TEST(each_request_is_parsed_and_answered_once),
+        TEST(a_read_that_is_woken_in_vain_is_parsed_once),
+        TEST(a_read_that_is_woken_once_is_parsed_once),
         TEST(what_may_take_long_is_left_to_a_job),
         TEST(an_attempt_runs_in_another_thread_with_its_own_snapshot),
         TEST(a_page_says_how_stale_it_is_after_its_last_row),
