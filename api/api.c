@@ -66,7 +66,6 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
         .position_bytes_max = snapshot_position_bytes_max(context->settings),
         .handler = {.context = &api->shared,
                     .call_bytes = sizeof(struct call),
-                    .call_zeroed_bytes = sizeof(struct call),
                     .worker_open = worker_open,
                     .worker_close = worker_close,
                     .expect = worker_expect,

@@ -37,7 +37,7 @@ static void look_again(struct worker *worker, struct parked_read *read, http_res
     struct wants now = read->wants;
     struct sg_error err;
     read->wants = before; /* by which it is found in parked_reads */
-    if (waits && parked_wants_equal(&before, &now))
+    if (waits && wants_equal(&before, &now))
         return;
     parked_reads_remove(worker->parked_reads, read);
     read->wants = now;

@@ -61,7 +61,7 @@ bool http_exchange_begin(struct http_connection *connection, const char *target)
     if (e == NULL)
         return false;
     size_t bytes = strlen(target);
-    memset(e->call, 0, handler->call_zeroed_bytes);
+    memset(e->call, 0, handler->call_bytes);
     e->head = (struct http_head){.ops_only = connection->port->ops_only,
                                  .target_text = e->target,
                                  .client = &connection->client,

@@ -55,8 +55,7 @@ struct loop_slot {
  * its own, aligned for anything, which `call` points at. */
 struct http_handler {
     void *context;
-    size_t call_bytes;
-    size_t call_zeroed_bytes; /* its first bytes, which are zeroed for each request; the rest is as it happens to be */
+    size_t call_bytes; /* zeroed for each request */
     /* Before the loops start, in the starting thread. */
     enum sg_status (*worker_open)(void *context, const struct loop_slot *slot, void **worker, struct sg_error *err);
     /* After all loops have ended. */

@@ -319,16 +319,6 @@ struct parked_read *parked_reads_take_unchecked(struct parked_reads *parked)
     return list;
 }
 
-bool parked_wants_equal(const struct wants *a, const struct wants *b)
-{
-    return a->entity == b->entity && (!a->entity || a->entity_name == b->entity_name) && a->position == b->position &&
-           (!a->position ||
-            (a->position_stream == b->position_stream && a->position_sequence == b->position_sequence)) &&
-           a->proof == b->proof &&
-           (!a->proof || (a->proof_stream == b->proof_stream && a->proof_ns == b->proof_ns)) && a->probe == b->probe &&
-           (!a->probe || (a->probe_stream == b->probe_stream && a->probe_ns == b->probe_ns));
-}
-
 static struct parked_read *first_up_to(const struct heap *h, uint64_t key)
 {
     return h->count > 0 && h->entries[1]->key <= key ? h->entries[1]->owner : NULL;

@@ -55,7 +55,6 @@ size_t parked_reads_count(const struct parked_reads *parked);
 void parked_reads_publish(struct parked_reads *parked);
 /* All that were added and not checked since they became visible, linked by next_unchecked; NULL = none. */
 struct parked_read *parked_reads_take_unchecked(struct parked_reads *parked);
-bool parked_wants_equal(const struct wants *a, const struct wants *b);
 
 /* Where a stream is, as the present snapshot and its proofs show it. */
 struct parked_reads_facts {

@@ -25,4 +25,15 @@ struct wants {
     int64_t probe_ns;
 };
 
+/* What is not wanted does not matter. */
+static inline bool wants_equal(const struct wants *a, const struct wants *b)
+{
+    return a->entity == b->entity && (!a->entity || a->entity_name == b->entity_name) && a->position == b->position &&
+           (!a->position ||
+            (a->position_stream == b->position_stream && a->position_sequence == b->position_sequence)) &&
+           a->proof == b->proof &&
+           (!a->proof || (a->proof_stream == b->proof_stream && a->proof_ns == b->proof_ns)) && a->probe == b->probe &&
+           (!a->probe || (a->probe_stream == b->probe_stream && a->probe_ns == b->probe_ns));
+}
+
 #endif

@@ -236,7 +236,6 @@ void http_rig_init(struct http_rig *rig)
         .position_bytes_max = 64,
         .handler = {.context = rig,
                     .call_bytes = sizeof(struct rig_call),
-                    .call_zeroed_bytes = sizeof(struct rig_call),
                     .worker_open = rig_open,
                     .worker_close = rig_close,
                     .expect = rig_expect,

@@ -261,7 +261,6 @@ static int setup(void **state)
         .position_bytes_max = snapshot_position_bytes_max(&rig.r->settings),
         .handler = {.context = rig.r,
                     .call_bytes = sizeof(struct call),
-                    .call_zeroed_bytes = sizeof(struct call),
                     .worker_open = open_worker,
                     .worker_close = close_worker,
                     .expect = worker_expect,

@@ -425,14 +425,14 @@ static void wants_are_equal_only_in_all_that_matters(void **state)
     others[8].probe = false;
     others[9].probe_stream = 2;
     others[10].probe_ns = 2;
-    assert_true(parked_wants_equal(&base, &base));
+    assert_true(wants_equal(&base, &base));
     for (size_t i = 0; i < 11; i++) {
-        assert_false(parked_wants_equal(&base, &others[i]));
-        assert_false(parked_wants_equal(&others[i], &base));
+        assert_false(wants_equal(&base, &others[i]));
+        assert_false(wants_equal(&others[i], &base));
     }
     struct wants none = {0};
     struct wants unset = {.entity_name = 5, .position_sequence = 5, .proof_ns = 5, .probe_ns = 5};
-    assert_true(parked_wants_equal(&none, &unset)); /* what is not wanted does not matter */
+    assert_true(wants_equal(&none, &unset)); /* what is not wanted does not matter */
 }
 
 int main(void)
