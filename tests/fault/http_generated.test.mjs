@@ -25,7 +25,9 @@ const GROWTH_BYTES_MAX = 24 * MEGABYTE;
 // One connection's whole story, and what is wrong with it.
 async function tell(gateway, judge, conversation) {
   const { sent, parts, then, ends } = conversation;
-  const options = { then, pauseMs: 1, quietMs: ends ? 8000 : 700 };
+  const heads = sent.split('\r\n\r\n').length - 1;
+  const answered = (received) => readAnswers(received).answers.length >= heads;
+  const options = { then, pauseMs: 1, quietMs: ends ? 8000 : (received) => (answered(received) ? 300 : 4000) };
   const result = await converse({ port: gateway.port }, parts, options);
   const story = { sent, halfClosed: then === 'half-close', ...result };
   return { ...story, faults: then === 'close' ? [] : judge.check(story) };

@@ -54,7 +54,7 @@ export function readAnswers(buffer, methods = []) {
 // Sends bytes and gives {received, ended, reset}.
 //   address    of connect(): {port, host} or {path}
 //   parts      what is sent, one after the other (latin1 text or buffers), with a pause of `pauseMs` in between
-//   quietMs    nothing came for so long: finished
+//   quietMs    nothing came for so long: finished; or (received) -> how long from now
 //   enough     (received) -> true: finished
 //   then       'wait' (the default), 'half-close', or 'close' once all is sent
 export function converse(address, parts, { quietMs = 250, pauseMs = 0, enough, then = 'wait' } = {}) {
@@ -69,7 +69,7 @@ export function converse(address, parts, { quietMs = 250, pauseMs = 0, enough, t
     };
     const quiet = () => {
       clearTimeout(timer);
-      timer = setTimeout(finish, quietMs);
+      timer = setTimeout(finish, typeof quietMs === 'function' ? quietMs(Buffer.concat(chunks)) : quietMs);
     };
     socket.setNoDelay(true);
     socket.on('connect', async () => {
