@@ -85,12 +85,12 @@ class Scene {
   }
 
   // Waits until the gateway holds exactly what the fold says, and gives the snapshot.
-  async untilEqual({ deadlineMs = 5000, fold = this.fold, ...options } = {}) {
+  async untilEqual({ deadlineMs = 30_000, fold = this.fold, ...options } = {}) {
     return untilEqual(this.gateway, this.name, fold, { deadlineMs, ...options });
   }
 
   // The same, and the stream is live again.
-  async untilLive({ deadlineMs = 5000 } = {}) {
+  async untilLive({ deadlineMs = 30_000 } = {}) {
     const start = performance.now();
     await this.untilEqual({ deadlineMs });
     return this.gateway.untilStatus('live', {
@@ -100,7 +100,7 @@ class Scene {
   }
 }
 
-export async function untilEqual(gateway, stream, fold, { deadlineMs = 5000, ...options } = {}) {
+export async function untilEqual(gateway, stream, fold, { deadlineMs = 30_000, ...options } = {}) {
   return until(
     `rows of ${stream} are those of the fold at ${fold.position}`,
     async () => {

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 // Polls `condition` until it gives something truthy, which is returned. An error that it throws counts as "not yet"
 // and is shown when the deadline passes; with `hard` it ends the wait.
-export async function until(description, condition, { deadlineMs = 10_000, everyMs = 20, hard = false } = {}) {
+export async function until(description, condition, { deadlineMs = 30_000, everyMs = 20, hard = false } = {}) {
   const deadline = performance.now() + deadlineMs;
   let last;
   for (;;) {
