@@ -178,7 +178,7 @@ static enum sg_status receive_answer(struct exchange *x)
     return SG_OK;
 }
 
-/* `HTTP/1.1 200 OK`, and what is behind the head. */
+/* `HTTP/1.1 200 OK`, and what follows the head. */
 static enum sg_status parse_answer(const struct exchange *x, struct client_answer *out)
 {
     const char *body = find_body(x);

@@ -301,7 +301,7 @@ static size_t no_unescape(void *cls, struct MHD_Connection *mhd, char *text)
 
 /* ---- ports ---- */
 
-/* The library reads into the first half of it, and pipelined requests can fill that half behind a head that is short in
+/* The library reads into the first half of it, and pipelined requests can fill that half after a head that is short in
  * bytes but has many fields. The rest must then hold an entry for each field of the head, and the head of the answer,
  * whose State-Position comes on top: without that room the library closes the connection without an answer
  * (build_header_response in its connection.c). A head longer than half makes the first part grow, and leaves less for

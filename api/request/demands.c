@@ -210,7 +210,7 @@ static void preference_append(struct preference *p, char c)
     p->value_bytes++;
 }
 
-/* Behind the opening quote; false = not closed, or a control character. */
+/* After the opening quote; false = not closed, or a control character. */
 static bool prefer_quoted(struct prefer_reader *r, struct preference *out)
 {
     while (r->at < r->end) {

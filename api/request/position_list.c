@@ -81,7 +81,7 @@ static enum sg_status read_string(struct list_reader *r, struct slice *out)
                                (unsigned char)c);
         if (c == '\\') {
             if (!read_sees(r, '"') && !read_sees(r, '\\'))
-                return read_refuse(r, "a backslash in a string has neither a quote nor a backslash behind it");
+                return read_refuse(r, "a backslash in a string is followed by neither a quote nor a backslash");
             c = *r->at++;
         }
         *used++ = c;
@@ -183,7 +183,7 @@ static enum sg_status read_parameters(struct list_reader *r, struct epoch *out)
         read_skip_spaces(r);
         struct slice key = read_key(r);
         if (key.bytes == 0)
-            return read_refuse(r, "a ';' has no parameter behind it");
+            return read_refuse(r, "a ';' has no parameter after it");
         if (!slice_equal(key, SLICE_LITERAL("epoch")))
             return read_refuse(r, "the parameter '%.*s' is not known", CLIPPED(key));
         if (out->text[0] != '\0')
@@ -228,7 +228,7 @@ enum sg_status position_list_parse(char *text, size_t bytes, const char *what, s
         read_skip_white_space(&r);
     }
     if (r.at < r.end)
-        return read_refuse(&r, "behind '%.*s' there is neither a comma nor the end", CLIPPED(members[used - 1].name));
+        return read_refuse(&r, "after '%.*s' there is neither a comma nor the end", CLIPPED(members[used - 1].name));
     *count = used;
     return SG_OK;
 }

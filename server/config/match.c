@@ -23,7 +23,7 @@ struct match {
 /* ---- what the table knows ---- */
 
 /* What follows `pattern` in the path of the row; NULL = the row lies elsewhere. */
-static const char *behind(const struct config_key *key, const char *pattern)
+static const char *after(const struct config_key *key, const char *pattern)
 {
     size_t bytes = strlen(pattern);
     return strncmp(key->path, pattern, bytes) == 0 ? key->path + bytes : NULL;
@@ -32,7 +32,7 @@ static const char *behind(const struct config_key *key, const char *pattern)
 /* The next name below `pattern` in the row's path; bytes 0 = there is none. */
 static struct slice name_below(const struct config_key *key, const char *pattern)
 {
-    const char *rest = behind(key, pattern);
+    const char *rest = after(key, pattern);
     if (rest == NULL || (pattern[0] != '\0' && rest[0] != '.'))
         return (struct slice){0};
     rest += pattern[0] != '\0' ? 1 : 0;

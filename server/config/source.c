@@ -4,7 +4,7 @@
 
 #include "server/config/config_internal.h"
 
-#define FILE_TAIL_BYTES 160 /* of a file's name in a message: the sentence behind it must fit as well */
+#define FILE_TAIL_BYTES 160 /* of a file's name in a message: the sentence after it must fit as well */
 
 struct config_clip config_clip(const char *text)
 {

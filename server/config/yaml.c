@@ -248,7 +248,7 @@ void config_tree_free(struct config_node *root)
 
 /* ---- finding ---- */
 
-/* The entry or key with which `*path` begins, and the path behind it; NULL = it is not there. */
+/* The entry or key with which `*path` begins, and the path after it; NULL = it is not there. */
 static const struct config_node *step(const struct config_node *node, const char **path)
 {
     const struct config_node *at = node->first;

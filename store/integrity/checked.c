@@ -43,7 +43,7 @@ static struct checked_database *find_or_add(const char *path, uint64_t id, const
     }
     d->path = copy;
     d->id = id;
-    d->inner = interior_pages_create(); /* without it reads are only slower */
+    d->interior_pages = interior_pages_create(); /* without it reads are only slower */
     d->seal = *seal;
     d->next = registry;
     registry = d;
@@ -74,7 +74,7 @@ static void destroy(struct checked_database *d)
 {
     for (size_t i = 0; i < CHECKED_PARTS_MAX; i++)
         free(atomic_load(&d->parts[i]));
-    interior_pages_destroy(d->inner);
+    interior_pages_destroy(d->interior_pages);
     free(d->path);
     free(d);
 }

@@ -37,7 +37,7 @@ struct checked_database {
     sqlite3_file *writer_wal; /* of the same connection; NULL = none */
     struct deferral deferral; /* of its checkpoints (order.h); only for that connection, like the next */
     struct store_seal seal;                       /* the newer record */
-    struct interior_pages *inner;                 /* owned; NULL = there was no memory; any thread, like all below */
+    struct interior_pages *interior_pages;        /* owned; NULL = there was no memory; any thread, like all below */
     frame_sum *_Atomic parts[CHECKED_PARTS_MAX]; /* owned */
     atomic_int damage; /* 0 = none, 1 = being written, 2 = `what` can be read */
     char what[96];

@@ -1,9 +1,9 @@
 /* A frame's header that follows the frames before it begins a frame; one that lies elsewhere does not:
  *
  *   at or before what is gathered   a transaction was rolled back, as far as this: those frames are void
- *   before that                     frames that were written are summed anew, once their transaction has ended
+ *   before that                     frames that were written get new checksums, once their transaction has ended
  *
- * Such a header, and the page behind it, go to the file directly. */
+ * Such a header, and the page after it, go to the file directly. */
 #include "store/integrity/gather.h"
 
 #include <stdlib.h>

@@ -8,9 +8,9 @@
 #include "store/integrity/os_file.h"
 
 #define LOCKS 16
-/* The first byte of an inner page: https://sqlite.org/fileformat2.html#b_tree_pages */
-#define INNER_INDEX 0x02
-#define INNER_TABLE 0x05
+/* The first byte of an interior page: https://sqlite.org/fileformat2.html#b_tree_pages */
+#define INTERIOR_INDEX 0x02
+#define INTERIOR_TABLE 0x05
 
 struct slot {
     int64_t number;      /* of the page; 0 = none */
@@ -25,94 +25,94 @@ struct interior_pages {
 
 struct interior_pages *interior_pages_create(void)
 {
-    struct interior_pages *inner = calloc(1, sizeof *inner);
-    for (size_t i = 0; inner != NULL && i < LOCKS; i++)
-        (void)pthread_mutex_init(&inner->locks[i], NULL);
-    return inner;
+    struct interior_pages *pages = calloc(1, sizeof *pages);
+    for (size_t i = 0; pages != NULL && i < LOCKS; i++)
+        (void)pthread_mutex_init(&pages->locks[i], NULL);
+    return pages;
 }
 
-void interior_pages_destroy(struct interior_pages *inner)
+void interior_pages_destroy(struct interior_pages *pages)
 {
-    if (inner == NULL)
+    if (pages == NULL)
         return;
     for (size_t i = 0; i < INTERIOR_PAGES_SLOTS; i++)
-        free(inner->slots[i].page);
+        free(pages->slots[i].page);
     for (size_t i = 0; i < LOCKS; i++)
-        (void)pthread_mutex_destroy(&inner->locks[i]);
-    free(inner);
+        (void)pthread_mutex_destroy(&pages->locks[i]);
+    free(pages);
 }
 
-static struct slot *slot_lock(struct interior_pages *inner, int64_t number)
+static struct slot *slot_lock(struct interior_pages *pages, int64_t number)
 {
     size_t index = (size_t)number & (INTERIOR_PAGES_SLOTS - 1);
-    (void)pthread_mutex_lock(&inner->locks[index % LOCKS]);
-    return &inner->slots[index];
+    (void)pthread_mutex_lock(&pages->locks[index % LOCKS]);
+    return &pages->slots[index];
 }
 
-static void slot_unlock(struct interior_pages *inner, const struct slot *slot)
+static void slot_unlock(struct interior_pages *pages, const struct slot *slot)
 {
-    (void)pthread_mutex_unlock(&inner->locks[(size_t)(slot - inner->slots) % LOCKS]);
+    (void)pthread_mutex_unlock(&pages->locks[(size_t)(slot - pages->slots) % LOCKS]);
 }
 
-bool interior_pages_get(struct interior_pages *inner, int64_t number, void *to, uint64_t *version)
+bool interior_pages_get(struct interior_pages *pages, int64_t number, void *to, uint64_t *version)
 {
-    if (inner == NULL)
+    if (pages == NULL)
         return false;
-    struct slot *slot = slot_lock(inner, number);
+    struct slot *slot = slot_lock(pages, number);
     bool found = slot->number == number;
     if (found)
         memcpy(to, slot->page, STORE_PAGE_BYTES);
     *version = slot->version;
-    slot_unlock(inner, slot);
+    slot_unlock(pages, slot);
     return found;
 }
 
-static bool is_inner(int64_t number, const unsigned char *page)
+static bool is_interior(int64_t number, const unsigned char *page)
 {
-    return number == 1 || page[0] == INNER_INDEX || page[0] == INNER_TABLE; /* the first is read in each transaction */
+    return number == 1 || page[0] == INTERIOR_INDEX || page[0] == INTERIOR_TABLE; /* the first is read in each transaction */
 }
 
-void interior_pages_put(struct interior_pages *inner, int64_t number, uint64_t version, const void *page)
+void interior_pages_put(struct interior_pages *pages, int64_t number, uint64_t version, const void *page)
 {
-    if (inner == NULL || version % 2 != 0 || !is_inner(number, page))
+    if (pages == NULL || version % 2 != 0 || !is_interior(number, page))
         return;
-    struct slot *slot = slot_lock(inner, number);
+    struct slot *slot = slot_lock(pages, number);
     if (slot->page == NULL)
         slot->page = malloc(STORE_PAGE_BYTES);
     if (slot->version == version && slot->page != NULL) {
         memcpy(slot->page, page, STORE_PAGE_BYTES);
         slot->number = number;
     }
-    slot_unlock(inner, slot);
+    slot_unlock(pages, slot);
 }
 
-static void version_rise(struct interior_pages *inner, int64_t number)
+static void version_rise(struct interior_pages *pages, int64_t number)
 {
-    if (inner == NULL)
+    if (pages == NULL)
         return;
-    struct slot *slot = slot_lock(inner, number);
+    struct slot *slot = slot_lock(pages, number);
     slot->version++;
     if (slot->number == number)
         slot->number = 0;
-    slot_unlock(inner, slot);
+    slot_unlock(pages, slot);
 }
 
-void interior_pages_write_begin(struct interior_pages *inner, int64_t number)
+void interior_pages_write_begin(struct interior_pages *pages, int64_t number)
 {
-    version_rise(inner, number);
+    version_rise(pages, number);
 }
 
-void interior_pages_write_end(struct interior_pages *inner, int64_t number)
+void interior_pages_write_end(struct interior_pages *pages, int64_t number)
 {
-    version_rise(inner, number);
+    version_rise(pages, number);
 }
 
-void interior_pages_forget(struct interior_pages *inner)
+void interior_pages_forget(struct interior_pages *pages)
 {
-    for (int64_t number = 1; inner != NULL && number <= INTERIOR_PAGES_SLOTS; number++) {
-        struct slot *slot = slot_lock(inner, number);
+    for (int64_t number = 1; pages != NULL && number <= INTERIOR_PAGES_SLOTS; number++) {
+        struct slot *slot = slot_lock(pages, number);
         slot->version += 2;
         slot->number = 0;
-        slot_unlock(inner, slot);
+        slot_unlock(pages, slot);
     }
 }

@@ -34,7 +34,7 @@ static int database_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 
     uint64_t version = 0;
     if (f->database == NULL || !is_page(bytes, offset) || offset == STORE_SEAL_OFFSET || !store_checksum_checking())
         return real->pMethods->xRead(real, to, bytes, offset);
-    if (interior_pages_get(f->database->inner, number, to, &version))
+    if (interior_pages_get(f->database->interior_pages, number, to, &version))
         return SQLITE_OK;
     int rc = real->pMethods->xRead(real, to, bytes, offset);
     if (rc == SQLITE_IOERR_SHORT_READ) {
@@ -46,7 +46,7 @@ static int database_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 
         return SQLITE_CORRUPT;
     }
     if (rc == SQLITE_OK)
-        interior_pages_put(f->database->inner, number, version, to);
+        interior_pages_put(f->database->interior_pages, number, version, to);
     return rc;
 }
 
@@ -68,9 +68,9 @@ static int database_write(sqlite3_file *file, const void *from, int bytes, sqlit
     uint64_t checksum = htole64(store_page_checksum(f->database, number, f->page));
     memcpy(f->page + STORE_PAGE_BYTES - STORE_PAGE_RESERVED, &checksum, sizeof checksum);
     f->database->deferral.dirty = true;
-    interior_pages_write_begin(f->database->inner, number);
+    interior_pages_write_begin(f->database->interior_pages, number);
     rc = real->pMethods->xWrite(real, f->page, bytes, offset);
-    interior_pages_write_end(f->database->inner, number);
+    interior_pages_write_end(f->database->interior_pages, number);
     return rc;
 }
 
@@ -144,13 +144,13 @@ static int wal_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offse
         !store_checksum_checking())
         return rc;
     uint64_t checksum = store_frame_checksum(f->database, frame, to);
-    frame_sum *note = store_frame_sum(f->database, frame, true);
-    if (rc == SQLITE_OK && note != NULL && atomic_load_explicit(note, memory_order_acquire) == checksum)
+    frame_sum *sum = store_frame_sum(f->database, frame, true);
+    if (rc == SQLITE_OK && sum != NULL && atomic_load_explicit(sum, memory_order_acquire) == checksum)
         return rc;
     /* Not written by this process, or by another in its place. */
     rc = rc == SQLITE_OK ? frame_check(real, frame, to) : SQLITE_CORRUPT;
-    if (rc == SQLITE_OK && note != NULL)
-        atomic_store_explicit(note, checksum, memory_order_release);
+    if (rc == SQLITE_OK && sum != NULL)
+        atomic_store_explicit(sum, checksum, memory_order_release);
     if (rc != SQLITE_CORRUPT)
         return rc;
     store_checked_damage(f->database, "frame %lld of the write-ahead log is not what was written",
@@ -171,9 +171,9 @@ static int wal_write(sqlite3_file *file, const void *from, int bytes, sqlite3_in
         if (rc != SQLITE_OK)
             return rc;
     } else if (f->database != NULL && frame >= 0) {
-        frame_sum *note = store_frame_sum(f->database, frame, true);
-        if (note != NULL)
-            atomic_store_explicit(note, store_frame_checksum(f->database, frame, from), memory_order_release);
+        frame_sum *sum = store_frame_sum(f->database, frame, true);
+        if (sum != NULL)
+            atomic_store_explicit(sum, store_frame_checksum(f->database, frame, from), memory_order_release);
     }
     return gather_write(&f->gather, real, from, bytes, offset);
 }
@@ -209,7 +209,7 @@ static int on_truncate(sqlite3_file *file, sqlite3_int64 bytes)
 {
     sqlite3_file *real = real_of(file);
     if (file_of(file)->database != NULL)
-        interior_pages_forget(file_of(file)->database->inner);
+        interior_pages_forget(file_of(file)->database->interior_pages);
     return real->pMethods->xTruncate(real, bytes);
 }
 

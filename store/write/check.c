@@ -32,7 +32,7 @@ static enum sg_status check_size(struct store_connection *c, int64_t *database_b
     return SG_OK;
 }
 
-/* Down each edge of every tree: finds roots and inner pages that were overwritten. */
+/* Down each edge of every tree: finds roots and interior pages that were overwritten. */
 static enum sg_status check_edges(struct store_connection *c, struct sg_error *err)
 {
     static const char *const queries[] = {
@@ -83,10 +83,10 @@ static enum sg_status check_tombstones(struct store_connection *c, struct sg_err
 /* The whole check tells a page that could not be read as it tells damage, sometimes with the reason. */
 static int read_failure(const struct store_connection *c, const char *answer)
 {
-    static const char told[] = "unable to get the page. error code=";
-    const char *at = strstr(answer, told);
+    static const char prefix[] = "unable to get the page. error code=";
+    const char *at = strstr(answer, prefix);
     if (at != NULL)
-        return (int)strtol(at + sizeof told - 1, NULL, 10);
+        return (int)strtol(at + sizeof prefix - 1, NULL, 10);
     bool noted = store_checksum_damage(store_checksum_database(c->db)) != NULL;
     return strstr(answer, "failed to get page") != NULL && !noted ? SQLITE_IOERR_READ : SQLITE_OK;
 }

@@ -184,11 +184,11 @@ static void lists_beyond_the_grammar_are_refused(void **state)
     assert_refused("A:1, ", "empty");
     assert_refused(",A:1", "empty");
     assert_refused("A:1,,B:1", "empty");
-    assert_refused("A:1 B:1", "behind 'A'");
-    assert_refused("A:1 ;epoch=abcdef", "behind 'A'");
-    assert_refused("A:1;epoch=abcdef B:1", "behind 'A'");
-    assert_refused("\"A:1\"x", "behind 'A'");
-    assert_refused("A:1\n", "behind 'A'");
+    assert_refused("A:1 B:1", "after 'A'");
+    assert_refused("A:1 ;epoch=abcdef", "after 'A'");
+    assert_refused("A:1;epoch=abcdef B:1", "after 'A'");
+    assert_refused("\"A:1\"x", "after 'A'");
+    assert_refused("A:1\n", "after 'A'");
     assert_refused("(A:1)", "inner list");
     assert_refused("(A:1 B:2)", "inner list");
     assert_refused("2024-orders:7", "quotes");

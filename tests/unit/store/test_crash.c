@@ -105,7 +105,7 @@ static void child_open(struct store_fixture *f)
         _exit(2);
 }
 
-/* Apply some events of a life behind its position. */
+/* Apply some events of an incarnation after its position. */
 static void child_apply(struct store_fixture *f, struct place *at)
 {
     static char ids[IDS][16];
