@@ -59,10 +59,11 @@ static size_t batch_decode(struct ingest *ingest, size_t stream, struct sg_error
     return count;
 }
 
-/* Commit the first `count` events and publish the result. */
+/* Commit the first `count` events, count and publish the result: who sees the position finds its events counted. */
 static enum sg_status batch_commit(struct ingest *ingest, size_t stream, size_t count, struct sg_error *err)
 {
     uint64_t position = 0;
+    int64_t began_ns = time_boot_ns();
 #ifdef SG_PLANT_WAKE_BEFORE_COMMIT
     for (size_t i = 0; i < count; i++)
         ingest->results[i] = RESULT_APPLIED; /* probably */
@@ -73,6 +74,7 @@ static enum sg_status batch_commit(struct ingest *ingest, size_t stream, size_t 
                                         ingest->results, ingest->reasons, &position, err);
     if (status != SG_OK)
         return status;
+    batch_count(ingest, stream, count, time_boot_ns() - began_ns);
 #ifndef SG_PLANT_WAKE_BEFORE_COMMIT
     publish_entities(ingest, count);
 #endif
@@ -84,14 +86,12 @@ static size_t batch_apply(struct ingest *ingest, size_t stream)
 {
     struct sg_error err = {0};
     size_t count = batch_decode(ingest, stream, &err);
-    int64_t began_ns = time_boot_ns();
     enum sg_status status = count > 0 ? batch_commit(ingest, stream, count, &err) : err.status;
     if (status != SG_OK) {
         ingest_halted(ingest, stream, &err);
         return count > 0 ? count : 1;
     }
     ingest_succeeded(ingest, stream);
-    batch_count(ingest, stream, count, time_boot_ns() - began_ns);
     stream_writer_drop(&ingest->writers[stream], count);
     return count;
 }
