@@ -30,6 +30,13 @@ struct gateway {
     struct source *sources[SETTINGS_STREAMS_MAX];
 };
 
+/* Nothing is served yet, and it may take a while: the log says why. */
+static void log_migrating(void *context, int from, int to, int64_t bytes)
+{
+    log_event(LOG_INFO, "database_migrating", LOG_STR("database", (const char *)context), LOG_INT("from", from),
+              LOG_INT("to", to), LOG_INT("bytes", bytes));
+}
+
 static enum sg_status open_model(struct gateway *g, struct sg_error *err)
 {
     const struct settings *settings = g->settings;
@@ -42,6 +49,8 @@ static enum sg_status open_model(struct gateway *g, struct sg_error *err)
         .rejected_max = settings->rejected_max,
         .rejected_payload = settings->rejected_payload,
         .rebuild_empty_swap = settings->rebuild_empty == EMPTY_SWAP,
+        .migrating = log_migrating,
+        .migrating_context = settings->database,
     };
     struct store_open_report report = {0};
     enum sg_status status = store_open(&options, &g->model, &report, err);
@@ -53,7 +62,7 @@ static enum sg_status open_model(struct gateway *g, struct sg_error *err)
                   LOG_STR("action", "rebuilding from the streams"));
     if (report.migrated_from != 0)
         log_event(LOG_INFO, "database_migrated", LOG_STR("database", settings->database),
-                  LOG_INT("from", report.migrated_from));
+                  LOG_INT("from", report.migrated_from), LOG_INT("bytes", report.migrated_bytes), LOG_INT("ms", report.migrated_ms));
     log_event(LOG_INFO, "database_open", LOG_STR("database", settings->database),
               LOG_STR("state", report.created ? "created" : "existing"));
     return SG_OK;

@@ -48,6 +48,9 @@ struct store_options {
     size_t rejected_max;       /* rows kept over the written builds; the oldest go first */
     bool rejected_payload;     /* keep the payload of rejected events */
     bool rebuild_empty_swap;   /* serve the build of an empty stream at once; else not before its first event */
+    /* Called before a migration begins, which may take minutes; NULL = not. `bytes` of the database, -1 = not known. */
+    void (*migrating)(void *context, int from, int to, int64_t bytes);
+    void *migrating_context;   /* borrowed during open */
 };
 
 /* What open found, for the log. */
@@ -56,6 +59,8 @@ struct store_open_report {
     char moved_aside[512];     /* where a corrupt database went; "" = it was sound */
     char reason[384];          /* what was found; "" likewise */
     int migrated_from;         /* the schema version that it had; 0 = that of this program */
+    int64_t migrated_bytes;    /* of the database afterwards; -1 = not known */
+    int64_t migrated_ms;       /* how long that took */
 };
 
 /* Open or create the database, and migrate one of an older schema version (store/sqlite/migrate.h says what it costs).

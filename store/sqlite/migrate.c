@@ -1,6 +1,7 @@
 /* The steps from one schema version to the next. */
 #include "store/sqlite/migrate.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,11 +25,34 @@ static const struct step *step_from(int version)
     return NULL;
 }
 
-/* What an index sorts beyond SQLite's page cache goes to a file beside the database, which has no name and ends with
- * the process. No other connection of this process is open yet, so SQLite's global variable may name the folder. */
-static enum sg_status sort_in_file(struct store_connection *c, struct sg_error *err)
+/* In KiB, as SQLite takes it: what does not fit is written to the WAL before the commit, and read from there again. The
+ * writer takes as much while it applies much. */
+#define PAGES_MIGRATION (-65536)
+
+static int cache_size = PAGES_MIGRATION;
+
+void store_migrate_set_cache(int size)
+{
+    cache_size = size;
+}
+
+static enum sg_status set_cache(struct store_connection *c, int64_t size, struct sg_error *err)
+{
+    char pragma[64];
+    (void)snprintf(pragma, sizeof pragma, "PRAGMA cache_size = %lld", (long long)size);
+    return store_exec(c, pragma, "migrate the database", err);
+}
+
+/* More pages in memory. And what is sorted beyond that goes to a file beside the database, which has no name and ends
+ * with the process. No other connection of this process is open yet, so SQLite's global variable may name the folder. */
+static enum sg_status room_take(struct store_connection *c, int64_t *cache_before, struct sg_error *err)
 {
     const char *slash = strrchr(c->path, '/');
+    enum sg_status status = store_query_int(c, "PRAGMA cache_size", cache_before, err);
+    if (status == SG_OK)
+        status = set_cache(c, cache_size, err);
+    if (status != SG_OK)
+        return status;
     sqlite3_temp_directory =
         slash != NULL ? sqlite3_mprintf("%.*s/", (int)(slash - c->path), c->path) : sqlite3_mprintf(".");
     if (sqlite3_temp_directory == NULL)
@@ -36,11 +60,15 @@ static enum sg_status sort_in_file(struct store_connection *c, struct sg_error *
     return store_exec(c, "PRAGMA temp_store = FILE", "migrate the database", err);
 }
 
-static enum sg_status sort_in_memory(struct store_connection *c, struct sg_error *err)
+static enum sg_status room_return(struct store_connection *c, int64_t cache_before, struct sg_error *err)
 {
     sqlite3_free(sqlite3_temp_directory);
     sqlite3_temp_directory = NULL;
-    return store_exec(c, "PRAGMA temp_store = MEMORY", "migrate the database", err);
+    enum sg_status status = store_exec(c, "PRAGMA temp_store = MEMORY", "migrate the database", err);
+    if (status == SG_OK)
+        status = set_cache(c, cache_before, err);
+    (void)sqlite3_db_release_memory(c->db);
+    return status;
 }
 
 /* Where a step of a stored version meets a row that breaks a rule of that version, or a table that is not there, the file
@@ -73,29 +101,35 @@ static enum sg_status take_step(struct store_connection *c, const struct step *s
     return status;
 }
 
-enum sg_status store_migrate(struct store_connection *c, int *from, struct sg_error *err)
+enum sg_status store_schema_version(struct store_connection *c, int *out, struct sg_error *err)
 {
     int64_t stored = 0;
     enum sg_status status = store_query_int(c, "PRAGMA user_version", &stored, err);
     if (status == SG_OK && stored > STORE_SCHEMA_VERSION)
         status = sg_fail(err, SG_INVALID, "%s has schema version %lld, newer than version %d of this program", c->path,
                          (long long)stored, STORE_SCHEMA_VERSION);
-    int version = (int)stored;
-    while (status == SG_OK && version < STORE_SCHEMA_VERSION) {
+    if (status == SG_OK && stored < STORE_SCHEMA_VERSION && step_from((int)stored) == NULL)
+        status = sg_fail(err, SG_INVALID, "%s has schema version %lld, from which no step leads on", c->path,
+                         (long long)stored);
+    if (status == SG_OK)
+        *out = (int)stored;
+    return status;
+}
+
+enum sg_status store_migrate(struct store_connection *c, int from, struct sg_error *err)
+{
+    int64_t cache_before = 0;
+    bool stored = from != 0 && from < STORE_SCHEMA_VERSION;
+    enum sg_status status = stored ? room_take(c, &cache_before, err) : SG_OK;
+    for (int version = from; status == SG_OK && version < STORE_SCHEMA_VERSION;) {
         const struct step *step = step_from(version);
-        if (step == NULL)
-            return sg_fail(err, SG_INVALID, "%s has schema version %d, from which no step leads on", c->path, version);
-        if (version != 0)
-            status = sort_in_file(c, err);
-        if (status == SG_OK)
-            status = take_step(c, step, err);
-        if (version != 0) {
-            enum sg_status back = sort_in_memory(c, status == SG_OK ? err : NULL);
-            status = status == SG_OK ? back : status;
-        }
+        assert(step != NULL);
+        status = take_step(c, step, err);
         version = step->to;
     }
-    if (status == SG_OK)
-        *from = (int)stored;
+    if (stored) {
+        enum sg_status back = room_return(c, cache_before, status == SG_OK ? err : NULL);
+        status = status == SG_OK ? back : status;
+    }
     return status;
 }

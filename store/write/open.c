@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "core/base/time.h"
 #include "store/integrity/file.h"
 #include "store/integrity/os_file.h"
 #include "store/integrity/seal.h"
@@ -90,17 +91,43 @@ static enum sg_status form_check(struct store_connection *c, struct sg_error *er
     return status;
 }
 
+static int64_t database_bytes(struct store_connection *c)
+{
+    int64_t bytes = 0;
+    const char *sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+    return store_query_int(c, sql, &bytes, NULL) == SG_OK ? bytes : -1;
+}
+
+static enum sg_status migrate(struct store_connection *c, const struct store_options *options,
+                              struct store_open_report *report, struct sg_error *err)
+{
+    int from = 0;
+    enum sg_status status = store_schema_version(c, &from, err);
+    bool older = status == SG_OK && from != 0 && from != STORE_SCHEMA_VERSION;
+    int64_t began_ns = time_boot_ns();
+    if (older && options->migrating != NULL)
+        options->migrating(options->migrating_context, from, STORE_SCHEMA_VERSION, database_bytes(c));
+    if (status == SG_OK)
+        status = store_migrate(c, from, err);
+    if (status != SG_OK || !older)
+        return status;
+    report->migrated_from = from;
+    report->migrated_bytes = database_bytes(c);
+    report->migrated_ms = (time_boot_ns() - began_ns) / NS_PER_MS;
+    return SG_OK;
+}
+
 static enum sg_status connect_and_check(struct store_writer *w, const struct store_options *options,
                                         struct store_open_report *report, struct sg_error *err)
 {
     struct store_connection *c = &w->c;
     int64_t clean = 0;
-    int from = 0;
+    report->migrated_from = 0;
     enum sg_status status = store_connection_open(c, options->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
     if (status == SG_OK && report->created)
         status = form_set(c, err);
     if (status == SG_OK)
-        status = store_migrate(c, &from, err);
+        status = migrate(c, options, report, err);
     if (status == SG_OK)
         status = form_check(c, err);
     if (status == SG_OK)
@@ -113,8 +140,6 @@ static enum sg_status connect_and_check(struct store_writer *w, const struct sto
         status = store_prepare(c, SQL_WRITER_FIRST, SQL_WRITER_LAST, err);
     if (status != SG_OK)
         store_connection_close(c);
-    else if (from != 0 && from != STORE_SCHEMA_VERSION)
-        report->migrated_from = from;
     return status;
 }
 

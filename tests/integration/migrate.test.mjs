@@ -70,7 +70,9 @@ describe('a database of schema version 2', () => {
   it('has all that was in it, and is read, without a broker', async (t) => {
     const database = keptDatabase(t);
     const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', database, config: CONFIG });
-    assert.deepEqual(gateway.logged('database_migrated').map(({ from }) => from), [2]);
+    const [[{ from, to, bytes }], [migrated]] = ['database_migrating', 'database_migrated'].map((name) => gateway.logged(name));
+    assert.deepEqual([from, to, bytes], [2, 3, gunzipSync(readFileSync(join(KEPT, 'version-2.db.gz'))).length]);
+    assert.ok(migrated.from === 2 && migrated.bytes >= bytes && migrated.ms >= 0 && migrated.ms < 60_000, JSON.stringify(migrated));
     assert.deepEqual(gateway.logged('rebuild_began'), []);
     await assertSame(database);
     const { id: customers } = dump.collections.find(({ name }) => name === 'customers');
