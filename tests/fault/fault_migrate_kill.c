@@ -2,6 +2,9 @@
  * does to the files, before or in the middle of an operation. What is found is version 2 with all of it or version 3
  * with all of it, and the next start ends at version 3.
  *
+ * In turn: from a file that was closed in order, with all pages in memory until the commit; and from one whose last
+ * commits are in the WAL alone, with 10 pages in memory, so that most of what changes is in the WAL before the commit.
+ *
  * COUNT: how many are killed. */
 #include <signal.h>
 #include <stdio.h>
@@ -10,30 +13,33 @@
 #include <unistd.h>
 
 #include "io_vfs.h"
-#include "tests/support/kept_file.h"
 #include "run_options.h"
+#include "store/sqlite/migrate.h"
 #include "store/writer.h"
+#include "tests/support/kept_file.h"
 
 #define KILLS_DEFAULT 200
+#define CACHE_LARGE (-65536)
+#define CACHE_SMALL 10
 
 static char path[128];
 static struct store_options options = {.path = path, .collections_max = 100, .rejected_max = 100};
 
-static bool look(int *version, uint64_t *sum, char why[256])
-{
-    sqlite3 *db = NULL;
-    (void)snprintf(why, 256, "it cannot be opened");
-    bool good = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK;
-    good = good && sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) == SQLITE_OK;
-    good = good && kept_sum(db, version, sum, why);
-    (void)sqlite3_close(db);
-    return good;
-}
+/* What it begins with, and how it goes on. */
+struct variant {
+    const char *name;
+    bool live_wal;
+    int cache;
+    struct kept_files kept;
+    uint64_t sum;
+    uint64_t changes; /* of files, when nothing stops it */
+};
 
 /* What the child does: the number of changes to files goes to `report` if it comes to the end. */
-static void child(uint64_t kill_at, unsigned eighths, int report)
+static void child(int cache, uint64_t kill_at, unsigned eighths, int report)
 {
     struct store_writer *w = NULL;
+    store_migrate_set_cache(cache);
     io_vfs_register();
     io_vfs_kill_at(kill_at, eighths);
     if (store_open(&options, &w, NULL, NULL) != SG_OK)
@@ -44,7 +50,7 @@ static void child(uint64_t kill_at, unsigned eighths, int report)
 }
 
 /* True if it was killed; `*changes` if it was not. */
-static bool run_child(uint64_t kill_at, unsigned eighths, uint64_t *changes)
+static bool run_child(int cache, uint64_t kill_at, unsigned eighths, uint64_t *changes)
 {
     int ends[2];
     int status = 0;
@@ -53,7 +59,7 @@ static bool run_child(uint64_t kill_at, unsigned eighths, uint64_t *changes)
     (void)fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
-        child(kill_at, eighths, ends[1]);
+        child(cache, kill_at, eighths, ends[1]);
     (void)close(ends[1]);
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
         abort();
@@ -89,7 +95,7 @@ static bool start(uint64_t sum_before, bool *was_old, char why[256])
     bool good = !report.created && report.moved_aside[0] == '\0';
     if (!good)
         (void)snprintf(why, 256, "moved aside: %.200s", report.reason);
-    good = good && look(&version, &sum, why);
+    good = good && kept_look(path, &version, &sum, why);
     if (good && (version != 3 || sum != sum_before)) {
         (void)snprintf(why, 256, "version %d, rows %s", version, sum == sum_before ? "as before" : "changed");
         good = false;
@@ -99,65 +105,90 @@ static bool start(uint64_t sum_before, bool *was_old, char why[256])
 }
 
 /* Does the sum see a row that is not as it was? */
-static bool plant_found(uint64_t sum_before)
+static bool plant_found(const struct variant *v)
 {
     sqlite3 *db = NULL;
     int version = 0;
     uint64_t sum = 0;
     char why[256];
-    kept_unpack(path);
+    kept_write(&v->kept, path);
     if (sqlite3_open(path, &db) != SQLITE_OK ||
         sqlite3_exec(db, "UPDATE entities SET sequence = sequence + 1 WHERE deleted = 1 AND number = "
                          "(SELECT max(number) FROM entities WHERE deleted = 1)", NULL, NULL, NULL) != SQLITE_OK)
         abort();
     bool good = kept_sum(db, &version, &sum, why);
     (void)sqlite3_close(db);
-    return good && sum != sum_before;
+    return good && sum != v->sum;
+}
+
+static void variant_make(struct variant *v, const char *folder)
+{
+    int version = 0;
+    char why[256];
+    kept_load(folder, v->live_wal, &v->kept);
+    kept_write(&v->kept, path);
+    if (!kept_look(path, &version, &v->sum, why) || version != 2) {
+        (void)fprintf(stderr, "the kept database: %s\n", why);
+        exit(1);
+    }
+    if (run_child(v->cache, UINT64_MAX, 0, &v->changes) || v->changes == 0)
+        exit(1);
+}
+
+struct tally {
+    uint64_t old;
+    uint64_t new;
+    uint64_t bad;
+};
+
+static void kill_once(const struct variant *v, uint64_t at, unsigned eighths, struct tally *t)
+{
+    bool was_old = false;
+    uint64_t changes = 0;
+    char why[256] = "it was not killed";
+    kept_write(&v->kept, path);
+    bool good = run_child(v->cache, at, eighths, &changes) && start(v->sum, &was_old, why);
+    if (!good)
+        (void)fprintf(stderr, "%s, killed at change %llu: %s\n", v->name, (unsigned long long)at, why);
+    t->old += good && was_old;
+    t->new += good && !was_old;
+    t->bad += !good;
 }
 
 int main(int argc, char **argv)
 {
     struct run_options run = run_options_read(argc, argv, KILLS_DEFAULT);
-    uint64_t sum = 0;
-    uint64_t changes = 0;
-    uint64_t old = 0;
-    uint64_t new = 0;
-    uint64_t bad = 0;
-    int version = 0;
-    char why[256];
+    struct variant variants[] = {{.name = "closed in order", .cache = CACHE_LARGE},
+                                 {.name = "live WAL, 10 pages", .live_wal = true, .cache = CACHE_SMALL},
+                                 {.name = "live WAL, all pages", .live_wal = true, .cache = CACHE_LARGE}};
     char folder[64];
+    bool good = true;
     run_folder_make(folder);
     (void)snprintf(path, sizeof path, "%s/state.db", folder);
-    kept_unpack(path);
-    if (!look(&version, &sum, why) || version != 2) {
-        (void)fprintf(stderr, "the kept database: %s\n", why);
-        return 1;
+    for (size_t k = 0; k < 3; k++)
+        variant_make(&variants[k], folder);
+    for (size_t k = 0; k < 2; k++) {
+        struct variant *v = &variants[k];
+        struct tally t = {0};
+        uint64_t count = (run.count + 1 - k) / 2;
+        for (uint64_t i = 0; i < count; i++) {
+            if (!remove_all(folder))
+                return 1;
+            kill_once(v, v->changes * i / count, (unsigned)(i % 8), &t);
+        }
+        good &= t.bad == 0 && t.old > 0 && t.new > 0;
+        (void)printf("%s: %llu killed at %llu changes of files, %llu left version 2, %llu version 3, %llu neither\n", v->name,
+                     (unsigned long long)count, (unsigned long long)v->changes, (unsigned long long)t.old,
+                     (unsigned long long)t.new, (unsigned long long)t.bad);
     }
-    if (run_child(UINT64_MAX, 0, &changes) || changes == 0)
-        return 1;
-    for (uint64_t i = 0; i < run.count; i++) {
-        bool was_old = false;
-        uint64_t at = changes * i / run.count;
-        if (!remove_all(folder))
-            return 1;
-        kept_unpack(path);
-        bool killed = run_child(at, (unsigned)(i % 8), &changes);
-        bool good = killed && start(sum, &was_old, why);
-        if (!killed)
-            (void)snprintf(why, sizeof why, "it was not killed");
-        if (!good)
-            (void)fprintf(stderr, "killed at change %llu: %s\n", (unsigned long long)at, why);
-        old += good && was_old;
-        new += good && !was_old;
-        bad += !good;
-    }
-    bool plant = remove_all(folder) && plant_found(sum);
+    bool spilled = variants[1].changes > variants[2].changes;
+    bool plant = remove_all(folder) && plant_found(&variants[0]);
     run_folder_remove(folder);
-    bool good = bad == 0 && old > 0 && new > 0 && plant;
-    (void)printf("kills while migrating: %llu at %llu changes of files, %llu left version 2, %llu version 3, %llu "
-                 "neither; planted: a tombstone that changed, %s: %s\n",
-                 (unsigned long long)run.count, (unsigned long long)changes, (unsigned long long)old,
-                 (unsigned long long)new, (unsigned long long)bad, plant ? "found" : "NOT found",
-                 good ? "good" : "FAILED");
+    for (size_t k = 0; k < 3; k++)
+        kept_free(&variants[k].kept);
+    good &= plant && spilled;
+    (void)printf("kills while migrating: with 10 pages %llu changes instead of %llu; planted: a tombstone that changed, %s: %s\n",
+                 (unsigned long long)variants[1].changes, (unsigned long long)variants[2].changes,
+                 plant ? "found" : "NOT found", good ? "good" : "FAILED");
     return good ? 0 : 1;
 }

@@ -1,28 +1,39 @@
 /* The power fails while a database of schema version 2 is migrated: at every operation on the disk, several times each.
  * What is found is version 2 with all of it or version 3 with all of it, and the next start ends at version 3.
  *
+ * Three times: from a file that was closed in order, with all pages in memory until the commit; from one whose last commits
+ * are in the WAL alone; and so with 10 pages in memory, so that most of what changes is in the WAL before the commit.
+ *
  * COUNT: cuts at each operation. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "disk_cut.h"
-#include "tests/support/kept_file.h"
 #include "memory_vfs.h"
 #include "pool_malloc.h"
 #include "run_options.h"
+#include "store/sqlite/migrate.h"
 #include "store/writer.h"
+#include "tests/support/kept_file.h"
 
 #define CUTS_DEFAULT 3
+#define CACHE_LARGE (-65536)
+#define CACHE_SMALL 10
 
 static char path[128]; /* in memory; beside it, in a real folder, lies the lock */
 
-static struct {
-    void *data; /* of the kept file */
-    size_t bytes;
+static struct store_options options = {.path = path, .collections_max = 100, .rejected_max = 100};
+
+/* What it begins with, and how it goes on. */
+struct variant {
+    const char *name;
+    bool live_wal;
+    int cache;
+    struct kept_files kept;
     uint64_t sum;
-    struct store_options options;
-} kept = {.options = {.path = path, .collections_max = 100, .rejected_max = 100}};
+    size_t operations;
+};
 
 struct tally {
     uint64_t cuts;
@@ -31,53 +42,33 @@ struct tally {
     uint64_t bad;
 };
 
-static void read_kept(const char *folder)
+static void give(struct memory_disk *disk, const char *suffix, const void *data, size_t bytes)
 {
-    char unpacked[128];
-    (void)snprintf(unpacked, sizeof unpacked, "%s/version-2.db", folder);
-    (void)snprintf(path, sizeof path, "%s/state.db", folder);
-    kept_unpack(unpacked);
-    FILE *f = fopen(unpacked, "rb");
-    if (f == NULL || fseek(f, 0, SEEK_END) != 0)
-        abort();
-    kept.bytes = (size_t)ftell(f);
-    rewind(f);
-    kept.data = malloc(kept.bytes);
-    if (kept.data == NULL || fread(kept.data, 1, kept.bytes, f) != kept.bytes)
-        abort();
-    (void)fclose(f);
+    char name[136];
+    void *copy = pool_take(bytes);
+    (void)snprintf(name, sizeof name, "%s%s", path, suffix);
+    memcpy(copy, data, bytes);
+    memory_disk_give(disk, name, copy, bytes);
 }
 
-static struct memory_disk *disk_with_kept(void)
+static struct memory_disk *disk_with(const struct kept_files *kept)
 {
     struct memory_disk *disk = memory_disk_create();
-    void *copy = pool_take(kept.bytes);
-    memcpy(copy, kept.data, kept.bytes);
-    memory_disk_give(disk, path, copy, kept.bytes);
+    give(disk, "", kept->database, kept->database_bytes);
+    if (kept->wal_bytes > 0)
+        give(disk, "-wal", kept->wal, kept->wal_bytes);
     return disk;
 }
 
-/* What lies there, without the store. */
-static bool look(int *version, uint64_t *sum, char why[256])
-{
-    sqlite3 *db = NULL;
-    (void)snprintf(why, 256, "it cannot be opened");
-    bool good = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK;
-    good = good && sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) == SQLITE_OK;
-    good = good && kept_sum(db, version, sum, why);
-    (void)sqlite3_close(db);
-    return good;
-}
-
 /* The start after the cut. It comes first: the store must find by itself what is whole. */
-static bool start(int *from, char why[256])
+static bool start(uint64_t sum_before, int *from, char why[256])
 {
     struct sg_error err = {0};
     struct store_open_report report = {0};
     struct store_writer *w = NULL;
     int version = 0;
     uint64_t sum = 0;
-    if (store_open(&kept.options, &w, &report, &err) != SG_OK) {
+    if (store_open(&options, &w, &report, &err) != SG_OK) {
         (void)snprintf(why, 256, "store_open: %.200s", err.message);
         return false;
     }
@@ -85,48 +76,51 @@ static bool start(int *from, char why[256])
     bool good = !report.created && report.moved_aside[0] == '\0';
     if (!good)
         (void)snprintf(why, 256, "moved aside: %.200s", report.reason);
-    good = good && look(&version, &sum, why);
-    if (good && (version != 3 || sum != kept.sum)) {
-        (void)snprintf(why, 256, "version %d, rows %s", version, sum == kept.sum ? "as before" : "changed");
+    good = good && kept_look(path, &version, &sum, why);
+    if (good && (version != 3 || sum != sum_before)) {
+        (void)snprintf(why, 256, "version %d, rows %s", version, sum == sum_before ? "as before" : "changed");
         good = false;
     }
     store_close(w);
     return good;
 }
 
-static void cut(const struct disk_image *image, uint64_t *chance, bool quiet, struct tally *t)
+static void cut(const struct variant *v, const struct disk_image *image, uint64_t *chance, bool quiet,
+                struct tally *t)
 {
     char why[256] = "";
     int from = 0;
     struct memory_disk *disk = disk_image_cut(image, chance);
     memory_vfs_use(disk);
-    bool good = start(&from, why);
+    bool good = start(v->sum, &from, why);
     memory_disk_destroy(disk);
     t->cuts++;
     t->old += good && from == 2;
     t->new += good && from == 0;
     t->bad += !good;
     if (!good && !quiet)
-        (void)fprintf(stderr, "cut at operation %zu: %s\n", disk_image_at(image), why);
+        (void)fprintf(stderr, "%s, cut at operation %zu: %s\n", v->name, disk_image_at(image), why);
 }
 
-static void cut_everywhere(uint64_t seed, uint64_t each, bool lying, struct tally *t)
+static void cut_everywhere(struct variant *v, uint64_t seed, uint64_t each, bool lying, struct tally *t)
 {
     uint64_t chance = seed;
     struct disk_log log = {.lying = lying};
     struct store_writer *w = NULL;
-    struct memory_disk *before = disk_with_kept();
-    struct memory_disk *disk = disk_with_kept();
+    struct memory_disk *before = disk_with(&v->kept);
+    struct memory_disk *disk = disk_with(&v->kept);
     memory_vfs_use(disk);
+    store_migrate_set_cache(v->cache);
     memory_disk_record(disk, &log);
-    if (store_open(&kept.options, &w, NULL, NULL) != SG_OK)
+    if (store_open(&options, &w, NULL, NULL) != SG_OK)
         abort();
     store_close(w);
     memory_disk_record(disk, NULL);
+    v->operations = log.ops_count;
     struct disk_image *image = disk_image_create(&log, before);
     while (disk_image_at(image) < log.ops_count) {
         for (uint64_t i = 0; i < each; i++)
-            cut(image, &chance, lying, t);
+            cut(v, image, &chance, lying, t);
         disk_image_step(image);
     }
     disk_image_destroy(image);
@@ -135,34 +129,55 @@ static void cut_everywhere(uint64_t seed, uint64_t each, bool lying, struct tall
     disk_log_free(&log);
 }
 
-int main(int argc, char **argv)
+static void variant_look(struct variant *v)
 {
-    struct run_options options = run_options_read(argc, argv, CUTS_DEFAULT);
-    struct tally lying = {0};
-    struct tally t = {0};
-    char folder[64];
-    char why[256];
     int version = 0;
-    pool_malloc_register();
-    memory_vfs_register(options.seed);
-    run_folder_make(folder);
-    read_kept(folder);
-    struct memory_disk *disk = disk_with_kept();
+    char why[256];
+    struct memory_disk *disk = disk_with(&v->kept);
     memory_vfs_use(disk);
-    if (!look(&version, &kept.sum, why) || version != 2) {
+    if (!kept_look(path, &version, &v->sum, why) || version != 2) {
         (void)fprintf(stderr, "the kept database: %s\n", why);
-        return 1;
+        exit(1);
     }
     memory_disk_destroy(disk);
-    cut_everywhere(options.seed, 1, true, &lying);
-    cut_everywhere(options.seed, options.count, false, &t);
-    run_folder_remove(folder);
-    free(kept.data);
+}
+
+static bool run_variant(struct variant *v, const struct run_options *run)
+{
+    struct tally lying = {0};
+    struct tally t = {0};
+    variant_look(v);
+    cut_everywhere(v, run->seed, 1, true, &lying);
+    cut_everywhere(v, run->seed, run->count, false, &t);
     bool good = t.bad == 0 && t.old > 0 && t.new > 0 && lying.bad > 0;
-    (void)printf("power cuts while migrating: seed %llu, %llu cuts, %llu left version 2, %llu version 3, %llu neither; "
-                 "planted: a disk that does not sync: %llu of %llu found: %s\n",
-                 (unsigned long long)options.seed, (unsigned long long)t.cuts, (unsigned long long)t.old,
+    (void)printf("%s: %zu operations, %llu cuts, %llu left version 2, %llu version 3, %llu neither; planted: a disk that "
+                 "does not sync: %llu of %llu found\n",
+                 v->name, v->operations, (unsigned long long)t.cuts, (unsigned long long)t.old,
                  (unsigned long long)t.new, (unsigned long long)t.bad, (unsigned long long)lying.bad,
-                 (unsigned long long)lying.cuts, good ? "good" : "FAILED");
+                 (unsigned long long)lying.cuts);
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    struct run_options run = run_options_read(argc, argv, CUTS_DEFAULT);
+    struct variant variants[] = {{.name = "closed in order", .cache = CACHE_LARGE},
+                                 {.name = "live WAL, all pages", .live_wal = true, .cache = CACHE_LARGE},
+                                 {.name = "live WAL, 10 pages", .live_wal = true, .cache = CACHE_SMALL}};
+    char folder[64];
+    bool good = true;
+    pool_malloc_register();
+    run_folder_make(folder);
+    (void)snprintf(path, sizeof path, "%s/state.db", folder);
+    for (size_t k = 0; k < 3; k++)
+        kept_load(folder, variants[k].live_wal, &variants[k].kept);
+    memory_vfs_register(run.seed);
+    for (size_t k = 0; k < 3; k++)
+        good &= run_variant(&variants[k], &run);
+    run_folder_remove(folder);
+    for (size_t k = 0; k < 3; k++)
+        kept_free(&variants[k].kept);
+    good &= variants[2].operations > variants[1].operations;
+    (void)printf("power cuts while migrating: seed %llu: %s\n", (unsigned long long)run.seed, good ? "good" : "FAILED");
     return good ? 0 : 1;
 }

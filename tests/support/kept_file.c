@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/hash.h"
+#include "store/integrity/vfs.h"
 
 #define BUILD "created_ns, epoch, position, position_time_ns, position_subject, build, target, gaps"
 #define VALUES "version, sequence, occurred_at, type, schema_version, message_id, correlation_id, causation_id"
@@ -51,6 +52,105 @@ void kept_unpack(const char *path)
         (void)fprintf(stderr, "the kept database cannot be unpacked (the working folder is tests/)\n");
         exit(2);
     }
+}
+
+/* ---- in memory ---- */
+
+/* Commits of that version: rows that changed, that were deleted, and that came. */
+#define LIVE_COMMITS                                                                                                   \
+    "UPDATE entities SET version = version + 1, state = '{\"live\":' || number || '}' "                                \
+    "WHERE deleted = 0 AND number % 7 = 0;"                                                                            \
+    "UPDATE entities SET version = version + 1, deleted = 1, state = NULL WHERE deleted = 0 AND number % 11 = 0;"      \
+    "INSERT INTO entities (collection, id, version, deleted, sequence, state) "                                        \
+    "SELECT collection, 'live-' || id, 1, number % 2, sequence, CASE number % 2 WHEN 0 THEN '{}' END FROM entities "   \
+    "WHERE number % 3 = 0;"                                                                                            \
+    "UPDATE collections SET entities = "                                                                               \
+    "(SELECT count(*) FROM entities e WHERE e.collection = collections.id AND e.deleted = 0);"
+
+static void die(const char *what)
+{
+    (void)fprintf(stderr, "the kept database: %s\n", what);
+    exit(2);
+}
+
+static void commit_live(const char *path)
+{
+    sqlite3 *db = NULL;
+    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, store_checksum_vfs());
+    if (rc == SQLITE_OK)
+        rc = sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, "PRAGMA wal_autocheckpoint = 0;" LIVE_COMMITS, NULL, NULL, NULL);
+    if (rc != SQLITE_OK)
+        die(sqlite3_errmsg(db));
+    (void)sqlite3_close(db);
+}
+
+static void *read_all(const char *path, size_t *bytes)
+{
+    FILE *f = fopen(path, "rb");
+    if (f == NULL || fseek(f, 0, SEEK_END) != 0)
+        die(path);
+    *bytes = (size_t)ftell(f);
+    rewind(f);
+    void *data = malloc(*bytes);
+    if (data == NULL || fread(data, 1, *bytes, f) != *bytes)
+        die(path);
+    (void)fclose(f);
+    return data;
+}
+
+static void write_all(const char *path, const void *data, size_t bytes)
+{
+    FILE *f = fopen(path, "wb");
+    if (f == NULL || fwrite(data, 1, bytes, f) != bytes || fclose(f) != 0)
+        die(path);
+}
+
+void kept_load(const char *folder, bool live_wal, struct kept_files *out)
+{
+    char path[128];
+    char wal[136];
+    *out = (struct kept_files){0};
+    (void)snprintf(path, sizeof path, "%s/version-2.db", folder);
+    (void)snprintf(wal, sizeof wal, "%s-wal", path);
+    kept_unpack(path);
+    if (live_wal) {
+        commit_live(path);
+        out->wal = read_all(wal, &out->wal_bytes);
+        (void)remove(wal);
+    }
+    out->database = read_all(path, &out->database_bytes);
+    (void)remove(path);
+}
+
+void kept_write(const struct kept_files *kept, const char *path)
+{
+    char wal[136];
+    (void)snprintf(wal, sizeof wal, "%s-wal", path);
+    (void)remove(wal);
+    write_all(path, kept->database, kept->database_bytes);
+    if (kept->wal_bytes > 0)
+        write_all(wal, kept->wal, kept->wal_bytes);
+}
+
+void kept_free(struct kept_files *kept)
+{
+    free(kept->database);
+    free(kept->wal);
+}
+
+/* ---- what is in it ---- */
+
+bool kept_look(const char *path, int *version, uint64_t *sum, char why[256])
+{
+    sqlite3 *db = NULL;
+    (void)snprintf(why, 256, "it cannot be opened");
+    bool good = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK;
+    good = good && sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) == SQLITE_OK;
+    good = good && kept_sum(db, version, sum, why);
+    (void)sqlite3_close(db);
+    return good;
 }
 
 static bool sum_rows(sqlite3 *db, const char *sql, uint64_t *sum, char why[256])
