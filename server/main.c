@@ -13,6 +13,7 @@
 #include "server/config/config.h"
 #include "server/descriptors.h"
 #include "server/gateway.h"
+#include "server/log_writer.h"
 
 #define EXIT_CONFIGURATION 2 /* a person must change something; 1 = it may work later */
 #define WATCH_MS 200         /* how soon a gateway that failed is noticed */
@@ -52,27 +53,39 @@ static bool wait_for_end(const struct gateway *gateway, const sigset_t *ends)
     return false;
 }
 
-static int serve(struct config *config)
+static int serve_logged(struct config *config, const sigset_t *ends)
 {
     struct settings *settings = &config->settings;
     struct tunables_now tunables;
     struct gateway *gateway = NULL;
     struct sg_error err = {0};
-    sigset_t ends;
     tunables_publish(&tunables, &config->tunables);
-    log_set_format(settings->log_format);
-    log_set_level(config->tunables.log_level);
-    prepare_signals(&ends);
     descriptors_fit(settings);
     enum sg_status status = gateway_start(settings, &tunables, &gateway, &err);
     if (status != SG_OK) {
         log_event(LOG_ERROR, "start_failed", LOG_STR("status", sg_status_name(status)), LOG_STR("error", err.message));
         return EXIT_FAILURE;
     }
-    bool asked = wait_for_end(gateway, &ends);
+    bool asked = wait_for_end(gateway, ends);
     gateway_stop(gateway);
     log_event(LOG_INFO, "stopped", LOG_INT("exit", asked ? EXIT_SUCCESS : EXIT_FAILURE));
     return asked ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int serve(struct config *config)
+{
+    struct sg_error err = {0};
+    sigset_t ends;
+    log_set_format(config->settings.log_format);
+    log_set_level(config->tunables.log_level);
+    prepare_signals(&ends);
+    if (log_writer_start(&err) != SG_OK) {
+        (void)fprintf(stderr, "stategate: %s\n", err.message);
+        return EXIT_FAILURE;
+    }
+    int result = serve_logged(config, &ends);
+    log_writer_stop();
+    return result;
 }
 
 /* ---- the other commands ---- */

@@ -7,6 +7,7 @@
 #include "api/http/http.h"
 #include "api/routes/metrics_text.h"
 #include "api/routes/process_stats.h"
+#include "core/base/log.h"
 #include "core/base/time.h"
 #include "core/version.h"
 
@@ -308,6 +309,12 @@ static void render_http(struct scrape *s)
     buffer_append_format(&s->body, "stategate_http_connections %zu\n", http_connections(s->call->api->http));
 }
 
+static void render_log(struct scrape *s)
+{
+    family(s, "stategate_log_dropped_total", "counter", "Log lines dropped, because standard error took no more.");
+    buffer_append_format(&s->body, "stategate_log_dropped_total %" PRIu64 "\n", log_dropped());
+}
+
 /* What can be said without the store is said without it, so a failure is no answer. */
 enum sg_status metrics_answer(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err)
 {
@@ -326,6 +333,7 @@ enum sg_status metrics_answer(struct call *call, const struct basis *basis, stru
     metrics_text_waits(call->api->wait_limits, &scrape.body);
     render_cache(&scrape);
     render_http(&scrape);
+    render_log(&scrape);
     metrics_process_render(&scrape.body);
     response_body_take(out, &scrape.body);
     response_header(out, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");

@@ -54,7 +54,7 @@ describe('threads', () => {
     assert.ok(loops.length > 0, `${names}`);
     assert.deepEqual(
       names.filter((name) => !loops.includes(name)),
-      ['disk', 'nats-answers', 'nats-library', 'nats-library', 'nats-library', 'nats:STATE', 'projector', 'source:STATE', 'stategate'],
+      ['disk', 'log', 'nats-answers', 'nats-library', 'nats-library', 'nats-library', 'nats:STATE', 'projector', 'source:STATE', 'stategate'],
     );
   });
 });

@@ -22,6 +22,7 @@ export function cleanEnvironment(more = {}) {
 //   args, env more of them
 //   database  default: in a temporary folder
 //   listen    default: 127.0.0.1:0
+//   stderr    a descriptor to be its standard error: then there is no log here, and `listen` needs a port
 //   expectExit  do not wait for an address: the caller wants it to refuse; gives {code, log, stderr}
 export async function startGateway({
   t,
@@ -32,6 +33,7 @@ export async function startGateway({
   database,
   listen = '127.0.0.1:0',
   bin = STATEGATE,
+  stderr,
   expectExit,
 } = {}) {
   if (!existsSync(bin)) throw new Error(`no gateway at ${bin}: build it, or set STATEGATE_BIN`);
@@ -46,6 +48,7 @@ export async function startGateway({
     config,
     args,
     env,
+    stderrFd: stderr,
     database: database ?? join(folder, 'state.db'),
   });
   if (expectExit) return gateway.refused();
@@ -99,6 +102,7 @@ class Gateway {
     const running = start(this.bin, this.commandLine(), {
       env: cleanEnvironment(this.env),
       cwd: this.folder,
+      stderr: this.stderrFd,
       onStderr: (text) => {
         const lines = (rest + text).split('\n');
         rest = lines.pop();
@@ -124,9 +128,17 @@ class Gateway {
 
   async start() {
     const running = this.spawn();
-    await until('the gateway listens', () => this.address !== '' || running.exit, { deadlineMs: 20_000, everyMs: 2 });
+    const listens = () => (this.stderrFd === undefined ? this.address !== '' : this.answers());
+    await until('the gateway listens', async () => running.exit || (await listens()), { deadlineMs: 20_000, everyMs: 2 });
     if (running.exit) throw new Error(`the gateway ended (${JSON.stringify(running.exit)}): ${running.stderr}`);
     return this;
+  }
+
+  // Without a log that could tell the address.
+  async answers() {
+    const alive = (await this.get('/livez', { address: this.listen })).status === 200;
+    if (alive) this.address = this.listen;
+    return alive;
   }
 
   async refused() {

@@ -43,15 +43,15 @@ export function tempFolder(t, name = 'stategate') {
 
 // Starts a program. Its output is collected in `stdout` and `stderr`; `exited` resolves to {code, signal}. It is
 // killed when this process dies, however it dies: setpriv asks the kernel for that, and execs, so the pid is the
-// program's.
-export function start(file, args, { env, cwd, onStderr } = {}) {
+// program's. With `stderr`, a descriptor, that is its standard error.
+export function start(file, args, { env, cwd, onStderr, stderr = 'pipe' } = {}) {
   const dying = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL', '--'] : [];
   const [first, ...rest] = [...dying, file, ...args];
-  const child = spawn(first, rest, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(first, rest, { env, cwd, stdio: ['ignore', 'pipe', stderr] });
   children.add(child);
   const running = { child, pid: child.pid, stdout: '', stderr: '', exit: null };
   child.stdout.setEncoding('utf8').on('data', (text) => (running.stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text) => {
+  child.stderr?.setEncoding('utf8').on('data', (text) => {
     running.stderr += text;
     onStderr?.(text);
   });

@@ -170,6 +170,121 @@ static void a_cut_line_is_still_json(void **state)
     }
 }
 
+/* ---- the ring: these run last, since it is opened once ---- */
+
+static char taken[LOG_LINE_BYTES_MAX];
+
+static void assert_taken(const char *expected)
+{
+    size_t bytes = log_ring_take(taken);
+    assert_in_range(bytes, 1, LOG_LINE_BYTES_MAX - 1);
+    taken[bytes] = '\0';
+    assert_non_null(strstr(taken, expected));
+    assert_int_equal(taken[bytes - 1], '\n');
+    log_ring_written(true);
+}
+
+static void log_number(uint64_t number, size_t fill_bytes)
+{
+    static char fill[LOG_LINE_BYTES_MAX];
+    memset(fill, 'x', fill_bytes);
+    fill[fill_bytes] = '\0';
+    log_event(LOG_INFO, "numbered", LOG_UINT("number", number), LOG_STR("fill", fill));
+}
+
+static void assert_taken_number(uint64_t number)
+{
+    char expected[64];
+    (void)snprintf(expected, sizeof expected, "\"number\":%llu,", (unsigned long long)number);
+    assert_taken(expected);
+}
+
+static void lines_leave_the_ring_whole_and_in_order_wherever_it_wraps(void **state)
+{
+    (void)state;
+    log_set_format(LOG_FORMAT_JSON);
+    log_ring_open();
+    capture_begin();
+    uint64_t out = 0;
+    for (uint64_t in = 0; in < 5000; in++) {
+        log_number(in, (size_t)(in * 7919 % 3000));
+        if (in >= 20)
+            assert_taken_number(out++);
+    }
+    while (out < 5000)
+        assert_taken_number(out++);
+    capture_end();
+    assert_int_equal(captured_bytes, 0);
+    assert_true(log_ring_flush(0));
+    assert_int_equal(log_dropped(), 0);
+}
+
+/* Fills the ring with lines of one size; gives how many there are. */
+static uint64_t fill_ring(void)
+{
+    uint64_t before = log_dropped();
+    uint64_t lines = 0;
+    while (log_dropped() == before)
+        log_number(1000000 + lines++, 1000);
+    return lines - 1;
+}
+
+static void a_full_ring_drops_the_newest_and_tells_how_many_afterwards(void **state)
+{
+    (void)state;
+    uint64_t lines = fill_ring();
+    assert_in_range(lines, LOG_RING_BYTES / 1200, LOG_RING_BYTES / 1000);
+    log_number(5, 1000);
+    assert_int_equal(log_dropped(), 2);
+    assert_false(log_ring_flush(10));
+    assert_taken_number(1000000); /* room for one */
+    log_number(1000000 + lines, 1000);
+    assert_int_equal(log_dropped(), 2);
+    for (uint64_t i = 1; i <= lines; i++)
+        assert_taken_number(1000000 + i);
+    assert_taken("\"level\":\"warn\",\"event\":\"log_dropped\",\"lines\":2}");
+    assert_true(log_ring_flush(0));
+}
+
+static void a_line_that_cannot_be_written_counts_as_dropped(void **state)
+{
+    (void)state;
+    uint64_t before = log_dropped();
+    log_number(1, 10);
+    assert_true(log_ring_take(taken) > 0);
+    assert_false(log_ring_flush(0));
+    log_ring_written(false);
+    assert_int_equal(log_dropped(), before + 1);
+    assert_true(log_ring_flush(0));
+}
+
+static void a_process_that_dies_writes_what_is_in_the_ring(void **state)
+{
+    (void)state;
+    log_number(1, 10);
+    log_number(2, 10);
+    capture_begin();
+    log_ring_salvage();
+    capture_end();
+    const char *first = strstr(captured, "\"number\":1,");
+    assert_non_null(first);
+    assert_non_null(strstr(first, "\"number\":2,"));
+    assert_true(log_ring_flush(0));
+}
+
+static void a_closed_ring_ends_when_it_is_empty(void **state)
+{
+    (void)state;
+    uint64_t before = log_dropped();
+    log_number(1, 10);
+    log_ring_close();
+    log_number(2, 10);
+    assert_taken_number(1);
+    assert_int_equal(log_ring_take(taken), 0);
+    assert_int_equal(log_dropped(), before);
+    assert_true(log_ring_flush(0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +295,11 @@ int main(void)
         cmocka_unit_test(bytes_that_are_not_utf8_are_replaced),
         cmocka_unit_test(a_line_at_the_limit_is_whole_and_one_beyond_is_cut),
         cmocka_unit_test(a_cut_line_is_still_json),
+        cmocka_unit_test(lines_leave_the_ring_whole_and_in_order_wherever_it_wraps),
+        cmocka_unit_test(a_full_ring_drops_the_newest_and_tells_how_many_afterwards),
+        cmocka_unit_test(a_line_that_cannot_be_written_counts_as_dropped),
+        cmocka_unit_test(a_process_that_dies_writes_what_is_in_the_ring),
+        cmocka_unit_test(a_closed_ring_ends_when_it_is_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
