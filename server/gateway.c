@@ -1,8 +1,8 @@
 /* The whole program but its command line.
  *
- * Created from the file outwards, so that reads are answered before the broker is there: read model, projector, HTTP,
+ * Created from the file outwards, so that reads are answered before the broker is there: store, projector, HTTP,
  * sources. Stopped so that nothing is cut short: not ready, HTTP drained, sources, projector (which finishes its
- * batch), read model (which checkpoints; its readers are closed by then). */
+ * batch), store (which checkpoints; its readers are closed by then). */
 #include "server/gateway.h"
 
 #include <stdlib.h>

@@ -152,7 +152,7 @@ struct store_merge {
  * Applied to the written build; if that was growing and is whole now, it is served from the same commit on. Events at
  * or below its position are skipped (RESULT_REDELIVERED), so redelivery is harmless. `results` has room
  * for one result per event and is written only on success; `reasons` likewise (REASON_NONE unless rejected or conflict:
- * the model itself rejects too-many-collections). A rejected event is recorded with stream, sequence, subject,
+ * the store itself rejects too-many-collections). A rejected event is recorded with stream, sequence, subject,
  * collection, id, version, reason, detail, payload size and SHA-256; so is a conflict, with reason "conflict". On
  * failure nothing has changed and the batch may be retried. `*position` is the written build's committed position.
  * EVENT_ERASE of an id never seen is RESULT_IGNORED, of a tombstone RESULT_DUPLICATE.

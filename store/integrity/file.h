@@ -15,7 +15,7 @@ enum store_file { STORE_FILE_ABSENT, STORE_FILE_OURS };
  * SG_CORRUPT: damaged, or its schema version is below `version_min`. */
 SG_MUST_CHECK enum sg_status store_file_inspect(const char *path, unsigned version_min, unsigned version_max,
                                                 enum store_file *out, struct sg_error *err);
-/* Is there a rollback journal? A database is in one only while it is created. */
+/* Whether a rollback journal lies beside the database: only its creation uses one. */
 bool store_file_journal(const char *path);
 /* Rename the database and its companions to `<path>.corrupt-<UTC time>...`. */
 SG_MUST_CHECK enum sg_status store_file_move_aside(const char *path, char *moved_aside, size_t moved_aside_bytes,
