@@ -324,11 +324,25 @@ function notCopied(dockerfile, cmake) {
   return built.filter((folder) => !['tests', 'bench'].includes(folder) && !copied.includes(folder));
 }
 
+// What the Dockerfile copies from the source and .dockerignore, which lets through what it names alone, keeps away.
+function keptAway(dockerfile, ignore) {
+  const named = [...ignore.matchAll(/^!(.+)$/gm)].map(([, path]) => path);
+  const sources = [...dockerfile.matchAll(/^COPY (?!--)(.+) \S+$/gm)].flatMap(([, list]) => list.split(' '));
+  assert.ok(/^\*$/m.test(ignore) && sources.length > 5, 'nothing by default, and much is copied');
+  return sources.filter((source) => !named.includes(source));
+}
+
 describe('Dockerfile', () => {
   it('copies every folder that is built, and one that is not copied is noticed', () => {
     const [dockerfile, cmake] = [read('Dockerfile'), read('CMakeLists.txt')];
     assert.deepEqual(notCopied(dockerfile, cmake), []);
     assert.deepEqual(notCopied(dockerfile.replace('COPY store store\n', ''), cmake), ['store']);
+  });
+
+  it('is given all that it copies, and what .dockerignore keeps away is noticed', () => {
+    const [dockerfile, ignore] = [read('Dockerfile'), read('.dockerignore')];
+    assert.deepEqual(keptAway(dockerfile, ignore), []);
+    assert.deepEqual(keptAway(dockerfile, ignore.replace('!store\n', '')), ['store']);
   });
 });
 
