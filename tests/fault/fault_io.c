@@ -6,8 +6,11 @@
  * nothing is taken for damage, unless a read ends short, as if the file did; and at the end the file holds what the
  * fold does.
  *
+ * All of it twice: with checkpoints in the commits, and with the WAL written back in steps between them. Where the sync of
+ * pages fails that were written back in such a step, they are gone: the file must not count as holding them.
+ *
  * COUNT is in sevenths: 1 takes every seventh index, beginning by the seed, 7 takes all. Planted faults that the checks
- * must find: a write that is lost in silence, a failed step that has changed a row, a row that is not what was stored.
+ * must find: a write that is lost in silence, a sync that has lost what it should have kept and says nothing, a failed step that has changed a row, a row that is not what was stored.
  *
  * ctest-timeout: 900 */
 #include <stdio.h>
@@ -28,12 +31,13 @@ struct case_of {
     bool until_healed;
 };
 
-static struct {
+static struct tally {
     uint64_t cases;
     uint64_t struck;  /* cases in which the fault happened */
     uint64_t refused; /* opens, steps and reads that failed cleanly */
     uint64_t hidden;  /* the fault happened, and nothing failed for it */
     uint64_t aside;   /* short reads while opening, taken for damage */
+    uint64_t in_steps; /* checkpoints in steps */
     uint64_t failed;
 } tally;
 
@@ -66,6 +70,7 @@ static void run_case(enum io_operation operation, uint64_t index, enum io_fault 
     tally.refused += r.refused;
     tally.hidden += struck && r.refused == 0 && !r.aside;
     tally.aside += r.aside;
+    tally.in_steps += r.in_steps;
     tally.failed += r.failed;
     if (r.failed && tally.failed <= FAILURES_SHOWN)
         (void)fprintf(stderr, "%s %llu, %s, %s: %s\n", io_operation_name(operation), (unsigned long long)index,
@@ -75,62 +80,85 @@ static void run_case(enum io_operation operation, uint64_t index, enum io_fault 
 static void run_operation(enum io_operation operation, uint64_t count, uint64_t seed, uint64_t sevenths)
 {
     for (uint64_t index = 0; index < count; index++) {
-        if ((index + SEVENTHS - seed % SEVENTHS) % SEVENTHS >= sevenths)
-            continue;
-        for (enum io_fault fault = 0; fault < IO_FAULT_SILENT; fault++) {
-            if (!io_fault_suits(operation, fault))
+        bool taken = (index + SEVENTHS - seed % SEVENTHS) % SEVENTHS < sevenths;
+        for (enum io_fault fault = 0; fault < IO_FAULTS_COUNT; fault++) {
+            if (!taken && fault != IO_FAULT_LOST) /* there are few, and it is the only one that order_lost answers */
+                continue;
+            if (!io_fault_suits(operation, fault) || fault == IO_FAULT_SILENT || fault == IO_FAULT_FORGOTTEN)
                 continue;
             /* In turn once and until it is healed; both ways where all are taken. */
             bool turn = (index / SEVENTHS + (uint64_t)fault) % 2 != 0 && fault != IO_FAULT_SHORT;
-            if (!turn || sevenths >= SEVENTHS)
+            bool both = sevenths >= SEVENTHS || fault == IO_FAULT_LOST;
+            if (!turn || both)
                 run_case(operation, index, fault, false);
-            if (turn || (sevenths >= SEVENTHS && fault != IO_FAULT_SHORT))
+            if (turn || (both && fault != IO_FAULT_SHORT))
                 run_case(operation, index, fault, true);
         }
     }
 }
 
 /* True if a planted fault is found in one of the cases. */
-static bool plant_found(const char *name, enum scene_plant plant, enum io_fault fault, uint64_t writes)
+static bool plant_found(const char *name, enum scene_plant plant, enum io_operation operation, enum io_fault fault,
+                        const uint64_t *counts)
 {
     uint64_t cases = 0;
     bool found = false;
-    for (uint64_t index = writes / 4; index < writes && !found; index += 3, cases++)
-        found = play(&(struct case_of){IO_WRITE, index, fault, false}, plant).failed;
+    bool few = operation == IO_SYNC;
+    for (uint64_t index = few ? 0 : counts[operation] / 4; index < counts[operation] && !found;
+         index += few ? 1 : 3, cases++)
+        found = play(&(struct case_of){operation, index, fault, false}, plant).failed;
     (void)printf("planted: %s: %s after %llu cases\n", name, found ? "found" : "NOT FOUND", (unsigned long long)cases);
     return found;
 }
 
-int main(int argc, char **argv)
+static bool plants_found(const uint64_t *counts)
 {
-    struct run_options run = run_options_read(argc, argv, 1);
+    bool found = plant_found("a write that is lost in silence", SCENE_PLANT_NONE, IO_WRITE, IO_FAULT_SILENT, counts);
+    found &= plant_found("a sync that has lost it in silence", SCENE_PLANT_NONE, IO_SYNC, IO_FAULT_FORGOTTEN, counts);
+    found &= plant_found("a failed step that has changed a row", SCENE_PLANT_CHANGE, IO_WRITE, IO_FAULT_ERROR, counts);
+    found &= plant_found("a row that is not what was stored", SCENE_PLANT_ROW, IO_WRITE, IO_FAULT_ERROR, counts);
+    return found;
+}
+
+/* All faults of one scene. False: a case failed, or a planted fault was not found. */
+static bool run_scene(const char *name, const struct run_options *run)
+{
     uint64_t counts[IO_OPERATIONS_COUNT];
-    char folder[64];
-    io_vfs_register();
-    run_folder_make(folder);
-    scene_make(folder, run.seed, STEPS);
     struct scene_result sound = play(&(struct case_of){IO_READ, UINT64_MAX, IO_FAULT_ERROR, false}, SCENE_PLANT_NONE);
-    (void)printf("without a fault: %s\noperations:", sound.failed ? sound.what : "good");
+    (void)printf("%s, without a fault: %s\noperations:", name, sound.failed ? sound.what : "good");
     for (enum io_operation o = 0; o < IO_OPERATIONS_COUNT; o++) {
         counts[o] = io_vfs_count(o);
         (void)printf(" %s %llu", io_operation_name(o), (unsigned long long)counts[o]);
     }
     (void)printf("\n");
-    bool plants = plant_found("a write that is lost in silence", SCENE_PLANT_NONE, IO_FAULT_SILENT, counts[IO_WRITE]);
-    plants &= plant_found("a failed step that has changed a row", SCENE_PLANT_CHANGE, IO_FAULT_ERROR, counts[IO_WRITE]);
-    plants &= plant_found("a row that is not what was stored", SCENE_PLANT_ROW, IO_FAULT_ERROR, counts[IO_WRITE]);
+    bool plants = plants_found(counts);
     double began = run_seconds();
+    tally = (struct tally){0};
     for (enum io_operation o = 0; o < IO_OPERATIONS_COUNT; o++)
-        run_operation(o, counts[o], run.seed, run.count);
+        run_operation(o, counts[o], run->seed, run->count);
     double seconds = run_seconds() - began;
+    bool good = tally.failed == 0 && plants && !sound.failed;
+    (void)printf("I/O faults, %s: seed %llu, %llu sevenths, %llu cases, struck in %llu, refused cleanly %llu, without "
+                 "effect %llu, short reads at the start taken for damage %llu, checkpoints in steps %llu, failed %llu, "
+                 "%.0f cases/s: %s\n",
+                 name, (unsigned long long)run->seed, (unsigned long long)run->count, (unsigned long long)tally.cases,
+                 (unsigned long long)tally.struck, (unsigned long long)tally.refused, (unsigned long long)tally.hidden,
+                 (unsigned long long)tally.aside, (unsigned long long)tally.in_steps,
+                 (unsigned long long)tally.failed, (double)tally.cases / seconds, good ? "good" : "FAILED");
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    struct run_options run = run_options_read(argc, argv, 1);
+    char folder[64];
+    io_vfs_register();
+    run_folder_make(folder);
+    scene_make(folder, run.seed, STEPS);
+    bool good = run_scene("checkpoints in commits", &run);
+    scene_write_back_in_steps();
+    good &= run_scene("written back in steps", &run) && tally.in_steps > tally.cases;
     scene_free();
     run_folder_remove(folder);
-    bool good = tally.failed == 0 && plants && !sound.failed;
-    (void)printf("I/O faults: seed %llu, %llu sevenths, %llu cases, struck in %llu, refused cleanly %llu, without "
-                 "effect %llu, short reads at the start taken for damage %llu, failed %llu, %.0f cases/s: %s\n",
-                 (unsigned long long)run.seed, (unsigned long long)run.count, (unsigned long long)tally.cases,
-                 (unsigned long long)tally.struck, (unsigned long long)tally.refused, (unsigned long long)tally.hidden,
-                 (unsigned long long)tally.aside, (unsigned long long)tally.failed, (double)tally.cases / seconds,
-                 good ? "good" : "FAILED");
     return good ? 0 : 1;
 }

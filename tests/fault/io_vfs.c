@@ -8,10 +8,22 @@
 
 #include <sqlite3.h>
 
+/* What a write has overwritten. */
+struct undo {
+    struct undo *before; /* owned */
+    sqlite3_int64 offset;
+    int bytes;
+    unsigned char old[];
+};
+
 /* An open file; the system's own lies behind it. */
 struct file {
     sqlite3_file base; /* first */
     sqlite3_file *real;
+    bool of_database;
+    /* Since the last sync, while one is to be lost. One connection writes a database's file, so its own are all there are. */
+    struct undo *undo; /* owned; the last one first */
+    sqlite3_int64 size_synced;
 };
 
 static sqlite3_vfs *real_vfs;
@@ -38,7 +50,7 @@ const char *io_operation_name(enum io_operation operation)
 
 const char *io_fault_name(enum io_fault fault)
 {
-    static const char *const names[] = {"error", "full", "ENOSPC", "short", "silent"};
+    static const char *const names[] = {"error", "full", "ENOSPC", "short", "lost", "silent", "forgotten"};
     return names[fault];
 }
 
@@ -51,6 +63,9 @@ bool io_fault_suits(enum io_operation operation, enum io_fault fault)
         return operation == IO_READ;
     case IO_FAULT_ENOSPC:
         return operation == IO_WRITE || operation == IO_SHM_MAP;
+    case IO_FAULT_LOST:
+    case IO_FAULT_FORGOTTEN:
+        return operation == IO_SYNC;
     default:
         return operation == IO_WRITE;
     }
@@ -125,9 +140,44 @@ static sqlite3_file *real_of(sqlite3_file *file)
     return ((struct file *)(void *)file)->real;
 }
 
+/* ---- writes that no sync has confirmed ---- */
+
+static bool loses(void)
+{
+    return plan.armed && (plan.fault == IO_FAULT_LOST || plan.fault == IO_FAULT_FORGOTTEN);
+}
+
+static void undo_note(struct file *f, int bytes, sqlite3_int64 offset)
+{
+    if (!f->of_database || !loses())
+        return;
+    struct undo *u = calloc(1, sizeof *u + (size_t)bytes);
+    if (u == NULL || (f->undo == NULL && f->real->pMethods->xFileSize(f->real, &f->size_synced) != SQLITE_OK))
+        abort();
+    *u = (struct undo){.before = f->undo, .offset = offset, .bytes = bytes};
+    f->undo = u;
+    (void)f->real->pMethods->xRead(f->real, u->old, bytes, offset); /* beyond the end: zeros, and cut off again */
+}
+
+/* `lose`: put it back as it was. */
+static void undo_end(struct file *f, bool lose)
+{
+    bool any = f->undo != NULL;
+    for (struct undo *u = f->undo, *before; u != NULL; u = before) {
+        before = u->before;
+        if (lose && f->real->pMethods->xWrite(f->real, u->old, u->bytes, u->offset) != SQLITE_OK)
+            abort();
+        free(u);
+    }
+    f->undo = NULL;
+    if (any && lose && f->real->pMethods->xTruncate(f->real, f->size_synced) != SQLITE_OK)
+        abort();
+}
+
 static int on_close(sqlite3_file *file)
 {
     sqlite3_file *real = real_of(file);
+    undo_end((struct file *)(void *)file, false);
     int rc = real->pMethods != NULL ? real->pMethods->xClose(real) : SQLITE_OK;
     free(real);
     return rc;
@@ -149,6 +199,7 @@ static int on_write(sqlite3_file *file, const void *data, int bytes, sqlite3_int
 {
     sqlite3_file *real = real_of(file);
     change(real, data, bytes, offset);
+    undo_note((struct file *)(void *)file, bytes, offset);
     if (!due(IO_WRITE))
         return real->pMethods->xWrite(real, data, bytes, offset);
     int reason = errno;
@@ -168,9 +219,15 @@ static int on_truncate(sqlite3_file *file, sqlite3_int64 size)
 
 static int on_sync(sqlite3_file *file, int flags)
 {
-    sqlite3_file *real = real_of(file);
+    struct file *f = (struct file *)(void *)file;
+    bool fails = false;
     change(NULL, NULL, 0, 0);
-    return due(IO_SYNC) ? SQLITE_IOERR_FSYNC : real->pMethods->xSync(real, flags);
+    if (f->of_database || !loses())
+        fails = due(IO_SYNC);
+    undo_end(f, fails && loses());
+    if (fails)
+        return plan.fault == IO_FAULT_FORGOTTEN ? SQLITE_OK : SQLITE_IOERR_FSYNC;
+    return f->real->pMethods->xSync(f->real, flags);
 }
 
 static int on_size(sqlite3_file *file, sqlite3_int64 *out)
@@ -245,6 +302,8 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int f
     struct file *f = (struct file *)(void *)file;
     (void)vfs;
     f->base.pMethods = NULL;
+    f->undo = NULL;
+    f->of_database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
     if (due(IO_OPEN))
         return SQLITE_CANTOPEN;
     f->real = calloc(1, (size_t)real_vfs->szOsFile);

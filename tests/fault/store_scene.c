@@ -11,11 +11,13 @@
 #include <sqlite3.h>
 
 #include "disk_cut.h"
+#include "store/write/transaction.h"
 
 #define BASE_STEPS 50
 #define ATTEMPTS_MAX 12  /* that a step may need */
 #define HEAL_AFTER 2     /* attempts while the fault lasts */
 #define CACHE_BYTES (64 << 10)
+#define IN_STEPS_PAGES 4 /* so many new ones in the WAL are worth a checkpoint in steps */
 
 static struct {
     uint64_t seed;
@@ -24,6 +26,7 @@ static struct {
     char path[96];
     struct history fold; /* of the base */
     struct store_options options;
+    bool in_steps;
 } base;
 
 struct scene {
@@ -36,8 +39,10 @@ struct scene {
     struct commit_clock *shared;
     struct store_writer *writer;
     struct store_reader *reader;
+    struct notifier *notifier; /* NULL = the WAL is not written back in steps */
     int64_t ids[HISTORY_STREAMS];
     uint64_t chance;
+    uint64_t chance_back;
 };
 
 static void scene_fail(struct scene *s, const char *what, const char *detail)
@@ -140,10 +145,36 @@ static void writer_close(struct scene *s)
 {
     store_reader_close(s->reader);
     store_close(s->writer);
+    notifier_destroy(s->notifier);
+    s->notifier = NULL;
     commit_clock_destroy(s->shared);
     s->reader = NULL;
     s->writer = NULL;
     s->shared = NULL;
+}
+
+static enum sg_status write_back_start(struct scene *s, struct sg_error *err)
+{
+    enum sg_status status = notifier_create(&s->notifier, err);
+    if (status == SG_OK)
+        status = store_write_back_start(s->writer, s->notifier, err);
+    if (status == SG_OK) {
+        s->writer->back.slice = IN_STEPS_PAGES;
+        s->writer->back.pause_ns = 0; /* steps come faster here than anywhere */
+    }
+    return status;
+}
+
+/* Between two steps; how often it is called is part of the play. */
+static void write_back(struct scene *s)
+{
+    if (s->notifier == NULL || s->writer == NULL || s->over)
+        return;
+    for (uint64_t calls = 3 + disk_chance(&s->chance_back) % 8; calls > 0; calls--) {
+        bool announced = s->writer->back.step == BACK_SEAL;
+        store_write_back(s->writer);
+        s->result.in_steps += announced && s->writer->back.step == BACK_PAGES;
+    }
 }
 
 static enum sg_status try_open(struct scene *s, struct store_open_report *report, struct sg_error *err)
@@ -154,6 +185,8 @@ static enum sg_status try_open(struct scene *s, struct store_open_report *report
     options.shared = s->shared;
     if (status == SG_OK)
         status = store_open(&options, &s->writer, report, err);
+    if (status == SG_OK && base.in_steps)
+        status = write_back_start(s, err);
     if (status == SG_OK && report->moved_aside[0] == '\0')
         status = history_attach_all(&s->fold, s->writer, s->ids, err);
     return status;
@@ -236,6 +269,7 @@ static void play(struct scene *s)
         else if (i == base.steps * 2 / 3)
             step = (struct history_step){.kind = STEP_SWEEP};
         do_step(s, &step);
+        write_back(s);
         if (i % 3 == 0)
             check_reader(s);
     }
@@ -252,7 +286,8 @@ static void play(struct scene *s)
 
 struct scene_result scene_play(const struct scene_faults *faults, enum scene_plant plant)
 {
-    struct scene s = {.faults = faults, .plant = plant, .chance = base.seed + 5};
+    struct scene s = {.faults = faults, .plant = plant, .chance = base.seed + 5,
+                      .chance_back = base.seed + 7};
     pause_faults(&s);
     files_begin();
     history_copy(&base.fold, &s.fold);
@@ -292,6 +327,12 @@ void scene_make(const char *folder, uint64_t seed, int steps)
     copy_file(base.path, base.base_path, "");
     copy_file(base.path, base.base_path, "-wal");
     store_close(w);
+}
+
+void scene_write_back_in_steps(void)
+{
+    store_syncer_set_stepwise(true);
+    base.in_steps = true;
 }
 
 void scene_free(void)

@@ -33,11 +33,14 @@ struct scene_result {
     char what[600];
     bool aside;       /* it was taken for damaged, and that was allowed: nothing else was looked at */
     uint64_t refused; /* failures that were reported */
+    uint64_t in_steps; /* checkpoints that left the sync of their pages for later */
 };
 
 /* Make the database that each play begins with, in this folder: not closed in order, so that its WAL is needed. `steps`
  * is how long a play is. Ends the process if that fails. */
 void scene_make(const char *folder, uint64_t seed, int steps);
+/* From now on the WAL is written back in steps between those of a play, as the gateway does it. */
+void scene_write_back_in_steps(void);
 void scene_free(void);
 
 struct scene_result scene_play(const struct scene_faults *faults, enum scene_plant plant);
