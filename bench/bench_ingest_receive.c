@@ -42,7 +42,7 @@ static int64_t cpu_ns(void)
     return (int64_t)used.tv_sec * NS_PER_S + used.tv_nsec;
 }
 
-static void subscribe(struct receiver *r, struct jetstream *js, const char *filter)
+static void subscribe(struct receiver *r, struct jetstream *js)
 {
     struct sg_error err;
     char inbox[NATS_INBOX_BYTES];
@@ -50,7 +50,7 @@ static void subscribe(struct receiver *r, struct jetstream *js, const char *filt
     (void)snprintf(name, sizeof name, "bench-%ld", (long)getpid());
     if (nats_subscribe(r->link, name, r->generation, 0, inbox, &err) != SG_OK)
         die("subscribe", err.message);
-    if (jetstream_create_consumer(js, name, filter, inbox, 1, &err) != SG_OK)
+    if (jetstream_create_consumer(js, name, inbox, 1, 0, &err) != SG_OK)
         die("consumer", err.message);
     queue_verify(r->queue, r->generation);
 }
@@ -92,7 +92,7 @@ static void receive(const char *url, const char *stream_name, const char *filter
                                  .tls_key_file = none,
                                  .domain = none};
     struct stream_settings stream = {.name = (char *)(uintptr_t)stream_name};
-    struct jetstream js = {.domain = "", .stream = stream_name};
+    struct jetstream js = {.domain = "", .stream = stream_name, .filter = filter};
     buffer_init(&js.scratch, NATS_REPLY_BYTES_MAX);
     if (nats_library_open(&err) != SG_OK || notifier_create(&r.notifier, &err) != SG_OK ||
         queue_create(r.notifier, nats_release_message, &r.queue, &err) != SG_OK ||
@@ -103,7 +103,7 @@ static void receive(const char *url, const char *stream_name, const char *filter
     js.connection = r.link;
     int64_t start_ns = time_boot_ns();
     int64_t start_cpu_ns = cpu_ns();
-    subscribe(&r, &js, filter);
+    subscribe(&r, &js);
     uint64_t bytes = take_all(&r, events, start_ns);
     double count = (double)events;
     printf("receive: %.0f events/s, %.2f us of processor an event (%.0f bytes each)\n",

@@ -170,3 +170,19 @@ bool subject_template_match(const struct subject_template *t, struct slice subje
     *id = found_id;
     return true;
 }
+
+bool subjects_overlap(struct slice a, struct slice b)
+{
+    size_t at_a = 0;
+    size_t at_b = 0;
+    while (at_a <= a.bytes && at_b <= b.bytes) {
+        struct slice token_a = subject_next(a, &at_a).text;
+        struct slice token_b = subject_next(b, &at_b).text;
+        if (slice_equal(token_a, SLICE_LITERAL(">")) || slice_equal(token_b, SLICE_LITERAL(">")))
+            return true;
+        if (!slice_equal(token_a, SLICE_LITERAL("*")) && !slice_equal(token_b, SLICE_LITERAL("*")) &&
+            !slice_equal(token_a, token_b))
+            return false;
+    }
+    return at_a > a.bytes && at_b > b.bytes;
+}

@@ -45,4 +45,7 @@ SG_MUST_CHECK enum sg_status subject_template_parse(const char *text, struct sub
 bool subject_template_match(const struct subject_template *t, struct slice subject, struct slice *collection,
                             struct slice *id);
 
+/* Can one subject match both? Each is a subject with NATS's own wildcards, such as a stream's or a filter. */
+bool subjects_overlap(struct slice a, struct slice b);
+
 #endif

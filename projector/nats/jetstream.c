@@ -5,6 +5,8 @@
 #include <string.h>
 #include <yyjson.h>
 
+#include "core/domain/subject.h"
+
 #define CODE_NOT_FOUND 404
 
 /* ---- asking ---- */
@@ -71,14 +73,37 @@ static bool leader_is_proved(yyjson_val *cluster, int64_t replicas_configured)
     yyjson_arr_foreach(yyjson_obj_get(cluster, "replicas"), index, count, replica) {
         if (slice_equal(member_text(replica, "name"), leader))
             return false;
-        if (!yyjson_get_bool(yyjson_obj_get(replica, "offline")) &&
-            member_int(replica, "active", INT64_MAX) < JETSTREAM_REPLICA_ACTIVE_NS)
+        int64_t heard_ns = member_int(replica, "active", 0); /* ago; 0 = never */
+        if (!yyjson_get_bool(yyjson_obj_get(replica, "offline")) && heard_ns > 0 &&
+            heard_ns < JETSTREAM_REPLICA_ACTIVE_NS)
             active++;
     }
     return active > replicas_configured / 2;
 }
 
-static bool info_read(yyjson_val *root, struct stream_info *out)
+/* Which subjects come to the stream, and whether the filter matches any. What comes from other streams, or is renamed
+ * on its way, has subjects that the settings of this one do not say. */
+static void subjects_read(yyjson_val *config, const char *filter, struct stream_info *out)
+{
+    yyjson_val *subjects = yyjson_obj_get(config, "subjects");
+    size_t index, count;
+    yyjson_val *subject;
+    size_t shown = 0;
+    out->takes_filter = yyjson_arr_size(subjects) == 0 || yyjson_obj_get(config, "mirror") != NULL ||
+                        yyjson_arr_size(yyjson_obj_get(config, "sources")) > 0 ||
+                        yyjson_obj_get(config, "subject_transform") != NULL;
+    yyjson_arr_foreach(subjects, index, count, subject) {
+        struct slice text = {yyjson_get_str(subject), yyjson_get_len(subject)};
+        if (text.data == NULL)
+            continue;
+        out->takes_filter |= subjects_overlap(text, slice_of(filter));
+        if (shown < sizeof out->subjects)
+            shown += (size_t)snprintf(out->subjects + shown, sizeof out->subjects - shown, "%s%.*s",
+                                      shown > 0 ? ", " : "", SLICE_ARGS(text));
+    }
+}
+
+static bool info_read(yyjson_val *root, const char *filter, struct stream_info *out)
 {
     yyjson_val *config = yyjson_obj_get(root, "config");
     yyjson_val *state = yyjson_obj_get(root, "state");
@@ -97,22 +122,24 @@ static bool info_read(yyjson_val *root, struct stream_info *out)
         .max_age_ns = member_int(config, "max_age", 0),
         .message_ttl = yyjson_get_bool(yyjson_obj_get(config, "allow_msg_ttl")),
         .delete_markers = member_int(config, "subject_delete_marker_ttl", 0) > 0,
+        .inactive_threshold_ns = member_int(yyjson_obj_get(config, "consumer_limits"), "inactive_threshold", 0),
         .replicated = replicas > 1,
         .leader_proved = replicas <= 1 || leader_is_proved(yyjson_obj_get(root, "cluster"), replicas),
     };
     if (time_parse_rfc3339(member_text(root, "created"), &created_ns))
         out->created_ns = created_ns;
+    subjects_read(config, filter, out);
     return true;
 }
 
-enum sg_status jetstream_info_read(struct slice answer, const char *stream, struct stream_info *out,
-                                   struct sg_error *err)
+enum sg_status jetstream_info_read(struct slice answer, const char *stream, const char *filter,
+                                   struct stream_info *out, struct sg_error *err)
 {
     yyjson_doc *doc = NULL;
     enum sg_status status = answer_parse(answer, stream, &doc, err);
     if (status != SG_OK)
         return status;
-    if (!info_read(yyjson_doc_get_root(doc), out))
+    if (!info_read(yyjson_doc_get_root(doc), filter, out))
         status = sg_fail(err, SG_INVALID, "stream %.200s: information without sequences", stream);
     yyjson_doc_free(doc);
     return status;
@@ -124,14 +151,15 @@ enum sg_status jetstream_info(struct jetstream *js, struct stream_info *out, str
     struct slice answer;
     (void)snprintf(verb, sizeof verb, "STREAM.INFO.%s", js->stream);
     enum sg_status status = ask(js, verb, (struct slice){0}, &answer, err);
-    return status == SG_OK ? jetstream_info_read(answer, js->stream, out, err) : status;
+    return status == SG_OK ? jetstream_info_read(answer, js->stream, js->filter, out, err) : status;
 }
 
 /* ---- consumer ---- */
 
-enum sg_status jetstream_create_consumer(struct jetstream *js, const char *name, const char *filter, const char *inbox,
-                                         uint64_t start, struct sg_error *err)
+enum sg_status jetstream_create_consumer(struct jetstream *js, const char *name, const char *inbox, uint64_t start,
+                                         int64_t limit_ns, struct sg_error *err)
 {
+    int64_t inactive_ns = limit_ns > 0 && limit_ns < JETSTREAM_INACTIVE_NS ? limit_ns : JETSTREAM_INACTIVE_NS;
     char verb[JETSTREAM_SUBJECT_BYTES];
     struct buffer body;
     struct slice answer;
@@ -144,7 +172,7 @@ enum sg_status jetstream_create_consumer(struct jetstream *js, const char *name,
     buffer_append_text(&body, ",\"deliver_subject\":");
     buffer_append_json_string(&body, slice_of(inbox));
     buffer_append_text(&body, ",\"filter_subject\":");
-    buffer_append_json_string(&body, slice_of(filter));
+    buffer_append_json_string(&body, slice_of(js->filter));
     if (start > 1)
         buffer_append_format(&body, ",\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":%llu",
                              (unsigned long long)start);
@@ -154,8 +182,8 @@ enum sg_status jetstream_create_consumer(struct jetstream *js, const char *name,
                          ",\"ack_policy\":\"none\",\"replay_policy\":\"instant\",\"flow_control\":true,"
                          "\"idle_heartbeat\":%lld,\"inactive_threshold\":%lld,"
                          "\"num_replicas\":1,\"mem_storage\":true}}",
-                         (long long)JETSTREAM_HEARTBEAT_NS, (long long)JETSTREAM_INACTIVE_NS);
-    int written = snprintf(verb, sizeof verb, "CONSUMER.CREATE.%s.%s.%s", js->stream, name, filter);
+                         (long long)JETSTREAM_HEARTBEAT_NS, (long long)inactive_ns);
+    int written = snprintf(verb, sizeof verb, "CONSUMER.CREATE.%s.%s.%s", js->stream, name, js->filter);
     enum sg_status status = SG_OK;
     if (body.failed || written < 0 || (size_t)written >= sizeof verb)
         status = sg_fail(err, SG_INVALID, "the names of stream %s and its subjects are too long", js->stream);
@@ -201,13 +229,12 @@ enum sg_status jetstream_message(struct jetstream *js, uint64_t sequence, struct
     return message_get(js, (struct slice){body, (size_t)written}, out, err);
 }
 
-enum sg_status jetstream_next(struct jetstream *js, uint64_t from, const char *filter, struct stream_message *out,
-                              struct sg_error *err)
+enum sg_status jetstream_next(struct jetstream *js, uint64_t from, struct stream_message *out, struct sg_error *err)
 {
     struct buffer body;
     buffer_init(&body, JETSTREAM_SUBJECT_BYTES * 2);
     buffer_append_format(&body, "{\"seq\":%llu,\"next_by_subj\":", (unsigned long long)from);
-    buffer_append_json_string(&body, slice_of(filter));
+    buffer_append_json_string(&body, slice_of(js->filter));
     buffer_append_text(&body, "}");
     enum sg_status status = body.failed ? sg_fail(err, SG_MEMORY, "out of memory for a request")
                                         : message_get(js, (struct slice){body.data, body.bytes}, out, err);

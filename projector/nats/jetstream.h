@@ -16,6 +16,7 @@
 #define JETSTREAM_INACTIVE_NS (10 * NS_PER_S)      /* the server deletes a consumer that nobody listens to after this */
 #define JETSTREAM_REPLICA_ACTIVE_NS (3 * NS_PER_S) /* a replica heard of by the leader within this counts as active */
 #define JETSTREAM_SUBJECT_BYTES 1200
+#define JETSTREAM_SUBJECTS_SHOWN_BYTES 128
 
 enum stream_retention { RETENTION_LIMITS, RETENTION_OTHER };
 
@@ -31,6 +32,9 @@ struct stream_info {
     int64_t max_age_ns;   /* 0 = none */
     bool message_ttl;     /* single messages may expire */
     bool delete_markers;  /* expiry of a subject's last message leaves a marker */
+    int64_t inactive_threshold_ns; /* the most that a consumer may ask for; 0 = any */
+    bool takes_filter;    /* a message that the filter matches may come to it; true where that cannot be known */
+    char subjects[JETSTREAM_SUBJECTS_SHOWN_BYTES]; /* those it takes, as far as they fit; for people */
     /* Replicated, and the answer does not come from a leader with a majority: worth nothing as a proof. */
     bool replicated;
     bool leader_proved;   /* true where not replicated */
@@ -43,20 +47,21 @@ struct jetstream {
     struct nats_connection *connection; /* borrowed */
     const char *domain;    /* borrowed; "" = none */
     const char *stream;    /* borrowed */
+    const char *filter;    /* borrowed; of the messages that matter */
     struct buffer scratch; /* owned by whoever made the struct */
 };
 
-/* Read an answer to STREAM.INFO. SG_INVALID: no JSON object, or without sequences;
- * SG_NOT_FOUND, SG_INVALID: it is an error. */
-SG_MUST_CHECK enum sg_status jetstream_info_read(struct slice answer, const char *stream, struct stream_info *out,
-                                                 struct sg_error *err);
+/* Read an answer to STREAM.INFO of a stream that is followed by `filter`. SG_INVALID: no JSON object, or without
+ * sequences; SG_NOT_FOUND, SG_INVALID: it is an error. */
+SG_MUST_CHECK enum sg_status jetstream_info_read(struct slice answer, const char *stream, const char *filter,
+                                                 struct stream_info *out, struct sg_error *err);
 
 SG_MUST_CHECK enum sg_status jetstream_info(struct jetstream *js, struct stream_info *out, struct sg_error *err);
 
 /* An ephemeral push consumer without acknowledgements, from `start` (1 = from the first there is), with flow control
- * and heartbeats, kept in the server's memory. */
-SG_MUST_CHECK enum sg_status jetstream_create_consumer(struct jetstream *js, const char *name, const char *filter,
-                                                       const char *inbox, uint64_t start, struct sg_error *err);
+ * and heartbeats, kept in the server's memory. `limit_ns` is the stream's inactive_threshold_ns. */
+SG_MUST_CHECK enum sg_status jetstream_create_consumer(struct jetstream *js, const char *name, const char *inbox,
+                                                       uint64_t start, int64_t limit_ns, struct sg_error *err);
 
 struct stream_message {
     uint64_t sequence;
@@ -66,8 +71,8 @@ struct stream_message {
 /* The message at `sequence`, asked of the stream itself: followers answer the direct API. */
 SG_MUST_CHECK enum sg_status jetstream_message(struct jetstream *js, uint64_t sequence, struct stream_message *out,
                                                struct sg_error *err);
-/* The first message at or after `from` whose subject matches `filter`. */
-SG_MUST_CHECK enum sg_status jetstream_next(struct jetstream *js, uint64_t from, const char *filter,
-                                            struct stream_message *out, struct sg_error *err);
+/* The first message at or after `from` whose subject matches the filter. */
+SG_MUST_CHECK enum sg_status jetstream_next(struct jetstream *js, uint64_t from, struct stream_message *out,
+                                            struct sg_error *err);
 
 #endif

@@ -11,25 +11,9 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/base/utf8.h"
 #include "projector/source/gaps.h"
 #include "projector/source/probe.h"
-
-/* Streams that cannot be watched at all, whatever their incarnation. */
-static enum sg_status check_usable(const struct session *s, const struct stream_info *info, struct sg_error *err)
-{
-    if (info->created_ns == 0)
-        return sg_fail(err, SG_INVALID, "stream %s: the broker shows no creation time", s->settings->name);
-    if (info->retention != RETENTION_LIMITS)
-        return sg_fail(err, SG_INVALID,
-                       "stream %s: its retention is not \"limits\": "
-                       "reading it would compete with or delete for its consumers",
-                       s->settings->name);
-    if (s->settings->format == FORMAT_KV && (info->max_age_ns > 0 || info->message_ttl) && !info->delete_markers)
-        return sg_fail(err, SG_INVALID,
-                       "stream %s: its entries expire without delete markers, which messages alone cannot show",
-                       s->settings->name);
-    return SG_OK;
-}
 
 static enum sg_status begin_incarnation(struct session *s, const struct stream_info *info, const char *suffix,
                                         const char *reason, struct sg_error *err)
@@ -51,6 +35,24 @@ static enum sg_status begin_rolled_back(struct session *s, const struct stream_i
     return status == SG_OK ? begin_incarnation(s, info, suffix, reason, err) : status;
 }
 
+/* Is this the subject that the broker shows as `shown`? It answers in JSON: each byte of a subject that is not UTF-8
+ * comes back as U+FFFD. */
+static bool is_shown_as(const char *subject, const char *shown)
+{
+    static const char replacement[] = "\xEF\xBF\xBD";
+    const char *end = subject + strlen(subject);
+    while (subject < end) {
+        size_t bytes = utf8_char_bytes(subject, (size_t)(end - subject));
+        const char *expected = bytes > 0 ? subject : replacement;
+        size_t expected_bytes = bytes > 0 ? bytes : sizeof replacement - 1;
+        if (strncmp(shown, expected, expected_bytes) != 0)
+            return false;
+        shown += expected_bytes;
+        subject += bytes > 0 ? bytes : 1;
+    }
+    return *shown == '\0';
+}
+
 /* Is the message at the position the one that was applied? A message that is gone says nothing. */
 static enum sg_status identify_message(struct session *s, const struct stream_info *info, struct sg_error *err)
 {
@@ -67,7 +69,7 @@ static enum sg_status identify_message(struct session *s, const struct stream_in
         return status;
     bool same = message.time_ns == s->row.position_time_ns &&
                 (s->row.position_subject[0] == '\0' || message.subject[0] == '\0' ||
-                 strcmp(message.subject, s->row.position_subject) == 0);
+                 is_shown_as(s->row.position_subject, message.subject));
     if (same)
         return SG_OK;
     struct probe probe;
@@ -130,9 +132,10 @@ enum sg_status session_identify(struct session *s, struct sg_error *err)
     if (status == SG_OK)
         status = session_probe(s, &probe, err);
     if (status == SG_OK)
-        status = check_usable(s, &probe.info, err);
+        status = probe_check_usable(s, &probe.info, err);
     if (status != SG_OK)
         return status;
+    s->inactive_threshold_ns = probe.info.inactive_threshold_ns;
     if (s->row.created_ns == 0)
         return identify_first(s, &probe.info, err);
     if (probe.info.created_ns != s->row.created_ns)

@@ -32,6 +32,37 @@ static bool proof_grade(struct session *s, const struct probe *p)
     return answer_counts(s, p);
 }
 
+/* A bucket of which messages alone do not show what is in it. */
+static enum sg_status check_bucket(const struct session *s, const struct stream_info *info, struct sg_error *err)
+{
+    if ((info->max_age_ns > 0 || info->message_ttl) && !info->delete_markers)
+        return sg_fail(err, SG_INVALID,
+                       "stream %s: its entries expire without delete markers, which messages alone cannot show",
+                       s->settings->name);
+    /* The server leaves a marker only where the subject becomes empty. */
+    if (info->message_ttl && info->max_messages_per_subject != 1)
+        return sg_fail(err, SG_INVALID,
+                       "stream %s: its entries may expire one by one (allow_msg_ttl) and it keeps more than one revision "
+                       "of a key: when the newest expires an older one is back, which no message shows",
+                       s->settings->name);
+    return SG_OK;
+}
+
+enum sg_status probe_check_usable(const struct session *s, const struct stream_info *info, struct sg_error *err)
+{
+    if (info->created_ns == 0)
+        return sg_fail(err, SG_INVALID, "stream %s: the broker shows no creation time", s->settings->name);
+    if (info->retention != RETENTION_LIMITS)
+        return sg_fail(err, SG_INVALID,
+                       "stream %s: its retention is not \"limits\": "
+                       "reading it would compete with or delete for its consumers",
+                       s->settings->name);
+    if (!info->takes_filter)
+        return sg_fail(err, SG_INVALID, "stream %s: none of its subjects (%s) can match the template's filter %s",
+                       s->settings->name, info->subjects, s->settings->subject.filter);
+    return s->settings->format == FORMAT_KV ? check_bucket(s, info, err) : SG_OK;
+}
+
 enum sg_status session_probe(struct session *s, struct probe *out, struct sg_error *err)
 {
     struct stream_metrics *m = metrics_stream(s->context.metrics, s->stream);
@@ -43,6 +74,10 @@ enum sg_status session_probe(struct session *s, struct probe *out, struct sg_err
 #endif
     s->unanswered = status == SG_UNAVAILABLE;
     out->proof_grade = status == SG_OK && proof_grade(s, out);
+    if (out->proof_grade) {
+        status = probe_check_usable(s, &out->info, err);
+        out->proof_grade = status == SG_OK;
+    }
     enum probe_result result = status != SG_OK ? PROBE_FAILED : out->proof_grade ? PROBE_PROVED : PROBE_UNPROVED;
     atomic_fetch_add_explicit(&m->probes[result], 1, memory_order_relaxed);
     return status;

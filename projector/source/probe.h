@@ -12,7 +12,12 @@ struct probe {
     bool proof_grade;
 };
 
-/* Ask for the stream's information and decide whether the answer is proof-grade; counts it. */
+/* Can the stream be followed at all? SG_INVALID: no, with the reason. */
+SG_MUST_CHECK enum sg_status probe_check_usable(const struct session *s, const struct stream_info *info,
+                                                struct sg_error *err);
+
+/* Ask for the stream's information and decide whether the answer is proof-grade; counts it. SG_INVALID: a proof-grade
+ * answer shows that the stream cannot be followed, as it was edited. */
 SG_MUST_CHECK enum sg_status session_probe(struct session *s, struct probe *out, struct sg_error *err);
 /* Ask until an answer is proof-grade. SG_UNAVAILABLE: several were not. */
 SG_MUST_CHECK enum sg_status session_probe_proved(struct session *s, struct probe *out, struct sg_error *err);

@@ -35,6 +35,7 @@ struct session {
     struct jetstream js;
     uint64_t generation;     /* of the present consumer */
     struct build row;        /* what is written, as stored when the session began */
+    int64_t inactive_threshold_ns; /* of the stream; 0 = any */
     bool target_set;         /* H0 is known */
     bool unanswered;         /* the last question to the broker: silence, which may pass */
     bool error_shown;        /* in /v1/status, by us */

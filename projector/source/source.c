@@ -46,7 +46,7 @@ static enum sg_status subscribe(struct session *s, struct sg_error *err)
     enum sg_status status = nats_subscribe(s->connection, consumer, s->generation, s->row.position, inbox, err);
     if (status != SG_OK)
         return status;
-    return jetstream_create_consumer(&s->js, consumer, s->settings->subject.filter, inbox, s->row.position + 1, err);
+    return jetstream_create_consumer(&s->js, consumer, inbox, s->row.position + 1, s->inactive_threshold_ns, err);
 }
 
 /* No message is applied before an answer that was asked for after its consumer existed shows the stored creation time:
@@ -88,7 +88,10 @@ static enum sg_status run_session(struct session *s, struct sg_error *err)
     }
     log_event(LOG_INFO, "stream_connected", LOG_STR("stream", s->settings->name), LOG_STR("epoch", s->row.epoch.text),
               LOG_UINT("position", s->row.position));
-    return session_watch(s, err);
+    status = session_watch(s, err);
+    if (status == SG_INVALID)
+        freshness_set_disconnected(s->context.freshness, s->stream);
+    return status;
 }
 
 /* ---- one after another ---- */
@@ -154,8 +157,10 @@ enum sg_status source_start(const struct source_context *context, size_t stream,
         status = nats_create(&settings->nats, s->settings, s->queue, on_alarm, s, &s->connection, err);
     if (status != SG_OK)
         goto fail;
-    s->js = (struct jetstream){
-        .connection = s->connection, .domain = settings->nats.domain, .stream = s->settings->name};
+    s->js = (struct jetstream){.connection = s->connection,
+                               .domain = settings->nats.domain,
+                               .stream = s->settings->name,
+                               .filter = s->settings->subject.filter};
     buffer_init(&s->js.scratch, NATS_REPLY_BYTES_MAX);
     if (pthread_create(&source->thread, NULL, source_run, source) != 0) {
         status = sg_fail(err, SG_MEMORY, "the thread of stream %s cannot be created", s->settings->name);

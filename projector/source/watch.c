@@ -35,7 +35,7 @@ static enum sg_status advance(struct session *s, const struct probe *before, str
     uint64_t limit = before->info.last;
     if (position >= limit || !queue_is_idle(s->queue))
         return SG_OK;
-    enum sg_status status = jetstream_next(&s->js, position + 1, s->settings->subject.filter, &next, err);
+    enum sg_status status = jetstream_next(&s->js, position + 1, &next, err);
     s->unanswered = status == SG_UNAVAILABLE;
     if (status == SG_OK) {
         limit = next.sequence - 1 < limit ? next.sequence - 1 : limit;

@@ -9,7 +9,7 @@ import { after, before, describe, it } from 'node:test';
 
 import { startGateway } from '../support/gateway.mjs';
 import { codes, read, rows } from '../support/markdown.mjs';
-import { startNats } from '../support/nats.mjs';
+import { NATS_SERVER_NEWEST, startNats } from '../support/nats.mjs';
 import { freePort } from '../support/ports.mjs';
 import { tempFolder } from '../support/process.mjs';
 import { until } from '../support/until.mjs';
@@ -42,6 +42,15 @@ const CAUSES = {
     await client.jsm.streams.add({ name: 'KV_short', subjects: ['$KV.short.>'], ...expiring });
     return { nats: { url: nats.url }, streams: [{ name: 'KV_short', format: 'kv', collection: 'short' }] };
   },
+  'keeps more than one revision of a key': async ({ nats, client }) => {
+    const expiring = { allow_msg_ttl: true, subject_delete_marker_ttl: 60e9, max_msgs_per_subject: 5 };
+    await client.jsm.streams.add({ name: 'KV_kept', subjects: ['$KV.kept.>'], ...expiring });
+    return { nats: { url: nats.url }, streams: [{ name: 'KV_kept', format: 'kv', collection: 'kept' }] };
+  },
+  "can match the template's filter": async ({ nats, client }) => {
+    await client.jsm.streams.add({ name: 'TYPO', subjects: ['typo.>'] });
+    return { nats: { url: nats.url }, streams: [{ name: 'TYPO', subject: 'type.{collection}.{id}' }] };
+  },
 };
 // This one takes a cluster without a majority, as integration/cluster has it; its words are looked for in the source.
 const IN_SOURCE = { 'no leader with a majority': 'projector/source/probe.c' };
@@ -68,7 +77,7 @@ describe('last errors of docs/troubleshooting.md', () => {
   const given = {};
 
   before(async () => {
-    given.nats = await startNats();
+    given.nats = await startNats({ bin: NATS_SERVER_NEWEST });
     given.client = await given.nats.client();
     given.accounts = await startNats({ config: ACCOUNTS });
     given.as = (server, user, password) => {

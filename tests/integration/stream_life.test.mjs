@@ -4,7 +4,9 @@
 // ctest-serial
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { cpSync, rmSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
@@ -48,6 +50,19 @@ async function trimmedUnderWay(s) {
   await s.client.jsm.streams.purge('STATE', { seq: 101 });
   signal(s.gateway.running.child, 'SIGCONT');
   return more;
+}
+
+// A message whose subject is these bytes: what no client library sends.
+async function publishRaw(port, subject) {
+  const socket = createConnection(port, '127.0.0.1');
+  try {
+    await once(socket, 'data'); // the server speaks first
+    socket.write(Buffer.concat([Buffer.from('CONNECT {"verbose":false}\r\nPUB '), subject, Buffer.from(' 2\r\n{}\r\nPING\r\n')]));
+    const [answer] = await once(socket, 'data');
+    assert.match(answer.toString('latin1'), /PONG/);
+  } finally {
+    socket.destroy();
+  }
 }
 
 // A scene whose gateway has applied `count` events and is live.
@@ -118,6 +133,22 @@ for (const [version, bin] of Object.entries({
         assert.equal(await counter(s.gateway, 'stategate_stream_epoch_changes_total'), 1);
       });
     }
+
+    it('knows the message at its position by a subject that is not UTF-8', async (t) => {
+      const s = await following(t, 3, { nats: { bin } });
+      await publishRaw(s.nats.port, Buffer.from('state.customers.\xff\xe2\x82x\xed\xa0\x80\xc3\xa4', 'latin1'));
+      await s.gateway.untilPosition(4);
+      const before = await row(s.gateway);
+      await s.gateway.restart();
+      await s.gateway.untilStatus('live');
+      await s.nats.restart();
+      await s.publish([event('c-1', 9)]);
+      await s.gateway.untilPosition(5);
+      await s.gateway.untilStatus('live');
+      const after = await row(s.gateway);
+      assert.equal(after.epoch, before.epoch);
+      assert.equal(after.build, before.build);
+    });
 
     it('rebuilds from a stream that was recreated while the gateway was away', async (t) => {
       const s = await following(t, 100, { nats: { bin } });

@@ -159,6 +159,28 @@ static void slices_of_a_match_point_into_the_subject(void **state)
     assert_ptr_equal(id.data, subject + 13);
 }
 
+static void subjects_overlap_where_one_subject_matches_both(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a;
+        const char *b;
+        bool overlap;
+    } cases[] = {
+        {"state.>", "state.*.>", true},         {"state.*.>", "state.orders.1", true},
+        {"state.orders.*", "state.*.1", true},  {"*.orders.>", "state.>", true},
+        {">", "$KV.a.>", true},                 {"state", "state", true},
+        {"state.>", "state", false},            {"state.*", "state.a.b", false},
+        {"state.*.>", "state.orders", false},   {"state.orders.*", "state.clients.*", false},
+        {"$KV.a.>", "$KV.b.>", false},          {"state.a.b", "state.a", false},
+        {"statement.>", "state.>", false},      {"state.*.x", "state.*.y", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(subjects_overlap(slice_of(cases[i].a), slice_of(cases[i].b)), cases[i].overlap);
+        assert_int_equal(subjects_overlap(slice_of(cases[i].b), slice_of(cases[i].a)), cases[i].overlap);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +192,7 @@ int main(void)
         cmocka_unit_test(tokens_without_meaning_are_skipped),
         cmocka_unit_test(a_subject_with_an_empty_token_never_matches),
         cmocka_unit_test(slices_of_a_match_point_into_the_subject),
+        cmocka_unit_test(subjects_overlap_where_one_subject_matches_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ static enum sg_status read_info(const char *config, const char *cluster, struct 
                    "{\"config\":{\"name\":\"S\",\"retention\":\"limits\",%s},\"created\":\"2026-01-02T03:04:05.000000007Z\","
                    "\"state\":{\"messages\":3,\"first_seq\":5,\"last_seq\":9}%s%s}",
                    config, cluster[0] != '\0' ? ",\"cluster\":" : "", cluster);
-    return jetstream_info_read(slice_of(answer), "S", out, &err);
+    return jetstream_info_read(slice_of(answer), "S", "state.>", out, &err);
 }
 
 static bool leader_proved(const char *cluster)
@@ -57,10 +57,10 @@ static void an_answer_without_sequences_is_no_zero(void **state)
     struct stream_info info;
     struct sg_error err;
     const char *answer = "{\"config\":{\"retention\":\"limits\"},\"created\":\"2026-01-02T03:04:05Z\",\"state\":{}}";
-    assert_int_equal(jetstream_info_read(slice_of(answer), "S", &info, &err), SG_INVALID);
-    assert_int_equal(jetstream_info_read(slice_of("[1]"), "S", &info, &err), SG_INVALID);
-    assert_int_equal(jetstream_info_read(slice_of("nonsense"), "S", &info, &err), SG_INVALID);
-    assert_int_equal(jetstream_info_read((struct slice){0}, "S", &info, &err), SG_INVALID);
+    assert_int_equal(jetstream_info_read(slice_of(answer), "S", "state.>", &info, &err), SG_INVALID);
+    assert_int_equal(jetstream_info_read(slice_of("[1]"), "S", "state.>", &info, &err), SG_INVALID);
+    assert_int_equal(jetstream_info_read(slice_of("nonsense"), "S", "state.>", &info, &err), SG_INVALID);
+    assert_int_equal(jetstream_info_read((struct slice){0}, "S", "state.>", &info, &err), SG_INVALID);
 }
 
 static void errors_of_the_api_are_told_apart(void **state)
@@ -70,9 +70,9 @@ static void errors_of_the_api_are_told_apart(void **state)
     struct sg_error err;
     const char *missing = "{\"error\":{\"code\":404,\"err_code\":10059,\"description\":\"stream not found\"}}";
     const char *refused = "{\"error\":{\"code\":503,\"description\":\"JetStream system temporarily unavailable\"}}";
-    assert_int_equal(jetstream_info_read(slice_of(missing), "S", &info, &err), SG_NOT_FOUND);
+    assert_int_equal(jetstream_info_read(slice_of(missing), "S", "state.>", &info, &err), SG_NOT_FOUND);
     assert_string_equal(err.message, "stream S: stream not found");
-    assert_int_equal(jetstream_info_read(slice_of(refused), "S", &info, &err), SG_INVALID);
+    assert_int_equal(jetstream_info_read(slice_of(refused), "S", "state.>", &info, &err), SG_INVALID);
 }
 
 static void a_leader_with_a_majority_proves(void **state)
@@ -94,8 +94,58 @@ static void a_leader_without_a_majority_or_a_member_without_leader_proves_nothin
     assert_false(leader_proved("{\"replicas\":[{\"name\":\"b\",\"active\":1},{\"name\":\"c\",\"active\":1}]}"));
     assert_false(leader_proved("{\"leader\":\"\",\"replicas\":[{\"name\":\"b\",\"active\":1},{\"name\":\"c\",\"active\":1}]}"));
     assert_false(leader_proved("{\"leader\":\"b\",\"replicas\":[{\"name\":\"b\",\"active\":1},{\"name\":\"c\",\"active\":1}]}"));
+    /* Never heard of: 0 ago. */
+    assert_false(leader_proved("{\"leader\":\"a\",\"replicas\":[{\"name\":\"b\",\"active\":0},"
+                               "{\"name\":\"c\",\"active\":0}]}"));
     assert_false(leader_proved("{}"));
     assert_false(leader_proved(""));
+}
+
+static bool takes_filter(const char *config)
+{
+    struct stream_info info;
+    assert_int_equal(read_info(config, "", &info), SG_OK);
+    return info.takes_filter;
+}
+
+static void a_stream_whose_subjects_the_filter_cannot_match_is_known(void **state)
+{
+    (void)state;
+    struct stream_info info;
+    assert_true(takes_filter("\"subjects\":[\"state.>\"]"));
+    assert_true(takes_filter("\"subjects\":[\"noise.>\",\"*.orders.>\"]"));
+    assert_false(takes_filter("\"subjects\":[\"orders.>\",\"noise.*\"]"));
+    /* What comes of others, or is renamed, cannot be known. */
+    assert_true(takes_filter("\"subjects\":[]"));
+    assert_true(takes_filter("\"mirror\":{\"name\":\"O\"}"));
+    assert_true(takes_filter("\"subjects\":[\"orders.>\"],\"sources\":[{\"name\":\"O\"}]"));
+    assert_false(takes_filter("\"subjects\":[\"orders.>\"],\"sources\":[]"));
+    assert_true(takes_filter("\"subjects\":[\"orders.>\"],\"subject_transform\":{\"src\":\">\",\"dest\":\"state.>\"}"));
+    assert_int_equal(read_info("\"subjects\":[\"orders.>\",\"noise.*\"]", "", &info), SG_OK);
+    assert_string_equal(info.subjects, "orders.>, noise.*");
+}
+
+static void many_subjects_are_shown_as_far_as_they_fit(void **state)
+{
+    (void)state;
+    struct stream_info info;
+    char config[1600] = "\"subjects\":[\"a.>\"";
+    for (int i = 0; i < 100; i++)
+        (void)strcat(config, ",\"noise.>\"");
+    (void)strcat(config, "]");
+    assert_int_equal(read_info(config, "", &info), SG_OK);
+    assert_int_equal(strlen(info.subjects), sizeof info.subjects - 1);
+    assert_false(info.takes_filter);
+}
+
+static void the_limit_of_a_consumers_threshold_is_read(void **state)
+{
+    (void)state;
+    struct stream_info info;
+    assert_int_equal(read_info("\"consumer_limits\":{\"inactive_threshold\":5000000000}", "", &info), SG_OK);
+    assert_int_equal(info.inactive_threshold_ns, INT64_C(5000000000));
+    assert_int_equal(read_info("\"consumer_limits\":{}", "", &info), SG_OK);
+    assert_int_equal(info.inactive_threshold_ns, 0);
 }
 
 int main(void)
@@ -106,6 +156,9 @@ int main(void)
         cmocka_unit_test(errors_of_the_api_are_told_apart),
         cmocka_unit_test(a_leader_with_a_majority_proves),
         cmocka_unit_test(a_leader_without_a_majority_or_a_member_without_leader_proves_nothing),
+        cmocka_unit_test(a_stream_whose_subjects_the_filter_cannot_match_is_known),
+        cmocka_unit_test(many_subjects_are_shown_as_far_as_they_fit),
+        cmocka_unit_test(the_limit_of_a_consumers_threshold_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
