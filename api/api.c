@@ -61,8 +61,7 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
         .listen_ops = context->settings->listen_ops,
         .loops = context->settings->http_loops,
         .connections_max = context->settings->http_connections_max,
-        .head_timeout_ms = context->settings->http_head_timeout_ms,
-        .answer_timeout_ms = context->settings->http_answer_timeout_ms,
+        .tunables = context->tunables,
         .position_bytes_max = snapshot_position_bytes_max(context->settings),
         .handler = {.context = &api->shared,
                     .call_bytes = sizeof(struct call),
@@ -71,6 +70,7 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
                     .expect = worker_expect,
                     .admit = worker_admit,
                     .handle = worker_handle,
+                    .answered = worker_answered,
                     .park = worker_park,
                     .forget = worker_forget,
                     .withdraw = worker_withdraw,
@@ -78,8 +78,7 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
                     .wake = worker_wake,
                     .deadline_ns = worker_deadline_ns},
     };
-    enum sg_status status = wait_limits_create(context->settings->parked_max, context->settings->parked_max_per_client,
-                                               &api->wait_limits, err);
+    enum sg_status status = wait_limits_create(&api->wait_limits, err);
     api->shared.wait_limits = api->wait_limits;
     const struct jobs_options jobs = {.settings = context->settings,
                                       .tunables = context->tunables,

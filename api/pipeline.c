@@ -46,10 +46,11 @@ static enum outcome park_or_answer(struct call *call, const struct basis *basis,
     bool stopping = atomic_load(&call->api->draining);
     enum problem problem = stopping ? PROBLEM_STOPPING : shortfall_problem(shortfall);
     if (!stopping && time_left(call)) {
-        if (call->waiting || wait_limits_take(call->api->wait_limits, call->head->client)) {
-            if (!call->waiting)
+        bool first = !call->place.taken;
+        if (!first || wait_limits_take(call->api->wait_limits, snapshot_tunables(call->snapshot), call->head->client,
+                                       &call->place)) {
+            if (first)
                 call->kind = shortfall_kind(shortfall);
-            call->waiting = true;
             call->parked_once = true;
             set_wants(call, shortfall);
             return OUTCOME_PARK;
@@ -65,11 +66,9 @@ static enum outcome park_or_answer(struct call *call, const struct basis *basis,
 
 static void end_wait(struct call *call, enum wait_outcome outcome)
 {
-    if (!call->waiting)
-        return;
-    call->waiting = false;
-    wait_limits_give(call->api->wait_limits, call->head->client, call->kind, outcome,
-                     time_boot_ns() - call->arrived_ns);
+    if (call->place.taken)
+        wait_limits_give(call->api->wait_limits, call->head->client, &call->place, call->kind, outcome,
+                         time_boot_ns() - call->arrived_ns);
 }
 
 /* ---- the steps of an attempt ---- */
@@ -86,10 +85,9 @@ static bool demands_matter(const struct call *call)
            demands_any(&call->plan.demands);
 }
 
+/* Of what is demanded. */
 static enum verdict check(const struct call *call, const struct basis *basis, struct shortfall *out)
 {
-    if (!demands_matter(call))
-        return VERDICT_MET;
 #ifdef SG_PLANT_NO_SECOND_CHECK
     /* Who was woken before the deadline is believed to have what it waited for. */
     if (call->parked_once && !call->parked.in_heaps && time_boot_ns() < call->parked.deadline_ns)
@@ -107,11 +105,13 @@ static void refuse_impossible(struct call *call, const struct basis *basis, cons
     check_answer_impossible(&call->plan, basis, call->snapshot, shortfall, waited_ns > 0 ? waited_ns : 0, out);
 }
 
-static enum sg_status answer(struct call *call, struct basis *basis, struct response *out, struct sg_error *err)
+/* `demanded`: something was, and it holds. */
+static enum sg_status answer(struct call *call, struct basis *basis, bool demanded, struct response *out,
+                             struct sg_error *err)
 {
     char etag[HEADERS_ETAG_BYTES];
     const struct conditions *conditions = &call->plan.conditions;
-    if (demands_matter(call))
+    if (demanded)
         headers_wait(out, &call->plan.demands, waited_ns_of(call));
     if (basis->tagged) {
         const struct snapshot_stream *stream = snapshot_stream(call->snapshot, (size_t)call->plan.owner);
@@ -121,57 +121,61 @@ static enum sg_status answer(struct call *call, struct basis *basis, struct resp
     return call->route->answer(call, basis, out, err);
 }
 
+/* The client has gone, and this is for nobody; or the job's time is over. */
+static void answer_stopped(struct response *out)
+{
+    out->headers_count = 0;
+    problem_answer(out, PROBLEM_TOO_MANY_QUERIES, "The answer could not be made in time.");
+}
+
 enum outcome pipeline_attempt(struct call *call, struct snapshot *snapshot, struct response *out)
 {
     struct basis basis = {0};
     struct shortfall shortfall;
     struct sg_error err;
+    bool demanded = demands_matter(call);
     call->snapshot = snapshot;
     enum sg_status status = find(call, &basis, &err);
     if (status == SG_OK) {
-        switch (check(call, &basis, &shortfall)) {
+        switch (demanded ? check(call, &basis, &shortfall) : VERDICT_MET) {
         case VERDICT_SHORT:
             return park_or_answer(call, &basis, &shortfall, out);
         case VERDICT_IMPOSSIBLE:
             refuse_impossible(call, &basis, &shortfall, out);
             return OUTCOME_ANSWER;
         case VERDICT_MET:
-            status = answer(call, &basis, out, &err);
+            status = answer(call, &basis, demanded, out, &err);
             break;
         }
     }
-    if (status != SG_OK)
+    if (status == SG_STOPPED)
+        answer_stopped(out);
+    else if (status != SG_OK)
         headers_storage(out, snapshot, &err);
     return OUTCOME_ANSWER;
 }
 
 /* ---- the way ---- */
 
-enum outcome pipeline_handle(struct call *call, struct snapshot *snapshot, struct route_counters *counters,
-                             struct response *out)
+enum outcome pipeline_handle(struct call *call, struct snapshot *snapshot, struct response *out)
 {
-    int64_t begun_ns = time_boot_ns();
-    enum outcome outcome = OUTCOME_ANSWER;
+    call->begun_ns = time_boot_ns();
     if (!call->planned) {
-        call->arrived_ns = begun_ns;
+        call->arrived_ns = call->begun_ns;
         call->planned = access_authenticate(call->head, &call->principal, out) &&
                         router_plan(call, snapshot_tunables(snapshot), out);
     }
-    if (call->planned && call->plan.place == PLAN_IN_JOB)
-        return OUTCOME_JOB;
-    if (call->planned)
-        outcome = pipeline_attempt(call, snapshot, out);
-    if (outcome == OUTCOME_ANSWER)
-        pipeline_end(call, counters, out, begun_ns);
-    return outcome;
+    if (!call->planned)
+        return OUTCOME_ANSWER;
+    return call->plan.place == PLAN_IN_JOB ? OUTCOME_JOB : pipeline_attempt(call, snapshot, out);
 }
 
-void pipeline_end(struct call *call, struct route_counters *counters, const struct response *out, int64_t begun_ns)
+void pipeline_end(struct call *call, struct route_counters *counters, const struct response *out)
 {
     if (out->status >= 500 && call->outcome == WAIT_MET)
-        call->outcome = WAIT_REFUSED; /* the rows could not be read */
+        call->outcome = WAIT_REFUSED; /* the rows could not be read, or there was no room for the answer */
     end_wait(call, call->outcome);
-    router_count(counters, call->route, call->head->method, out, begun_ns);
+    router_count(counters, call->route, call->head->method, out, call->begun_ns);
 }
 
 bool pipeline_still_short(struct call *call, struct snapshot *snapshot)

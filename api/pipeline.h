@@ -25,16 +25,14 @@ bool pipeline_admit(struct route_counters *counters, const struct http_head *hea
 
 /* The other steps; for a call that was planned before, an attempt. `call` has its head and what all loops share. The
  * loop's thread. */
-enum outcome pipeline_handle(struct call *call, struct snapshot *snapshot, struct route_counters *counters,
-                             struct response *out);
+enum outcome pipeline_handle(struct call *call, struct snapshot *snapshot, struct response *out);
 
 /* Find, check, answer, in this snapshot: of the loop, or of the job in whose thread it runs. The call is planned. What
- * `out` points at lives as long as the snapshot. OUTCOME_ANSWER or OUTCOME_PARK; the former's counts are the loop's to
- * make: pipeline_end. */
+ * `out` points at lives as long as the snapshot. OUTCOME_ANSWER or OUTCOME_PARK. */
 enum outcome pipeline_attempt(struct call *call, struct snapshot *snapshot, struct response *out);
 
-/* Count an answer that was made, and end the wait for it; `begun_ns`: when making it began. The loop's thread. */
-void pipeline_end(struct call *call, struct route_counters *counters, const struct response *out, int64_t begun_ns);
+/* Count the answer that is sent, and end the wait for it. The loop's thread. */
+void pipeline_end(struct call *call, struct route_counters *counters, const struct response *out);
 
 /* The second look at a call that was just parked, in a snapshot that began after it was visible: find and check alone.
  * False = wake it. Its wants may have changed. The loop's thread. */

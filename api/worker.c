@@ -63,7 +63,6 @@ struct worker_job {
     struct job job; /* first: a job is its worker_job */
     struct call *call;
     bool late;      /* it was withdrawn, since no thread had begun with it in time */
-    int64_t begun_ns;
     enum outcome outcome;
     struct response response;
 };
@@ -72,7 +71,7 @@ struct worker_job {
 static void job_run(struct job *job, struct snapshot *snapshot)
 {
     struct worker_job *work = (struct worker_job *)(void *)job;
-    work->begun_ns = time_boot_ns();
+    work->call->begun_ns = time_boot_ns();
     if (snapshot != NULL)
         work->outcome = pipeline_attempt(work->call, snapshot, &work->response);
     else
@@ -94,10 +93,9 @@ static void job_free(struct call *call)
     call->job = NULL;
 }
 
-static enum http_outcome answer_too_many(struct worker *worker, struct call *call, struct response *out)
+static enum http_outcome answer_too_many(struct response *out)
 {
     problem_answer(out, PROBLEM_TOO_MANY_QUERIES, "Too many queries are waiting, or this one has waited too long.");
-    pipeline_end(call, worker->counters, out, time_boot_ns());
     return HTTP_ANSWER;
 }
 
@@ -107,12 +105,14 @@ static enum http_outcome begin_job(struct worker *worker, struct call *call, str
     if (work == NULL) {
         out->failed = true;
         call->outcome = WAIT_REFUSED;
-        pipeline_end(call, worker->counters, out, time_boot_ns());
         return HTTP_ANSWER;
     }
     work->job.run = job_run;
     work->job.done = job_done;
     work->job.loop = worker->loop;
+    work->job.deadline_ns =
+        call->begun_ns + snapshot_tunables(worker->snapshot)->http_answer_timeout_ms * NS_PER_MS;
+    work->job.admitted_before = call->parked_once;
     work->call = call;
     work->outcome = OUTCOME_ANSWER;
     response_init(&work->response);
@@ -120,20 +120,19 @@ static enum http_outcome begin_job(struct worker *worker, struct call *call, str
     if (jobs_submit(worker->api->jobs, &work->job))
         return HTTP_WORK;
     job_free(call);
-    return answer_too_many(worker, call, out);
+    return answer_too_many(out);
 }
 
 /* What came of the job: its answer, or it came out short, and is parked like any other. */
-static enum http_outcome end_job(struct worker *worker, struct call *call, struct response *out)
+static enum http_outcome end_job(struct call *call, struct response *out)
 {
     struct worker_job *work = call->job;
     enum http_outcome outcome = HTTP_PARK;
     if (work->late) {
-        outcome = answer_too_many(worker, call, out);
+        outcome = answer_too_many(out);
     } else if (work->outcome == OUTCOME_ANSWER) {
         *out = work->response;
         response_init(&work->response); /* it is `out`'s now */
-        pipeline_end(call, worker->counters, out, work->begun_ns);
         outcome = HTTP_ANSWER;
     }
     job_free(call);
@@ -159,15 +158,21 @@ enum http_outcome worker_handle(void *context, const struct http_head *head, voi
     struct worker *worker = context;
     struct call *call = of_request;
     if (call->job != NULL)
-        return end_job(worker, call, out);
+        return end_job(call, out);
     call->head = head;
     call->api = worker->api;
-    switch (pipeline_handle(call, worker->snapshot, worker->counters, out)) {
+    switch (pipeline_handle(call, worker->snapshot, out)) {
     case OUTCOME_ANSWER: break;
     case OUTCOME_PARK: return HTTP_PARK;
     case OUTCOME_JOB: return begin_job(worker, call, out);
     }
     return HTTP_ANSWER;
+}
+
+void worker_answered(void *context, void *of_request, const struct response *answer)
+{
+    struct worker *worker = context;
+    pipeline_end(of_request, worker->counters, answer);
 }
 
 void worker_forget(void *context, void *of_request)

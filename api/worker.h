@@ -31,6 +31,7 @@ void worker_destroy(struct worker *worker);
 void worker_expect(void *worker, const struct http_head *head);
 bool worker_admit(void *worker, const struct http_head *head, struct response *out);
 enum http_outcome worker_handle(void *worker, const struct http_head *head, void *call, struct response *out);
+void worker_answered(void *worker, void *call, const struct response *answer);
 bool worker_park(void *worker, void *call);
 void worker_forget(void *worker, void *call);
 bool worker_withdraw(void *worker, void *call, bool gone);

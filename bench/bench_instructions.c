@@ -287,8 +287,10 @@ static void read_one(struct bench *b, char *target, const struct read_case *c, s
         head.fields.min_position.values[head.fields.min_position.count++] = c->min_position;
     response_init(out);
     worker_expect(b->worker, &head);
-    if (worker_admit(b->worker, &head, out))
+    if (worker_admit(b->worker, &head, out)) {
         must(worker_handle(b->worker, &head, &call, out) == HTTP_ANSWER, "a read waits");
+        worker_answered(b->worker, &call, out);
+    }
     worker_forget(b->worker, &call);
 }
 
@@ -452,6 +454,7 @@ static void answer_all(struct bench *b)
         response_init(&response);
         must(worker_handle(b->worker, &w->head, &w->call, &response) == HTTP_ANSWER && response.status == 200,
              "a read that was woken");
+        worker_answered(b->worker, &w->call, &response);
         response_free(&response);
         worker_forget(b->worker, &w->call);
     }
@@ -505,7 +508,7 @@ static void open_model(struct bench *b, const char *folder, int64_t cache_bytes)
 
 static void open_worker(struct bench *b)
 {
-    must(wait_limits_create(10, 10, &b->api.wait_limits, &err) == SG_OK, "waits");
+    must(wait_limits_create(&b->api.wait_limits, &err) == SG_OK, "waits");
     b->api.settings = &b->settings;
     b->api.tunables = &b->tunables_now;
     b->api.clock = b->shared;
@@ -525,7 +528,11 @@ static void open_all(struct bench *b, const char *folder, int64_t cache_bytes)
     b->settings = (struct settings){.database = b->database,
                                     .streams = &b->stream_settings,
                                     .streams_count = 1};
-    b->tunables = (struct tunables){.wait_default_ms = 5000, .wait_max_ms = 30000, .probe_epoch_trust_ms = 2000};
+    b->tunables = (struct tunables){.wait_default_ms = 5000,
+                                    .wait_max_ms = 30000,
+                                    .parked_max = 10,
+                                    .parked_max_per_client = 10,
+                                    .probe_epoch_trust_ms = 2000};
     tunables_publish(&b->tunables_now, &b->tunables);
     must(decode_stream_open(&b->settings, 0, &b->decode, &err) == SG_OK, "decode");
     open_model(b, folder, cache_bytes);

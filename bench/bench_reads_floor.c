@@ -59,6 +59,13 @@ static enum http_outcome floor_handle(void *worker, const struct http_head *head
     return HTTP_ANSWER;
 }
 
+static void floor_answered(void *worker, void *call, const struct response *answer)
+{
+    (void)worker;
+    (void)call;
+    (void)answer;
+}
+
 /* Nothing ever waits here. */
 static bool floor_park(void *worker, void *call)
 {
@@ -96,7 +103,12 @@ static int64_t floor_deadline_ns(void *worker)
 static enum sg_status serve(const char *address, const sigset_t *ends, struct sg_error *err)
 {
     struct http *http = NULL;
+    static const struct tunables tunables = {
+        .http_head_timeout_ms = 30000, .http_answer_timeout_ms = 60000, .http_answers_bytes_max = 256 << 20};
+    struct tunables_now tunables_now;
+    tunables_publish(&tunables_now, &tunables);
     struct http_options options = {
+        .tunables = &tunables_now,
         .listen = address,
         .listen_ops = "",
         .loops = 1,
@@ -108,6 +120,7 @@ static enum sg_status serve(const char *address, const sigset_t *ends, struct sg
                     .expect = floor_expect,
                     .admit = floor_admit,
                     .handle = floor_handle,
+                    .answered = floor_answered,
                     .park = floor_park,
                     .forget = floor_forget,
                     .iteration_end = floor_iteration_end,

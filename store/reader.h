@@ -42,6 +42,12 @@ bool store_read_peek(struct store_reader *r);
 /* Counts the snapshots: another number, another snapshot. Any time. */
 uint64_t store_read_snapshot(const struct store_reader *r);
 
+/* From here on a read ends with SG_STOPPED soon after `stop(context)` is true; it is asked every STORE_STOP_STEPS steps
+ * of SQLite's machine, ten or so for a row, by the reader's own thread. NULL = none is stopped, at no cost. */
+#define STORE_STOP_STEPS 1000
+typedef bool store_read_stop(void *context);
+void store_read_stop_when(struct store_reader *r, store_read_stop *stop, void *context);
+
 /* A stream of the snapshot by its name, or NULL; valid until the next snapshot. */
 const struct stream *store_read_stream(struct store_reader *r, const char *name);
 

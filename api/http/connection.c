@@ -156,7 +156,7 @@ static void connection_opened(struct http_port *port, struct MHD_Connection *mhd
     connection->mhd = mhd;
     client_of(mhd, &connection->client);
     (void)watch(connection); /* without it a hang-up is noticed at the deadline */
-    atomic_fetch_add_explicit(&port->loop->connections, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&port->connections, 1, memory_order_relaxed);
     connection->state = CONNECTION_READING;
     deadline_begin(&port->loop->lists[CONNECTION_READING], &connection->deadline, port->loop->now_ns);
 }
@@ -166,7 +166,7 @@ static void connection_closed(struct http_port *port, struct http_connection *co
     port->freed = true;
     if (connection == NULL)
         return;
-    atomic_fetch_sub_explicit(&port->loop->connections, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&port->connections, 1, memory_order_relaxed);
     deadline_end(&connection->deadline);
     http_exchange_end(connection);
     free(connection);
@@ -265,8 +265,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
         return refuse(connection); /* cannot be: requests with a body were refused */
     response_init(&response);
     enum http_outcome outcome = http_handler_of(port->loop)->handle(port->loop->worker, &e->head, e->call, &response);
-    if (outcome == HTTP_ANSWER)
+    if (outcome == HTTP_ANSWER) {
+        http_answer_take(connection, &response);
+        http_handler_of(port->loop)->answered(port->loop->worker, e->call, &response);
         return http_send(connection, &response);
+    }
     response_free(&response);
     return outcome == HTTP_PARK ? park(connection) : work(connection);
 }

@@ -3,6 +3,16 @@
 
 #include <stddef.h>
 
+void deadlines_set_duration(struct deadlines *list, int64_t duration_ns)
+{
+    int64_t more_ns = duration_ns - list->duration_ns;
+    if (more_ns == 0)
+        return;
+    list->duration_ns = duration_ns;
+    for (struct deadline *d = list->first; d != NULL; d = d->next)
+        d->at_ns += more_ns;
+}
+
 void deadline_begin(struct deadlines *list, struct deadline *deadline, int64_t now_ns)
 {
     deadline_end(deadline);

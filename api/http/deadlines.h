@@ -19,6 +19,8 @@ struct deadlines {
     int64_t duration_ns;
 };
 
+/* From now on, and for those that are on the list as well: each counts from when it began. */
+void deadlines_set_duration(struct deadlines *list, int64_t duration_ns);
 /* Begin or begin again at now_ns, which never runs backwards. Leaves the list that it was on. */
 void deadline_begin(struct deadlines *list, struct deadline *deadline, int64_t now_ns);
 /* Leave the list; of none already: nothing happens. */

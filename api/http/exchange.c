@@ -29,6 +29,7 @@ void http_exchange_end(struct http_connection *connection)
     if (e->producer != NULL)
         e->producer->stop(e->producer_self);
     e->producer = NULL;
+    http_answer_give(loop, e);
     http_handler_of(loop)->forget(loop->worker, e->call);
     free(e->long_target);
     e->long_target = NULL;

@@ -18,9 +18,7 @@ static enum sg_status loop_create(struct http *http, unsigned index, struct sg_e
 {
     struct http_loop *loop = &http->loops[index];
     loop->http = http;
-    loop->lists[CONNECTION_READING].duration_ns = http->options.head_timeout_ms * NS_PER_MS;
-    loop->lists[CONNECTION_ANSWERING].duration_ns = http->options.answer_timeout_ms * NS_PER_MS;
-    loop->lists[CONNECTION_STREAMING].duration_ns = http->options.answer_timeout_ms * NS_PER_MS;
+    http_loop_take_tunables(loop);
     loop->lists[CONNECTION_WORKING].duration_ns = http->options.begin_timeout_ms * NS_PER_MS;
     loop->lists[CONNECTION_CLOSING].duration_ns = HTTP_CLOSING_TIMEOUT_MS * NS_PER_MS;
     loop->held.duration_ns = HELD_NS;
@@ -115,10 +113,6 @@ enum sg_status http_start(const struct http_options *options, struct http **out,
     if (http == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for the HTTP loops");
     http->options = *options;
-    if (http->options.head_timeout_ms == 0)
-        http->options.head_timeout_ms = HTTP_HEAD_TIMEOUT_MS;
-    if (http->options.answer_timeout_ms == 0)
-        http->options.answer_timeout_ms = HTTP_ANSWER_TIMEOUT_MS;
     if (http->options.begin_timeout_ms == 0)
         http->options.begin_timeout_ms = HTTP_BEGIN_TIMEOUT_MS;
     http->loops_count = loops_wanted(options);
@@ -160,11 +154,29 @@ const char *http_ops_address(const struct http *http)
     return http->ops_address.text;
 }
 
+size_t http_connections_of(const struct http *http, bool ops_only)
+{
+    size_t sum = 0;
+    for (unsigned i = 0; i < http->loops_count; i++) {
+        const struct http_loop *loop = &http->loops[i];
+        for (size_t k = 0; k < loop->ports_count; k++) {
+            if (loop->ports[k].ops_only == ops_only)
+                sum += atomic_load_explicit(&loop->ports[k].connections, memory_order_relaxed);
+        }
+    }
+    return sum;
+}
+
 size_t http_connections(const struct http *http)
+{
+    return http_connections_of(http, false) + http_connections_of(http, true);
+}
+
+size_t http_answer_bytes(const struct http *http)
 {
     size_t sum = 0;
     for (unsigned i = 0; i < http->loops_count; i++)
-        sum += atomic_load_explicit(&http->loops[i].connections, memory_order_relaxed);
+        sum += atomic_load(&http->loops[i].answer_bytes);
     return sum;
 }
 

@@ -10,13 +10,11 @@
 #include "api/http/head.h"
 #include "api/http/response.h"
 #include "core/base/status.h"
+#include "core/domain/tunables.h"
 
-/* From the accept, or the end of the answer before, until the whole head is there: bounds idle connections and a head
- * that comes byte by byte alike. */
-#define HTTP_HEAD_TIMEOUT_MS 30000
-/* From there until the answer has been taken, or the next chunk of one that is produced: bounds readers that do not
- * read. */
-#define HTTP_ANSWER_TIMEOUT_MS 60000
+/* An answer whose body is no longer than this is sent however much is on its way: 64 MiB with the most connections that
+ * the settings have by default. */
+#define HTTP_SMALL_ANSWER_BYTES 4096
 /* How long a request waits for another thread to begin with it. */
 #define HTTP_BEGIN_TIMEOUT_MS 1000
 #define HTTP_CLOSING_TIMEOUT_MS 1000 /* for the library to see that a connection was shut down; then once more */
@@ -66,6 +64,9 @@ struct http_handler {
     bool (*admit)(void *worker, const struct http_head *head, struct response *out);
     /* Answer, or not yet; may take the target's text apart. The head lives until `forget`. */
     enum http_outcome (*handle)(void *worker, const struct http_head *head, void *call, struct response *out);
+    /* After HTTP_ANSWER: this is what is sent now, if the client still takes it. It is the answer of `handle`, or a
+     * refusal in its place, where too many bytes of answers are on their way. */
+    void (*answered)(void *worker, void *call, const struct response *answer);
     /* The request is suspended: keep it until it can be helped, and then resume the connection of its head. False: no
      * memory, and the connection is closed. */
     bool (*park)(void *worker, void *call);
@@ -92,8 +93,7 @@ struct http_options {
     unsigned loops;            /* 0 = processors that affinity and cgroup quota allow */
     unsigned connections_max;  /* over all loops */
     size_t position_bytes_max; /* the longest State-Position: each connection has room for an answer's head */
-    int64_t head_timeout_ms;   /* 0 = HTTP_HEAD_TIMEOUT_MS */
-    int64_t answer_timeout_ms; /* 0 = HTTP_ANSWER_TIMEOUT_MS */
+    const struct tunables_now *tunables; /* borrowed, to the end: timeouts, bytes on their way */
     int64_t begin_timeout_ms;  /* 0 = HTTP_BEGIN_TIMEOUT_MS */
     struct http_handler handler;
 };
@@ -110,8 +110,12 @@ const char *http_address(const struct http *http);
 const char *http_ops_address(const struct http *http);
 /* What the HTTP library holds for each open connection: its requests' heads, and the head or the chunk that is sent. */
 size_t http_connection_bytes(size_t position_bytes_max);
-/* Connections that are open now. Any thread. */
+/* Connections that are open now, of both addresses and of one. Any thread. */
 size_t http_connections(const struct http *http);
+size_t http_connections_of(const struct http *http, bool ops_only);
+/* Bytes of bodies that answers hold in memory until they are sent. What is static, or not made yet, is none of them.
+ * Any thread. */
+size_t http_answer_bytes(const struct http *http);
 
 /* Refuse new connections, close idle ones, answer what was asked for, at most `drain_ms`; then close the rest. When it
  * returns no loop runs any more, and whoever posted for one may end. Blocks. NULL and what only http_start has made are

@@ -22,6 +22,7 @@ struct exchange {
     struct exchange *next_free;
     struct http_head head;
     bool admitted;
+    size_t answer_bytes; /* of its answer, counted by the loop until the end */
     const struct producer *producer; /* of the answer that is under way; NULL = none */
     void *producer_self;
     char *long_target; /* owned; NULL where `target` does */
@@ -53,6 +54,7 @@ struct http_port {
     bool due;                  /* has something to do in this iteration */
     bool resumed;              /* a connection was resumed, and the library has not run since */
     bool freed;                /* a connection has gone since the last iteration: one that waits may have room */
+    atomic_size_t connections; /* any thread reads */
 };
 #define HTTP_PORTS_MAX 2
 
@@ -68,6 +70,7 @@ struct http_loop {
     size_t ports_count;
     struct http_port ports[HTTP_PORTS_MAX];
     int64_t now_ns;      /* of this iteration */
+    const struct tunables *tunables; /* of this iteration */
     bool draining;
     bool ended;          /* the time to drain is over */
     size_t connections_peak; /* since memory was last given back */
@@ -79,7 +82,7 @@ struct http_loop {
     struct exchange *free_exchanges; /* owned */
     size_t free_exchanges_count;
     /* Any thread. */
-    atomic_size_t connections;
+    atomic_size_t answer_bytes; /* only its own thread changes it */
     _Atomic(struct http_post *) posts; /* the newest first */
 };
 
@@ -98,6 +101,14 @@ static inline const struct http_handler *http_handler_of(const struct http_loop 
     return &loop->http->options.handler;
 }
 
+static inline size_t http_loop_connections(const struct http_loop *loop)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < loop->ports_count; i++)
+        sum += atomic_load_explicit(&loop->ports[i].connections, memory_order_relaxed);
+    return sum;
+}
+
 /* ---- exchange.c ---- */
 
 /* The request line is there: keep the target as it came. False: out of memory. */
@@ -111,6 +122,10 @@ void http_exchanges_free(struct http_loop *loop);
 
 /* ---- send.c ---- */
 
+/* Count what the answer holds in memory, until its request is over. Where that would be too much of all loops together,
+ * it is made a refusal. */
+void http_answer_take(struct http_connection *connection, struct response *r);
+void http_answer_give(struct http_loop *loop, struct exchange *e);
 /* Hand the answer to the library, and take it over. MHD_NO: the connection is closed. */
 enum MHD_Result http_send(struct http_connection *connection, struct response *r);
 /* A head so large that the library has no room left for the head of an answer: write the refusal to the socket, where
@@ -138,6 +153,8 @@ void http_connection_hangup(struct http_connection *connection);
 
 /* ---- loop.c ---- */
 
+/* At the start of an iteration: the tunables of now, and their timeouts, also for what waits already. */
+void http_loop_take_tunables(struct http_loop *loop);
 /* Start the thread of a loop. */
 SG_MUST_CHECK enum sg_status http_loop_start(struct http_loop *loop, struct sg_error *err);
 

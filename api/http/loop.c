@@ -92,7 +92,7 @@ static bool go_on(struct http_loop *loop)
     if (!loop->draining)
         begin_drain(loop);
     close_idle(loop);
-    return atomic_load_explicit(&loop->connections, memory_order_relaxed) > 0 &&
+    return http_loop_connections(loop) > 0 &&
            time_boot_ns() < atomic_load(&loop->http->drain_until_ns);
 }
 
@@ -137,7 +137,7 @@ static void wait_for_events(struct http_loop *loop)
 /* After a crowd has left, give its memory back: the allocator would keep it for the next one. */
 static void give_memory_back(struct http_loop *loop)
 {
-    size_t connections = atomic_load_explicit(&loop->connections, memory_order_relaxed);
+    size_t connections = http_loop_connections(loop);
     if (connections > loop->connections_peak)
         loop->connections_peak = connections;
     if (loop->connections_peak < CROWD_CONNECTIONS || connections > loop->connections_peak / 4)
@@ -189,11 +189,21 @@ static void run_ports(struct http_loop *loop)
     }
 }
 
+void http_loop_take_tunables(struct http_loop *loop)
+{
+    loop->tunables = tunables_take(loop->http->options.tunables);
+    int64_t answer_ns = loop->tunables->http_answer_timeout_ms * NS_PER_MS;
+    deadlines_set_duration(&loop->lists[CONNECTION_READING], loop->tunables->http_head_timeout_ms * NS_PER_MS);
+    deadlines_set_duration(&loop->lists[CONNECTION_ANSWERING], answer_ns);
+    deadlines_set_duration(&loop->lists[CONNECTION_STREAMING], answer_ns);
+}
+
 static void iterate(struct http_loop *loop)
 {
     const struct http_handler *handler = http_handler_of(loop);
     wait_for_events(loop);
     loop->now_ns = time_boot_ns();
+    http_loop_take_tunables(loop);
     if (loop->woken)
         run_posts(loop);
     end_overdue(loop);

@@ -25,6 +25,7 @@
     X(PROBLEM_HALTED, 503, "halted", "The demand was not met: ingest is halted")                                       \
     X(PROBLEM_TOO_MANY_WAITS, 503, "too-many-waits", "Too many reads are waiting")                                     \
     X(PROBLEM_TOO_MANY_QUERIES, 503, "too-many-queries", "Too many queries are waiting")                               \
+    X(PROBLEM_TOO_MANY_ANSWERS, 503, "too-many-answers", "Too many bytes of answers are on their way")                 \
     X(PROBLEM_STOPPING, 503, "stopping", "The demand was not met: the gateway is stopping")                            \
     X(PROBLEM_STORAGE, 503, "storage", "The database cannot be read")                                                  \
     X(PROBLEM_VERSION_NOT_REACHED, 504, "version-not-reached", "The version was not reached in time")                  \

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "api/http/http_internal.h"
+#include "api/http/problem.h"
 
 #define RAW_ANSWER_BYTES 2048
 /* Of a chunk to an HTTP/1.0 client, which knows no chunks. To any other the library has the producer write into what
@@ -62,6 +63,51 @@ static struct MHD_Response *produced(struct http_connection *connection, struct 
     e->producer_self = r->producer_self;
     r->producer = NULL;
     return converted;
+}
+
+/* ---- bytes on their way ---- */
+
+/* What is static is there anyhow; what is produced is not there yet, but for a chunk. */
+static size_t held_bytes(const struct response *r)
+{
+    return r->body_end != NULL ? r->body_bytes : 0;
+}
+
+/* The loop's thread alone writes its count, so a load and a store do. */
+static void count(struct http_loop *loop, struct exchange *e, size_t bytes)
+{
+    size_t before = atomic_load_explicit(&loop->answer_bytes, memory_order_relaxed);
+    atomic_store_explicit(&loop->answer_bytes, before - e->answer_bytes + bytes, memory_order_relaxed);
+    e->answer_bytes = bytes;
+}
+
+/* Counted first, which the addition makes visible, and looked at afterwards: of loops that come to the limit together
+ * one at least sees the others. */
+static bool has_room(struct http_loop *loop)
+{
+    (void)atomic_fetch_add(&loop->answer_bytes, 0);
+    return http_answer_bytes(loop->http) <= (size_t)loop->tunables->http_answers_bytes_max;
+}
+
+void http_answer_take(struct http_connection *connection, struct response *r)
+{
+    struct http_loop *loop = connection->port->loop;
+    struct exchange *e = connection->exchange;
+    size_t bytes = held_bytes(r);
+    if (bytes == 0)
+        return;
+    count(loop, e, bytes);
+    if (bytes <= HTTP_SMALL_ANSWER_BYTES || has_room(loop))
+        return;
+    r->headers_count = 0;
+    problem_answer(r, PROBLEM_TOO_MANY_ANSWERS, "Answers that their clients have not taken yet fill http.answers_bytes_max.");
+    count(loop, e, held_bytes(r));
+}
+
+void http_answer_give(struct http_loop *loop, struct exchange *e)
+{
+    if (e->answer_bytes > 0)
+        count(loop, e, 0);
 }
 
 /* ---- all bodies ---- */

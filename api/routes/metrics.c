@@ -305,8 +305,15 @@ static void render_http(struct scrape *s)
     family(s, "stategate_http_request_seconds", "histogram", "Time to make an answer.");
     for (unsigned route = 0; route <= ROUTES_COUNT; route++)
         render_seconds_of(s, route_path(route), route);
-    family(s, "stategate_http_connections", "gauge", "Open connections.");
-    buffer_append_format(&s->body, "stategate_http_connections %zu\n", http_connections(s->call->api->http));
+    const struct http *http = s->call->api->http;
+    family(s, "stategate_http_connections", "gauge", "Open connections, by the address that they came to.");
+    buffer_append_format(&s->body, "stategate_http_connections{listener=\"main\"} %zu\n",
+                         http_connections_of(http, false));
+    if (http_ops_address(http)[0] != '\0')
+        buffer_append_format(&s->body, "stategate_http_connections{listener=\"ops\"} %zu\n",
+                             http_connections_of(http, true));
+    family(s, "stategate_http_answer_bytes", "gauge", "Bytes of answers that their clients have not taken yet.");
+    buffer_append_format(&s->body, "stategate_http_answer_bytes %zu\n", http_answer_bytes(http));
 }
 
 static void render_log(struct scrape *s)

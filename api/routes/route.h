@@ -37,7 +37,8 @@ enum route_id {
 
 /* Demands and conditions are checked between `find` and `answer`, and nowhere else. Neither blocks but on the store,
  * and both use only what their call has, so that any thread with a snapshot of its own may run them. A failure is
- * answered for them, as `storage`. */
+ * answered for them, as `storage`. In a job, reads stop when nobody waits any more (SG_STOPPED); what takes long besides
+ * asks snapshot_stopped, and returns the same. */
 struct route {
     const char *path; /* also the label `route` */
     size_t segments_count;
@@ -83,13 +84,14 @@ struct call {
     struct api_shared *api;         /* borrowed */
     const struct route *route;      /* of the table; NULL = no route answers this path */
     bool planned;                   /* route and plan are known */
-    bool waiting;                   /* holds a place among the waiting reads */
+    struct wait_place place;        /* among the waiting reads, while it is parked or may be again */
     bool parked_once;
     enum wait_kind kind;            /* what it waited for first */
     enum wait_outcome outcome;      /* of its wait; WAIT_MET unless an answer says otherwise */
     struct principal principal;
     struct plan plan;               /* owned */
     int64_t arrived_ns;             /* boot clock; not before the head was complete */
+    int64_t begun_ns;               /* boot clock: when making the answer began, last */
     struct snapshot *snapshot;      /* borrowed, during an attempt: its loop's, or its job's */
     struct parked_read parked;
     struct worker_job *job;         /* owned by the worker; NULL = no thread of a job has it in hand or had it last */

@@ -7,6 +7,13 @@
 
 #include "core/base/log.h"
 #include "core/base/thread.h"
+#include "core/base/time.h"
+
+struct job_queue {
+    struct job *first; /* runs next */
+    struct job *last;
+    size_t count;
+};
 
 struct jobs {
     /* Set by jobs_create(), then read-only: any thread. */
@@ -14,9 +21,8 @@ struct jobs {
     /* Guarded by mutex, which is held for a few instructions. */
     pthread_mutex_t mutex;
     pthread_cond_t filled;
-    struct job *first; /* runs next */
-    struct job *last;
-    size_t queued;
+    struct job_queue again; /* admitted before: run first */
+    struct job_queue fresh;
     unsigned idle;     /* threads that wait for a job */
     unsigned started;
     bool stopping;
@@ -43,31 +49,42 @@ enum sg_status jobs_create(const struct jobs_options *options, struct jobs **out
 
 /* ---- the queue; under the mutex ---- */
 
-static void queue_put(struct jobs *jobs, struct job *job)
+static void queue_put(struct job_queue *queue, struct job *job)
 {
-    job->queued = true;
+    job->queue = queue;
     job->next = NULL;
-    job->previous = jobs->last;
-    if (jobs->last != NULL)
-        jobs->last->next = job;
+    job->previous = queue->last;
+    if (queue->last != NULL)
+        queue->last->next = job;
     else
-        jobs->first = job;
-    jobs->last = job;
-    jobs->queued++;
+        queue->first = job;
+    queue->last = job;
+    queue->count++;
 }
 
-static void queue_remove(struct jobs *jobs, struct job *job)
+static void queue_remove(struct job *job)
 {
-    job->queued = false;
+    struct job_queue *queue = job->queue;
+    job->queue = NULL;
     if (job->previous != NULL)
         job->previous->next = job->next;
     else
-        jobs->first = job->next;
+        queue->first = job->next;
     if (job->next != NULL)
         job->next->previous = job->previous;
     else
-        jobs->last = job->previous;
-    jobs->queued--;
+        queue->last = job->previous;
+    queue->count--;
+}
+
+static struct job *queue_first(const struct jobs *jobs)
+{
+    return jobs->again.first != NULL ? jobs->again.first : jobs->fresh.first;
+}
+
+static size_t queue_count(const struct jobs *jobs)
+{
+    return jobs->again.count + jobs->fresh.count;
 }
 
 /* ---- the threads ---- */
@@ -76,14 +93,14 @@ static void queue_remove(struct jobs *jobs, struct job *job)
 static struct job *take(struct jobs *jobs)
 {
     (void)pthread_mutex_lock(&jobs->mutex);
-    while (jobs->first == NULL && !jobs->stopping) {
+    while (queue_first(jobs) == NULL && !jobs->stopping) {
         jobs->idle++;
         (void)pthread_cond_wait(&jobs->filled, &jobs->mutex);
         jobs->idle--;
     }
-    struct job *job = jobs->first;
+    struct job *job = queue_first(jobs);
     if (job != NULL)
-        queue_remove(jobs, job);
+        queue_remove(job);
     (void)pthread_mutex_unlock(&jobs->mutex);
     return job;
 }
@@ -98,6 +115,8 @@ static struct snapshot *snapshot_of(const struct jobs *jobs, struct snapshot **s
         return *snapshot;
     }
     if (snapshot_create(o->settings, o->tunables, o->freshness, o->clock, snapshot, &err) == SG_OK) {
+        if (*failing)
+            log_event(LOG_INFO, "jobs_recovered", LOG_STR("database", o->settings->database));
         *failing = false;
         return *snapshot;
     }
@@ -106,6 +125,27 @@ static struct snapshot *snapshot_of(const struct jobs *jobs, struct snapshot **s
                   LOG_STR("error", err.message));
     *failing = true;
     return NULL;
+}
+
+bool job_over(const struct job *job)
+{
+    return atomic_load(&job->cancelled) || time_boot_ns() >= job->deadline_ns;
+}
+
+static bool stop_reading(void *context)
+{
+    return job_over(context);
+}
+
+static void run(struct job *job, struct snapshot *snapshot)
+{
+    if (snapshot != NULL)
+        snapshot_stop_when(snapshot, stop_reading, job);
+    job->run(job, snapshot);
+    if (snapshot == NULL)
+        return;
+    snapshot_end(snapshot);
+    snapshot_stop_when(snapshot, NULL, NULL);
 }
 
 static void job_done(struct http_post *post)
@@ -123,9 +163,7 @@ static void *jobs_main(void *context)
     thread_name_set("job", NULL);
     while ((job = take(jobs)) != NULL) {
         if (!atomic_load(&job->cancelled))
-            job->run(job, snapshot_of(jobs, &snapshot, &failing));
-        if (snapshot != NULL)
-            snapshot_end(snapshot);
+            run(job, snapshot_of(jobs, &snapshot, &failing));
         job->post.run = job_done;
         http_loop_post(job->loop, &job->post);
     }
@@ -137,7 +175,7 @@ static void *jobs_main(void *context)
 static bool threads_suffice(struct jobs *jobs)
 {
     /* Whoever is idle may be on its way to a job that was queued before. */
-    if (jobs->idle > jobs->queued || jobs->started == jobs->options.threads)
+    if (jobs->idle > queue_count(jobs) || jobs->started == jobs->options.threads)
         return true;
     if (pthread_create(&jobs->threads[jobs->started], NULL, jobs_main, jobs) == 0)
         jobs->started++;
@@ -148,9 +186,11 @@ bool jobs_submit(struct jobs *jobs, struct job *job)
 {
     (void)pthread_mutex_lock(&jobs->mutex);
     assert(!jobs->stopping);
-    bool taken = jobs->queued < jobs->options.queued_max && threads_suffice(jobs);
+    struct job_queue *queue = job->admitted_before ? &jobs->again : &jobs->fresh;
+    bool room = job->admitted_before || queue->count < jobs->options.queued_max;
+    bool taken = room && threads_suffice(jobs);
     if (taken) {
-        queue_put(jobs, job);
+        queue_put(queue, job);
         (void)pthread_cond_signal(&jobs->filled);
     }
     (void)pthread_mutex_unlock(&jobs->mutex);
@@ -160,9 +200,9 @@ bool jobs_submit(struct jobs *jobs, struct job *job)
 bool jobs_withdraw(struct jobs *jobs, struct job *job)
 {
     (void)pthread_mutex_lock(&jobs->mutex);
-    bool queued = job->queued;
+    bool queued = job->queue != NULL;
     if (queued)
-        queue_remove(jobs, job);
+        queue_remove(job);
     (void)pthread_mutex_unlock(&jobs->mutex);
     return queued;
 }
@@ -170,7 +210,7 @@ bool jobs_withdraw(struct jobs *jobs, struct job *job)
 size_t jobs_queued(struct jobs *jobs)
 {
     (void)pthread_mutex_lock(&jobs->mutex);
-    size_t queued = jobs->queued;
+    size_t queued = queue_count(jobs);
     (void)pthread_mutex_unlock(&jobs->mutex);
     return queued;
 }
@@ -188,7 +228,7 @@ void jobs_destroy(struct jobs *jobs)
     if (jobs == NULL)
         return;
     (void)pthread_mutex_lock(&jobs->mutex);
-    assert(jobs->first == NULL);
+    assert(queue_first(jobs) == NULL);
     jobs->stopping = true;
     (void)pthread_cond_broadcast(&jobs->filled);
     (void)pthread_mutex_unlock(&jobs->mutex);

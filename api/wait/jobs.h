@@ -16,18 +16,22 @@
 #define JOBS_QUEUED_MAX 1000    /* each is a connection and an answer that somebody waits for */
 
 struct jobs;
+struct job_queue;
 
-/* Part of what it is about. Zeroed, then `run`, `done` and `loop` are set before it is submitted. */
+/* Part of what it is about. Zeroed, then `run`, `done`, `loop` and `deadline_ns` are set before it is submitted. */
 struct job {
     /* In a job's thread. `snapshot` is the thread's, between iterations, and is ended afterwards; NULL = the database
-     * cannot be read now. It looks at `cancelled` before it begins; what may run for long looks again. */
+     * cannot be read now. Its reads stop (SG_STOPPED) soon after the job is over (job_over); one that was
+     * cancelled before it began is not run. */
     void (*run)(struct job *job, struct snapshot *snapshot);
     /* On the loop's thread, after `run`: from here on the job is its owner's again. */
     void (*done)(struct job *job);
     struct http_loop *loop; /* borrowed */
+    int64_t deadline_ns;    /* boot clock: who waits for it waits no longer */
+    bool admitted_before;   /* its request had a job before this one, and was parked: it is not refused now */
     atomic_bool cancelled;  /* nobody waits for it any more; any thread */
     /* Of the jobs. */
-    bool queued;
+    struct job_queue *queue; /* NULL = in none */
     struct job *previous;
     struct job *next;
     struct http_post post;
@@ -43,12 +47,16 @@ struct jobs_options {
     size_t queued_max; /* that wait for a thread; 0 = JOBS_QUEUED_MAX */
 };
 
+/* Is its result of no use any more? Any thread. */
+bool job_over(const struct job *job);
+
 SG_MUST_CHECK enum sg_status jobs_create(const struct jobs_options *options, struct jobs **out, struct sg_error *err);
 /* Nothing is queued or runs any more; waits for the threads. NULL is allowed. */
 void jobs_destroy(struct jobs *jobs);
 
-/* Queue a job. False: the queue is full, or no thread can be had, and nothing has changed. A loop's thread, which
- * blocks all signals; never waits for a job. */
+/* Queue a job. False: the queue is full, or no thread can be had, and nothing has changed. One that was admitted before
+ * finds room in any case, ahead of all others, as it came before them: of those there are no more than reads may be
+ * parked. A loop's thread, which blocks all signals; never waits for a job. */
 bool jobs_submit(struct jobs *jobs, struct job *job);
 /* Take a job back that was submitted and is not done. True: it has not begun, and is its owner's again; neither `run`
  * nor `done` is called. False: it runs, or is done already; `done` is called. The thread of its loop. */

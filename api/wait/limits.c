@@ -18,8 +18,6 @@ struct client {
 };
 
 struct wait_limits {
-    size_t parked_max;
-    size_t client_max;
     atomic_size_t parked;
     struct metrics_histogram seconds[WAIT_KINDS_COUNT][WAIT_OUTCOMES_COUNT];
     /* Guarded by mutex: clients that have a parked read. */
@@ -27,13 +25,11 @@ struct wait_limits {
     struct client *chains[CHAINS_COUNT];
 };
 
-enum sg_status wait_limits_create(size_t parked_max, size_t client_max, struct wait_limits **out, struct sg_error *err)
+enum sg_status wait_limits_create(struct wait_limits **out, struct sg_error *err)
 {
     struct wait_limits *w = calloc(1, sizeof *w);
     if (w == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for waiting reads");
-    w->parked_max = parked_max;
-    w->client_max = client_max;
     (void)pthread_mutex_init(&w->mutex, NULL);
     for (size_t k = 0; k < WAIT_KINDS_COUNT; k++) {
         for (size_t o = 0; o < WAIT_OUTCOMES_COUNT; o++)
@@ -70,18 +66,18 @@ static struct client **client_find(struct wait_limits *w, const struct client_ad
     return link;
 }
 
-static bool client_take(struct wait_limits *w, const struct client_address *address)
+static bool client_take(struct wait_limits *w, const struct client_address *address, size_t client_max)
 {
     struct client **link = client_find(w, address);
     if (*link == NULL) {
-        if (w->client_max == 0)
+        if (client_max == 0)
             return false; /* kept only while it has a parked read */
         *link = calloc(1, sizeof **link);
         if (*link == NULL)
             return false;
         (*link)->address = *address;
     }
-    if ((*link)->parked >= w->client_max)
+    if ((*link)->parked >= client_max)
         return false;
     (*link)->parked++;
     return true;
@@ -97,32 +93,34 @@ static void client_give(struct wait_limits *w, const struct client_address *addr
     }
 }
 
-bool wait_limits_take(struct wait_limits *w, const struct client_address *client)
+bool wait_limits_take(struct wait_limits *w, const struct tunables *limits, const struct client_address *client,
+                      struct wait_place *out)
 {
-    if (atomic_fetch_add(&w->parked, 1) >= w->parked_max) {
-        atomic_fetch_sub(&w->parked, 1);
-        return false;
+    bool of_client = limits->parked_max_per_client < limits->parked_max;
+    bool taken = atomic_fetch_add(&w->parked, 1) < limits->parked_max;
+    if (taken && of_client) {
+        (void)pthread_mutex_lock(&w->mutex);
+        taken = client_take(w, client, limits->parked_max_per_client);
+        (void)pthread_mutex_unlock(&w->mutex);
     }
-    if (w->client_max >= w->parked_max)
-        return true;
-    (void)pthread_mutex_lock(&w->mutex);
-    bool taken = client_take(w, client);
-    (void)pthread_mutex_unlock(&w->mutex);
     if (!taken)
         atomic_fetch_sub(&w->parked, 1);
+    else
+        *out = (struct wait_place){.taken = true, .of_client = of_client};
     return taken;
 }
 
-void wait_limits_give(struct wait_limits *w, const struct client_address *client, enum wait_kind kind,
-                      enum wait_outcome outcome, int64_t waited_ns)
+void wait_limits_give(struct wait_limits *w, const struct client_address *client, struct wait_place *place,
+                      enum wait_kind kind, enum wait_outcome outcome, int64_t waited_ns)
 {
     atomic_fetch_sub(&w->parked, 1);
     metrics_histogram_add(&w->seconds[kind][outcome], (double)waited_ns / (double)NS_PER_S);
-    if (w->client_max >= w->parked_max)
-        return;
-    (void)pthread_mutex_lock(&w->mutex);
-    client_give(w, client);
-    (void)pthread_mutex_unlock(&w->mutex);
+    if (place->of_client) {
+        (void)pthread_mutex_lock(&w->mutex);
+        client_give(w, client);
+        (void)pthread_mutex_unlock(&w->mutex);
+    }
+    *place = (struct wait_place){0};
 }
 
 size_t wait_limits_parked(const struct wait_limits *w)

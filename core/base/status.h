@@ -19,7 +19,7 @@ enum sg_status {
     SG_CORRUPT,      /* the database file is damaged */
     SG_LOCKED,       /* another process owns the database */
     SG_MEMORY,       /* an allocation failed */
-    SG_STOPPED       /* the process is stopping */
+    SG_STOPPED       /* the process is stopping, or nobody waits for the result any more */
 };
 
 /* The first failure's status and one sentence for people, without a final full stop. */

@@ -70,15 +70,11 @@ struct settings {
     struct collection_settings *collections; /* owned */
     size_t collections_count;
     size_t collections_max;
-    size_t parked_max;
-    size_t parked_max_per_client;
     size_t rejected_max;
     bool rejected_payload;
     enum empty_policy rebuild_empty;
     unsigned http_loops; /* 0 = processors that affinity and cgroup quota allow */
     unsigned http_connections_max;
-    int64_t http_head_timeout_ms;
-    int64_t http_answer_timeout_ms;
     int64_t cache_bytes;
     enum log_format log_format;
 };

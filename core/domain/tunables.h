@@ -1,4 +1,4 @@
-/* What may change while the gateway runs: limits of waits and probes, readiness, the log's level. What shapes rows, or
+/* What may change while the gateway runs: limits of waits, probes and answers, timeouts, readiness, the log's level. What shapes rows, or
  * is bound once (addresses, threads, the file), stands in settings.h.
  *
  * Everybody reads through a pointer that is taken at the start of an iteration of a loop (of HTTP, of a source) and
@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/base/log.h"
@@ -20,10 +21,15 @@
 struct tunables {
     int64_t wait_default_ms; /* not more than wait_max_ms */
     int64_t wait_max_ms;
+    size_t parked_max;
+    size_t parked_max_per_client;
     int64_t probe_idle_ms;
     int64_t probe_min_interval_ms; /* not more than probe_idle_ms */
     int64_t probe_epoch_trust_ms;
     bool ready_without_broker;
+    int64_t http_head_timeout_ms;   /* from the accept, or the end of an answer, until the whole head is there */
+    int64_t http_answer_timeout_ms; /* from there until the answer, or the next chunk of it, has been taken */
+    int64_t http_answers_bytes_max; /* of bodies that answers hold until they are sent */
     enum log_level log_level;
 };
 

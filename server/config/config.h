@@ -41,6 +41,8 @@
 #define CONFIG_HTTP_CONNECTIONS_MAX 1048576    /* the kernel's usual nr_open */
 #define CONFIG_HTTP_TIMEOUT_MS_MIN INT64_C(1000)    /* 1s: below it, honest clients on a slow link are cut off */
 #define CONFIG_HTTP_TIMEOUT_MS_MAX INT64_C(3600000) /* 1h */
+#define CONFIG_ANSWERS_BYTES_MIN (INT64_C(1) << 20) /* 1MiB: a hundred usual entities, pages of as many */
+#define CONFIG_ANSWERS_BYTES_MAX (INT64_C(1) << 40) /* 1TiB */
 #define CONFIG_CACHE_BYTES_MAX (INT64_C(1) << 40) /* 1TiB */
 
 struct config_key;

@@ -149,6 +149,19 @@ bool store_read_peek(struct store_reader *r)
     return true;
 }
 
+static int ask_to_stop(void *context)
+{
+    const struct store_reader *r = context;
+    return r->stop(r->stop_context);
+}
+
+void store_read_stop_when(struct store_reader *r, store_read_stop *stop, void *context)
+{
+    r->stop = stop;
+    r->stop_context = context;
+    sqlite3_progress_handler(r->c.db, stop != NULL ? STORE_STOP_STEPS : 0, stop != NULL ? ask_to_stop : NULL, r);
+}
+
 uint64_t store_read_snapshot(const struct store_reader *r)
 {
     return r->snapshot;

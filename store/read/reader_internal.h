@@ -13,6 +13,8 @@ struct store_reader {
     bool in_transaction;
     sqlite3_stmt *active; /* whose row was handed out last, in `c`; NULL = none */
     struct cached_row *held; /* the same from the cache */
+    store_read_stop *stop;   /* NULL = none */
+    void *stop_context;
     /* Of the snapshot; stays good for the next one if nothing was committed between them. */
     uint64_t snapshot; /* counts them */
     uint64_t stable;    /* what the shared clock showed from before it was taken until after; 0 = not stable */

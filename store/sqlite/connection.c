@@ -127,6 +127,8 @@ enum sg_status store_fail(struct store_connection *c, int rc, const char *what, 
         return sg_fail(err, SG_CORRUPT, "cannot %s: %s is damaged (%s)", what, c->path, sqlite3_errstr(rc));
     case SQLITE_NOMEM:
         return sg_fail(err, SG_MEMORY, "cannot %s: out of memory", what);
+    case SQLITE_INTERRUPT:
+        return sg_fail(err, SG_STOPPED, "cannot %s: it was stopped", what);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_CANTOPEN:

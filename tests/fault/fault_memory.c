@@ -324,7 +324,8 @@ static struct answer ask(struct rig *r, const char *target)
     r->head.target_text = r->target;
     r->head.target_bytes = strlen(r->target);
     response_init(&r->response);
-    (void)worker_handle(r->worker, &r->head, &r->call, &r->response);
+    if (worker_handle(r->worker, &r->head, &r->call, &r->response) == HTTP_ANSWER)
+        worker_answered(r->worker, &r->call, &r->response);
     snapshot_end(r->worker->snapshot);
     pause_faults();
     if (!r->response.failed) {

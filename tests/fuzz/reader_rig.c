@@ -27,7 +27,8 @@ static struct settings settings = {
     .streams = streams,
     .streams_count = 2,
 };
-static const struct tunables tunables = {.wait_max_ms = 30000, .probe_epoch_trust_ms = 2000};
+static const struct tunables tunables = {
+    .wait_max_ms = 30000, .parked_max = 10, .parked_max_per_client = 10, .probe_epoch_trust_ms = 2000};
 static struct tunables_now tunables_now;
 
 static struct {
@@ -166,6 +167,8 @@ bool reader_rig_ask(struct http_head *head, struct call *call, struct response *
     worker_expect(rig.worker, head);
     if (worker_admit(rig.worker, head, out))
         answered = worker_handle(rig.worker, head, call, out) == HTTP_ANSWER;
+    if (answered && call->head != NULL)
+        worker_answered(rig.worker, call, out);
     worker_forget(rig.worker, call);
     worker_iteration_end(rig.worker, resume);
     return answered;
@@ -180,7 +183,7 @@ void reader_rig_open(void)
     REQUIRE(freshness_create(2, &rig.freshness, &err) == SG_OK);
     REQUIRE(metrics_create(2, &rig.metrics, &err) == SG_OK);
     REQUIRE(progress_create(2, &rig.progress, &err) == SG_OK);
-    REQUIRE(wait_limits_create(10, 10, &rig.api.wait_limits, &err) == SG_OK);
+    REQUIRE(wait_limits_create(&rig.api.wait_limits, &err) == SG_OK);
     open_worker();
     REQUIRE(snapshot_begin(rig.worker->snapshot, &err) == SG_OK); /* now it has opened all its files */
     snapshot_end(rig.worker->snapshot);

@@ -4,13 +4,14 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { createConnection } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
 import { startGateway } from '../support/gateway.mjs';
 import { publishAll } from '../support/nats.mjs';
 import { end, signal, tempFolder } from '../support/process.mjs';
+import { scrape } from '../support/prometheus.mjs';
 import { EPOCH, event, events, scene, STATE_POSITION } from '../support/scene.mjs';
 import { throughout, until } from '../support/until.mjs';
 
@@ -133,12 +134,73 @@ describe('connections', () => {
   });
 });
 
-// A connection that asks for /livez, and what came back on it so far.
-function ask(address) {
+describe("the tests' own client", () => {
+  // A server that closes a connection when it is asked for the `limit`th time on it.
+  const closing = async (t, limit) => {
+    const server = createServer((socket) => {
+      let asked = 0;
+      socket.on('error', () => {}).on('data', () => {
+        if (++asked === limit) socket.destroy();
+        else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      });
+    });
+    await new Promise((done) => server.listen(0, '127.0.0.1', done));
+    t.after(() => server.close());
+    return `127.0.0.1:${server.address().port}`;
+  };
+
+  it('asks again where a connection that was idle is closed, and only there', async (t) => {
+    const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9' });
+    const address = await closing(t, 2);
+    for (let i = 0; i < 4; i++) assert.equal((await gateway.get('/livez', { address })).text, 'ok');
+    await assert.rejects(gateway.get('/livez', { address: await closing(t, 1) }), { code: 'ECONNRESET' });
+  });
+});
+
+describe('answers that nobody takes', () => {
+  const MIB = 1 << 20;
+
+  it('fill http.answers_bytes_max; beyond it a large one is a 503, and small ones go on', async (t) => {
+    const text = 'x'.repeat(700_000);
+    const large = Array.from({ length: 20 }, (_, i) => event(`c-${i}`, 1, { text }));
+    const config = { listen_ops: '127.0.0.1:0', http: { loops: 2, answers_bytes_max: `${20 * MIB}` } };
+    const s = await scene(t, { publish: [...large, event('small', 1)], gateway: { config } });
+    await s.gateway.untilPosition(21);
+    const metric = async (name, labels) => (await scrape(s.gateway)).value(name, labels);
+    const bytes = (await s.gateway.get('/v1/state/customers')).body.length;
+    assert.ok(bytes > 7 * MIB && bytes < 8 * MIB, `${bytes}`);
+    await until('it was taken', async () => (await metric('stategate_http_answer_bytes')) < MIB);
+    const readers = [];
+    for (let i = 0; i < 2; i++) {
+      const reader = ask(s.gateway.address, '/v1/state/customers');
+      t.after(() => reader.socket.destroy());
+      reader.socket.once('data', () => reader.socket.pause());
+      await until('its answer begins', () => reader.text.startsWith('HTTP/1.1 200'));
+      readers.push(reader);
+    }
+    // The kernel holds the rest of a page that is nearly sent: both are held here.
+    assert.ok((await metric('stategate_http_answer_bytes')) >= 2 * bytes);
+    const refused = await s.gateway.get('/v1/state/customers');
+    assert.equal(refused.status, 503);
+    assert.ok(Number(refused.headers['retry-after']) >= 1);
+    assert.equal(refused.json().type, 'urn:stategate:problem:too-many-answers');
+    assert.equal((await s.gateway.get('/v1/state/customers/small')).status, 200);
+    assert.equal((await s.gateway.get('/v1/state/customers?limit=1')).status, 200); // there is room for less
+    const labels = { route: '/v1/state/{collection}', method: 'GET', code: '503' };
+    assert.equal(await metric('stategate_http_requests_total', labels), 1);
+    assert.ok((await metric('stategate_http_connections', { listener: 'main' })) >= 3);
+    assert.equal(await metric('stategate_http_connections', { listener: 'ops' }), 0);
+    readers[0].socket.destroy();
+    await until('there is room', async () => (await s.gateway.get('/v1/state/customers')).status === 200);
+  });
+});
+
+// A connection that asks for something, and what came back on it so far.
+function ask(address, path = '/livez') {
   const [host, port] = address.split(':');
   const asked = { socket: createConnection(Number(port), host), text: '' };
   asked.socket.on('data', (data) => (asked.text += data)).on('error', () => {});
-  asked.socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
+  asked.socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
   return asked;
 }
 

@@ -121,7 +121,7 @@ describe('metrics', () => {
       [...routes].every((route) => !route.includes('never')),
       [...routes].join(' '),
     );
-    assert.ok(m.value('stategate_http_connections') >= 1);
+    assert.ok(m.value('stategate_http_connections', { listener: 'main' }) >= 1);
     assert.ok(m.sum('stategate_http_request_seconds_count', { route: labels.route }) >= 8);
   });
 

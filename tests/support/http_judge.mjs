@@ -23,6 +23,7 @@ const PROBLEMS = {
   'replica-disconnected': 503,
   'too-many-waits': 503,
   'too-many-queries': 503,
+  'too-many-answers': 503,
   'version-not-reached': 504,
   'position-not-reached': 504,
   'too-stale': 504,

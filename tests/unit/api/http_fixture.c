@@ -120,6 +120,13 @@ static enum http_outcome rig_handle(void *worker, const struct http_head *head, 
         response_body_produce(out, &stream_producer, &rig->stream);
         return HTTP_ANSWER;
     }
+    if (target_is(head, "/large")) {
+        char *large = calloc(1, rig->large_bytes);
+        assert(large != NULL);
+        response_header(out, "ETag", "\"large\"");
+        response_body_borrow(out, large, rig->large_bytes, free, large);
+        return HTTP_ANSWER;
+    }
     if (target_is(head, "/park") && !call->done) {
         call->rig = rig;
         call->head = head;
@@ -153,6 +160,13 @@ static void end_parked(struct http_rig *rig, struct rig_call *call)
     rig->call = NULL;
     call->done = true;
     atomic_fetch_sub(&rig->parked, 1);
+}
+
+static void rig_answered(void *worker, void *context, const struct response *answer)
+{
+    struct http_rig *rig = worker;
+    (void)context;
+    atomic_store(&rig->status, answer->status);
 }
 
 static void rig_forget(void *worker, void *context)
@@ -228,7 +242,11 @@ void http_rig_init(struct http_rig *rig)
 {
     memset(rig, 0, sizeof *rig);
     rig->stream.later_at = rig->stream.failed_at = SIZE_MAX;
+    rig->tunables = (struct tunables){
+        .http_head_timeout_ms = 30000, .http_answer_timeout_ms = 60000, .http_answers_bytes_max = 256 << 20};
+    tunables_publish(&rig->tunables_now, &rig->tunables);
     rig->options = (struct http_options){
+        .tunables = &rig->tunables_now,
         .listen = "127.0.0.1:0",
         .listen_ops = "",
         .loops = 1,
@@ -241,6 +259,7 @@ void http_rig_init(struct http_rig *rig)
                     .expect = rig_expect,
                     .admit = rig_admit,
                     .handle = rig_handle,
+                    .answered = rig_answered,
                     .park = rig_park,
                     .forget = rig_forget,
                     .withdraw = rig_withdraw,

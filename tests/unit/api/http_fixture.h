@@ -26,10 +26,13 @@ struct rig_stream {
 };
 
 struct http_rig {
-    struct http_options options; /* a test may change them before http_rig_start() */
+    struct http_options options; /* a test may change them before http_rig_start(); so for the tunables */
+    struct tunables tunables;
+    struct tunables_now tunables_now;
     struct http *http;
     struct http_loop *loop;
     struct rig_stream stream;
+    size_t large_bytes;
     atomic_size_t parked;    /* requests that are parked now */
     atomic_size_t working;   /* requests that another thread has in hand now */
     atomic_size_t withdrawn; /* how often it was asked for: late */
@@ -37,12 +40,14 @@ struct http_rig {
     atomic_bool begun;       /* what is in hand cannot be withdrawn */
     atomic_size_t forgotten; /* requests that are over */
     atomic_size_t handled;   /* how often one was handled */
+    atomic_uint status;      /* of the last answer that was sent */
     struct rig_call *call;   /* the one that is parked or in hand; the loop's */
     struct http_post post;
 };
 
 /* Targets:
  *   /bytes     "hello"
+ *   /large     rig->large_bytes of memory
  *   /produced  rig->stream
  *   /park      waits until the loop drains, then "hello"
  *   /work      another thread has it in hand until rig_done(), then "hello"; withdrawn for being late, "late" */

@@ -58,7 +58,14 @@ int rig_setup(void **state)
     r->settings = (struct settings){.database = r->database,
                                     .streams = r->streams,
                                     .streams_count = 2};
-    r->tunables = (struct tunables){.wait_default_ms = 5000, .wait_max_ms = 30000, .probe_epoch_trust_ms = 2000};
+    r->tunables = (struct tunables){.wait_default_ms = 5000,
+                                    .wait_max_ms = 30000,
+                                    .parked_max = RIG_WAITS_MAX,
+                                    .parked_max_per_client = RIG_WAITS_MAX,
+                                    .probe_epoch_trust_ms = 2000,
+                                    .http_head_timeout_ms = 30000,
+                                    .http_answer_timeout_ms = 60000,
+                                    .http_answers_bytes_max = 256 << 20};
     tunables_publish(&r->tunables_now, &r->tunables);
     ASSERT_OK(commit_clock_create(RIG_CACHE_BYTES, &r->shared, &err));
     struct store_options options = {.path = r->database,
@@ -73,7 +80,7 @@ int rig_setup(void **state)
     ASSERT_OK(freshness_create(2, &r->freshness, &err));
     ASSERT_OK(metrics_create(2, &r->metrics, &err));
     ASSERT_OK(progress_create(2, &r->progress, &err));
-    ASSERT_OK(wait_limits_create(RIG_WAITS_MAX, RIG_WAITS_MAX, &r->api.wait_limits, &err));
+    ASSERT_OK(wait_limits_create(&r->api.wait_limits, &err));
     open_worker(r);
     response_init(&r->response);
     *state = r;
@@ -184,6 +191,8 @@ unsigned rig_ask_again(struct rig *r)
     response_free(&r->response);
     response_init(&r->response);
     r->outcome = worker_handle(r->worker, &r->head, &r->call, &r->response);
+    if (r->outcome == HTTP_ANSWER)
+        worker_answered(r->worker, &r->call, &r->response);
     snapshot_end(r->worker->snapshot);
     assert_false(r->response.failed);
     return r->outcome == HTTP_PARK ? 0 : r->response.status;

@@ -449,19 +449,49 @@ static void a_hang_up_gives_the_place_back(void **state)
 static void beyond_the_limit_a_read_is_refused_and_not_parked(void **state)
 {
     struct rig *r = *state;
+    struct wait_place places[RIG_WAITS_MAX];
     begin(r);
     for (size_t i = 0; i < RIG_WAITS_MAX - 1; i++)
-        assert_true(wait_limits_take(r->api.wait_limits, &r->client));
+        assert_true(wait_limits_take(r->api.wait_limits, &r->tunables, &r->client, &places[i]));
     assert_int_equal(asked(r, ENTITY "?min_version=8&wait=5"), 0);
     (void)asked(r, ENTITY); /* gives the last place back */
-    assert_true(wait_limits_take(r->api.wait_limits, &r->client));
+    assert_true(wait_limits_take(r->api.wait_limits, &r->tunables, &r->client, &places[RIG_WAITS_MAX - 1]));
     (void)asked(r, ENTITY "?min_version=8&wait=5");
     assert_problem(r, 503, "too-many-waits");
     assert_int_equal(asked(r, ENTITY "?min_version=7&wait=5"), 200); /* what is met needs no place */
     assert_int_equal(asked(r, ENTITY "?min_version=8&wait=0"), 504); /* nor what does not wait */
     assert_int_equal(wait_limits_parked(r->api.wait_limits), RIG_WAITS_MAX);
     for (size_t i = 0; i < RIG_WAITS_MAX; i++)
-        wait_limits_give(r->api.wait_limits, &r->client, WAIT_VERSION, WAIT_GONE, 0);
+        wait_limits_give(r->api.wait_limits, &r->client, &places[i], WAIT_VERSION, WAIT_GONE, 0);
+}
+
+/* From the next iteration on; of all reads, and of one client's. */
+static void the_limit_may_change_while_reads_wait(void **state)
+{
+    struct rig *r = *state;
+    struct tunables less = r->tunables;
+    struct tunables one_each = r->tunables;
+    struct wait_place place;
+    less.parked_max = 0;
+    one_each.parked_max_per_client = 1;
+    begin(r);
+    assert_true(wait_limits_take(r->api.wait_limits, &r->tunables, &r->client, &place));
+    tunables_publish(&r->tunables_now, &less);
+    (void)rig_wake(r);
+    (void)asked(r, ENTITY "?min_version=8&wait=5");
+    assert_problem(r, 503, "too-many-waits");
+    tunables_publish(&r->tunables_now, &one_each);
+    (void)rig_wake(r);
+    assert_int_equal(asked(r, ENTITY "?min_version=8&wait=5"), 0); /* the other one is not counted as its client's */
+    wait_limits_give(r->api.wait_limits, &r->client, &place, WAIT_VERSION, WAIT_GONE, 0);
+    assert_int_equal(wait_limits_parked(r->api.wait_limits), 1);
+    assert_true(wait_limits_take(r->api.wait_limits, &r->tunables, &r->client, &place)); /* for all, it counts no client */
+    assert_false(wait_limits_take(r->api.wait_limits, &one_each, &r->client, &(struct wait_place){0}));
+    wait_limits_give(r->api.wait_limits, &r->client, &place, WAIT_VERSION, WAIT_GONE, 0);
+    (void)asked(r, ENTITY);
+    assert_int_equal(wait_limits_parked(r->api.wait_limits), 0);
+    tunables_publish(&r->tunables_now, &r->tunables);
+    (void)rig_wake(r);
 }
 
 static void a_gateway_that_stops_answers_who_waits(void **state)
@@ -566,6 +596,7 @@ int main(void)
         TEST(without_a_preference_the_default_wait_is_used),
         TEST(a_hang_up_gives_the_place_back),
         TEST(beyond_the_limit_a_read_is_refused_and_not_parked),
+        TEST(the_limit_may_change_while_reads_wait),
         TEST(a_gateway_that_stops_answers_who_waits),
         TEST(until_the_swap_old_rows_meet_demands_of_their_epoch),
         TEST(the_swap_ends_waits_for_the_new_incarnation_and_refuses_the_old),

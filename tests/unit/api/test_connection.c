@@ -245,7 +245,7 @@ static void a_client_that_does_not_read_holds_one_chunk(void **state)
     size_t before = SIZE_MAX;
     (void)state;
     rig.stream.chunks = SIZE_MAX;
-    rig.options.answer_timeout_ms = 60000;
+    rig.tunables.http_answer_timeout_ms = 60000;
     http_rig_start(&rig);
     int fd = rig_connect(&rig, true);
     rig_send(fd, GET("/produced"));
@@ -265,7 +265,7 @@ static void a_client_that_takes_nothing_for_the_answer_timeout_is_closed(void **
 {
     (void)state;
     rig.stream.chunks = SIZE_MAX;
-    rig.options.answer_timeout_ms = 300;
+    rig.tunables.http_answer_timeout_ms = 300;
     http_rig_start(&rig);
     int fd = rig_connect(&rig, true);
     rig_send(fd, GET("/produced"));
@@ -280,7 +280,7 @@ static void a_client_that_goes_on_taking_is_not_closed(void **state)
     bool reset = false;
     (void)state;
     rig.stream.chunks = SIZE_MAX;
-    rig.options.answer_timeout_ms = 1000;
+    rig.tunables.http_answer_timeout_ms = 1000;
     http_rig_start(&rig);
     int fd = rig_connect(&rig, true);
     rig_send(fd, GET("/produced"));
@@ -300,7 +300,7 @@ static void a_stream_may_last_longer_than_the_answer_timeout(void **state)
     rig.stream.chunks = 2;
     rig.stream.chunk_bytes = 100;
     rig.stream.later_at = 1;
-    rig.options.answer_timeout_ms = 100;
+    rig.tunables.http_answer_timeout_ms = 100;
     http_rig_start(&rig);
     int64_t begun_ns = time_boot_ns();
     int fd = rig_connect(&rig, false);
@@ -334,6 +334,136 @@ static void the_end_of_the_drain_cuts_streams_off(void **state)
     (void)close(fd);
     assert_body(body, rig_dechunk(text, count, body, &complete), 2, 100);
     assert_false(complete);
+}
+
+/* ---- bytes on their way ---- */
+
+#define LARGE_BYTES (UNREAD_BYTES_MAX + (4u << 20))
+
+/* A client that has the beginning of a large answer, and reads no further. */
+static int ask_for_large(const char *status)
+{
+    size_t count = 0;
+    bool reset = false;
+    int fd = rig_connect(&rig, true);
+    rig_send(fd, GET("/large"));
+    const char *text = rig_read(fd, 200, &count, &reset);
+    if (strncmp(text, status, strlen(status)) != 0)
+        fail_msg("%s is wanted: %.100s", status, text);
+    return fd;
+}
+
+/* Of all loops together. */
+static void answers_take_as_much_as_they_may_and_no_more(void **state)
+{
+    int fds[3];
+    size_t count = 0;
+    bool reset = false;
+    (void)state;
+    rig.large_bytes = LARGE_BYTES;
+    rig.options.loops = 2;
+    rig.tunables.http_answers_bytes_max = 3 * (int64_t)LARGE_BYTES;
+    http_rig_start(&rig);
+    for (size_t i = 0; i < 3; i++) {
+        fds[i] = ask_for_large("HTTP/1.1 200 ");
+        assert_int_equal(http_answer_bytes(rig.http), (i + 1) * LARGE_BYTES); /* the third is at the limit */
+        assert_int_equal(atomic_load(&rig.status), 200);
+    }
+    int refused = rig_connect(&rig, false);
+    rig_send(refused, GET_CLOSE("/large"));
+    const char *text = rig_read(refused, ALL, &count, &reset);
+    (void)close(refused);
+    assert_non_null(strstr(text, "HTTP/1.1 503 "));
+    assert_non_null(strstr(text, "Retry-After: 1\r\n"));
+    assert_non_null(strstr(text, "urn:stategate:problem:too-many-answers"));
+    assert_null(strstr(text, "ETag:")); /* nothing of what was to be sent */
+    assert_int_equal(atomic_load(&rig.status), 503);
+    RIG_UNTIL(http_answer_bytes(rig.http) == 3 * LARGE_BYTES); /* the refusal is gone as well */
+    int small = rig_connect(&rig, false);
+    rig_send(small, GET_CLOSE("/bytes"));
+    assert_non_null(strstr(rig_read(small, ALL, &count, &reset), "\r\n\r\nhello"));
+    (void)close(small);
+    (void)close(fds[0]);
+    RIG_UNTIL(http_answer_bytes(rig.http) == 2 * LARGE_BYTES);
+    fds[0] = ask_for_large("HTTP/1.1 200 ");
+    for (size_t i = 0; i < 3; i++)
+        (void)close(fds[i]);
+    RIG_UNTIL(http_answer_bytes(rig.http) == 0);
+}
+
+static void an_answer_that_was_taken_is_not_counted_any_more(void **state)
+{
+    size_t count = 0;
+    bool reset = false;
+    (void)state;
+    rig.large_bytes = 1u << 20;
+    rig.tunables.http_answers_bytes_max = 1 << 20;
+    http_rig_start(&rig);
+    for (size_t i = 0; i < 3; i++) {
+        int fd = rig_connect(&rig, false);
+        rig_send(fd, GET("/large"));
+        const char *text = rig_read(fd, 1u << 20, &count, &reset);
+        assert_non_null(strstr(text, "HTTP/1.1 200 "));
+        (void)rig_read(fd, (size_t)(strstr(text, "\r\n\r\n") + 4 - text) - (count - (1u << 20)), &count, &reset);
+        RIG_UNTIL(http_answer_bytes(rig.http) == 0); /* the connection is still open */
+        (void)close(fd);
+    }
+}
+
+/* ---- settings that change ---- */
+
+static void ask_for_bytes(void)
+{
+    size_t count = 0;
+    bool reset = false;
+    int fd = rig_connect(&rig, false);
+    rig_send(fd, GET_CLOSE("/bytes"));
+    (void)rig_read(fd, ALL, &count, &reset);
+    (void)close(fd);
+}
+
+/* Also for who is connected already: its time counts from when it began. */
+static void timeouts_may_change_while_connections_wait(void **state)
+{
+    size_t count = 0;
+    bool reset = false;
+    (void)state;
+    rig.stream.chunks = SIZE_MAX;
+    rig.tunables.http_head_timeout_ms = rig.tunables.http_answer_timeout_ms = 3600000;
+    http_rig_start(&rig);
+    struct tunables shorter_head = rig.tunables;
+    shorter_head.http_head_timeout_ms = 50;
+    struct tunables shorter_both = shorter_head;
+    shorter_both.http_answer_timeout_ms = 50;
+    int idle = rig_connect(&rig, false);
+    int slow = rig_connect(&rig, true);
+    rig_send(slow, GET("/produced"));
+    RIG_UNTIL(atomic_load(&rig.stream.made) > 1);
+    tunables_publish(&rig.tunables_now, &shorter_head);
+    ask_for_bytes(); /* an iteration */
+    (void)rig_read(idle, ALL, &count, &reset);
+    assert_int_equal(count, 0);
+    assert_int_equal(atomic_load(&rig.stream.stopped), 0);
+    tunables_publish(&rig.tunables_now, &shorter_both);
+    ask_for_bytes();
+    RIG_UNTIL(atomic_load(&rig.stream.stopped) == 1);
+    (void)close(idle);
+    (void)close(slow);
+    http_rig_stop(&rig, 0);
+}
+
+static void the_bytes_on_their_way_may_change(void **state)
+{
+    (void)state;
+    rig.large_bytes = 2u << 20;
+    rig.tunables.http_answers_bytes_max = 1 << 20;
+    http_rig_start(&rig);
+    (void)close(ask_for_large("HTTP/1.1 503 "));
+    struct tunables more = rig.tunables;
+    more.http_answers_bytes_max = 2 << 20;
+    tunables_publish(&rig.tunables_now, &more);
+    (void)close(ask_for_large("HTTP/1.1 200 "));
+    http_rig_stop(&rig, 0);
 }
 
 /* ---- without memory ---- */
@@ -506,6 +636,10 @@ int main(void)
         TEST(a_client_that_goes_on_taking_is_not_closed),
         TEST(a_stream_may_last_longer_than_the_answer_timeout),
         TEST(the_end_of_the_drain_cuts_streams_off),
+        TEST(answers_take_as_much_as_they_may_and_no_more),
+        TEST(an_answer_that_was_taken_is_not_counted_any_more),
+        TEST(timeouts_may_change_while_connections_wait),
+        TEST(the_bytes_on_their_way_may_change),
         TEST(a_connection_without_memory_is_closed_at_once),
         TEST(what_another_thread_has_done_is_answered),
         TEST(what_does_not_begin_in_time_is_withdrawn),

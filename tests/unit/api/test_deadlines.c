@@ -45,6 +45,25 @@ static void beginning_again_moves_to_the_end(void **state)
     assert_ptr_equal(deadlines_take(&list, 100), &d[1]);
 }
 
+static void another_duration_holds_for_what_is_on_the_list(void **state)
+{
+    struct deadlines list = {.duration_ns = 100};
+    struct deadline first = {0};
+    struct deadline second = {0};
+    struct deadline third = {0};
+    (void)state;
+    deadline_begin(&list, &first, 0);
+    deadline_begin(&list, &second, 50);
+    deadlines_set_duration(&list, 10);
+    deadline_begin(&list, &third, 55);
+    assert_ptr_equal(deadlines_take(&list, 59), &first);
+    assert_null(deadlines_take(&list, 59));
+    assert_ptr_equal(deadlines_take(&list, 60), &second);
+    deadlines_set_duration(&list, 1000);
+    assert_null(deadlines_take(&list, 1054));
+    assert_ptr_equal(deadlines_take(&list, 1055), &third);
+}
+
 static void a_deadline_is_on_one_list_only(void **state)
 {
     struct deadlines heads = {.duration_ns = 10};
@@ -162,6 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deadlines_end_in_order_and_not_early),
         cmocka_unit_test(beginning_again_moves_to_the_end),
+        cmocka_unit_test(another_duration_holds_for_what_is_on_the_list),
         cmocka_unit_test(a_deadline_is_on_one_list_only),
         cmocka_unit_test_setup_teardown(no_quota_is_none, make_root, remove_root),
         cmocka_unit_test_setup_teardown(the_quota_is_rounded_up, make_root, remove_root),

@@ -17,6 +17,7 @@
 
 #include "api/routes/router.h"
 #include "api/wait/jobs.h"
+#include "core/base/log.h"
 #include "core/base/time.h"
 #include "http_fixture.h"
 #include "router_fixture.h"
@@ -63,6 +64,9 @@ static size_t gate_held(void)
     return held;
 }
 
+/* Which entities they were about, by the first letter. */
+static char order[64];
+
 /* The entity's route, whose find waits at the gate if it runs in a job. */
 static enum sg_status gated_find(struct call *call, struct basis *out, struct sg_error *error)
 {
@@ -70,7 +74,9 @@ static enum sg_status gated_find(struct call *call, struct basis *out, struct sg
         atomic_fetch_add(&rig.loops, 1);
         return router_route(ROUTE_ENTITY)->find(call, out, error);
     }
-    atomic_fetch_add(&rig.ran, 1);
+    size_t ran = atomic_fetch_add(&rig.ran, 1);
+    if (ran < sizeof order - 1)
+        order[ran] = call->plan.id.data[0];
     (void)pthread_mutex_lock(&rig.mutex);
     rig.held++;
     while (rig.closed)
@@ -83,6 +89,50 @@ static enum sg_status gated_find(struct call *call, struct basis *out, struct sg
 }
 
 static struct route gated_route;
+
+/* A long read: of a collection with many entities, held at the gate at its first row. */
+#define MANY_ENTITIES 2000
+#define ROWS_UNTIL_STOPPED (MANY_ENTITIES / 4) /* a row is some ten steps of STORE_STOP_STEPS */
+static atomic_size_t rows_read;
+static atomic_int long_read; /* its status */
+
+static bool visit_row(void *context, const struct entity *entity)
+{
+    (void)context;
+    (void)entity;
+    (void)pthread_mutex_lock(&rig.mutex);
+    rig.held++;
+    while (rig.closed)
+        (void)pthread_cond_wait(&rig.changed, &rig.mutex);
+    rig.held--;
+    (void)pthread_mutex_unlock(&rig.mutex);
+    atomic_fetch_add(&rows_read, 1);
+    return true;
+}
+
+static enum sg_status long_find(struct call *call, struct basis *out, struct sg_error *error)
+{
+    enum sg_status status = snapshot_begin(call->snapshot, error);
+    if (status == SG_OK)
+        status = store_read_page(snapshot_reader(call->snapshot), call->plan.collection, (struct slice){0}, visit_row,
+                                 NULL, error);
+    atomic_store(&long_read, (int)status);
+    return status == SG_OK ? router_route(ROUTE_ENTITY)->find(call, out, error) : status;
+}
+
+/* What was logged of the jobs; by a wrapper (CMakeLists.txt). */
+static atomic_size_t logged_failing;
+static atomic_size_t logged_recovered;
+static atomic_size_t logged_reads_failing;
+
+__typeof__(log_fields) __real_log_fields, __wrap_log_fields;
+void __wrap_log_fields(enum log_level level, const char *event, const struct log_field *fields, size_t fields_count)
+{
+    atomic_fetch_add(&logged_failing, strcmp(event, "jobs_failing") == 0);
+    atomic_fetch_add(&logged_recovered, strcmp(event, "jobs_recovered") == 0);
+    atomic_fetch_add(&logged_reads_failing, strcmp(event, "reads_failing") == 0);
+    __real_log_fields(level, event, fields, fields_count);
+}
 
 static enum sg_status open_worker(void *context, const struct loop_slot *slot, void **out, struct sg_error *error)
 {
@@ -102,6 +152,14 @@ static bool park(void *worker, void *call)
 {
     atomic_fetch_add(&rig.parked, 1);
     return worker_park(worker, call);
+}
+
+/* A produced page is not the worker's. */
+static void answered(void *worker, void *of_request, const struct response *response)
+{
+    const struct call *call = of_request;
+    if (call->head != NULL)
+        worker_answered(worker, of_request, response);
 }
 
 /* ---- a page that is produced ---- */
@@ -151,7 +209,7 @@ static bool ask_next(struct produced_page *p, bool first)
     head.target_text = p->target;
     head.target_bytes = strlen(p->target);
     response_init(&response);
-    bool good = pipeline_handle(&call, p->worker->snapshot, p->worker->counters, &response) == OUTCOME_ANSWER &&
+    bool good = pipeline_handle(&call, p->worker->snapshot, &response) == OUTCOME_ANSWER &&
                 response.status == 200;
     if (good) {
         char *body = malloc(response.body_bytes + 1);
@@ -244,6 +302,12 @@ static int setup(void **state)
     atomic_store(&rig.cancelled, 0);
     atomic_store(&rig.loops, 0);
     atomic_store(&rig.parked, 0);
+    memset(order, 0, sizeof order);
+    atomic_store(&rows_read, 0);
+    atomic_store(&long_read, -1);
+    atomic_store(&logged_failing, 0);
+    atomic_store(&logged_recovered, 0);
+    atomic_store(&logged_reads_failing, 0);
     atomic_store(&pages_asked, 0);
     atomic_store(&pages_stopped, 0);
     atomic_store(&chunk_bytes_most, 0);
@@ -258,6 +322,7 @@ static int setup(void **state)
         .listen_ops = "",
         .loops = 1,
         .connections_max = 64,
+        .tunables = &rig.r->tunables_now,
         .position_bytes_max = snapshot_position_bytes_max(&rig.r->settings),
         .handler = {.context = rig.r,
                     .call_bytes = sizeof(struct call),
@@ -266,6 +331,7 @@ static int setup(void **state)
                     .expect = worker_expect,
                     .admit = worker_admit,
                     .handle = handle,
+                    .answered = answered,
                     .park = park,
                     .forget = worker_forget,
                     .withdraw = worker_withdraw,
@@ -489,6 +555,134 @@ static void a_job_that_comes_out_short_waits_like_any_other_read(void **state)
     assert_int_equal(wait_limits_parked(rig.r->api.wait_limits), 0);
 }
 
+/* They came before those that fill the queue now, and are run before them, however many there are. */
+static void woken_reads_find_room_in_a_full_queue(void **state)
+{
+    int woken[2];
+    (void)state;
+    apply("a", 1);
+    rig.jobs.queued_max = 1;
+    rig.options.begin_timeout_ms = 60000;
+    start();
+    for (size_t i = 0; i < 2; i++) {
+        woken[i] = ask("/v1/state/customers/a?min_version=2&wait=30");
+        RIG_UNTIL(atomic_load(&rig.parked) == i + 1);
+    }
+    RIG_UNTIL(wait_limits_parked(rig.r->api.wait_limits) == 2);
+    gate(true);
+    int running = ask("/v1/state/customers/x");
+    RIG_UNTIL(gate_held() == 1);
+    int queued = ask("/v1/state/customers/y");
+    RIG_UNTIL(jobs_queued(rig.r->api.jobs) == 1);
+    apply("a", 2);
+    rig_publish_commit(rig.r, "a");
+    RIG_UNTIL(jobs_queued(rig.r->api.jobs) == 3);
+    (void)answer(ask("/v1/state/customers/z"), 503, NULL); /* for others the queue is full */
+    gate(false);
+    for (size_t i = 0; i < 2; i++)
+        assert_non_null(strstr(answer(woken[i], 200, NULL), "State-Version: 2\r\n"));
+    (void)answer(running, 404, NULL);
+    (void)answer(queued, 404, NULL);
+    assert_non_null(strstr(order, "xaay"));
+}
+
+/* ---- nobody waits any more ---- */
+
+static int ask_for_a_long_read(void)
+{
+    char id[16];
+    for (int i = 0; i < MANY_ENTITIES; i++) {
+        (void)snprintf(id, sizeof id, "%d", i);
+        apply(id, 1);
+    }
+    gated_route.find = long_find;
+    start();
+    gate(true);
+    int fd = ask("/v1/state/customers/a");
+    RIG_UNTIL(gate_held() == 1);
+    return fd;
+}
+
+static void assert_it_was_stopped(void)
+{
+    RIG_UNTIL(atomic_load(&long_read) != -1);
+    assert_int_equal(atomic_load(&long_read), SG_STOPPED);
+    assert_in_range(atomic_load(&rows_read), 1, ROWS_UNTIL_STOPPED);
+    assert_int_equal(atomic_load(&logged_reads_failing), 0);
+    gated_route.find = gated_find;
+    (void)answer(ask("/v1/state/customers/1"), 200, NULL); /* in the same thread, with the same snapshot */
+}
+
+static void a_read_whose_client_has_gone_stops(void **state)
+{
+    (void)state;
+    (void)close(ask_for_a_long_read());
+    (void)answer(ask("/v1/state"), 200, NULL); /* by now the loop has seen it */
+    gate(false);
+    RIG_UNTIL(http_connections(rig.http.http) == 0);
+    assert_it_was_stopped();
+}
+
+static void a_read_that_takes_longer_than_an_answer_may_stops(void **state)
+{
+    (void)state;
+    rig.r->tunables.http_answer_timeout_ms = 200;
+    int fd = ask_for_a_long_read();
+    int64_t asked_ns = time_boot_ns();
+    RIG_UNTIL(time_boot_ns() - asked_ns > 200 * NS_PER_MS);
+    gate(false);
+    const char *text = answer(fd, 503, NULL);
+    assert_non_null(strstr(text, "urn:stategate:problem:too-many-queries"));
+    assert_non_null(strstr(text, "Retry-After: 1\r\n"));
+    assert_null(strstr(text, "State-Position"));
+    assert_it_was_stopped();
+}
+
+static void what_was_stopped_is_not_logged_as_a_failure(void **state)
+{
+    struct sg_error stopped = {.status = SG_STOPPED};
+    struct sg_error failed = {.status = SG_STORAGE};
+    (void)state;
+    start();
+    snapshot_failed(rig.r->worker->snapshot, &stopped);
+    assert_int_equal(atomic_load(&logged_reads_failing), 0);
+    snapshot_failed(rig.r->worker->snapshot, &failed);
+    assert_int_equal(atomic_load(&logged_reads_failing), 1);
+}
+
+static void a_long_read_that_somebody_waits_for_is_not_stopped(void **state)
+{
+    (void)state;
+    int fd = ask_for_a_long_read();
+    gate(false);
+    (void)answer(fd, 404, NULL);
+    assert_int_equal(atomic_load(&long_read), SG_OK);
+    assert_int_equal(atomic_load(&rows_read), MANY_ENTITIES);
+}
+
+/* ---- the log ---- */
+
+static void a_database_that_jobs_cannot_open_is_logged_and_so_is_its_return(void **state)
+{
+    char elsewhere[128];
+    (void)state;
+    (void)snprintf(elsewhere, sizeof elsewhere, "%s-elsewhere", rig.r->database);
+    apply("a", 1);
+    start();
+    assert_int_equal(rename(rig.r->database, elsewhere), 0);
+    for (size_t i = 0; i < 2; i++) {
+        const char *text = answer(ask("/v1/state/customers/a"), 503, NULL);
+        assert_non_null(strstr(text, "urn:stategate:problem:storage"));
+    }
+    assert_int_equal(atomic_load(&logged_failing), 1);
+    assert_int_equal(atomic_load(&logged_recovered), 0);
+    assert_int_equal(rename(elsewhere, rig.r->database), 0);
+    for (size_t i = 0; i < 2; i++)
+        (void)answer(ask("/v1/state/customers/a"), 200, NULL);
+    assert_int_equal(atomic_load(&logged_failing), 1);
+    assert_int_equal(atomic_load(&logged_recovered), 1);
+}
+
 static void a_job_whose_demand_is_not_met_in_time_says_so(void **state)
 {
     (void)state;
@@ -642,6 +836,12 @@ int main(void)
         TEST(who_hangs_up_during_the_job_leaves_nothing_behind),
         TEST(a_job_that_comes_out_short_waits_like_any_other_read),
         TEST(a_job_whose_demand_is_not_met_in_time_says_so),
+        TEST(woken_reads_find_room_in_a_full_queue),
+        TEST(a_read_whose_client_has_gone_stops),
+        TEST(a_read_that_takes_longer_than_an_answer_may_stops),
+        TEST(what_was_stopped_is_not_logged_as_a_failure),
+        TEST(a_long_read_that_somebody_waits_for_is_not_stopped),
+        TEST(a_database_that_jobs_cannot_open_is_logged_and_so_is_its_return),
         TEST(a_drain_answers_what_is_queued),
         TEST(the_end_of_the_drain_drops_what_is_queued_and_waits_for_what_runs),
         TEST(a_produced_page_has_the_bytes_of_a_buffered_one),

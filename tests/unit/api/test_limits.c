@@ -14,11 +14,14 @@
 #include "core/base/time.h"
 
 static struct sg_error err;
+static struct tunables limits_now; /* what the tests set by made() */
+static struct wait_place last;   /* that was taken; of one test all are alike, but where it says otherwise */
 
 static struct wait_limits *made(size_t parked_max, size_t client_max)
 {
     struct wait_limits *w = NULL;
-    assert_int_equal(wait_limits_create(parked_max, client_max, &w, &err), SG_OK);
+    limits_now = (struct tunables){.parked_max = parked_max, .parked_max_per_client = client_max};
+    assert_int_equal(wait_limits_create(&w, &err), SG_OK);
     return w;
 }
 
@@ -29,9 +32,16 @@ static struct client_address client_of(unsigned number)
     return client;
 }
 
+static bool take(struct wait_limits *w, const struct client_address *client)
+{
+    return wait_limits_take(w, &limits_now, client, &last);
+}
+
 static void give(struct wait_limits *w, const struct client_address *client)
 {
-    wait_limits_give(w, client, WAIT_VERSION, WAIT_MET, NS_PER_MS);
+    struct wait_place place = last;
+    wait_limits_give(w, client, &place, WAIT_VERSION, WAIT_MET, NS_PER_MS);
+    assert_false(place.taken);
 }
 
 static void as_many_may_wait_as_the_limit_says(void **state)
@@ -42,13 +52,13 @@ static void as_many_may_wait_as_the_limit_says(void **state)
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         struct wait_limits *w = made(limits[i], limits[i]);
         for (size_t k = 0; k < limits[i]; k++)
-            assert_true(wait_limits_take(w, &client));
-        assert_false(wait_limits_take(w, &client));
+            assert_true(take(w, &client));
+        assert_false(take(w, &client));
         assert_int_equal(wait_limits_parked(w), limits[i]);
         give(w, &client);
         assert_int_equal(wait_limits_parked(w), limits[i] - 1);
-        assert_true(wait_limits_take(w, &client));
-        assert_false(wait_limits_take(w, &client));
+        assert_true(take(w, &client));
+        assert_false(take(w, &client));
         wait_limits_destroy(w);
     }
 }
@@ -61,17 +71,17 @@ static void no_client_takes_more_than_its_share(void **state)
     struct wait_limits *w = made(5, 3);
     (void)state;
     for (int k = 0; k < 3; k++)
-        assert_true(wait_limits_take(w, &greedy));
-    assert_false(wait_limits_take(w, &greedy));
+        assert_true(take(w, &greedy));
+    assert_false(take(w, &greedy));
     assert_int_equal(wait_limits_parked(w), 3); /* what was refused takes no place */
-    assert_true(wait_limits_take(w, &other));
-    assert_true(wait_limits_take(w, &third));
-    assert_false(wait_limits_take(w, &other)); /* all places are taken */
+    assert_true(take(w, &other));
+    assert_true(take(w, &third));
+    assert_false(take(w, &other)); /* all places are taken */
     give(w, &greedy);
-    assert_true(wait_limits_take(w, &other));
+    assert_true(take(w, &other));
     give(w, &other);
-    assert_true(wait_limits_take(w, &greedy));
-    assert_false(wait_limits_take(w, &greedy));
+    assert_true(take(w, &greedy));
+    assert_false(take(w, &greedy));
     wait_limits_destroy(w);
 }
 
@@ -81,12 +91,12 @@ static void the_whole_limit_holds_for_clients_too(void **state)
     struct client_address other = client_of(2);
     struct wait_limits *w = made(3, 2);
     (void)state;
-    assert_true(wait_limits_take(w, &client));
-    assert_true(wait_limits_take(w, &client));
-    assert_true(wait_limits_take(w, &other));
-    assert_false(wait_limits_take(w, &other)); /* refused by the whole limit: the client's own count is untouched */
+    assert_true(take(w, &client));
+    assert_true(take(w, &client));
+    assert_true(take(w, &other));
+    assert_false(take(w, &other)); /* refused by the whole limit: the client's own count is untouched */
     give(w, &client);
-    assert_true(wait_limits_take(w, &other));
+    assert_true(take(w, &other));
     wait_limits_destroy(w);
 }
 
@@ -97,7 +107,7 @@ static void with_a_limit_of_nothing_nobody_waits(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         struct wait_limits *w = made(limits[i][0], limits[i][1]);
-        assert_false(wait_limits_take(w, &client));
+        assert_false(take(w, &client));
         assert_int_equal(wait_limits_parked(w), 0);
         wait_limits_destroy(w);
     }
@@ -111,11 +121,11 @@ static void many_clients_are_told_apart_and_forgotten(void **state)
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < clients; i++) {
             struct client_address client = client_of(i);
-            assert_true(wait_limits_take(w, &client));
+            assert_true(take(w, &client));
         }
         for (unsigned i = 0; i < clients; i++) {
             struct client_address client = client_of(i);
-            assert_false(wait_limits_take(w, &client));
+            assert_false(take(w, &client));
         }
         assert_int_equal(wait_limits_parked(w), clients);
         for (unsigned i = 0; i < clients; i++) {
@@ -145,8 +155,8 @@ static void the_series_say_what_was_waited_for_and_how_it_ended(void **state)
     struct wait_limits *w = made(10, 10);
     (void)state;
     for (int k = 0; k < 3; k++)
-        assert_true(wait_limits_take(w, &client));
-    wait_limits_give(w, &client, WAIT_STALENESS, WAIT_DEADLINE, 2 * NS_PER_S);
+        assert_true(take(w, &client));
+    wait_limits_give(w, &client, &last, WAIT_STALENESS, WAIT_DEADLINE, 2 * NS_PER_S);
     const char *text = rendered(w);
     assert_non_null(strstr(text, "# TYPE stategate_waits_parked gauge\nstategate_waits_parked 2\n"));
     assert_non_null(strstr(text, "# TYPE stategate_wait_seconds histogram\n"));
@@ -169,8 +179,8 @@ static void every_kind_and_outcome_has_its_series(void **state)
     for (size_t k = 0; k < WAIT_KINDS_COUNT; k++) {
         for (size_t o = 0; o < WAIT_OUTCOMES_COUNT; o++) {
             for (size_t times = 0; times < 1 + k * WAIT_OUTCOMES_COUNT + o; times++) {
-                assert_true(wait_limits_take(w, &client));
-                wait_limits_give(w, &client, (enum wait_kind)k, (enum wait_outcome)o, NS_PER_MS);
+                assert_true(take(w, &client));
+                wait_limits_give(w, &client, &last, (enum wait_kind)k, (enum wait_outcome)o, NS_PER_MS);
             }
         }
     }

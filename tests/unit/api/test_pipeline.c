@@ -242,7 +242,7 @@ static void what_may_take_long_is_left_to_a_job(void **state)
     response_init(&r->response);
     uint64_t before = atomic_load(&r->counters.requests[ROUTE_ENTITY][METHOD_GET][0]);
     r->call.plan.place = PLAN_IN_JOB; /* no route of the table asks for it */
-    assert_int_equal(pipeline_handle(&r->call, r->worker->snapshot, &r->counters, &r->response), OUTCOME_JOB);
+    assert_int_equal(pipeline_handle(&r->call, r->worker->snapshot, &r->response), OUTCOME_JOB);
     assert_int_equal(r->response.headers_count, 0);
     assert_int_equal(r->response.body_bytes, 0);
     assert_true(atomic_load(&r->counters.requests[ROUTE_ENTITY][METHOD_GET][0]) == before);
@@ -296,7 +296,7 @@ static void an_attempt_runs_in_another_thread_with_its_own_snapshot(void **state
     assert_int_equal(attempt_elsewhere(r), OUTCOME_ANSWER);
     assert_int_equal(r->response.status, 200);
     assert_true(rig_body_has(r, "{\"n\":8}"));
-    pipeline_end(&r->call, &r->counters, &r->response, time_boot_ns());
+    pipeline_end(&r->call, &r->counters, &r->response);
     assert_int_equal(wait_limits_parked(r->api.wait_limits), 0);
 }
 

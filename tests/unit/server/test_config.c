@@ -103,8 +103,8 @@ static void check_default_scalars(const struct config *config)
     assert_int_equal(s->collections_max, 1000);
     assert_int_equal(t->wait_default_ms, 5000);
     assert_int_equal(t->wait_max_ms, 30000);
-    assert_int_equal(s->parked_max, 10000);
-    assert_int_equal(s->parked_max_per_client, 10000);
+    assert_int_equal(t->parked_max, 10000);
+    assert_int_equal(t->parked_max_per_client, 10000);
     assert_int_equal(t->probe_idle_ms, 1000);
     assert_int_equal(t->probe_min_interval_ms, 5);
     assert_int_equal(t->probe_epoch_trust_ms, 2000);
@@ -114,8 +114,9 @@ static void check_default_scalars(const struct config *config)
     assert_int_equal(s->rebuild_empty, EMPTY_WAIT);
     assert_int_equal(s->http_loops, 0);
     assert_int_equal(s->http_connections_max, 16384);
-    assert_int_equal(s->http_head_timeout_ms, 30000);
-    assert_int_equal(s->http_answer_timeout_ms, 60000);
+    assert_int_equal(t->http_head_timeout_ms, 30000);
+    assert_int_equal(t->http_answer_timeout_ms, 60000);
+    assert_int_equal(t->http_answers_bytes_max, 256 << 20);
     assert_int_equal(s->cache_bytes, 64 << 20);
     assert_int_equal(t->log_level, LOG_INFO);
     assert_int_equal(s->log_format, LOG_FORMAT_JSON);
@@ -169,7 +170,8 @@ static void every_scalar_of_the_file_arrives(void **state)
                                   "probe: {idle: 100ms, min_interval: 10ms, epoch_trust: 0}\n"
                                   "rejected: {max: 13, payload: true}\nready: {without_broker: true}\n"
                                   "rebuild: {empty: swap}\n"
-                                  "http: {loops: 3, connections_max: 14, head_timeout: 15s, answer_timeout: 16s}\n"
+                                  "http: {loops: 3, connections_max: 14, answers_bytes_max: 17MiB, head_timeout: 15s,"
+                                  " answer_timeout: 16s}\n"
                                   "cache: {size: 500MB}\n"
                                   "log: {level: debug, format: text}\n");
     assert_string_equal(s.settings.listen, "[::1]:9000");
@@ -180,8 +182,8 @@ static void every_scalar_of_the_file_arrives(void **state)
     assert_int_equal(s.settings.collections_max, 7);
     assert_int_equal(s.tunables.wait_default_ms, 120000);
     assert_int_equal(s.tunables.wait_max_ms, 3600000);
-    assert_int_equal(s.settings.parked_max, 11);
-    assert_int_equal(s.settings.parked_max_per_client, 12);
+    assert_int_equal(s.tunables.parked_max, 11);
+    assert_int_equal(s.tunables.parked_max_per_client, 12);
     assert_int_equal(s.tunables.probe_idle_ms, 100);
     assert_int_equal(s.tunables.probe_min_interval_ms, 10);
     assert_int_equal(s.tunables.probe_epoch_trust_ms, 0);
@@ -191,8 +193,9 @@ static void every_scalar_of_the_file_arrives(void **state)
     assert_int_equal(s.settings.rebuild_empty, EMPTY_SWAP);
     assert_int_equal(s.settings.http_loops, 3);
     assert_int_equal(s.settings.http_connections_max, 14);
-    assert_int_equal(s.settings.http_head_timeout_ms, 15000);
-    assert_int_equal(s.settings.http_answer_timeout_ms, 16000);
+    assert_int_equal(s.tunables.http_head_timeout_ms, 15000);
+    assert_int_equal(s.tunables.http_answer_timeout_ms, 16000);
+    assert_int_equal(s.tunables.http_answers_bytes_max, 17 << 20);
     assert_int_equal(s.settings.cache_bytes, 500000000);
     assert_int_equal(s.tunables.log_level, LOG_DEBUG);
     assert_int_equal(s.settings.log_format, LOG_FORMAT_TEXT);

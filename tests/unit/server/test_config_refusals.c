@@ -202,6 +202,7 @@ static const struct range ranges[] = {
     {"rejected.max", "1", "1000000", "0", "1000001", "between 1 and 1000000"},
     {"http.loops", "0", "256", NULL, "257", "between 0 and 256"},
     {"http.connections_max", "1", "1048576", "0", "1048577", "between 1 and 1048576"},
+    {"http.answers_bytes_max", "1MiB", "1TiB", "1048575", "1099511627777", "between 1MiB and 1TiB"},
     {"http.head_timeout", "1s", "1h", "999ms", "3600001ms", "between 1s and 1h"},
     {"http.answer_timeout", "1s", "1h", "999ms", "3600001ms", "between 1s and 1h"},
     {"cache.size", "0", "1TiB", NULL, "1099511627777", "between 0 and 1TiB"},
