@@ -171,21 +171,13 @@ class Gateway {
     return this.log.filter((entry) => entry.event === event);
   }
 
-  // One request; `path` goes out as it is. Gives {status, headers (lower case), rawHeaders, body, text, json()}.
+  // One request; `path` goes out as it is. Gives {status, headers (lower case), rawHeaders, body, text, json()}. One that
+  // meets the end of a connection that was idle is sent again: the gateway ends it after http.head_timeout, and may do so
+  // while the request is on its way.
   get(path, { headers = {}, method = 'GET', address = this.address, timeoutMs = 10_000 } = {}) {
     const target = address.startsWith('unix:') ? { socketPath: address.slice(5) } : hostAndPort(address);
-    return new Promise((done, failed) => {
-      const request = http.request({ ...target, path, method, headers, agent: this.agent, timeout: timeoutMs });
-      request.on('timeout', () => request.destroy(new Error(`no answer to ${method} ${path} in ${timeoutMs} ms`)));
-      request.on('error', failed);
-      request.on('response', (response) => {
-        const chunks = [];
-        response.on('data', (chunk) => chunks.push(chunk));
-        response.on('error', failed);
-        response.on('end', () => done(answer(response, Buffer.concat(chunks))));
-      });
-      request.end();
-    });
+    const options = { ...target, path, method, headers, agent: this.agent, timeout: timeoutMs };
+    return ask(options).catch((error) => (error.wasIdle ? ask({ ...options, agent: false }) : Promise.reject(error)));
   }
 
   // One stream of /v1/status.
@@ -244,4 +236,23 @@ function answer(response, body) {
 // An id as a path segment.
 export function entityPath(collection, id) {
   return `/v1/state/${encodeURIComponent(collection)}/${encodeURIComponent(id)}`;
+}
+
+// `wasIdle` of the error: the connection had answered before, and ended instead of answering this.
+function ask({ timeout, path, method, ...options }) {
+  return new Promise((done, failed) => {
+    const request = http.request({ ...options, path, method, timeout });
+    request.on('timeout', () => request.destroy(new Error(`no answer to ${method} ${path} in ${timeout} ms`)));
+    request.on('error', (error) => {
+      const wasIdle = request.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(error.code);
+      failed(Object.assign(error, { wasIdle }));
+    });
+    request.on('response', (response) => {
+      const chunks = [];
+      response.on('data', (chunk) => chunks.push(chunk));
+      response.on('error', failed);
+      response.on('end', () => done(answer(response, Buffer.concat(chunks))));
+    });
+    request.end();
+  });
 }
