@@ -2,8 +2,10 @@
 #include "server/descriptors.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "api/api.h"
 #include "core/base/log.h"
@@ -11,6 +13,16 @@
 /* What is open besides the connections of clients: for the database and the locks, and for each stream. */
 #define DESCRIPTORS_BASE 16
 #define DESCRIPTORS_PER_STREAM 6
+
+/* open() takes the lowest one that is free: those below it are open already. */
+bool descriptors_open_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            return false;
+    }
+    return true;
+}
 
 static void raise_limit(void)
 {

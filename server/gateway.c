@@ -143,6 +143,10 @@ void gateway_stop(struct gateway *g)
     if (store_damage(g->model) != NULL)
         log_event(LOG_ERROR, "database_damaged", LOG_STR("database", g->settings->database),
                   LOG_STR("found", store_damage(g->model)), LOG_STR("action", "the next start looks at all of it"));
+    if (store_lost(g->model) != NULL)
+        log_event(LOG_ERROR, "database_lost", LOG_STR("database", g->settings->database),
+                  LOG_STR("file", store_lost(g->model)),
+                  LOG_STR("action", "it was removed or replaced while it was open; the next start takes what is there"));
     if (g->api != NULL)
         api_set_draining(g->api);
     api_stop(g->api);
@@ -165,5 +169,5 @@ void gateway_stop(struct gateway *g)
 
 bool gateway_failed(const struct gateway *g)
 {
-    return projector_failed(g->projector) || store_damage(g->model) != NULL;
+    return projector_failed(g->projector) || store_damage(g->model) != NULL || store_lost(g->model) != NULL;
 }

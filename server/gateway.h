@@ -18,7 +18,8 @@ SG_MUST_CHECK enum sg_status gateway_start(const struct settings *settings, cons
 /* Not ready, drain, finish the batch, close; blocks until it is done and frees. NULL is allowed. */
 void gateway_stop(struct gateway *gateway);
 
-/* True once a part has stopped for good, so that the process must end. Any thread, never blocks. */
+/* True once a part has stopped for good, or the database is not at its path any more, so that the process must end. Any
+ * thread; asks the file system. */
 bool gateway_failed(const struct gateway *gateway);
 
 #endif

@@ -14,6 +14,7 @@
 #include "server/descriptors.h"
 #include "server/gateway.h"
 #include "server/log_writer.h"
+#include "store/writer.h"
 
 #define EXIT_CONFIGURATION 2 /* a person must change something; 1 = it may work later */
 #define WATCH_MS 200         /* how soon a gateway that failed is noticed */
@@ -53,6 +54,18 @@ static bool wait_for_end(const struct gateway *gateway, const sigset_t *ends)
     return false;
 }
 
+/* From here on the setting is the database's real path. */
+static enum sg_status find_database(struct settings *settings, struct sg_error *err)
+{
+    char *found = NULL;
+    enum sg_status status = store_resolve(settings->database, &found, err);
+    if (status != SG_OK)
+        return status;
+    free(settings->database);
+    settings->database = found;
+    return SG_OK;
+}
+
 static int serve_logged(struct config *config, const sigset_t *ends)
 {
     struct settings *settings = &config->settings;
@@ -61,7 +74,9 @@ static int serve_logged(struct config *config, const sigset_t *ends)
     struct sg_error err = {0};
     tunables_publish(&tunables, &config->tunables);
     descriptors_fit(settings);
-    enum sg_status status = gateway_start(settings, &tunables, &gateway, &err);
+    enum sg_status status = find_database(settings, &err);
+    if (status == SG_OK)
+        status = gateway_start(settings, &tunables, &gateway, &err);
     if (status != SG_OK) {
         log_event(LOG_ERROR, "start_failed", LOG_STR("status", sg_status_name(status)), LOG_STR("error", err.message));
         return EXIT_FAILURE;
@@ -137,6 +152,8 @@ int main(int argc, char **argv)
 {
     struct config_command command;
     struct sg_error err = {0};
+    if (!descriptors_open_standard())
+        return EXIT_FAILURE;
     (void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
     if (config_parse_arguments(argc, argv, &command, &err) != SG_OK)
         return refuse(&err);

@@ -37,8 +37,14 @@
 struct commit_clock;
 struct store_writer;
 
+/* Where the database of `path` really lies, so that all that belongs to it lies beside it: folders and links are
+ * followed, also a link to a file that is not there yet. `*out` is the caller's to free. Any thread; asks the file
+ * system. SG_STORAGE, SG_INVALID (too long), SG_MEMORY. */
+#define STORE_PATH_BYTES_MAX 400 /* SQLite's limit is 512, and a file that is moved aside gets a longer name */
+SG_MUST_CHECK enum sg_status store_resolve(const char *path, char **out, struct sg_error *err);
+
 struct store_options {
-    const char *path;          /* borrowed during open */
+    const char *path;          /* of store_resolve; borrowed during open */
     struct commit_clock *shared; /* borrowed; NULL = no reader of this process learns of commits */
     bool synchronous_full;
     int64_t bytes_max;         /* 0 = none; beyond it writes of rows fail with SG_FULL */
@@ -64,7 +70,7 @@ struct store_open_report {
 };
 
 /* Open or create the database, and migrate one of an older schema version (store/sqlite/migrate.h says what it costs).
- * Takes an exclusive lock on `<path>.lock` for as long as it is open. A corrupt file is moved aside with its -wal and
+ * Takes exclusive locks on `<path>.lock` and on the file itself for as long as it is open. A corrupt file is moved aside with its -wal and
  * -shm (`<path>.corrupt-<UTC time>`), reported, and a new one begun.
  * Errors: SG_LOCKED (another gateway has it), SG_INVALID (a newer schema, not a stategate database), SG_STORAGE,
  * SG_FULL. */
@@ -73,6 +79,9 @@ SG_MUST_CHECK enum sg_status store_open(const struct store_options *options, str
 /* What damage was met by any connection of this process since the database was opened, in a few words that live as long
  * as the writer; NULL = none. It cannot be mended while the database is open. Any thread. */
 const char *store_damage(const struct store_writer *w);
+/* The database or its WAL, if it is not at its path any more, or another file is: what is written from then on is lost
+ * to the next start. Lives as long as the writer; NULL = all is well. Any thread; asks the file system. */
+const char *store_lost(const struct store_writer *w);
 /* Checkpoint (truncate) and close. Close the readers first. NULL is allowed. */
 void store_close(struct store_writer *w);
 

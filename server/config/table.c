@@ -45,7 +45,7 @@ static const struct config_key keys[] = {
      .what = "A second address, for probes, metrics and the contract (/openapi.yaml) alone; empty: none."},
     {"database", KIND_TEXT, "stategate.db", SETTING(database), RANGE(1, CONFIG_DATABASE_PATH_BYTES_MAX),
      .check = config_check_database, OUTSIDE("DATABASE", "--database", "FILE"),
-     .what = "The SQLite file, on a local disk.", .more = "Files with -wal and .lock appear next to it."},
+     .what = "The SQLite file, on a local disk.", .more = "Files with -wal and .lock appear next to it. A symbolic link is followed once, at the start."},
     {"database_synchronous", KIND_BOOL, "normal", SETTING(synchronous_full), .words = synchronous_words,
      .what = "When a commit reaches the disk: normal, soon after it is shown; full, before it is shown.",
      .more = "With normal, the last moments may be missing after a power cut, position and rows together; the "

@@ -9,6 +9,7 @@
 
 #include "core/base/time.h"
 #include "store/integrity/file.h"
+#include "store/integrity/location.h"
 #include "store/integrity/os_file.h"
 #include "store/integrity/seal.h"
 #include "store/sqlite/migrate.h"
@@ -169,15 +170,25 @@ static void creation_undo(const char *path)
     store_connection_close(&c);
 }
 
+static void file_unlock(struct store_writer *w)
+{
+    if (w->file_fd >= 0)
+        (void)close(w->file_fd);
+    w->file_fd = -1;
+}
+
 static enum sg_status open_sound(struct store_writer *w, const struct store_options *options,
                                  struct store_open_report *report, struct sg_error *err)
 {
     enum store_file file = STORE_FILE_ABSENT;
     struct sg_error found = {0};
+    /* Before it is looked at: one that another process writes to looks damaged. */
+    enum sg_status status = location_lock(options->path, &w->file_fd, err);
+    if (status != SG_OK)
+        return status;
     if (store_file_journal(options->path))
         creation_undo(options->path);
-    enum sg_status status =
-        store_file_inspect(options->path, STORE_SCHEMA_VERSION_MIN, STORE_SCHEMA_VERSION, &file, &found);
+    status = store_file_inspect(options->path, STORE_SCHEMA_VERSION_MIN, STORE_SCHEMA_VERSION, &file, &found);
     report->created = file == STORE_FILE_ABSENT;
     if (status == SG_OK)
         status = connect_and_check(w, options, report, &found);
@@ -185,9 +196,12 @@ static enum sg_status open_sound(struct store_writer *w, const struct store_opti
         (void)snprintf(report->reason, sizeof report->reason, "%s", found.message);
         status = store_file_move_aside(options->path, report->moved_aside, sizeof report->moved_aside, &found);
         report->created = true;
+        file_unlock(w);
         if (status == SG_OK)
             status = connect_and_check(w, options, report, &found);
     }
+    if (status == SG_OK && w->file_fd < 0)
+        status = location_lock(options->path, &w->file_fd, &found); /* it was created just now */
     if (status != SG_OK && err != NULL)
         *err = found;
     return status;
@@ -200,7 +214,7 @@ enum sg_status store_open(const struct store_options *options, struct store_writ
     struct store_writer *w = calloc(1, sizeof *w);
     if (w == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
-    w->lock_fd = -1;
+    w->lock_fd = w->file_fd = -1;
     w->shared = options->shared;
     w->collections_max = options->collections_max;
     w->rejected_max = options->rejected_max;
@@ -222,6 +236,8 @@ enum sg_status store_open(const struct store_options *options, struct store_writ
         store_close(w);
         return status;
     }
+    location_note(&w->files[0], options->path, "");
+    location_note(&w->files[1], options->path, "-wal");
     *out = w;
     if (report != NULL)
         *report = found;
@@ -231,6 +247,15 @@ enum sg_status store_open(const struct store_options *options, struct store_writ
 const char *store_damage(const struct store_writer *w)
 {
     return w != NULL ? store_checksum_damage(w->checked) : NULL;
+}
+
+const char *store_lost(const struct store_writer *w)
+{
+    for (size_t i = 0; w != NULL && i < STORE_FILES_COUNT; i++) {
+        if (location_lost(&w->files[i]))
+            return w->files[i].path;
+    }
+    return NULL;
 }
 
 void store_close(struct store_writer *w)
@@ -252,6 +277,9 @@ void store_close(struct store_writer *w)
     collection_names_free(&w->collections);
     store_scratch_free(w->scratch);
     free(w->served.streams);
+    for (size_t i = 0; i < STORE_FILES_COUNT; i++)
+        location_free(&w->files[i]);
+    file_unlock(w); /* when no connection is left: see location_lock */
     if (w->lock_fd >= 0)
         (void)close(w->lock_fd);
     free(w);

@@ -4,6 +4,7 @@
 
 #include "store/cache/collection_names.h"
 #include "store/cache/commit_clock.h"
+#include "store/integrity/location.h"
 #include "store/integrity/syncer.h"
 #include "store/integrity/vfs.h"
 #include "store/sqlite/connection.h"
@@ -17,6 +18,8 @@
 #define STORE_BACK_RESTART_PAGES 2000 /* of the WAL: from here it begins anew in a quiet moment ... */
 #define STORE_BACK_QUIET_NS (50 * INT64_C(1000000)) /* ... so long after the last commit */
 #define STORE_CHECKPOINT_PAGES_MIN 64 /* the threshold under a small bytes_max */
+
+#define STORE_FILES_COUNT 2 /* the database and its WAL */
 
 struct store_scratch; /* of store_apply */
 
@@ -42,7 +45,9 @@ struct store_back {
 struct store_writer {
     struct store_connection c;
     struct checked_database *checked; /* borrowed from the connection */
-    int lock_fd; /* -1 = none */
+    int lock_fd; /* of `.lock`; -1 = none */
+    int file_fd; /* of the database, for its lock; -1 = none */
+    struct location files[STORE_FILES_COUNT]; /* what must stay where it is */
     size_t collections_max;
     size_t rejected_max;
     bool rejected_payload;
