@@ -1,4 +1,7 @@
-/* The writing side's one thread. */
+/* The writing side: its own thread, and a connection's while it applies what it has just received.
+ *
+ * To wake another thread for a single message costs as much as a fifth of its commit. So the thread that received a few
+ * messages applies them, if nobody writes at the moment; the projector's thread does all else, and whatever is much. */
 #include "projector/projector.h"
 
 #include <malloc.h>
@@ -15,11 +18,19 @@
 #include "projector/ingest/publish.h"
 #include "projector/shape/shape.h"
 
+/* What a stream's queue calls. */
+struct here {
+    struct projector *projector;
+    size_t stream;
+};
+
 struct projector {
     /* Set by projector_start(), then read-only: any thread. */
     struct ingest *ingest; /* owned */
+    struct here *heres;    /* owned; one a stream */
     pthread_t thread;
-    /* Projector thread only (but for creation and destruction). */
+    /* Guarded by ingest's `writing`. */
+    int64_t sleeps_until_ns; /* the projector's thread; INT64_MIN = it is at work */
     int64_t trim_at_ns; /* when memory that a large batch took is given back; 0 = there is none */
     int64_t sweep_retry_at_ns;
     bool sweep_failed; /* and was logged; once until it succeeds */
@@ -102,21 +113,56 @@ static int64_t next_iteration_ns(const struct projector *p)
     return at_ns;
 }
 
+/* True if there was anything to do; else *until_ns says when there will be. */
+static bool run_iteration(struct projector *p, int64_t *until_ns)
+{
+    (void)pthread_mutex_lock(&p->ingest->writing);
+    commands_run(p->ingest);
+    bool worked = run_batches(p);
+    worked |= run_sweep(p);
+    run_trim(p);
+    store_write_back(p->ingest->context.model); /* after the events were published */
+    *until_ns = worked ? INT64_MIN : next_iteration_ns(p);
+    p->sleeps_until_ns = *until_ns;
+    (void)pthread_mutex_unlock(&p->ingest->writing);
+    return worked;
+}
+
 static void *projector_run(void *argument)
 {
     struct projector *p = argument;
+    int64_t until_ns = 0;
     thread_name_set("projector", NULL);
     while (!atomic_load(&p->stopping)) {
-        commands_run(p->ingest);
-        bool worked = run_batches(p);
-        worked |= run_sweep(p);
-        run_trim(p);
-        store_write_back(p->ingest->context.model); /* after the events were published */
-        if (!worked)
-            notifier_wait(p->ingest->notifier, next_iteration_ns(p));
+        if (!run_iteration(p, &until_ns))
+            notifier_wait(p->ingest->notifier, until_ns);
     }
     commands_stop(p->ingest);
     return NULL;
+}
+
+/* ---- in the thread of a connection ---- */
+
+/* The projector's thread has something to do before it would wake: more of the same, another attempt, the WAL. */
+static bool must_wake(const struct projector *p, size_t stream)
+{
+    const struct ingest *ingest = p->ingest;
+    return !queue_is_idle(ingest->writers[stream].queue) || store_write_back_wanted(ingest->context.model) ||
+           next_iteration_ns(p) < p->sleeps_until_ns;
+}
+
+static bool apply_here(void *context)
+{
+    const struct here *here = context;
+    struct projector *p = here->projector;
+    if (pthread_mutex_trylock(&p->ingest->writing) != 0)
+        return false; /* the projector's thread finds it next, or another connection's is at work */
+    (void)batch_run(p->ingest, here->stream);
+    bool wake = must_wake(p, here->stream);
+    (void)pthread_mutex_unlock(&p->ingest->writing);
+    if (wake)
+        notifier_notify(p->ingest->notifier);
+    return true;
 }
 
 /* ---- start and stop ---- */
@@ -196,6 +242,7 @@ static void ingest_destroy(struct ingest *ingest)
     notifier_destroy(ingest->notifier);
     (void)pthread_cond_destroy(&ingest->done_cond);
     (void)pthread_mutex_destroy(&ingest->mutex);
+    (void)pthread_mutex_destroy(&ingest->writing);
     free(ingest);
 }
 
@@ -210,6 +257,7 @@ static enum sg_status ingest_create(const struct ingest_context *context, queue_
     ingest->writers_count = writers_count;
     ingest->sweep_needed = true; /* a former process may have left some */
     (void)pthread_mutex_init(&ingest->mutex, NULL);
+    (void)pthread_mutex_init(&ingest->writing, NULL);
     (void)pthread_cond_init(&ingest->done_cond, NULL);
     enum sg_status status = notifier_create(&ingest->notifier, err);
     if (status == SG_OK)
@@ -226,6 +274,19 @@ static enum sg_status ingest_create(const struct ingest_context *context, queue_
     return status;
 }
 
+static enum sg_status apply_here_setup(struct projector *p, struct sg_error *err)
+{
+    p->sleeps_until_ns = INT64_MIN;
+    p->heres = calloc(p->ingest->writers_count, sizeof p->heres[0]);
+    if (p->heres == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory for the projector");
+    for (size_t i = 0; i < p->ingest->writers_count; i++) {
+        p->heres[i] = (struct here){p, i};
+        queue_on_few(p->ingest->writers[i].queue, apply_here, &p->heres[i]);
+    }
+    return SG_OK;
+}
+
 enum sg_status projector_start(const struct ingest_context *context, queue_release *release, struct projector **out,
                                struct sg_error *err)
 {
@@ -233,10 +294,13 @@ enum sg_status projector_start(const struct ingest_context *context, queue_relea
     if (p == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for the projector");
     enum sg_status status = ingest_create(context, release, &p->ingest, err);
+    if (status == SG_OK)
+        status = apply_here_setup(p, err);
     if (status == SG_OK && pthread_create(&p->thread, NULL, projector_run, p) != 0)
         status = sg_fail(err, SG_MEMORY, "the projector's thread cannot be created");
     if (status != SG_OK) {
         ingest_destroy(p->ingest);
+        free(p->heres);
         free(p);
         return status;
     }
@@ -252,5 +316,6 @@ void projector_stop(struct projector *p)
     notifier_notify(p->ingest->notifier);
     (void)pthread_join(p->thread, NULL);
     ingest_destroy(p->ingest);
+    free(p->heres);
     free(p);
 }

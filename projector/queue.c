@@ -12,6 +12,8 @@ struct queue {
     pthread_mutex_t mutex;
     queue_room *room;
     void *room_context;
+    queue_few *few;
+    void *few_context;
     uint64_t generation;
     uint64_t verified;      /* the generation that may be taken */
     size_t head;            /* index of the oldest item */
@@ -19,6 +21,7 @@ struct queue {
     size_t bytes;
     size_t taken;           /* handed out, not done */
     bool full;              /* a message was turned away, and was not pushed again yet */
+    bool unannounced;       /* messages were pushed of which nobody knows */
     struct queue_item items[QUEUE_ITEMS_MAX];
 };
 
@@ -42,6 +45,14 @@ void queue_on_room(struct queue *q, queue_room *room, void *context)
     (void)pthread_mutex_unlock(&q->mutex);
 }
 
+void queue_on_few(struct queue *q, queue_few *few, void *context)
+{
+    (void)pthread_mutex_lock(&q->mutex);
+    q->few = few;
+    q->few_context = context;
+    (void)pthread_mutex_unlock(&q->mutex);
+}
+
 /* Called with the mutex held. */
 static void room_notify(struct queue *q)
 {
@@ -57,6 +68,7 @@ static void queue_clear(struct queue *q)
         q->head = (q->head + 1) % QUEUE_ITEMS_MAX;
     }
     q->bytes = 0;
+    q->unannounced = false;
 }
 
 void queue_destroy(struct queue *q)
@@ -116,12 +128,28 @@ enum queue_result queue_push(struct queue *q, const struct queue_item *item)
         q->full = false;
         q->items[(q->head + q->count) % QUEUE_ITEMS_MAX] = *item;
         q->bytes += item->bytes;
-        wake = q->count++ == 0 && q->verified == q->generation;
+        q->unannounced |= q->count++ == 0;
+        wake = q->unannounced && (q->few == NULL || q->count > QUEUE_FEW_ITEMS);
+        if (wake)
+            q->unannounced = false;
+        wake = wake && q->verified == q->generation; /* else queue_verify notifies */
     }
     (void)pthread_mutex_unlock(&q->mutex);
     if (wake)
         notifier_notify(q->notifier);
     return result;
+}
+
+void queue_pushed(struct queue *q)
+{
+    (void)pthread_mutex_lock(&q->mutex);
+    bool owed = q->unannounced && q->count > 0 && q->verified == q->generation;
+    q->unannounced = false;
+    queue_few *few = q->few;
+    void *context = q->few_context;
+    (void)pthread_mutex_unlock(&q->mutex);
+    if (owed && (few == NULL || !few(context)))
+        notifier_notify(q->notifier);
 }
 
 bool queue_is_full(struct queue *q)

@@ -17,6 +17,7 @@
 
 #define QUEUE_ITEMS_MAX 16384       /* a power of two: a few batches, so that the projector never starves */
 #define QUEUE_BYTES_MAX (32u << 20) /* of messages; as much as the server's flow control lets be in flight */
+#define QUEUE_FEW_ITEMS 64          /* so many at most the pusher's own thread applies: a millisecond or two */
 
 struct queue_item {
     uint64_t generation;
@@ -30,6 +31,9 @@ typedef void queue_release(void *handle, size_t bytes);
 /* Called when a queue that was found full has room again, or its generation is void; must not block, nor call the
  * queue. Any thread. */
 typedef void queue_room(void *context);
+/* A few messages were pushed, and nobody was notified of them yet: apply them in this thread, the pusher's. False: it
+ * cannot be done here and now. May take from the queue. */
+typedef bool queue_few(void *context);
 
 struct queue;
 SG_MUST_CHECK enum sg_status queue_create(struct notifier *notifier, queue_release *release, struct queue **out,
@@ -47,6 +51,10 @@ bool queue_is_current(struct queue *q, uint64_t generation);
 /* What to call when there is room; NULL = nothing. The stream's source thread, while nothing is pushed. */
 void queue_on_room(struct queue *q, queue_room *room, void *context);
 
+/* Who applies a few messages at once; NULL = nobody. Then, and when there are more, the notifier's thread takes them.
+ * Before anything is pushed. */
+void queue_on_few(struct queue *q, queue_few *few, void *context);
+
 enum queue_result {
     QUEUE_TAKEN, /* it owns the handle now */
     QUEUE_FULL,  /* the caller keeps the handle, and pushes the same message again when there is room */
@@ -54,15 +62,18 @@ enum queue_result {
 };
 /* Add a message. One thread for each generation; does not block. */
 SG_MUST_CHECK enum queue_result queue_push(struct queue *q, const struct queue_item *item);
+/* No other message is pushed for now: what was pushed is applied, or somebody notified. In the thread that pushed; as
+ * long as applying a few messages takes. */
+void queue_pushed(struct queue *q);
 /* True while a message waits for room: the pusher is alive although nothing is heard from it. Any thread. */
 bool queue_is_full(struct queue *q);
 /* True if nothing is queued and everything taken was done. Any thread. */
 bool queue_is_idle(struct queue *q);
 
-/* Take up to items_max messages of at most about bytes_max (always one, if any). Projector thread. */
+/* Take up to items_max messages of at most about bytes_max (always one, if any). The thread that writes. */
 size_t queue_take(struct queue *q, struct queue_item *items, size_t items_max, size_t bytes_max);
 /* The first `items_count` of what was taken last and is not done yet are applied or dropped. Releases the handles.
- * Projector thread. */
+ * The same thread. */
 void queue_done(struct queue *q, struct queue_item *items, size_t items_count);
 
 #endif

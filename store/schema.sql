@@ -47,14 +47,15 @@ CREATE TABLE next_build (
 );
 
 -- Rows of a build that is neither the served nor the next one wait to be swept. `floor`: tombstones of events at or below
--- this sequence are not kept any more; 0 = all are.
+-- this sequence are not kept any more; 0 = all are. A row is written when what it counts changes, and not for each event:
+-- of those that only changed an entity, the sequence is in entities alone, where the index has the highest one first.
 CREATE TABLE collections (
     id INTEGER PRIMARY KEY,
     stream INTEGER NOT NULL,
     build INTEGER NOT NULL,
     name TEXT NOT NULL,
     entities INTEGER NOT NULL, -- without tombstones
-    position INTEGER NOT NULL, -- sequence of the last event that changed a row
+    position INTEGER NOT NULL, -- sequence of the last event that changed a row, or an earlier one: see above
     tombstones INTEGER NOT NULL DEFAULT 0, -- how many there are: with none, inserts need not look for one
     floor INTEGER NOT NULL DEFAULT 0,
     UNIQUE (stream, build, name)

@@ -1,7 +1,7 @@
 /* The store's writing side. The store is an SQLite file with one row per entity, one position per stream, and what was
  * rejected.
  *
- * One writer (the projector's thread), any number of readers (one per HTTP loop), each with its own connection. Rows
+ * One writer (in one thread at a time), any number of readers (one per HTTP loop), each with its own connection. Rows
  * and position change in one transaction, so that no crash separates them. Only the writer checkpoints: SQLite before
  * 3.51.3 can corrupt a WAL when two connections do (its WAL-reset bug).
  *
@@ -13,7 +13,7 @@
  *
  * Without a rebuild the served build is the one that is written. A rebuild needs room for both.
  *
- * One thread, the projector's, but where it says otherwise; every call blocks on disk. */
+ * One thread at a time, but where it says otherwise; every call blocks on disk. */
 #ifndef STATEGATE_STORE_WRITER_H
 #define STATEGATE_STORE_WRITER_H
 
@@ -95,6 +95,8 @@ void store_write_back_stop(struct store_writer *w);
  * INT64_MAX = never). A few milliseconds at most, but where the WAL has come to its bound. */
 void store_write_back(struct store_writer *w);
 int64_t store_write_back_at(const struct store_writer *w);
+/* True if a step is worth it now; of a sync that has ended the notifier tells. */
+bool store_write_back_wanted(const struct store_writer *w);
 
 /* Names the settings of a stream, each as text that changes whenever what they make changes. */
 struct stream_fingerprint {

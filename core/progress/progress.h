@@ -69,11 +69,11 @@ size_t progress_take(struct progress_loop *l, uint64_t entities[PROGRESS_CHANGED
 
 /* ---- the writing side ---- */
 
-/* Does any loop wait for entities at all? Spares the projector the names. Projector thread. */
+/* Does any loop wait for entities at all? Spares the projector the names. The thread that writes. */
 bool progress_entities_wanted(const struct progress *p);
-/* After the commit: this entity changed, or an event of it was rejected. Projector thread. */
+/* After the commit: this entity changed, or an event of it was rejected. The thread that writes. */
 void progress_entity_changed(struct progress *p, uint64_t entity);
-/* After the commit, once its entities are published: the stream's position. Projector thread. */
+/* After the commit, once its entities are published: the stream's position. The thread that writes. */
 void progress_committed(struct progress *p, size_t stream, uint64_t position);
 /* After a proof-grade probe, and after a commit that met one: the newest probe was sent at probe_ns, and T is proof_ns
  * (INT64_MIN = none). Any thread. */

@@ -6,7 +6,7 @@
 
 /* Take a batch of the stream, if it holds none, and apply it; the number of events that were applied or failed, 0 =
  * there was nothing to do. A batch that failed stays, and is tried again no sooner than the stream's retry_at_ns.
- * Projector thread only; blocks on disk. */
+ * Only for the thread that writes; blocks on disk. */
 size_t batch_run(struct ingest *ingest, size_t stream);
 
 #endif

@@ -30,7 +30,7 @@ struct ingest_context {
     struct progress *progress;
 };
 
-/* One stream. Projector thread only, but where it says otherwise. */
+/* One stream. Only for the thread that holds `writing`, but where it says otherwise. */
 struct stream_writer {
     struct queue *queue; /* owned; set before the thread starts, then read-only: any thread */
     int64_t id;          /* of the stream's row; likewise */
@@ -58,7 +58,10 @@ struct ingest {
     /* Set before the projector's thread starts, then read-only: any thread. */
     struct ingest_context context;
     struct notifier *notifier; /* owned */
-    /* Projector thread only. */
+    /* Held by the thread that writes: the projector's around each of its iterations; that of a connection, if it gets
+     * it at once, around a batch of the few messages that it has just received. */
+    pthread_mutex_t writing;
+    /* Guarded by `writing`, as is all of the store's writer. */
     struct arena *arena; /* owned */
     struct event events[INGEST_BATCH_EVENTS_MAX];
     enum event_result results[INGEST_BATCH_EVENTS_MAX];

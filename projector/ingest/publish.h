@@ -1,5 +1,5 @@
 /* After a commit: what the reading side must know of it. First the rows are committed, then this is published, then
- * those who wait are woken: a reader that sees the position can see the rows. Projector thread only. */
+ * those who wait are woken: a reader that sees the position can see the rows. Only for the thread that writes. */
 #ifndef STATEGATE_PROJECTOR_INGEST_PUBLISH_H
 #define STATEGATE_PROJECTOR_INGEST_PUBLISH_H
 

@@ -228,11 +228,12 @@ void delivery_run(struct nats_connection *c)
         if (natsSubscription_NextMsg(&msg, sub, 0) != NATS_OK ||
             natsSubscription_GetPending(sub, NULL, &left) != NATS_OK) {
             natsMsg_Destroy(msg);
-            return; /* closed */
+            break; /* closed */
         }
         on_message(c, msg, (size_t)(bytes - left));
         bytes = left;
     }
+    queue_pushed(c->queue);
 }
 
 enum sg_status nats_subscribe(struct nats_connection *c, const char *consumer, uint64_t generation, uint64_t position,

@@ -1,7 +1,7 @@
 /* The loop of a connection: its socket, the library's parser, and the stream's queue, all in one thread.
  *
- *   socket -> natsConnection_ProcessReadEvent -> the subscription's list -> delivery_run -> queue -> projector
- *                 (requests' answers go to the library's own thread)
+ *   socket -> natsConnection_ProcessReadEvent -> the subscription's list -> delivery_run -> queue -> batch, here or in
+ *                 (requests' answers go to the library's own thread)                              the projector's thread
  *
  * nats.c would use two threads for this, a reader and a deliverer, and wake the second for each message. Instead
  * an event loop of ours watches the socket. While the queue is full the socket is read on, so that answers

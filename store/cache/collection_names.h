@@ -2,6 +2,7 @@
 #ifndef STATEGATE_STORE_CACHE_COLLECTION_NAMES_H
 #define STATEGATE_STORE_CACHE_COLLECTION_NAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct collection_name {
     int64_t tombstones; /* how many it has, those of the batch included */
     int64_t entities_delta;
     uint64_t position; /* highest sequence that changed a row; 0 = untouched */
+    bool counted;      /* what its row counts has changed */
 };
 
 struct collection_names {

@@ -28,6 +28,10 @@
 #define WRITTEN "coalesce(g.build, s.build)"
 /* The served rows of the streams that are attached. */
 #define SERVED_COLLECTIONS "collections c JOIN streams s ON s.id = c.stream AND s.build = c.build AND s.attached = 1"
+/* What an update of an entity changed is not written there: schema.sql. */
+#define COLLECTION_POSITION \
+    "max(c.position, coalesce((SELECT max(sequence) FROM entities WHERE collection = c.id), 0))"
+#define COLLECTION_READ "c.name, s.name, c.entities, " COLLECTION_POSITION ", c.tombstones, c.floor"
 #define SERVED_REJECTED "rejected r JOIN streams s ON s.id = r.stream AND s.build = r.build AND s.attached = 1"
 
 const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
@@ -127,10 +131,10 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_READ_PAGE] = "SELECT version, id, occurred_at, state FROM entities "
                       "WHERE collection = ?1 AND id > ?2 ORDER BY id",
     [SQL_READ_COLLECTION_ID] = "SELECT c.id FROM " SERVED_COLLECTIONS " WHERE c.name = ?1 ORDER BY s.id LIMIT 1",
-    [SQL_READ_COLLECTION] = "SELECT c.name, s.name, c.entities, c.position, c.tombstones, c.floor FROM collections c "
+    [SQL_READ_COLLECTION] = "SELECT " COLLECTION_READ " FROM collections c "
                             "JOIN streams s ON s.id = c.stream WHERE c.id = ?1",
     [SQL_READ_COLLECTIONS] =
-        "SELECT c.name, s.name, c.entities, c.position, c.tombstones, c.floor FROM " SERVED_COLLECTIONS
+        "SELECT " COLLECTION_READ " FROM " SERVED_COLLECTIONS
         " ORDER BY c.name, s.id",
     [SQL_READ_REJECTED_ANY] = "SELECT 1 FROM rejected LIMIT 1",
     [SQL_READ_REJECTED_VERSION] =

@@ -54,6 +54,16 @@ enum sg_status store_collections_create(struct store_connection *c, struct colle
     return *out != NULL ? SG_OK : sg_fail(err, SG_MEMORY, "out of memory");
 }
 
+static enum sg_status write_counts(struct store_connection *c, const struct collection_name *k, struct sg_error *err)
+{
+    sqlite3_stmt *s = store_statement(c, SQL_COLLECTION_UPDATE);
+    int bound = sqlite3_bind_int64(s, 1, k->id);
+    bound |= sqlite3_bind_int64(s, 2, k->entities_delta);
+    bound |= store_bind_uint(s, 3, k->position);
+    bound |= sqlite3_bind_int64(s, 4, k->tombstones);
+    return store_run(c, s, bound, WHAT, err);
+}
+
 enum sg_status store_collections_flush(struct store_connection *c, struct collection_names *names, struct sg_error *err)
 {
     enum sg_status status = SG_OK;
@@ -61,14 +71,11 @@ enum sg_status store_collections_flush(struct store_connection *c, struct collec
         struct collection_name *k = names->slots[i];
         if (k == NULL || k->position == 0)
             continue;
-        sqlite3_stmt *s = store_statement(c, SQL_COLLECTION_UPDATE);
-        int bound = sqlite3_bind_int64(s, 1, k->id);
-        bound |= sqlite3_bind_int64(s, 2, k->entities_delta);
-        bound |= store_bind_uint(s, 3, k->position);
-        bound |= sqlite3_bind_int64(s, 4, k->tombstones);
-        status = store_run(c, s, bound, WHAT, err);
+        if (k->counted)
+            status = write_counts(c, k, err);
         k->entities_delta = 0;
         k->position = 0;
+        k->counted = false;
     }
     return status;
 }

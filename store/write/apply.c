@@ -258,6 +258,7 @@ static enum sg_status group_fold(struct batch *b, struct store_group *g, struct 
 static void group_count(struct batch *b, const struct store_group *g, bool was_alive, bool was_tombstone)
 {
     b->rows_changed = true;
+    g->collection->counted |= g->row.value.deleted || !was_alive;
     g->collection->entities_delta += (g->row.value.deleted ? 0 : 1) - (was_alive ? 1 : 0);
     g->collection->tombstones += (g->row.value.deleted ? 1 : 0) - (was_tombstone ? 1 : 0);
     if (g->row.value.sequence > g->collection->position)

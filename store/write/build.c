@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 enum sg_status store_stream_write(struct store_writer *w, sqlite3_stmt *s, int bound, struct sg_error *err)
 {
@@ -40,6 +41,17 @@ static bool whole(const struct store_writer *w, const struct build *build, uint6
     return position >= build->target; /* never for TARGET_UNKNOWN */
 }
 
+/* What is known of the build moves with it. */
+static void note_moved(struct store_writer *w, int64_t stream, uint64_t position, int64_t time_ns, struct slice subject)
+{
+    struct build *known = &w->builds[stream % STORE_BUILDS_KNOWN];
+    if (known->stream != stream)
+        return;
+    known->position = position;
+    known->position_time_ns = time_ns;
+    (void)snprintf(known->position_subject, sizeof known->position_subject, "%.*s", SLICE_ARGS(subject));
+}
+
 enum sg_status store_build_move(struct store_writer *w, struct build *build, uint64_t position, int64_t time_ns,
                                 struct slice subject, bool rows_changed, struct sg_error *err)
 {
@@ -51,6 +63,8 @@ enum sg_status store_build_move(struct store_writer *w, struct build *build, uin
     bound |=
         subject.bytes > 0 ? store_bind_slice(s, 4, subject, SIZE_MAX) : sqlite3_bind_text(s, 4, "", 0, SQLITE_STATIC);
     enum sg_status status = store_run(&w->c, s, bound, "write a position", err);
+    if (status == SG_OK)
+        note_moved(w, build->stream, position, time_ns, subject);
     if (status == SG_OK && build->growing && whole(w, build, position, rows_changed))
         status = swap(w, build, err);
     return status;

@@ -239,14 +239,19 @@ static void restart(struct store_writer *w)
     order_keep_wal(w->checked, true);
 }
 
+/* Is there enough that was not written back? */
+static bool is_much(const struct store_writer *w)
+{
+    return w->wal_pages - w->back.written >= w->back.slice && w->wal_pages >= w->back.next &&
+           time_boot_ns() - w->back.begun_ns >= w->back.pause_ns;
+}
+
 /* Begin, if it is worth it or a good moment. */
 static void back_look(struct store_writer *w, bool quiet)
 {
     int fresh = w->wal_pages - w->back.written;
     bool soon = quiet && w->wal_pages >= w->back.restart_next;
-    bool much = fresh >= w->back.slice && w->wal_pages >= w->back.next &&
-                time_boot_ns() - w->back.begun_ns >= w->back.pause_ns;
-    if (much || (soon && fresh > 0))
+    if (is_much(w) || (soon && fresh > 0))
         back_begin(w);
     else if (soon)
         restart(w);
@@ -266,6 +271,12 @@ void store_write_back(struct store_writer *w)
     } else if (w->pages != STORE_PAGES_MANY) {
         back_look(w, quiet);
     }
+}
+
+bool store_write_back_wanted(const struct store_writer *w)
+{
+    bool rests = w->back.step == BACK_RESTS;
+    return w->back.on && (is_due(w, rests ? 0 : w->back.slice) || (rests && is_much(w)));
 }
 
 int64_t store_write_back_at(const struct store_writer *w)

@@ -30,6 +30,11 @@ enum sg_status store_stream_load(struct store_writer *w, int64_t stream_id, stru
 
 enum sg_status store_build_load(struct store_writer *w, int64_t stream_id, struct build *out, struct sg_error *err)
 {
+    struct build *known = &w->builds[stream_id % STORE_BUILDS_KNOWN];
+    if (known->stream == stream_id) {
+        *out = *known;
+        return SG_OK;
+    }
     struct build found;
     sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_BY_ID);
     enum sg_status status = row_find(w, s, stream_id, err);
@@ -37,7 +42,7 @@ enum sg_status store_build_load(struct store_writer *w, int64_t stream_id, struc
         status = store_build_from_row(&w->c, s, &found, err);
     (void)sqlite3_reset(s);
     if (status == SG_OK)
-        *out = found;
+        *out = *known = found;
     return status;
 }
 

@@ -55,6 +55,8 @@ void store_forget(struct store_writer *w)
     collection_names_clear(&w->collections);
     w->collections_count = -1;
     w->rejected_count = -1;
+    for (size_t i = 0; i < STORE_BUILDS_KNOWN; i++)
+        w->builds[i].stream = 0;
 }
 
 void store_rollback(struct store_writer *w)

@@ -20,6 +20,7 @@
 #define STORE_CHECKPOINT_PAGES_MIN 64 /* the threshold under a small bytes_max */
 
 #define STORE_FILES_COUNT 2 /* the database and its WAL */
+#define STORE_BUILDS_KNOWN 8 /* of so many streams the build is not read again for each batch */
 
 struct store_scratch; /* of store_apply */
 
@@ -56,6 +57,7 @@ struct store_writer {
     struct collection_names collections;
     int64_t collections_count; /* of written builds; -1 = not known */
     int64_t rejected_count;    /* rows of written builds; -1 = not known */
+    struct build builds[STORE_BUILDS_KNOWN]; /* by the stream's id, modulo; `stream` is 0 where none is known */
     /* Checkpointing. */
     int wal_pages;        /* in the WAL after the last commit */
     int checkpoint_pages; /* threshold while much is applied */
@@ -81,6 +83,7 @@ SG_MUST_CHECK enum sg_status store_commit(struct store_writer *w, struct sg_erro
 void store_rollback(struct store_writer *w);
 /* Commit if `status` is SG_OK, else roll back and return it. */
 SG_MUST_CHECK enum sg_status store_end(struct store_writer *w, enum sg_status status, struct sg_error *err);
+/* What is known of the rows of streams and collections. */
 void store_forget(struct store_writer *w);
 /* Readers notice that what they know of collections is out of date. */
 SG_MUST_CHECK enum sg_status store_bump_generation(struct store_writer *w, struct sg_error *err);

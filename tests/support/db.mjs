@@ -14,7 +14,8 @@ const SNAPSHOT = `
 BEGIN;
 SELECT 'stream' AS t, name, CAST(position AS TEXT) AS position, build, epoch
   FROM streams ORDER BY id;
-SELECT 'collection' AS t, s.name AS stream, c.name, c.entities, c.tombstones, CAST(c.position AS TEXT) AS position
+SELECT 'collection' AS t, s.name AS stream, c.name, c.entities, c.tombstones,
+       CAST(max(c.position, (SELECT coalesce(max(sequence), 0) FROM entities WHERE collection = c.id)) AS TEXT) AS position
   FROM collections c JOIN streams s ON s.id = c.stream AND s.build = c.build;
 SELECT 'entity' AS t, s.name AS stream, c.name AS collection, e.id, CAST(e.version AS TEXT) AS version, e.deleted,
        e.state, CAST(e.sequence AS TEXT) AS sequence, e.occurred_at AS occurredAt

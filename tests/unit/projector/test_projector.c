@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <sched.h>
+#include <semaphore.h>
 
 #include "core/base/time.h"
 #include "projector/ingest/commands.h"
@@ -40,6 +41,19 @@ static void release(void *handle, size_t bytes)
     free(handle);
 }
 
+/* Who applies what is pushed: without more the projector's thread. */
+static void forget_few(struct queue *q)
+{
+    queue_on_few(q, NULL, NULL);
+}
+
+static void leave_few(struct queue *q)
+{
+    (void)q;
+}
+
+static void (*few_setup)(struct queue *q) = forget_few;
+
 static int setup_limited(void **state, int64_t bytes_max)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -63,6 +77,7 @@ static int setup_limited(void **state, int64_t bytes_max)
         fail_msg("%s", err.message);
     f->ingest = projector_ingest(f->projector);
     f->queue = ingest_queue(f->ingest, 0);
+    few_setup(f->queue);
     epoch_make("STATE", CREATED_NS, NULL, &epoch);
     assert_int_equal(ingest_identify(f->ingest, 0, CREATED_NS, &epoch, &err), SG_OK);
     f->generation = queue_next_generation(f->queue);
@@ -73,6 +88,14 @@ static int setup_limited(void **state, int64_t bytes_max)
 static int setup(void **state)
 {
     return setup_limited(state, 0);
+}
+
+static int setup_here(void **state)
+{
+    few_setup = leave_few;
+    int failed = setup(state);
+    few_setup = forget_few;
+    return failed;
 }
 
 static int setup_full(void **state)
@@ -183,6 +206,57 @@ static void what_is_published_is_committed(void **state)
     assert_int_equal(ingest_position(f->ingest, 0), 100);
 }
 
+/* The thread of a connection: pushes a version, and applies it itself, when it is asked to. */
+struct connection {
+    struct fixture *fixture;
+    sem_t go;
+    int versions;
+    int here; /* how many were applied when it came back */
+};
+
+static void *connection_run(void *argument)
+{
+    struct connection *c = argument;
+    char payload[64];
+    for (int version = 1; version <= c->versions; version++) {
+        while (sem_wait(&c->go) != 0)
+            continue;
+        (void)snprintf(payload, sizeof payload, "{\"version\":%d,\"state\":{\"n\":%d}}", version, version);
+        push(c->fixture, (uint64_t)version, "a", payload);
+        queue_pushed(c->fixture->queue);
+        c->here += ingest_position(c->fixture->ingest, 0) == (uint64_t)version;
+    }
+    return NULL;
+}
+
+/* The same where the thread that received a message applies it, while the projector's thread serves commands. */
+static void what_a_connection_publishes_is_committed(void **state)
+{
+    struct fixture *f = *state;
+    struct connection c = {.fixture = f, .versions = 200};
+    struct build loaded;
+    struct sg_error err;
+    char expected[64];
+    pthread_t thread;
+    assert_int_equal(sem_init(&c.go, 0, 0), 0);
+    queue_verify(f->queue, f->generation);
+    assert_int_equal(pthread_create(&thread, NULL, connection_run, &c), 0);
+    for (int version = 1; version <= c.versions; version++) {
+        (void)snprintf(expected, sizeof expected, "{\"n\":%d}", version);
+        (void)sem_post(&c.go);
+        if (version % 2 == 0)
+            assert_int_equal(ingest_load(f->ingest, 0, &loaded, &err), SG_OK);
+        wait_for(f, (uint64_t)version);
+        assert_state(f, "a", expected);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    (void)sem_destroy(&c.go);
+    assert_int_equal(ingest_load(f->ingest, 0, &loaded, &err), SG_OK);
+    assert_int_equal(loaded.position, c.versions);
+    assert_true(c.here > 0); /* of the others the projector's thread was notified, as it was at work */
+    assert_true(queue_is_idle(f->queue));
+}
+
 /* The database is full: nothing is stored, so readers learn of nothing but that. */
 static void what_is_not_committed_is_not_published(void **state)
 {
@@ -244,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         projector_test(an_event_is_shaped_before_it_is_compared),
         projector_test(what_is_published_is_committed),
+        cmocka_unit_test_setup_teardown(what_a_connection_publishes_is_committed, setup_here, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_committed_is_not_published, setup_full, teardown),
         projector_test(a_void_generation_changes_nothing),
     };

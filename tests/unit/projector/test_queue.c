@@ -280,6 +280,79 @@ static void a_push_notifies_and_a_wait_ends_at_its_deadline(void **state)
     assert_true(time_boot_ns() < before_ns + DEADLINE_NS);
 }
 
+/* What queue_on_few() is given: takes all, or cannot. */
+struct few {
+    struct queue *queue;
+    bool can;
+    size_t calls;
+    size_t taken;
+};
+
+static bool apply_few(void *context)
+{
+    struct few *few = context;
+    struct queue_item items[QUEUE_FEW_ITEMS + 1];
+    few->calls++;
+    if (!few->can)
+        return false;
+    size_t count = queue_take(few->queue, items, QUEUE_FEW_ITEMS + 1, QUEUE_BYTES_MAX);
+    queue_done(few->queue, items, count);
+    few->taken += count;
+    return true;
+}
+
+static bool is_notified(struct fixture *f)
+{
+    int64_t before_ns = time_boot_ns();
+    notifier_wait(f->notifier, before_ns + 20 * NS_PER_MS);
+    return time_boot_ns() < before_ns + 20 * NS_PER_MS;
+}
+
+/* At the limit they are the pusher's own; nobody is woken. One more, and the other thread has them. */
+static void a_few_messages_are_left_to_who_pushed_them(void **state)
+{
+    struct fixture *f = *state;
+    struct few few = {.queue = f->queue, .can = true};
+    uint64_t generation = queue_next_generation(f->queue);
+    queue_on_few(f->queue, apply_few, &few);
+    queue_verify(f->queue, generation);
+    notifier_wait(f->notifier, 0); /* forget that */
+    for (uint64_t i = 1; i <= QUEUE_FEW_ITEMS; i++)
+        assert_true(push(f->queue, generation, i, 1));
+    assert_int_equal(few.calls, 0);
+    queue_pushed(f->queue);
+    assert_int_equal(few.taken, QUEUE_FEW_ITEMS);
+    queue_pushed(f->queue); /* nothing more */
+    assert_int_equal(few.calls, 1);
+    assert_false(is_notified(f));
+    for (uint64_t i = 1; i <= QUEUE_FEW_ITEMS + 1; i++)
+        assert_true(push(f->queue, generation, i, 1));
+    assert_true(is_notified(f));
+    queue_pushed(f->queue);
+    assert_int_equal(few.calls, 1);
+}
+
+static void what_the_pusher_cannot_apply_is_notified(void **state)
+{
+    struct fixture *f = *state;
+    struct few few = {.queue = f->queue};
+    uint64_t generation = queue_next_generation(f->queue);
+    queue_on_few(f->queue, apply_few, &few);
+    assert_true(push(f->queue, generation, 1, 1));
+    queue_pushed(f->queue);
+    assert_int_equal(few.calls, 0); /* not verified */
+    assert_false(is_notified(f));
+    queue_verify(f->queue, generation);
+    assert_true(is_notified(f));
+    (void)queue_next_generation(f->queue);
+    queue_verify(f->queue, generation + 1);
+    notifier_wait(f->notifier, 0); /* forget that */
+    assert_true(push(f->queue, generation + 1, 1, 1));
+    queue_pushed(f->queue);
+    assert_int_equal(few.calls, 1);
+    assert_true(is_notified(f));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +365,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_queue_that_turned_a_message_away_is_not_idle, setup, teardown),
         cmocka_unit_test_setup_teardown(a_message_larger_than_the_bound_fits_an_empty_queue, setup, teardown),
         cmocka_unit_test_setup_teardown(a_push_notifies_and_a_wait_ends_at_its_deadline, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_few_messages_are_left_to_who_pushed_them, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_the_pusher_cannot_apply_is_notified, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
