@@ -14,7 +14,8 @@
  *
  * The pin is a read transaction of a second connection: it keeps the checkpoint from going beyond the frames that were
  * synced. A WAL that is all written back would begin anew with the next commit, which would wait for two syncs: it is kept
- * from it until a quiet moment, or, at the bound, an ordinary checkpoint, which finds little left to write. */
+ * from it until a quiet moment, or the bound. There steps follow one another until few frames are new; then an ordinary
+ * checkpoint has little left to write and to sync. */
 #include "core/base/time.h"
 #include "store/write/transaction.h"
 
@@ -41,7 +42,7 @@ static int on_wal_commit(void *context, sqlite3 *db, const char *schema, int wal
     if (wal_pages < w->wal_pages) { /* the WAL was begun again */
         w->checkpoint_next = 0;
         w->swept_next = STORE_SWEEP_WAL_PAGES;
-        w->back.written = 0;
+        w->back.written = w->back.pinned = 0;
         w->back.restart_next = STORE_BACK_RESTART_PAGES;
         order_keep_wal(w->checked, w->back.on);
     }
@@ -198,7 +199,7 @@ static void checkpoint(struct store_writer *w)
         w->wal_pages = 0;
         w->checkpoint_next = 0;
         w->swept_next = STORE_SWEEP_WAL_PAGES;
-        w->back.written = 0;
+        w->back.written = w->back.pinned = 0;
     } else {
         /* The commit before it holds, whatever came of this. If a reader is in the way, not at once again. */
         w->checkpoint_next = w->wal_pages + due_pages(w) / 8 + 1;
@@ -257,6 +258,17 @@ static void back_look(struct store_writer *w, bool quiet)
         restart(w);
 }
 
+/* The WAL has come to its bound. Where the last step did not get as far as it wanted, another one would not either. */
+static void back_bound(struct store_writer *w)
+{
+    bool few = w->wal_pages - w->back.written <= STORE_BACK_LAST_PAGES;
+    bool stuck = w->back.written < w->back.pinned;
+    if (few || stuck || w->pages == STORE_PAGES_MANY || is_due(w, w->back.slice))
+        checkpoint(w);
+    else
+        back_begin(w);
+}
+
 void store_write_back(struct store_writer *w)
 {
     bool good = false;
@@ -264,10 +276,13 @@ void store_write_back(struct store_writer *w)
         return;
     bool quiet = is_quiet(w);
     if (w->back.step != BACK_RESTS && !is_due(w, w->back.slice)) {
-        if (syncer_done(w->syncer, &good))
-            back_step(w, good);
+        if (!syncer_done(w->syncer, &good))
+            return;
+        back_step(w, good);
+        if (w->back.step == BACK_RESTS && is_due(w, 0))
+            back_bound(w);
     } else if (is_due(w, 0)) {
-        checkpoint(w);
+        back_bound(w);
     } else if (w->pages != STORE_PAGES_MANY) {
         back_look(w, quiet);
     }

@@ -14,6 +14,7 @@
 #define STORE_WAL_FACTOR 4            /* times the larger checkpoint threshold: from here readers are waited for */
 #define STORE_SWEEP_WAL_PAGES 1000    /* sweeps write whole pages: checkpoints in small steps, about 10 ms each */
 #define STORE_BACK_PAGES 1024         /* written back at once, in steps: some ms, in which nothing is committed */
+#define STORE_BACK_LAST_PAGES 128     /* new frames that an ordinary checkpoint writes back at the bound, and no more */
 #define STORE_BACK_PAUSE_NS (250 * INT64_C(1000000)) /* from the beginning of one to the next */
 #define STORE_BACK_RESTART_PAGES 2000 /* of the WAL: from here it begins anew in a quiet moment ... */
 #define STORE_BACK_QUIET_NS (50 * INT64_C(1000000)) /* ... so long after the last commit */
