@@ -267,6 +267,8 @@ static enum sg_status ingest_create(const struct ingest_context *context, queue_
         status = sg_fail(err, SG_MEMORY, "out of memory for decoding");
     for (size_t i = 0; i < writers_count && status == SG_OK; i++)
         status = stream_writer_open(ingest, i, release, err);
+    if (status == SG_OK)
+        status = store_streams_attached(context->model, writers_count, err);
     if (status != SG_OK)
         ingest_destroy(ingest);
     else

@@ -63,6 +63,9 @@ static enum sg_status open_model(struct gateway *g, struct sg_error *err)
     if (report.migrated_from != 0)
         log_event(LOG_INFO, "database_migrated", LOG_STR("database", settings->database),
                   LOG_INT("from", report.migrated_from), LOG_INT("bytes", report.migrated_bytes), LOG_INT("ms", report.migrated_ms));
+    if (report.full)
+        log_event(LOG_WARN, "database_full", LOG_STR("database", settings->database),
+                  LOG_STR("action", "what is there is served; it is written once there is room"));
     log_event(LOG_INFO, "database_open", LOG_STR("database", settings->database),
               LOG_STR("state", report.created ? "created" : "existing"));
     return SG_OK;

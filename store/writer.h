@@ -64,6 +64,7 @@ struct store_open_report {
     bool created;
     char moved_aside[512];     /* where a corrupt database went; "" = it was sound */
     char reason[384];          /* what was found; "" likewise */
+    bool full;                 /* the disk is, so nothing was written: what the last session served is served */
     int migrated_from;         /* the schema version that it had; 0 = that of this program */
     int64_t migrated_bytes;    /* of the database afterwards; -1 = not known */
     int64_t migrated_ms;       /* how long that took */
@@ -72,8 +73,10 @@ struct store_open_report {
 /* Open or create the database, and migrate one of an older schema version (store/sqlite/migrate.h says what it costs).
  * Takes exclusive locks on `<path>.lock` and on the file itself for as long as it is open. A corrupt file is moved aside with its -wal and
  * -shm (`<path>.corrupt-<UTC time>`), reported, and a new one begun.
- * Errors: SG_LOCKED (another gateway has it), SG_INVALID (a newer schema, not a stategate database), SG_STORAGE,
- * SG_FULL. */
+ * A full disk does not keep an existing database from being opened, unless it must be migrated: then the streams of the
+ * last session can be attached again, with the same fingerprint, and read; the first call that finds room to write goes
+ * on from there. Errors: SG_LOCKED (another gateway has it), SG_INVALID (a newer schema, not a stategate database),
+ * SG_STORAGE, SG_FULL. */
 SG_MUST_CHECK enum sg_status store_open(const struct store_options *options, struct store_writer **out,
                                         struct store_open_report *report, struct sg_error *err);
 /* What damage was met by any connection of this process since the database was opened, in a few words that live as long
@@ -115,6 +118,10 @@ struct stream_fingerprint {
 SG_MUST_CHECK enum sg_status store_stream_attach(struct store_writer *w, const char *name,
                                                  const struct stream_fingerprint *fingerprint, struct stream *out,
                                                  bool *reshaped, struct sg_error *err);
+
+/* Once all `count` streams are attached. SG_FULL: there was no room to begin the session, and the last one had others, whose
+ * rows would be shown. */
+SG_MUST_CHECK enum sg_status store_streams_attached(struct store_writer *w, size_t count, struct sg_error *err);
 
 /* Store creation time and epoch for a stream that has none yet (position 0). The calls from here to store_apply concern
  * the written build. */

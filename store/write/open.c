@@ -231,6 +231,11 @@ enum sg_status store_open(const struct store_options *options, struct store_writ
     }
     if (status == SG_OK)
         status = session_begin(w, err);
+    if (status == SG_FULL && !found.created) {
+        /* No answer breaks for want of room: what is there is served. */
+        status = store_session_defer(w, err);
+        found.full = true;
+    }
     if (status != SG_OK) {
         w->c.damaged = true; /* do not claim that all was well */
         store_close(w);

@@ -86,7 +86,7 @@ static enum sg_status attach_known(struct store_writer *w, const struct build *f
 
 static enum sg_status find_by_name(struct store_writer *w, const char *name,
                                    const struct stream_fingerprint *fingerprint,
-                                   struct build *build, struct stream *stream, bool *same,
+                                   struct build *build, struct stream *stream, bool *same, bool *attached,
                                    struct sg_error *err)
 {
     sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_BY_NAME);
@@ -94,6 +94,7 @@ static enum sg_status find_by_name(struct store_writer *w, const char *name,
     enum sg_status status = store_step(&w->c, s, bound, "read a stream", err);
     if (status == SG_OK) {
         *same = same_rows(store_column_slice(s, STREAM_COLUMN_ROWS_FINGERPRINT), fingerprint);
+        *attached = sqlite3_column_int(s, STREAM_COLUMN_ATTACHED) != 0;
         status = store_build_from_row(&w->c, s, build, err);
     }
     if (status == SG_OK)
@@ -109,7 +110,8 @@ static enum sg_status attach(struct store_writer *w, const char *name, const str
 {
     struct build build;
     bool same = true;
-    enum sg_status status = find_by_name(w, name, fingerprint, &build, out, &same, err);
+    bool attached = false;
+    enum sg_status status = find_by_name(w, name, fingerprint, &build, out, &same, &attached, err);
     *reshaped = false;
     if (status == SG_NOT_FOUND) {
         status = attach_new(w, name, fingerprint, err);
@@ -117,7 +119,32 @@ static enum sg_status attach(struct store_writer *w, const char *name, const str
         *reshaped = !same && (build.growing || build.position > 0);
         status = attach_known(w, &build, fingerprint, *reshaped, err);
     }
-    return status == SG_OK ? find_by_name(w, name, fingerprint, &build, out, &same, err) : status;
+    return status == SG_OK ? find_by_name(w, name, fingerprint, &build, out, &same, &attached, err) : status;
+}
+
+/* True where the stream is as the last session left it: then nothing has to be written, for which there is no room. */
+static bool attach_as_stored(struct store_writer *w, const char *name, const struct stream_fingerprint *fingerprint,
+                             struct stream *out)
+{
+    struct build build;
+    struct stream found;
+    bool same = false;
+    bool attached = false;
+    if (find_by_name(w, name, fingerprint, &build, &found, &same, &attached, NULL) != SG_OK || !same || !attached)
+        return false;
+    *out = found;
+    return true;
+}
+
+enum sg_status store_streams_attached(struct store_writer *w, size_t count, struct sg_error *err)
+{
+    int64_t attached = 0;
+    if (!w->session_deferred)
+        return SG_OK;
+    enum sg_status status = store_query_int(&w->c, "SELECT count(*) FROM streams WHERE attached = 1", &attached, err);
+    if (status == SG_OK && (uint64_t)attached != count)
+        status = sg_fail(err, SG_FULL, "cannot store that streams are not followed any more: the disk is full");
+    return status;
 }
 
 enum sg_status store_stream_attach(struct store_writer *w, const char *name,
@@ -128,6 +155,10 @@ enum sg_status store_stream_attach(struct store_writer *w, const char *name,
     bool reshape = false;
     if (name[0] == '\0' || strlen(name) >= sizeof found.name)
         return sg_fail(err, SG_INVALID, "a stream's name has 1 to %zu bytes", sizeof found.name - 1);
+    if (w->session_owed && attach_as_stored(w, name, fingerprint, out)) {
+        *reshaped = false;
+        return SG_OK;
+    }
     enum sg_status status = store_begin(w, err);
     if (status != SG_OK)
         return status;

@@ -10,7 +10,14 @@
 enum sg_status store_begin(struct store_writer *w, struct sg_error *err)
 {
     w->changes = SERVED_ANYTHING;
-    return store_run_plain(&w->c, SQL_BEGIN_WRITE, "begin a transaction", err);
+    enum sg_status status = store_run_plain(&w->c, SQL_BEGIN_WRITE, "begin a transaction", err);
+    if (status != SG_OK || !w->session_owed)
+        return status;
+    sqlite3_stmt *s = store_statement(&w->c, SQL_META_SET_CLEAN);
+    status = store_run(&w->c, s, sqlite3_bind_int(s, 1, 0), "open the database", err);
+    if (status != SG_OK)
+        store_rollback(w);
+    return status;
 }
 
 /* Read before the commit, so that nothing can fail after it. */
@@ -43,10 +50,24 @@ enum sg_status store_commit(struct store_writer *w, struct sg_error *err)
         commit_clock_end(w->shared);
         return status;
     }
+    w->session_owed = false;
     served_publish(w);
     commit_clock_end(w->shared);
     if (!w->back.on)
         store_checkpoint_due(w); /* else between two batches: store_write_back */
+    return SG_OK;
+}
+
+enum sg_status store_session_defer(struct store_writer *w, struct sg_error *err)
+{
+    w->changes = SERVED_ANYTHING;
+    enum sg_status status = served_prepare(w, err);
+    if (status != SG_OK)
+        return status;
+    commit_clock_begin(w->shared);
+    served_publish(w);
+    commit_clock_end(w->shared);
+    w->session_deferred = w->session_owed = true;
     return SG_OK;
 }
 

@@ -54,6 +54,8 @@ struct store_writer {
     size_t rejected_max;
     bool rejected_payload;
     bool rebuild_empty_swap;
+    bool session_deferred; /* there was no room to begin it */
+    bool session_owed;     /* nor since then: the file is as the last session left it, until the first commit says otherwise */
     /* Known from committed rows or those of the open transaction; forgotten when one is rolled back. */
     struct collection_names collections;
     int64_t collections_count; /* of written builds; -1 = not known */
@@ -82,6 +84,8 @@ SG_MUST_CHECK enum sg_status store_begin(struct store_writer *w, struct sg_error
  * transaction is rolled back. */
 SG_MUST_CHECK enum sg_status store_commit(struct store_writer *w, struct sg_error *err);
 void store_rollback(struct store_writer *w);
+/* Begin the session with nothing written, as there is no room: what the last one attached is published to the readers. */
+SG_MUST_CHECK enum sg_status store_session_defer(struct store_writer *w, struct sg_error *err);
 /* Commit if `status` is SG_OK, else roll back and return it. */
 SG_MUST_CHECK enum sg_status store_end(struct store_writer *w, enum sg_status status, struct sg_error *err);
 /* What is known of the rows of streams and collections. */

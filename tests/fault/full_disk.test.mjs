@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, openSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, openSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -146,6 +146,67 @@ describe(`a full disk (SEED=${SEED}, ${COUNT} times)`, () => {
     await s.gateway.start();
     await haltedAndReadable(s.gateway);
     growDisk(disk, 64);
+    await s.untilLive({ deadlineMs: 20_000 });
+  });
+});
+
+// Not a byte of room is left, and the WAL, which could be written again from its beginning, is gone.
+async function stopAndFill(gateway, disk) {
+  assert.equal((await gateway.stop()).code, 0);
+  for (const bytes of [MIB, 4096]) {
+    const block = Buffer.alloc(bytes);
+    try {
+      for (;;) appendFileSync(join(disk, 'ballast'), block);
+    } catch ({ code }) {
+      assert.equal(code, 'ENOSPC');
+    }
+  }
+  assert.equal(freeBytes(disk), 0);
+}
+
+describe('a start on a disk without any room', () => {
+  const config = { streams: [{ name: 'STATE', subject: 'state.{collection}.{id}' }] };
+
+  it('serves what is there, says that it is halted, and goes on when there is room', async (t) => {
+    const disk = smallDisk(t, 8);
+    if (disk === null) return t.skip(NO_SMALL_DISK);
+    const s = await scene(t, { publish: bulky(50), gateway: null });
+    s.gateway = await startGateway({ t, nats: s.nats, config, database: join(disk, 'state.db') });
+    await s.gateway.untilPosition(50);
+    for (const killed of [false, true]) {
+      await stopAndFill(s.gateway, disk);
+      await s.gateway.start();
+      assert.equal(s.gateway.logged('database_full').length, 1);
+      assert.equal((await s.gateway.get('/v1/state/customers/b-50')).status, 200, 'before anything is published');
+      const [{ seq }] = await s.publish([event('b-1', killed ? 3 : 2)]);
+      await haltedAndReadable(s.gateway);
+      await refusedAsHalted(s.gateway, `min_position=STATE:${seq}`);
+      if (killed) {
+        await s.gateway.kill9();
+        await s.gateway.start();
+        await haltedAndReadable(s.gateway);
+      }
+      rmSync(join(disk, 'ballast'));
+      await s.untilLive({ deadlineMs: 20_000 });
+      await s.gateway.untilPosition(seq);
+      assert.equal((await s.gateway.get('/v1/state/customers/b-1')).headers['state-version'], killed ? '3' : '2');
+      assert.deepEqual(await query(s.gateway.database, 'SELECT clean FROM meta'), [{ clean: 0 }], 'it is known that it runs');
+    }
+  });
+
+  it('is refused where that would show rows that the settings want no more', async (t) => {
+    const disk = smallDisk(t, 8);
+    if (disk === null) return t.skip(NO_SMALL_DISK);
+    const s = await scene(t, { publish: bulky(50), gateway: null });
+    s.gateway = await startGateway({ t, nats: s.nats, config, database: join(disk, 'state.db') });
+    await s.gateway.untilPosition(50);
+    await stopAndFill(s.gateway, disk);
+    const drop = { ...config, collections: [{ name: 'customers', drop: ['/text'] }] };
+    await assert.rejects(startGateway({ t, nats: s.nats, config: drop, database: join(disk, 'state.db') }), /full/);
+    const other = { streams: [{ name: 'OTHER', subject: 'other.{collection}.{id}' }] };
+    await assert.rejects(startGateway({ t, nats: s.nats, config: other, database: join(disk, 'state.db') }), /full/);
+    rmSync(join(disk, 'ballast'));
+    await s.gateway.start();
     await s.untilLive({ deadlineMs: 20_000 });
   });
 });
