@@ -50,7 +50,7 @@ static void subscribe(struct receiver *r, struct jetstream *js)
     (void)snprintf(name, sizeof name, "bench-%ld", (long)getpid());
     if (nats_subscribe(r->link, name, r->generation, 0, inbox, &err) != SG_OK)
         die("subscribe", err.message);
-    if (jetstream_create_consumer(js, name, inbox, 1, 0, &err) != SG_OK)
+    if (jetstream_create_consumer(js, r->link, name, inbox, 1, 0, &err) != SG_OK)
         die("consumer", err.message);
     queue_verify(r->queue, r->generation);
 }
@@ -93,7 +93,6 @@ static void receive(const char *url, const char *stream_name, const char *filter
                                  .domain = none};
     struct stream_settings stream = {.name = (char *)(uintptr_t)stream_name};
     struct jetstream js = {.domain = "", .stream = stream_name, .filter = filter};
-    buffer_init(&js.scratch, NATS_REPLY_BYTES_MAX);
     if (nats_library_open(&err) != SG_OK || notifier_create(&r.notifier, &err) != SG_OK ||
         queue_create(r.notifier, nats_release_message, &r.queue, &err) != SG_OK ||
         nats_create(&nats, &stream, r.queue, on_alarm, &r, &r.link, &err) != SG_OK ||

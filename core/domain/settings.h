@@ -11,7 +11,7 @@
 #include "core/base/slice.h"
 #include "core/domain/subject.h"
 
-#define SETTINGS_STREAMS_MAX 64 /* each costs a connection, a queue and three threads */
+#define SETTINGS_STREAMS_MAX 64 /* each costs two connections, a queue and three threads */
 
 /* What the messages of a stream look like. The word is the one in the settings. */
 #define STREAM_FORMATS(X)                                                                                              \

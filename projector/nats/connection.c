@@ -1,9 +1,13 @@
-/* A stream's own connection to the broker: connect, ask, hang up. What arrives is in loop.c and delivery.c. */
+/* A connection of a stream to the broker: connect, hang up. What is asked is in requests.c, what arrives in loop.c and
+ * delivery.c. */
 #include "projector/nats/connection_internal.h"
 
+#include <linux/tcp.h> /* its tcp_info has the bytes that were received */
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "core/base/thread.h"
 #include "core/base/time.h"
@@ -68,7 +72,13 @@ enum sg_status nats_create(const struct nats_settings *nats, const struct stream
     c->alarm = alarm;
     c->alarm_context = alarm_context;
     (void)pthread_mutex_init(&c->mutex, NULL);
-    enum sg_status status = loop_create(c, err);
+    enum sg_status status = requests_create(c, err);
+    if (status != SG_OK) {
+        (void)pthread_mutex_destroy(&c->mutex);
+        free(c);
+        return status;
+    }
+    status = loop_create(c, err);
     if (status != SG_OK) {
         nats_destroy(c);
         return status;
@@ -90,6 +100,7 @@ void nats_destroy(struct nats_connection *c)
         return;
     servers_free(c);
     loop_destroy(c);
+    (void)pthread_cond_destroy(&c->answered);
     (void)pthread_mutex_destroy(&c->mutex);
     free(c);
 }
@@ -101,6 +112,7 @@ void nats_raise(struct nats_connection *c, const char *reason)
         c->fatal = true;
         (void)snprintf(c->reason, sizeof c->reason, "%s", reason);
     }
+    (void)pthread_cond_signal(&c->answered);
     (void)pthread_mutex_unlock(&c->mutex);
     c->alarm(c->alarm_context);
 }
@@ -109,6 +121,12 @@ static void on_closed(natsConnection *nc, void *closure)
 {
     (void)nc; /* one that was hung up already at worst causes one more resync */
     nats_raise(closure, "the connection was lost");
+}
+
+/* Does the broker refuse what is asked now? It names the subject; called with the mutex held. */
+static bool refuses_question(const struct nats_connection *c, natsStatus s, const char *text)
+{
+    return s == NATS_CONNECTION_AUTH_FAILED || (c->asked != NULL && strcasestr(text, c->asked) != NULL);
 }
 
 /* Errors that no call returns: violations of rights, above all. */
@@ -124,28 +142,30 @@ static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus s, vo
     if (natsConnection_GetLastError(nc, &text) == NATS_OK || text == NULL || text[0] == '\0')
         text = text != NULL && text[0] != '\0' ? text : natsStatus_GetText(s);
     (void)pthread_mutex_lock(&c->mutex);
-    c->denied = s == NATS_NOT_PERMITTED || s == NATS_CONNECTION_AUTH_FAILED || strcasestr(text, "permission") != NULL;
+    c->denied |= refuses_question(c, s, text);
+    c->deaf |= c->inbox[0] != '\0' && strcasestr(text, c->inbox) != NULL;
     c->warned_ns = time_boot_ns();
     (void)snprintf(c->broker_error, sizeof c->broker_error, "%s", text);
+    (void)pthread_cond_signal(&c->answered);
     (void)pthread_mutex_unlock(&c->mutex);
 }
 
 /* ---- options ---- */
 
 /* How the broker's own lists show the connection. nats.c does not escape it in the CONNECT that it sends. */
-static void connection_name(const char *stream, char *out, size_t out_bytes)
+static void connection_name(const struct nats_connection *c, char *out, size_t out_bytes)
 {
-    (void)snprintf(out, out_bytes, "stategate %s", stream);
-    for (char *c = out; *c != '\0'; c++) {
-        if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ')
-            *c = '_';
+    (void)snprintf(out, out_bytes, "stategate %s%s", c->stream->name, c->queue == NULL ? " (questions)" : "");
+    for (char *p = out; *p != '\0'; p++) {
+        if (*p == '"' || *p == '\\' || (unsigned char)*p < ' ')
+            *p = '_';
     }
 }
 
 static natsStatus options_behave(struct nats_connection *c, natsOptions *o)
 {
     char name[300];
-    connection_name(c->stream->name, name, sizeof name);
+    connection_name(c, name, sizeof name);
     natsStatus s = natsOptions_SetAllowReconnect(o, false);
     if (s == NATS_OK)
         s = natsOptions_SetName(o, name);
@@ -153,7 +173,7 @@ static natsStatus options_behave(struct nats_connection *c, natsOptions *o)
         s = natsOptions_SetClosedCB(o, on_closed, c);
     if (s == NATS_OK)
         s = natsOptions_SetErrorHandler(o, on_error, c);
-    if (s == NATS_OK)
+    if (s == NATS_OK && c->queue != NULL)
         s = natsOptions_SetIOBufSize(o, IO_BUFFER_BYTES);
     if (s == NATS_OK)
         s = loop_options(c, o);
@@ -201,7 +221,8 @@ enum sg_status nats_connect(struct nats_connection *c, struct sg_error *err)
         return status;
     (void)pthread_mutex_lock(&c->mutex);
     c->fatal = false;
-    c->denied = false;
+    c->deaf = false;
+    c->inbox[0] = '\0';
     (void)pthread_mutex_unlock(&c->mutex);
     status = nats_fail(natsConnection_Connect(&c->connection, o), "connect", err);
     natsOptions_Destroy(o);
@@ -211,9 +232,9 @@ enum sg_status nats_connect(struct nats_connection *c, struct sg_error *err)
         loop_detach(c);
         return status;
     }
-    c->asked = false;
     servers_remember(c);
-    return loop_start(c, err);
+    status = loop_start(c, err);
+    return status == SG_OK ? requests_start(c, err) : status;
 }
 
 void nats_disconnect(struct nats_connection *c)
@@ -223,9 +244,11 @@ void nats_disconnect(struct nats_connection *c)
     servers_remember(c);
     /* The library may be in the middle of a message: it is left by the loop before anything is closed. */
     loop_stop(c);
-    queue_on_room(c->queue, NULL, NULL);
+    if (c->queue != NULL)
+        queue_on_room(c->queue, NULL, NULL);
     natsConnection_Close(c->connection);
     loop_detach(c);
+    requests_stop(c);
     natsMsg_Destroy(c->held.handle);
     c->held.handle = NULL;
     natsSubscription_Destroy(atomic_exchange(&c->subscription, NULL));
@@ -233,43 +256,7 @@ void nats_disconnect(struct nats_connection *c)
     c->connection = NULL;
 }
 
-/* ---- asking ---- */
-
-/* What the broker said of our rights, if it did. */
-static enum sg_status request_failed(struct nats_connection *c, natsStatus s, const char *subject, struct sg_error *err)
-{
-    char broker_error[sizeof c->broker_error];
-    (void)pthread_mutex_lock(&c->mutex);
-    bool denied = c->denied;
-    memcpy(broker_error, c->broker_error, sizeof broker_error);
-    c->denied = false;
-    (void)pthread_mutex_unlock(&c->mutex);
-    if (denied)
-        return sg_fail(err, SG_DENIED, "%.80s: %.240s", subject, broker_error);
-    if (s == NATS_NO_RESPONDERS)
-        return sg_fail(err, SG_UNAVAILABLE, "%.160s: no responders (is JetStream enabled for this account?)", subject);
-    return nats_fail(s, subject, err);
-}
-
-enum sg_status nats_request(struct nats_connection *c, const char *subject, struct slice body, struct buffer *reply,
-                            struct sg_error *err)
-{
-    natsMsg *msg = NULL;
-    buffer_reset(reply);
-    /* The first request starts the thread that takes the answers: it begins with the name of this one. */
-    if (!c->asked)
-        thread_name_set("nats-answers", NULL);
-    natsStatus s = natsConnection_Request(&msg, c->connection, subject, body.data, (int)body.bytes,
-                                          NATS_REQUEST_TIMEOUT_MS);
-    if (!c->asked)
-        thread_name_set("source", c->stream->name);
-    c->asked = true;
-    if (s != NATS_OK)
-        return request_failed(c, s, subject, err);
-    buffer_append(reply, natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg));
-    natsMsg_Destroy(msg);
-    return reply->failed ? sg_fail(err, SG_MEMORY, "the answer to %.200s is too large", subject) : SG_OK;
-}
+/* ---- what the source sees of it ---- */
 
 bool nats_fatal(struct nats_connection *c, char reason[256])
 {
@@ -299,4 +286,13 @@ uint64_t nats_activity(struct nats_connection *c)
 uint64_t nats_received(struct nats_connection *c)
 {
     return atomic_load(&c->received);
+}
+
+uint64_t nats_bytes_received(struct nats_connection *c)
+{
+    struct tcp_info info = {0};
+    socklen_t bytes = sizeof info;
+    if (c->hangup_fd < 0 || getsockopt(c->hangup_fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0)
+        return 0;
+    return info.tcpi_bytes_received;
 }

@@ -33,7 +33,11 @@ struct nats_connection {
     natsConnection *connection; /* owned; NULL = not connected */
     pthread_t loop_thread;
     bool loop_started;
-    bool asked; /* a request was made on this connection */
+    char inbox[NATS_INBOX_BYTES]; /* of the answers; the number of a question follows it */
+    uint64_t questions;           /* so far */
+    natsSubscription *answers;    /* owned */
+    natsSubscription *looking;    /* owned; where the message of a look arrives; NULL = there is none */
+    natsMsg *reply;               /* owned; the last answer */
     int hangup_fd; /* owned; the socket too, which the library may have closed meanwhile; -1 = none */
     char *servers[NATS_SERVERS_MAX]; /* owned; discovered */
     size_t servers_count;
@@ -53,6 +57,7 @@ struct nats_connection {
     struct queue_item held; /* pushed again when the queue has room; its handle is owned, NULL = none */
 
     /* Any thread. */
+    _Atomic(natsSubscription *) awaited; /* of answers and looking: where the source waits; NULL = it does not */
     _Atomic(natsSubscription *) subscription; /* owned; NULL = none */
     atomic_bool loop_stopping;
     atomic_uint_fast64_t activity;
@@ -62,7 +67,13 @@ struct nats_connection {
     pthread_mutex_t mutex;
     bool fatal;
     char reason[256];
-    bool denied;
+    pthread_cond_t answered; /* or why there will be no answer */
+    const char *asked;       /* borrowed; the subject of the question; NULL = there is none */
+    char awaited_subject[NATS_INBOX_BYTES + 24]; /* of its answer; "" = any */
+    natsMsg *answer;         /* owned; NULL = it has not come */
+    bool interrupted;        /* nobody waits any more */
+    bool denied;             /* the question was refused */
+    bool deaf;               /* answers cannot be received */
     char broker_error[256];
     int64_t warned_ns; /* when the broker said so; 0 = never */
     struct skipped_range skipped[NATS_SKIPPED_RANGES_MAX];
@@ -71,6 +82,18 @@ struct nats_connection {
 
 /* Note the first reason why the connection cannot be trusted, and wake the source's thread. Any thread. */
 void nats_raise(struct nats_connection *c, const char *reason);
+
+/* ---- requests.c ---- */
+
+/* What nats_create() needs of it. */
+SG_MUST_CHECK enum sg_status requests_create(struct nats_connection *c, struct sg_error *err);
+/* An inbox that nobody else has. */
+SG_MUST_CHECK enum sg_status requests_inbox(char inbox[NATS_INBOX_BYTES], struct sg_error *err);
+/* Listen for answers, once the loop runs; and no more, after it was stopped. */
+SG_MUST_CHECK enum sg_status requests_start(struct nats_connection *c, struct sg_error *err);
+void requests_stop(struct nats_connection *c);
+/* Take the answer that the source waits for, if it has come. The loop's thread. */
+void requests_run(struct nats_connection *c);
 
 /* ---- loop.c ---- */
 
@@ -89,7 +112,18 @@ void loop_wake(void *context);
 
 /* ---- delivery.c ---- */
 
-/* Hand over to the queue what the library has parsed, as far as there is room. The loop's thread. */
+/* What the reply subject of a consumer's message says; its slice points into it. */
+struct reply_facts {
+    struct slice consumer;
+    uint64_t sequence;
+    uint64_t consumer_seq;
+    int64_t time_ns;
+};
+/* False where it is none. */
+bool reply_parse(const char *reply, struct reply_facts *out);
+
+/* Hand over what the library has parsed: the answer that is waited for, and to the queue as much as there is room for.
+ * The loop's thread. */
 void delivery_run(struct nats_connection *c);
 
 #endif

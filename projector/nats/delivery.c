@@ -17,19 +17,14 @@
 #define ACK_TOKENS_MAX 13
 #define ACK_TOKENS_SHORT 9
 
-struct reply_facts {
-    struct slice consumer;
-    uint64_t sequence;
-    uint64_t consumer_seq;
-    int64_t time_ns;
-};
-
-static bool reply_parse(const char *reply, struct reply_facts *out)
+bool reply_parse(const char *reply, struct reply_facts *out)
 {
     struct slice tokens[ACK_TOKENS_MAX];
     size_t count = 0;
     uint64_t time_ns = 0;
     const char *p = reply;
+    if (strncmp(reply, ACK_PREFIX, sizeof ACK_PREFIX - 1) != 0)
+        return false;
     while (count < ACK_TOKENS_MAX) {
         const char *dot = strchrnul(p, '.');
         tokens[count++] = (struct slice){p, (size_t)(dot - p)};
@@ -216,6 +211,7 @@ static void on_message(struct nats_connection *c, natsMsg *msg, size_t bytes)
 
 void delivery_run(struct nats_connection *c)
 {
+    requests_run(c);
     natsSubscription *sub = atomic_load(&c->subscription);
     int messages = 0;
     int bytes = 0;
@@ -239,12 +235,9 @@ void delivery_run(struct nats_connection *c)
 enum sg_status nats_subscribe(struct nats_connection *c, const char *consumer, uint64_t generation, uint64_t position,
                               char inbox[NATS_INBOX_BYTES], struct sg_error *err)
 {
-    natsInbox *made = NULL;
-    natsStatus s = natsInbox_Create(&made);
-    if (s != NATS_OK)
-        return sg_fail(err, SG_MEMORY, "inbox: %s", natsStatus_GetText(s));
-    (void)snprintf(inbox, NATS_INBOX_BYTES, "%s", (const char *)made);
-    natsInbox_Destroy(made);
+    enum sg_status status = requests_inbox(inbox, err);
+    if (status != SG_OK)
+        return status;
     (void)snprintf(c->consumer, sizeof c->consumer, "%s", consumer);
     c->consumer_bytes = strlen(c->consumer);
     c->generation = generation;
@@ -252,7 +245,7 @@ enum sg_status nats_subscribe(struct nats_connection *c, const char *consumer, u
     skipped_keep(c, position);
     atomic_store(&c->received, position);
     natsSubscription *sub = NULL;
-    s = natsConnection_SubscribeSync(&sub, c->connection, inbox);
+    natsStatus s = natsConnection_SubscribeSync(&sub, c->connection, inbox);
     if (s != NATS_OK)
         return sg_fail(err, SG_UNAVAILABLE, "subscribe: %s", natsStatus_GetText(s));
     queue_on_room(c->queue, loop_wake, c);

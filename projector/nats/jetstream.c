@@ -32,18 +32,16 @@ static enum sg_status answer_parse(struct slice answer, const char *stream, yyjs
     return status;
 }
 
-/* Ask the API; the answer is in js->scratch. */
-static enum sg_status ask(struct jetstream *js, const char *verb, struct slice body, struct slice *answer,
-                          struct sg_error *err)
+/* Ask the API; the answer is the connection's. */
+static enum sg_status ask(const struct jetstream *js, struct nats_connection *connection, const char *verb,
+                          struct slice body, struct slice *answer, struct sg_error *err)
 {
     char subject[JETSTREAM_SUBJECT_BYTES];
     int written = js->domain[0] != '\0' ? snprintf(subject, sizeof subject, "$JS.%s.API.%s", js->domain, verb)
                                         : snprintf(subject, sizeof subject, "$JS.API.%s", verb);
     if (written < 0 || (size_t)written >= sizeof subject)
         return sg_fail(err, SG_INVALID, "the names of stream %s and its subjects are too long together", js->stream);
-    enum sg_status status = nats_request(js->connection, subject, body, &js->scratch, err);
-    *answer = (struct slice){js->scratch.data, js->scratch.bytes};
-    return status;
+    return nats_request(connection, subject, body, answer, err);
 }
 
 static struct slice member_text(yyjson_val *object, const char *name)
@@ -128,6 +126,8 @@ static bool info_read(yyjson_val *root, const char *filter, struct stream_info *
     };
     if (time_parse_rfc3339(member_text(root, "created"), &created_ns))
         out->created_ns = created_ns;
+    if (!time_parse_rfc3339(member_text(state, "last_ts"), &out->last_time_ns))
+        out->last_time_ns = 0;
     subjects_read(config, filter, out);
     return true;
 }
@@ -145,25 +145,26 @@ enum sg_status jetstream_info_read(struct slice answer, const char *stream, cons
     return status;
 }
 
-enum sg_status jetstream_info(struct jetstream *js, struct stream_info *out, struct sg_error *err)
+enum sg_status jetstream_info(const struct jetstream *js, struct stream_info *out, struct sg_error *err)
 {
     char verb[JETSTREAM_SUBJECT_BYTES];
     struct slice answer;
     (void)snprintf(verb, sizeof verb, "STREAM.INFO.%s", js->stream);
-    enum sg_status status = ask(js, verb, (struct slice){0}, &answer, err);
+    enum sg_status status = ask(js, js->connection, verb, (struct slice){0}, &answer, err);
     return status == SG_OK ? jetstream_info_read(answer, js->stream, js->filter, out, err) : status;
 }
 
-/* ---- consumer ---- */
+/* ---- consumers ---- */
 
-enum sg_status jetstream_create_consumer(struct jetstream *js, const char *name, const char *inbox, uint64_t start,
-                                         int64_t limit_ns, struct sg_error *err)
+/* Create a consumer from `start` that delivers to `inbox`, with the members `more` of its configuration besides. The
+ * caller frees *out. */
+static enum sg_status consumer_create(const struct jetstream *js, struct nats_connection *connection, const char *name,
+                                      const char *inbox, uint64_t start, const char *more, yyjson_doc **out,
+                                      struct sg_error *err)
 {
-    int64_t inactive_ns = limit_ns > 0 && limit_ns < JETSTREAM_INACTIVE_NS ? limit_ns : JETSTREAM_INACTIVE_NS;
     char verb[JETSTREAM_SUBJECT_BYTES];
     struct buffer body;
     struct slice answer;
-    yyjson_doc *doc = NULL;
     buffer_init(&body, JETSTREAM_SUBJECT_BYTES * 4);
     buffer_append_text(&body, "{\"stream_name\":");
     buffer_append_json_string(&body, slice_of(js->stream));
@@ -178,34 +179,89 @@ enum sg_status jetstream_create_consumer(struct jetstream *js, const char *name,
                              (unsigned long long)start);
     else
         buffer_append_text(&body, ",\"deliver_policy\":\"all\"");
-    buffer_append_format(&body,
-                         ",\"ack_policy\":\"none\",\"replay_policy\":\"instant\",\"flow_control\":true,"
-                         "\"idle_heartbeat\":%lld,\"inactive_threshold\":%lld,"
-                         "\"num_replicas\":1,\"mem_storage\":true}}",
-                         (long long)JETSTREAM_HEARTBEAT_NS, (long long)inactive_ns);
+    buffer_append_format(&body, ",\"replay_policy\":\"instant\",\"num_replicas\":1,\"mem_storage\":true,%s}}", more);
     int written = snprintf(verb, sizeof verb, "CONSUMER.CREATE.%s.%s.%s", js->stream, name, js->filter);
     enum sg_status status = SG_OK;
     if (body.failed || written < 0 || (size_t)written >= sizeof verb)
         status = sg_fail(err, SG_INVALID, "the names of stream %s and its subjects are too long", js->stream);
     else
-        status = ask(js, verb, (struct slice){body.data, body.bytes}, &answer, err);
+        status = ask(js, connection, verb, (struct slice){body.data, body.bytes}, &answer, err);
     if (status == SG_OK)
-        status = answer_parse(answer, js->stream, &doc, err);
-    yyjson_doc_free(doc);
+        status = answer_parse(answer, js->stream, out, err);
     buffer_free(&body);
+    return status;
+}
+
+static long long inactive_ns(int64_t wanted_ns, int64_t limit_ns)
+{
+    return limit_ns > 0 && limit_ns < wanted_ns ? limit_ns : wanted_ns;
+}
+
+enum sg_status jetstream_create_consumer(const struct jetstream *js, struct nats_connection *connection,
+                                         const char *name, const char *inbox, uint64_t start, int64_t limit_ns,
+                                         struct sg_error *err)
+{
+    char more[160];
+    yyjson_doc *doc = NULL;
+    (void)snprintf(more, sizeof more,
+                   "\"ack_policy\":\"none\",\"flow_control\":true,\"idle_heartbeat\":%lld,\"inactive_threshold\":%lld",
+                   (long long)JETSTREAM_HEARTBEAT_NS, inactive_ns(JETSTREAM_INACTIVE_NS, limit_ns));
+    enum sg_status status = consumer_create(js, connection, name, inbox, start, more, &doc, err);
+    yyjson_doc_free(doc);
+    return status;
+}
+
+/* Nothing is there for a consumer that was just created, nor was delivered. */
+static bool consumer_has_nothing(yyjson_doc *created)
+{
+    yyjson_val *root = yyjson_doc_get_root(created);
+    return member_int(root, "num_pending", 1) == 0 &&
+           member_int(yyjson_obj_get(root, "delivered"), "consumer_seq", 0) == 0;
+}
+
+enum sg_status jetstream_look(const struct jetstream *js, const char *name, uint64_t from, int64_t limit_ns,
+                              struct stream_message *out, struct sg_error *err)
+{
+    char inbox[NATS_INBOX_BYTES];
+    char more[160];
+    struct nats_looked looked;
+    yyjson_doc *doc = NULL;
+    /* One message that is not acknowledged may be on its way: so it delivers one, and no more. */
+    (void)snprintf(more, sizeof more,
+                   "\"ack_policy\":\"explicit\",\"max_ack_pending\":1,\"headers_only\":true,"
+                   "\"inactive_threshold\":%lld",
+                   inactive_ns(JETSTREAM_LOOK_INACTIVE_NS, limit_ns));
+    enum sg_status status = nats_look_begin(js->connection, inbox, err);
+    if (status == SG_OK)
+        status = consumer_create(js, js->connection, name, inbox, from, more, &doc, err);
+    if (status == SG_OK && consumer_has_nothing(doc))
+        status = sg_fail(err, SG_NOT_FOUND, "stream %.200s: no message", js->stream);
+    if (status == SG_OK)
+        status = nats_look_take(js->connection, &looked, err);
+    if (status == SG_OK) {
+        *out = (struct stream_message){.sequence = looked.sequence, .time_ns = looked.time_ns};
+        if (strlen(looked.subject) < sizeof out->subject)
+            memcpy(out->subject, looked.subject, strlen(looked.subject));
+    }
+    nats_look_end(js->connection);
+    yyjson_doc_free(doc);
     return status;
 }
 
 /* ---- messages ---- */
 
-static enum sg_status message_get(struct jetstream *js, struct slice body, struct stream_message *out,
+static enum sg_status message_get(const struct jetstream *js, struct slice body, struct stream_message *out,
                                   struct sg_error *err)
 {
     char verb[JETSTREAM_SUBJECT_BYTES];
     struct slice answer;
     yyjson_doc *doc = NULL;
     (void)snprintf(verb, sizeof verb, "STREAM.MSG.GET.%s", js->stream);
-    enum sg_status status = ask(js, verb, body, &answer, err);
+    enum sg_status status = ask(js, js->connection, verb, body, &answer, err);
+    if (status == SG_OK && answer.bytes > JETSTREAM_MESSAGE_BYTES_MAX) {
+        *out = (struct stream_message){0};
+        return SG_OK;
+    }
     if (status == SG_OK)
         status = answer_parse(answer, js->stream, &doc, err);
     if (status != SG_OK)
@@ -221,7 +277,7 @@ static enum sg_status message_get(struct jetstream *js, struct slice body, struc
     return status;
 }
 
-enum sg_status jetstream_message(struct jetstream *js, uint64_t sequence, struct stream_message *out,
+enum sg_status jetstream_message(const struct jetstream *js, uint64_t sequence, struct stream_message *out,
                                  struct sg_error *err)
 {
     char body[64];
@@ -229,7 +285,7 @@ enum sg_status jetstream_message(struct jetstream *js, uint64_t sequence, struct
     return message_get(js, (struct slice){body, (size_t)written}, out, err);
 }
 
-enum sg_status jetstream_next(struct jetstream *js, uint64_t from, struct stream_message *out, struct sg_error *err)
+enum sg_status jetstream_next(const struct jetstream *js, uint64_t from, struct stream_message *out, struct sg_error *err)
 {
     struct buffer body;
     buffer_init(&body, JETSTREAM_SUBJECT_BYTES * 2);

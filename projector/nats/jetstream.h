@@ -14,6 +14,8 @@
 
 #define JETSTREAM_HEARTBEAT_NS (1 * NS_PER_S)
 #define JETSTREAM_INACTIVE_NS (10 * NS_PER_S)      /* the server deletes a consumer that nobody listens to after this */
+#define JETSTREAM_LOOK_INACTIVE_NS (1 * NS_PER_S)
+#define JETSTREAM_MESSAGE_BYTES_MAX (1u << 20) /* of an answer that is read for a message's sequence and time */
 #define JETSTREAM_REPLICA_ACTIVE_NS (3 * NS_PER_S) /* a replica heard of by the leader within this counts as active */
 #define JETSTREAM_SUBJECT_BYTES 1200
 #define JETSTREAM_SUBJECTS_SHOWN_BYTES 128
@@ -24,6 +26,7 @@ struct stream_info {
     int64_t created_ns;  /* 0 = not shown */
     uint64_t first;
     uint64_t last;
+    int64_t last_time_ns; /* of the last message; 0 = not shown */
     /* Settings of the stream that matter here. */
     enum stream_retention retention;
     int64_t max_messages; /* -1 = none; so for the next four */
@@ -40,15 +43,14 @@ struct stream_info {
     bool leader_proved;   /* true where not replicated */
 };
 
-/* All block up to NATS_REQUEST_TIMEOUT_MS; `scratch` is reused. Errors as nats_request; SG_NOT_FOUND: the stream (or,
+/* All block up to NATS_REQUEST_TIMEOUT_MS, jetstream_look twice as long. Errors as nats_request; SG_NOT_FOUND: the stream (or,
  * for jetstream_next, a message) does not exist;
  * SG_INVALID: the answer is not understood or the request was refused. */
 struct jetstream {
-    struct nats_connection *connection; /* borrowed */
+    struct nats_connection *connection; /* borrowed; for questions */
     const char *domain;    /* borrowed; "" = none */
     const char *stream;    /* borrowed */
     const char *filter;    /* borrowed; of the messages that matter */
-    struct buffer scratch; /* owned by whoever made the struct */
 };
 
 /* Read an answer to STREAM.INFO of a stream that is followed by `filter`. SG_INVALID: no JSON object, or without
@@ -56,23 +58,32 @@ struct jetstream {
 SG_MUST_CHECK enum sg_status jetstream_info_read(struct slice answer, const char *stream, const char *filter,
                                                  struct stream_info *out, struct sg_error *err);
 
-SG_MUST_CHECK enum sg_status jetstream_info(struct jetstream *js, struct stream_info *out, struct sg_error *err);
+SG_MUST_CHECK enum sg_status jetstream_info(const struct jetstream *js, struct stream_info *out, struct sg_error *err);
 
 /* An ephemeral push consumer without acknowledgements, from `start` (1 = from the first there is), with flow control
- * and heartbeats, kept in the server's memory. `limit_ns` is the stream's inactive_threshold_ns. */
-SG_MUST_CHECK enum sg_status jetstream_create_consumer(struct jetstream *js, const char *name, const char *inbox,
-                                                       uint64_t start, int64_t limit_ns, struct sg_error *err);
+ * and heartbeats, kept in the server's memory. Asked on `connection`, which listens at `inbox`: so the broker knows of
+ * the one before the other. `limit_ns` is the stream's inactive_threshold_ns. */
+SG_MUST_CHECK enum sg_status jetstream_create_consumer(const struct jetstream *js, struct nats_connection *connection,
+                                                       const char *name, const char *inbox, uint64_t start,
+                                                       int64_t limit_ns, struct sg_error *err);
 
 struct stream_message {
     uint64_t sequence;
     int64_t time_ns;
     char subject[1024]; /* "" where it is longer */
 };
-/* The message at `sequence`, asked of the stream itself: followers answer the direct API. */
-SG_MUST_CHECK enum sg_status jetstream_message(struct jetstream *js, uint64_t sequence, struct stream_message *out,
-                                               struct sg_error *err);
-/* The first message at or after `from` whose subject matches the filter. */
-SG_MUST_CHECK enum sg_status jetstream_next(struct jetstream *js, uint64_t from, struct stream_message *out,
+/* The first message at or after `from` that the filter matches, without its body: by a consumer `name` of its own, which
+ * delivers one message and ends JETSTREAM_LOOK_INACTIVE_NS later. Its server may be a follower that lags: SG_NOT_FOUND
+ * is no proof, a message that is later than `from` is, as the messages before it were there before it.
+ * The subject is as it was published. */
+SG_MUST_CHECK enum sg_status jetstream_look(const struct jetstream *js, const char *name, uint64_t from,
+                                            int64_t limit_ns, struct stream_message *out, struct sg_error *err);
+/* The message at `sequence`, asked of the stream itself: followers answer the direct API. Its body comes with it; where
+ * that is too large, all of `out` is 0. In the subject U+FFFD stands for each byte that is not UTF-8. */
+SG_MUST_CHECK enum sg_status jetstream_message(const struct jetstream *js, uint64_t sequence,
+                                               struct stream_message *out, struct sg_error *err);
+/* The first message at or after `from` whose subject matches the filter; likewise. */
+SG_MUST_CHECK enum sg_status jetstream_next(const struct jetstream *js, uint64_t from, struct stream_message *out,
                                             struct sg_error *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* The loop of a connection: its socket, the library's parser, and the stream's queue, all in one thread.
  *
  *   socket -> natsConnection_ProcessReadEvent -> the subscription's list -> delivery_run -> queue -> batch, here or in
- *                 (requests' answers go to the library's own thread)                              the projector's thread
+ *                                             \> the list of answers -----> requests_run           the projector's thread
  *
  * nats.c would use two threads for this, a reader and a deliverer, and wake the second for each message. Instead
  * an event loop of ours watches the socket. While the queue is full the socket is read on, so that answers
@@ -119,7 +119,10 @@ static void *loop_run(void *argument)
 {
     struct nats_connection *c = argument;
     struct epoll_event events[EVENTS_MAX];
-    thread_name_set("nats", c->stream->name);
+    if (c->queue != NULL)
+        thread_name_set("nats", c->stream->name);
+    else
+        thread_name_set("nats-answers", NULL);
     while (!atomic_load(&c->loop_stopping)) {
         int count = epoll_wait(c->epoll_fd, events, EVENTS_MAX, -1);
         for (int i = 0; i < count; i++)

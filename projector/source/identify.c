@@ -53,6 +53,33 @@ static bool is_shown_as(const char *subject, const char *shown)
     return *shown == '\0';
 }
 
+/* The message at the position, without its body where that can be had. SG_NOT_FOUND: it is gone. */
+static enum sg_status load_message(struct session *s, const struct stream_info *info, struct stream_message *out,
+                                   struct sg_error *err)
+{
+    char name[SESSION_CONSUMER_BYTES];
+    uint64_t position = s->row.position;
+    session_consumer_name(name);
+    s->looked = true;
+    enum sg_status status = jetstream_look(&s->js, name, position, s->inactive_threshold_ns, out, err);
+    if (status == SG_OK && out->sequence != position)
+        return sg_fail(err, SG_NOT_FOUND, "stream %s: the message at the position is gone", s->settings->name);
+    /* The consumer may be a follower's that lags, or one too many for the stream: its leader knows as well. */
+    if ((status == SG_NOT_FOUND && info->replicated) || status == SG_INVALID)
+        status = jetstream_message(&s->js, position, out, err);
+    return status;
+}
+
+static bool is_applied(const struct build *row, const struct stream_message *message)
+{
+    if (message->sequence == 0) /* it is too large to be looked at */
+        return true;
+    return message->time_ns == row->position_time_ns &&
+           (row->position_subject[0] == '\0' || message->subject[0] == '\0' ||
+            strcmp(row->position_subject, message->subject) == 0 ||
+            is_shown_as(row->position_subject, message->subject));
+}
+
 /* Is the message at the position the one that was applied? A message that is gone says nothing. */
 static enum sg_status identify_message(struct session *s, const struct stream_info *info, struct sg_error *err)
 {
@@ -62,16 +89,13 @@ static enum sg_status identify_message(struct session *s, const struct stream_in
 #endif
     if (s->row.position == 0 || s->row.position_time_ns == 0 || s->row.position < info->first)
         return SG_OK;
-    enum sg_status status = jetstream_message(&s->js, s->row.position, &message, err);
+    if (s->row.position == info->last && s->row.position_time_ns == info->last_time_ns)
+        return SG_OK; /* its time in nanoseconds names it */
+    enum sg_status status = load_message(s, info, &message, err);
     if (status == SG_NOT_FOUND)
         return SG_OK;
-    if (status != SG_OK)
+    if (status != SG_OK || is_applied(&s->row, &message))
         return status;
-    bool same = message.time_ns == s->row.position_time_ns &&
-                (s->row.position_subject[0] == '\0' || message.subject[0] == '\0' ||
-                 is_shown_as(s->row.position_subject, message.subject));
-    if (same)
-        return SG_OK;
     struct probe probe;
     status = session_probe_proved(s, &probe, err);
     if (status != SG_OK)
@@ -136,6 +160,7 @@ enum sg_status session_identify(struct session *s, struct sg_error *err)
     if (status != SG_OK)
         return status;
     s->inactive_threshold_ns = probe.info.inactive_threshold_ns;
+    s->looked = false;
     if (s->row.created_ns == 0)
         return identify_first(s, &probe.info, err);
     if (probe.info.created_ns != s->row.created_ns)

@@ -3,8 +3,27 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "core/base/log.h"
+
+uint64_t session_random(void)
+{
+    uint64_t bits = 0;
+    if (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits)
+        bits = (uint64_t)time_boot_ns();
+    return bits;
+}
+
+void session_consumer_name(char out[SESSION_CONSUMER_BYTES])
+{
+    (void)snprintf(out, SESSION_CONSUMER_BYTES, "stategate-%016llx", (unsigned long long)session_random());
+}
+
+bool session_warning(struct session *s, char warning[256])
+{
+    return nats_warning(s->questions, warning) || nats_warning(s->connection, warning);
+}
 
 bool session_sleep(struct session *s, int64_t duration_ns)
 {

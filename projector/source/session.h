@@ -13,10 +13,12 @@
 #define SOURCE_TICK_NS (1 * NS_PER_S)              /* at least so often heartbeats and progress are looked at */
 #define SOURCE_SILENCE_NS (3500 * NS_PER_MS)       /* three heartbeats and a little: the consumer is gone */
 #define SOURCE_STALL_NS (3 * NS_PER_S)             /* a message that is there and does not arrive for so long: lost */
+#define SOURCE_NEXT_PAUSE_NS (3 * NS_PER_S)        /* after the next message could not be had */
 #define SOURCE_ROLLBACK_CONFIRM_NS (2 * NS_PER_S)  /* between the two answers that show a rollback */
 #define SOURCE_PROOF_SILENCE_NS (2 * NS_PER_S)     /* after so long a silence, the first answer proves nothing ... */
 #define SOURCE_PROOF_SECOND_NS (1 * NS_PER_S)      /* ... but one that was asked for so long after it */
 #define SOURCE_VAIN_INTERVAL_NS (100 * NS_PER_MS)  /* between probes that reads want, while they prove nothing */
+#define SOURCE_ARRIVING_BYTES_MIN 4096             /* more than this since the last whole message: another is arriving */
 #define SOURCE_PROBES_FAILED_MAX 2                 /* in a row: the connection is given up */
 
 struct session {
@@ -26,7 +28,8 @@ struct session {
     const struct stream_settings *settings;
     struct queue *queue;                /* borrowed from the projector */
     struct notifier *notifier;          /* owned; notified by the connection's alarm and by source_stop */
-    struct nats_connection *connection; /* owned */
+    struct nats_connection *connection; /* owned; for messages */
+    struct nats_connection *questions;  /* owned */
     /* Any thread. */
     atomic_bool stopping;
 
@@ -36,6 +39,7 @@ struct session {
     uint64_t generation;     /* of the present consumer */
     struct build row;        /* what is written, as stored when the session began */
     int64_t inactive_threshold_ns; /* of the stream; 0 = any */
+    bool looked;             /* a consumer was made for a look at a message */
     bool target_set;         /* H0 is known */
     bool unanswered;         /* the last question to the broker: silence, which may pass */
     bool error_shown;        /* in /v1/status, by us */
@@ -48,8 +52,13 @@ struct session {
     /* Whether the consumer is alive. */
     uint64_t activity;
     int64_t heard_ns;
+    /* Whether a message is on its way that takes long to arrive. */
+    uint64_t bytes;       /* that the connection had received at the last look ... */
+    uint64_t bytes_whole; /* ... and when the last whole message was noticed */
+    bool arriving;
     /* What is missing up to here, in this build, is recorded as lost or proved to match nothing. */
     uint64_t explained_up_to;
+    int64_t next_at_ns; /* the next message is asked for no earlier */
     /* A message that is in the stream and does not arrive. */
     uint64_t stalled_sequence; /* 0 = none */
     int64_t stalled_since_ns;
@@ -57,6 +66,15 @@ struct session {
 
 /* Show an error in /v1/status, and log it unless it is the one that was logged last. */
 void session_show_error(struct session *s, const char *message, const char *kind);
+
+/* For names and jitter alone. */
+uint64_t session_random(void);
+/* A name that no other consumer has. */
+#define SESSION_CONSUMER_BYTES 32
+void session_consumer_name(char out[SESSION_CONSUMER_BYTES]);
+
+/* What the broker warned of lately, on either connection. */
+bool session_warning(struct session *s, char warning[256]);
 
 /* Wait, but not past a stop. False when the source is stopping. */
 bool session_sleep(struct session *s, int64_t duration_ns);

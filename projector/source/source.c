@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "core/base/log.h"
 #include "core/base/thread.h"
@@ -18,8 +17,6 @@
 #include "projector/source/session.h"
 #include "projector/source/watch.h"
 
-#define CONSUMER_NAME_BYTES 32
-
 struct source {
     struct session session;
     /* Of the thread that starts and stops it. */
@@ -27,26 +24,29 @@ struct source {
     bool thread_started;
 };
 
-static uint64_t random_bits(void)
-{
-    uint64_t bits = 0;
-    if (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits)
-        bits = (uint64_t)time_boot_ns(); /* only names and jitter depend on it */
-    return bits;
-}
-
 /* ---- one session ---- */
+
+static enum sg_status create_consumer(struct session *s, const char *name, const char *inbox, struct sg_error *err)
+{
+    return jetstream_create_consumer(&s->js, s->connection, name, inbox, s->row.position + 1, s->inactive_threshold_ns,
+                                     err);
+}
 
 /* A consumer from the position on; its messages wait in the queue. */
 static enum sg_status subscribe(struct session *s, struct sg_error *err)
 {
-    char consumer[CONSUMER_NAME_BYTES];
+    char consumer[SESSION_CONSUMER_BYTES];
     char inbox[NATS_INBOX_BYTES];
-    (void)snprintf(consumer, sizeof consumer, "stategate-%016llx", (unsigned long long)random_bits());
-    enum sg_status status = nats_subscribe(s->connection, consumer, s->generation, s->row.position, inbox, err);
-    if (status != SG_OK)
-        return status;
-    return jetstream_create_consumer(&s->js, consumer, inbox, s->row.position + 1, s->inactive_threshold_ns, err);
+    session_consumer_name(consumer);
+    enum sg_status status = nats_connect(s->connection, err);
+    if (status == SG_OK)
+        status = nats_subscribe(s->connection, consumer, s->generation, s->row.position, inbox, err);
+    if (status == SG_OK)
+        status = create_consumer(s, consumer, inbox, err);
+    /* Refused: a stream may allow one consumer at a time, and the one of the look is there for a moment. */
+    if (status == SG_INVALID && s->looked && session_sleep(s, 2 * JETSTREAM_LOOK_INACTIVE_NS))
+        status = create_consumer(s, consumer, inbox, err);
+    return status;
 }
 
 /* No message is applied before an answer that was asked for after its consumer existed shows the stored creation time:
@@ -71,7 +71,7 @@ static enum sg_status verify(struct session *s, struct sg_error *err)
 
 static enum sg_status run_session(struct session *s, struct sg_error *err)
 {
-    enum sg_status status = nats_connect(s->connection, err);
+    enum sg_status status = nats_connect(s->questions, err);
     s->generation = queue_next_generation(s->queue);
     if (status == SG_OK)
         status = session_identify(s, err);
@@ -102,7 +102,7 @@ static int64_t backoff_ms(unsigned failures)
     int64_t cap = SOURCE_BACKOFF_MAX_MS;
     if (failures < 6)
         cap = SOURCE_BACKOFF_MIN_MS << failures;
-    return cap / 2 + (int64_t)(random_bits() % (uint64_t)(cap / 2 + 1));
+    return cap / 2 + (int64_t)(session_random() % (uint64_t)(cap / 2 + 1));
 }
 
 static void *source_run(void *argument)
@@ -117,6 +117,7 @@ static void *source_run(void *argument)
         /* Void the consumer first, so that a callback that waits for room in the queue can leave. */
         (void)queue_next_generation(s->queue);
         nats_disconnect(s->connection);
+        nats_disconnect(s->questions);
         if (status == SG_STOPPED || atomic_load(&s->stopping))
             break;
         if (time_boot_ns() - began_ns > 2 * SOURCE_BACKOFF_MAX_MS * NS_PER_MS)
@@ -125,7 +126,7 @@ static void *source_run(void *argument)
         atomic_fetch_add_explicit(&metrics_stream(s->context.metrics, s->stream)->resyncs, 1, memory_order_relaxed);
         char warning[256];
         /* For example, there is no right to answer flow control. */
-        bool cause = status == SG_UNAVAILABLE && nats_warning(s->connection, warning);
+        bool cause = status == SG_UNAVAILABLE && session_warning(s, warning);
         session_show_error(s, cause ? warning : err.message, sg_status_name(err.status));
         (void)session_sleep(s, retry_ms * NS_PER_MS);
     }
@@ -155,13 +156,14 @@ enum sg_status source_start(const struct source_context *context, size_t stream,
     enum sg_status status = notifier_create(&s->notifier, err);
     if (status == SG_OK)
         status = nats_create(&settings->nats, s->settings, s->queue, on_alarm, s, &s->connection, err);
+    if (status == SG_OK)
+        status = nats_create(&settings->nats, s->settings, NULL, on_alarm, s, &s->questions, err);
     if (status != SG_OK)
         goto fail;
-    s->js = (struct jetstream){.connection = s->connection,
+    s->js = (struct jetstream){.connection = s->questions,
                                .domain = settings->nats.domain,
                                .stream = s->settings->name,
                                .filter = s->settings->subject.filter};
-    buffer_init(&s->js.scratch, NATS_REPLY_BYTES_MAX);
     if (pthread_create(&source->thread, NULL, source_run, source) != 0) {
         status = sg_fail(err, SG_MEMORY, "the thread of stream %s cannot be created", s->settings->name);
         goto fail;
@@ -180,6 +182,8 @@ void source_begin_stop(struct source *source)
     if (source == NULL)
         return;
     atomic_store(&source->session.stopping, true);
+    nats_interrupt(source->session.connection);
+    nats_interrupt(source->session.questions);
     notifier_notify(source->session.notifier);
 }
 
@@ -197,8 +201,8 @@ void source_destroy(struct source *source)
 {
     if (source == NULL)
         return;
-    buffer_free(&source->session.js.scratch);
     nats_destroy(source->session.connection);
+    nats_destroy(source->session.questions);
     notifier_destroy(source->session.notifier);
     free(source);
 }

@@ -8,6 +8,22 @@
 
 /* ---- when nothing more can arrive ---- */
 
+/* Is a message on its way that takes longer to arrive than we look? */
+static void look_at_arrival(struct session *s)
+{
+    uint64_t activity = nats_activity(s->connection);
+    uint64_t bytes = nats_bytes_received(s->connection);
+    if (activity != s->activity) {
+        s->activity = activity;
+        s->heard_ns = time_boot_ns();
+        s->bytes_whole = bytes;
+    }
+    s->arriving = bytes - s->bytes_whole > SOURCE_ARRIVING_BYTES_MIN;
+    if (s->arriving && bytes > s->bytes)
+        s->heard_ns = time_boot_ns();
+    s->bytes = bytes;
+}
+
 /* A message is in the stream and should be here: give it some time, then call the consumer lost. */
 static enum sg_status note_stalled(struct session *s, uint64_t sequence, struct sg_error *err)
 {
@@ -25,6 +41,15 @@ static enum sg_status note_stalled(struct session *s, uint64_t sequence, struct 
     return SG_OK;
 }
 
+/* The next message did not come as an answer: it may be large, and all further answers would wait behind it. */
+static enum sg_status give_up_next(struct session *s, struct sg_error *err)
+{
+    s->unanswered = false;
+    s->next_at_ns = time_boot_ns() + SOURCE_NEXT_PAUSE_NS;
+    nats_disconnect(s->questions);
+    return nats_connect(s->questions, err);
+}
+
 /* The position stands before the head and nothing is queued: ask whether anything that matches lies between. Bracketed
  * by two proof-grade answers of the same incarnation (`before` is the first), so that the stream itself has said so. */
 static enum sg_status advance(struct session *s, const struct probe *before, struct sg_error *err)
@@ -33,13 +58,21 @@ static enum sg_status advance(struct session *s, const struct probe *before, str
     struct probe after;
     uint64_t position = session_position(s);
     uint64_t limit = before->info.last;
-    if (position >= limit || !queue_is_idle(s->queue))
+    if (position >= limit || !queue_is_idle(s->queue) || time_boot_ns() < s->next_at_ns)
         return SG_OK;
+    look_at_arrival(s);
+    if (s->arriving) { /* that one is the next; its body need not come on the other connection too */
+        s->stalled_sequence = 0;
+        return SG_OK;
+    }
     enum sg_status status = jetstream_next(&s->js, position + 1, &next, err);
-    s->unanswered = status == SG_UNAVAILABLE;
+    if (status == SG_UNAVAILABLE)
+        return give_up_next(s, err);
     if (status == SG_OK) {
-        limit = next.sequence - 1 < limit ? next.sequence - 1 : limit;
-        status = note_stalled(s, next.sequence, err);
+        /* Too large an answer names none: nothing is known but that it is there. */
+        uint64_t sequence = next.sequence > 0 ? next.sequence : position + 1;
+        limit = sequence - 1 < limit ? sequence - 1 : limit;
+        status = note_stalled(s, sequence, err);
     } else if (status == SG_NOT_FOUND) {
         s->stalled_sequence = 0;
         status = SG_OK;
@@ -64,15 +97,14 @@ static enum sg_status advance(struct session *s, const struct probe *before, str
 
 /* ---- the loop ---- */
 
-/* The consumer must be heard every second; a full queue explains its silence. */
+/* The consumer must be heard every second; a full queue explains its silence, and so does a large message, as long as
+ * bytes of it arrive. */
 static enum sg_status check_alive(struct session *s, struct sg_error *err)
 {
-    uint64_t activity = nats_activity(s->connection);
     int64_t now_ns = time_boot_ns();
-    if (activity != s->activity || queue_is_full(s->queue)) {
-        s->activity = activity;
+    look_at_arrival(s);
+    if (queue_is_full(s->queue))
         s->heard_ns = now_ns;
-    }
     if (now_ns - s->heard_ns > SOURCE_SILENCE_NS)
         return sg_fail(err, SG_UNAVAILABLE, "stream %s: no heartbeat of the consumer for %lld ms", s->settings->name,
                        (long long)((now_ns - s->heard_ns) / NS_PER_MS));
@@ -96,7 +128,7 @@ static enum sg_status check_incarnation(const struct session *s, const struct pr
 static void show_warning(struct session *s)
 {
     char warning[256];
-    if (nats_warning(s->connection, warning)) {
+    if (session_warning(s, warning)) {
         session_show_error(s, warning, "warning");
         return;
     }
@@ -192,12 +224,15 @@ enum sg_status session_watch(struct session *s, struct sg_error *err)
     int64_t began_ns = 0; /* the last probe */
     int failed = 0;
     s->heard_ns = probe_at_ns;
+    s->bytes = 0;
+    s->bytes_whole = nats_bytes_received(s->connection);
     s->stalled_sequence = 0;
+    s->next_at_ns = 0;
     while (!atomic_load(&s->stopping)) {
         char reason[256];
         s->tunables = tunables_take(s->context.tunables);
         int64_t idle_ns = s->tunables->probe_idle_ms * NS_PER_MS;
-        if (nats_fatal(s->connection, reason))
+        if (nats_fatal(s->connection, reason) || nats_fatal(s->questions, reason))
             return sg_fail(err, SG_UNAVAILABLE, "stream %s: %s", s->settings->name, reason);
         enum sg_status status = check_alive(s, err);
         if (status != SG_OK)

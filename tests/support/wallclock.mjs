@@ -12,7 +12,7 @@ const SOURCE = fileURLToPath(new URL('wallclock.c', import.meta.url));
 export async function wallClock(t) {
   const folder = tempFolder(t, 'clock');
   const library = join(folder, 'wallclock.so');
-  const { code, stderr } = await run('cc', ['-shared', '-fPIC', '-O1', '-o', library, SOURCE]);
+  const { code, stderr } = await run('cc', ['-shared', '-fPIC', '-O1', '-o', library, SOURCE, '-ldl']);
   if (code !== 0) throw new Error(`cc: ${stderr}`);
   const file = join(folder, 'offset');
   const move = (seconds) => {
