@@ -46,7 +46,7 @@ static enum sg_status open_model(struct gateway *g, struct sg_error *err)
         .synchronous_full = settings->synchronous_full,
         .bytes_max = settings->database_bytes_max,
         .collections_max = settings->collections_max,
-        .rejected_max = settings->rejected_max,
+        .rejected_max = tunables_take(g->tunables)->rejected_max,
         .rejected_payload = settings->rejected_payload,
         .rebuild_empty_swap = settings->rebuild_empty == EMPTY_SWAP,
         .migrating = log_migrating,
@@ -121,6 +121,7 @@ enum sg_status gateway_start(const struct settings *settings, const struct tunab
         status = progress_create(settings->streams_count, &g->progress, err);
     if (status == SG_OK) {
         struct ingest_context context = {.settings = settings,
+                                         .tunables = g->tunables,
                                          .model = g->model,
                                          .freshness = g->freshness,
                                          .metrics = g->metrics,

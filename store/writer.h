@@ -51,7 +51,7 @@ struct store_options {
     size_t collections_max;    /* over the written builds of all streams; an event beyond is rejected as
                                   too-many-collections. So what is served is within it too, but while some streams have
                                   swapped and others have not */
-    size_t rejected_max;       /* rows kept over the written builds; the oldest go first */
+    size_t rejected_max;       /* store_set_rejected_max, from the beginning */
     bool rejected_payload;     /* keep the payload of rejected events */
     bool rebuild_empty_swap;   /* serve the build of an empty stream at once; else not before its first event */
     /* Called before a migration begins, which may take minutes; NULL = not. `bytes` of the database, -1 = not known. */
@@ -181,6 +181,10 @@ SG_MUST_CHECK enum sg_status store_apply(struct store_writer *w, int64_t stream_
                                          size_t events_count, const struct store_merge *merge,
                                          enum event_result *results, enum event_reason *reasons, uint64_t *position,
                                          struct sg_error *err);
+
+/* Rejected rows that are kept over the written builds: the oldest go when the next one is recorded. As everything that
+ * takes a writer: one caller at a time. */
+void store_set_rejected_max(struct store_writer *w, size_t rows);
 
 /* Delete rows of builds that neither are served nor grow, in one transaction: up to `rows_max`, and no more once
  * STORE_SWEEP_NS have passed, but at least one; or, where former sweeps have filled the WAL, write that back. `*more`

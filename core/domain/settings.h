@@ -70,12 +70,11 @@ struct settings {
     struct collection_settings *collections; /* owned */
     size_t collections_count;
     size_t collections_max;
-    size_t rejected_max;
     bool rejected_payload;
     enum empty_policy rebuild_empty;
     unsigned http_loops; /* 0 = processors that affinity and cgroup quota allow */
     unsigned http_connections_max;
-    int64_t cache_bytes;
+    int64_t cache_bytes; /* bound at the start: its memory is mapped and divided there (store/cache/rows.c) */
     enum log_format log_format;
 };
 

@@ -1,8 +1,8 @@
 /* What may change while the gateway runs: limits of waits, probes and answers, timeouts, readiness, the log's level. What shapes rows, or
  * is bound once (addresses, threads, the file), stands in settings.h.
  *
- * Everybody reads through a pointer that is taken at the start of an iteration of a loop (of HTTP, of a source) and
- * kept to its end: so an iteration works with values that fit each other, and a change reaches all within one more.
+ * Everybody reads through a pointer that is taken at the start of an iteration of a loop (of HTTP, of a source) or of a
+ * batch of events, and kept to its end: so an iteration works with values that fit each other, and a change reaches all within one more.
  *
  *     published   A ------------- B ---------------     tunables_publish(now, B)
  *     loop 1      |take A      |take B      |take B
@@ -26,6 +26,7 @@ struct tunables {
     int64_t probe_idle_ms;
     int64_t probe_min_interval_ms; /* not more than probe_idle_ms */
     int64_t probe_epoch_trust_ms;
+    size_t rejected_max; /* rows of rejected events that are kept */
     bool ready_without_broker;
     int64_t http_head_timeout_ms;   /* from the accept, or the end of an answer, until the whole head is there */
     int64_t http_answer_timeout_ms; /* from there until the answer, or the next chunk of it, has been taken */

@@ -105,5 +105,6 @@ size_t batch_run(struct ingest *ingest, size_t stream)
             queue_take(writer->queue, writer->items, INGEST_BATCH_EVENTS_MAX, INGEST_BATCH_BYTES_MAX);
     if (writer->items_count == 0 || time_boot_ns() < writer->retry_at_ns)
         return 0;
+    store_set_rejected_max(ingest->context.model, tunables_take(ingest->context.tunables)->rejected_max);
     return batch_apply(ingest, stream);
 }

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "core/domain/settings.h"
+#include "core/domain/tunables.h"
 #include "core/progress/freshness.h"
 #include "core/progress/metrics.h"
 #include "core/progress/progress.h"
@@ -24,6 +25,7 @@
 /* All borrowed, and outlive the projector. */
 struct ingest_context {
     const struct settings *settings;
+    const struct tunables_now *tunables;
     struct store_writer *model;
     struct freshness *freshness;
     struct metrics *metrics;

@@ -133,7 +133,7 @@ static const struct config_key keys[] = {
     {"probe.epoch_trust", KIND_DURATION, "2s", TUNABLE(probe_epoch_trust_ms), RANGE(0, CONFIG_EPOCH_TRUST_MS_MAX),
      .what = "How old the proof of a stream's epoch may be for a position without one; 0: ask anew for each read."},
 
-    {"rejected.max", KIND_COUNT, "10000", SETTING(rejected_max), RANGE(1, CONFIG_REJECTED_MAX),
+    {"rejected.max", KIND_COUNT, "10000", TUNABLE(rejected_max), RANGE(1, CONFIG_REJECTED_MAX),
      .what = "How many rejected events are kept, newest first."},
     {"rejected.payload", KIND_BOOL, "false", SETTING(rejected_payload), .words = bool_words,
      .what = "Whether their payloads are kept too; they may be personal data."},

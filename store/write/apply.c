@@ -362,6 +362,11 @@ static enum sg_status apply_rows(struct batch *b, struct sg_error *err)
 
 /* ---- 4. record ---- */
 
+void store_set_rejected_max(struct store_writer *w, size_t rows)
+{
+    w->rejected_max = rows;
+}
+
 /* Delete the oldest beyond the limit. */
 static enum sg_status trim_rejected(struct store_writer *w, struct sg_error *err)
 {

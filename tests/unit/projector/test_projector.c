@@ -24,6 +24,8 @@ struct fixture {
     struct store_fixture *store;
     struct settings settings;
     struct stream_settings stream;
+    struct tunables tunables;
+    struct tunables_now tunables_now;
     struct collection_settings rules;
     char *drop[1];
     struct freshness *freshness;
@@ -72,7 +74,14 @@ static int setup_limited(void **state, int64_t bytes_max)
     assert_int_equal(freshness_create(1, &f->freshness, &err), SG_OK);
     assert_int_equal(metrics_create(1, &f->metrics, &err), SG_OK);
     assert_int_equal(progress_create(1, &f->progress, &err), SG_OK);
-    const struct ingest_context context = {&f->settings, f->store->writer, f->freshness, f->metrics, f->progress};
+    f->tunables.rejected_max = 100;
+    tunables_publish(&f->tunables_now, &f->tunables);
+    const struct ingest_context context = {.settings = &f->settings,
+                                           .tunables = &f->tunables_now,
+                                           .model = f->store->writer,
+                                           .freshness = f->freshness,
+                                           .metrics = f->metrics,
+                                           .progress = f->progress};
     if (projector_start(&context, release, &f->projector, &err) != SG_OK)
         fail_msg("%s", err.message);
     f->ingest = projector_ingest(f->projector);
@@ -311,6 +320,42 @@ static void a_void_generation_changes_nothing(void **state)
     wait_for(f, 9);
 }
 
+static void push_bad(struct fixture *f, uint64_t from, uint64_t to)
+{
+    for (uint64_t i = from; i <= to; i++)
+        push(f, i, "a", "no JSON");
+    wait_for(f, to);
+}
+
+static uint64_t rejected_rows(struct fixture *f)
+{
+    uint64_t rejected = 0;
+    uint64_t conflicts = 0;
+    assert_int_equal(store_read_rejected_count(fixture_begin(f->store), "STATE", &rejected, &conflicts, NULL), SG_OK);
+    return rejected;
+}
+
+/* From the next batch on, and for what is kept already when the next one is recorded. */
+static void how_many_rejected_events_are_kept_may_change(void **state)
+{
+    struct fixture *f = *state;
+    struct tunables fewer = f->tunables;
+    struct tunables more = f->tunables;
+    fewer.rejected_max = 3;
+    more.rejected_max = 6;
+    queue_verify(f->queue, f->generation);
+    push_bad(f, 1, 5);
+    assert_int_equal(rejected_rows(f), 5);
+    tunables_publish(&f->tunables_now, &fewer);
+    push_bad(f, 6, 7);
+    assert_int_equal(rejected_rows(f), 3);
+    tunables_publish(&f->tunables_now, &more);
+    push_bad(f, 8, 14);
+    assert_int_equal(rejected_rows(f), 6);
+    projector_stop(f->projector);
+    f->projector = NULL;
+}
+
 #define projector_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -321,6 +366,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_connection_publishes_is_committed, setup_here, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_committed_is_not_published, setup_full, teardown),
         projector_test(a_void_generation_changes_nothing),
+        projector_test(how_many_rejected_events_are_kept_may_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,7 +108,7 @@ static void check_default_scalars(const struct config *config)
     assert_int_equal(t->probe_idle_ms, 1000);
     assert_int_equal(t->probe_min_interval_ms, 5);
     assert_int_equal(t->probe_epoch_trust_ms, 2000);
-    assert_int_equal(s->rejected_max, 10000);
+    assert_int_equal(t->rejected_max, 10000);
     assert_false(s->rejected_payload);
     assert_false(t->ready_without_broker);
     assert_int_equal(s->rebuild_empty, EMPTY_WAIT);
@@ -187,7 +187,7 @@ static void every_scalar_of_the_file_arrives(void **state)
     assert_int_equal(s.tunables.probe_idle_ms, 100);
     assert_int_equal(s.tunables.probe_min_interval_ms, 10);
     assert_int_equal(s.tunables.probe_epoch_trust_ms, 0);
-    assert_int_equal(s.settings.rejected_max, 13);
+    assert_int_equal(s.tunables.rejected_max, 13);
     assert_true(s.settings.rejected_payload);
     assert_true(s.tunables.ready_without_broker);
     assert_int_equal(s.settings.rebuild_empty, EMPTY_SWAP);
