@@ -49,7 +49,8 @@ bool snapshot_peek(struct snapshot *snapshot);
 void snapshot_end(struct snapshot *snapshot);
 
 /* Until this is said with NULL: a read ends with SG_STOPPED soon after `stop(context)` is true; it is asked again and
- * again, by the snapshot's thread. What takes long besides its reads asks snapshot_stopped itself. Between iterations. */
+ * again, by the snapshot's thread. What takes long besides its reads asks snapshot_stopped itself. Between
+ * iterations. */
 void snapshot_stop_when(struct snapshot *snapshot, store_read_stop *stop, void *context);
 bool snapshot_stopped(const struct snapshot *snapshot);
 

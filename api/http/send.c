@@ -100,7 +100,8 @@ void http_answer_take(struct http_connection *connection, struct response *r)
     if (bytes <= HTTP_SMALL_ANSWER_BYTES || has_room(loop))
         return;
     r->headers_count = 0;
-    problem_answer(r, PROBLEM_TOO_MANY_ANSWERS, "Answers that their clients have not taken yet fill http.answers_bytes_max.");
+    problem_answer(r, PROBLEM_TOO_MANY_ANSWERS,
+                   "Answers that their clients have not taken yet fill http.answers_bytes_max.");
     count(loop, e, held_bytes(r));
 }
 

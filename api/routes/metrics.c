@@ -5,14 +5,14 @@
 
 #include "api/routes/router.h"
 #include "api/http/http.h"
-#include "api/routes/metrics_text.h"
+#include "api/routes/metrics.h"
 #include "api/routes/process_stats.h"
+#include "api/routes/prometheus.h"
 #include "core/base/log.h"
 #include "core/base/time.h"
 #include "core/version.h"
 
 #define METRICS_BYTES_MAX (64u << 20)
-#define LABEL_BYTES (4 * 256 + 64) /* the longest stream or collection name, escaped, and its label's name */
 
 struct scrape {
     struct call *call;
@@ -24,25 +24,12 @@ struct scrape {
 
 static void family(struct scrape *s, const char *name, const char *type, const char *help)
 {
-    buffer_append_format(&s->body, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    prometheus_family(&s->body, name, type, help);
 }
 
-/* `name="value"`, escaped. */
-static void label(char out[LABEL_BYTES], const char *name, const char *value)
+static void stream_label(const struct scrape *s, size_t stream, char out[PROMETHEUS_LABEL_BYTES])
 {
-    size_t used = (size_t)snprintf(out, LABEL_BYTES, "%s=\"", name);
-    for (; *value != '\0' && used + 4 < LABEL_BYTES; value++) {
-        if (*value == '\\' || *value == '"' || *value == '\n')
-            out[used++] = '\\';
-        out[used++] = *value == '\n' ? 'n' : *value;
-    }
-    out[used++] = '"';
-    out[used] = '\0';
-}
-
-static void stream_label(const struct scrape *s, size_t stream, char out[LABEL_BYTES])
-{
-    label(out, "stream", s->call->api->settings->streams[stream].name);
+    prometheus_label(out, "stream", s->call->api->settings->streams[stream].name);
 }
 
 static size_t streams_count(const struct scrape *s)
@@ -62,7 +49,7 @@ static uint64_t load(const atomic_uint_fast64_t *counter)
 
 static void render_events(struct scrape *s)
 {
-    char stream[LABEL_BYTES];
+    char stream[PROMETHEUS_LABEL_BYTES];
     family(s, "stategate_events_total", "counter", "Events taken from the stream, by what applying them came to.");
     for (size_t i = 0; i < streams_count(s); i++) {
         stream_label(s, i, stream);
@@ -89,7 +76,7 @@ static void render_events(struct scrape *s)
 /* One counter of each stream, by its place in the struct. */
 static void render_stream_counter(struct scrape *s, const char *name, const char *help, size_t offset)
 {
-    char stream[LABEL_BYTES];
+    char stream[PROMETHEUS_LABEL_BYTES];
     family(s, name, "counter", help);
     for (size_t i = 0; i < streams_count(s); i++) {
         const char *metrics = (const char *)stream_metrics(s, i);
@@ -101,13 +88,13 @@ static void render_stream_counter(struct scrape *s, const char *name, const char
 
 static void render_stream_histogram(struct scrape *s, const char *name, const char *help, size_t offset)
 {
-    char stream[LABEL_BYTES];
+    char stream[PROMETHEUS_LABEL_BYTES];
     family(s, name, "histogram", help);
     for (size_t i = 0; i < streams_count(s); i++) {
         const char *metrics = (const char *)stream_metrics(s, i);
         stream_label(s, i, stream);
-        metrics_text_histogram((const struct metrics_histogram *)(const void *)(metrics + offset), name, stream,
-                                 &s->body);
+        prometheus_histogram(&s->body, (const struct metrics_histogram *)(const void *)(metrics + offset), name,
+                             stream);
     }
 }
 
@@ -170,7 +157,7 @@ static bool gauge_confirmed(const struct scrape *s, const struct snapshot_stream
 
 static void render_stream_gauge(struct scrape *s, const char *name, const char *help, stream_gauge *gauge)
 {
-    char stream[LABEL_BYTES];
+    char stream[PROMETHEUS_LABEL_BYTES];
     char value[32];
     family(s, name, "gauge", help);
     for (size_t i = 0; s->readable && i < streams_count(s); i++) {
@@ -183,7 +170,7 @@ static void render_stream_gauge(struct scrape *s, const char *name, const char *
 
 static void render_freshness(struct scrape *s)
 {
-    char stream[LABEL_BYTES];
+    char stream[PROMETHEUS_LABEL_BYTES];
     render_stream_gauge(s, "stategate_stream_head_sequence", "The newest proved last sequence of the stream.",
                         gauge_head);
     render_stream_gauge(s, "stategate_stream_applied_sequence", "The sequence up to which everything is applied.",
@@ -206,8 +193,8 @@ static void render_freshness(struct scrape *s)
 static bool visit_entities(void *context, const struct store_collection *collection)
 {
     struct scrape *s = context;
-    char name[LABEL_BYTES];
-    label(name, "collection", collection->name);
+    char name[PROMETHEUS_LABEL_BYTES];
+    prometheus_label(name, "collection", collection->name);
     buffer_append_format(&s->body, "stategate_entities{%s} %" PRIu64 "\n", name, collection->entities);
     return true;
 }
@@ -215,8 +202,8 @@ static bool visit_entities(void *context, const struct store_collection *collect
 static void visit_tombstones(void *context, const char *collection, uint64_t count)
 {
     struct scrape *s = context;
-    char name[LABEL_BYTES];
-    label(name, "collection", collection);
+    char name[PROMETHEUS_LABEL_BYTES];
+    prometheus_label(name, "collection", collection);
     buffer_append_format(&s->body, "stategate_tombstones_total{%s} %" PRIu64 "\n", name, count);
 }
 
@@ -237,6 +224,24 @@ static void render_model(struct scrape *s)
     family(s, "stategate_wal_bytes", "gauge", "Size of the database's write-ahead log.");
     if (sizes.wal_bytes >= 0)
         buffer_append_format(&s->body, "stategate_wal_bytes %" PRId64 "\n", sizes.wal_bytes);
+}
+
+void metrics_append_waits(struct buffer *out, const struct wait_limits *w)
+{
+    static const char *const kinds[WAIT_KINDS_COUNT] = {"version", "position", "staleness"};
+    static const char *const outcomes[WAIT_OUTCOMES_COUNT] = {"met", "deadline", "refused", "gone", "stopped"};
+    prometheus_family(out, "stategate_waits_parked", "gauge", "Reads that wait for their demands.");
+    buffer_append_format(out, "stategate_waits_parked %zu\n", wait_limits_parked(w));
+    prometheus_family(out, "stategate_wait_seconds", "histogram",
+                      "How long reads waited, by what for and how it ended.");
+    for (size_t k = 0; k < WAIT_KINDS_COUNT; k++) {
+        for (size_t o = 0; o < WAIT_OUTCOMES_COUNT; o++) {
+            char labels[64];
+            (void)snprintf(labels, sizeof labels, "kind=\"%s\",outcome=\"%s\"", kinds[k], outcomes[o]);
+            prometheus_histogram(out, wait_limits_seconds(w, (enum wait_kind)k, (enum wait_outcome)o),
+                                 "stategate_wait_seconds", labels);
+        }
+    }
 }
 
 static void render_requests_of(struct scrape *s, const char *path, unsigned route)
@@ -260,7 +265,7 @@ static void render_seconds_of(struct scrape *s, const char *path, unsigned route
 {
     const struct api_shared *api = s->call->api;
     struct metrics_histogram sum;
-    char route_label[LABEL_BYTES];
+    char route_label[PROMETHEUS_LABEL_BYTES];
     const struct metrics_histogram *first = &api->counters[0]->seconds[route];
     metrics_histogram_init(&sum, first->bounds, first->bounds_count);
     for (unsigned i = 0; i < api->counters_count; i++) {
@@ -269,8 +274,8 @@ static void render_seconds_of(struct scrape *s, const char *path, unsigned route
             atomic_fetch_add_explicit(&sum.counts[k], load(&h->counts[k]), memory_order_relaxed);
         atomic_fetch_add_explicit(&sum.sum_nano, load(&h->sum_nano), memory_order_relaxed);
     }
-    label(route_label, "route", path);
-    metrics_text_histogram(&sum, "stategate_http_request_seconds", route_label, &s->body);
+    prometheus_label(route_label, "route", path);
+    prometheus_histogram(&s->body, &sum, "stategate_http_request_seconds", route_label);
 }
 
 /* Nothing where there is no cache: 0 hits would look like a cold one. */
@@ -337,11 +342,11 @@ enum sg_status metrics_answer(struct call *call, const struct basis *basis, stru
     render_ingest(&scrape);
     render_freshness(&scrape);
     render_model(&scrape);
-    metrics_text_waits(call->api->wait_limits, &scrape.body);
+    metrics_append_waits(&scrape.body, call->api->wait_limits);
     render_cache(&scrape);
     render_http(&scrape);
     render_log(&scrape);
-    metrics_process_render(&scrape.body);
+    process_stats_append(&scrape.body);
     response_body_take(out, &scrape.body);
     response_header(out, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
     response_header(out, "Cache-Control", "no-store");

@@ -9,12 +9,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "api/routes/prometheus.h"
 #include "core/base/processors.h"
 #include "core/base/time.h"
 
 static void gauge(struct buffer *out, const char *name, const char *help, double value)
 {
-    buffer_append_format(out, "# HELP %s %s\n# TYPE %s gauge\n%s %.15g\n", name, help, name, name, value);
+    prometheus_family(out, name, "gauge", help);
+    buffer_append_format(out, "%s %.15g\n", name, value);
 }
 
 static void render_cpu(struct buffer *out)
@@ -24,10 +26,8 @@ static void render_cpu(struct buffer *out)
         return;
     double seconds = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                      (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-    buffer_append_format(out,
-                         "# HELP process_cpu_seconds_total User and system CPU time spent.\n"
-                         "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.6f\n",
-                         seconds);
+    prometheus_family(out, "process_cpu_seconds_total", "counter", "User and system CPU time spent.");
+    buffer_append_format(out, "process_cpu_seconds_total %.6f\n", seconds);
 }
 
 static void render_memory(struct buffer *out)
@@ -80,7 +80,7 @@ static void render_start(struct buffer *out)
           (double)(time_wall_ns() / NS_PER_MS) / 1e3 - age_s);
 }
 
-void metrics_process_render(struct buffer *out)
+void process_stats_append(struct buffer *out)
 {
     render_cpu(out);
     render_memory(out);

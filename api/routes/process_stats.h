@@ -5,6 +5,6 @@
 #include "core/base/buffer.h"
 
 /* Append them; what cannot be read is left out. Any thread; reads small files of /proc. */
-void metrics_process_render(struct buffer *out);
+void process_stats_append(struct buffer *out);
 
 #endif

@@ -1,4 +1,5 @@
-/* What the waiting reads of all loops share: how many there are, in all and of one client, and how their waits ended. */
+/* What the waiting reads of all loops share: how many there are, in all and of one client, and how their waits
+ * ended. */
 #ifndef STATEGATE_API_WAIT_LIMITS_H
 #define STATEGATE_API_WAIT_LIMITS_H
 

@@ -1,8 +1,9 @@
-/* What may change while the gateway runs: limits of waits, probes and answers, timeouts, readiness, the log's level. What shapes rows, or
- * is bound once (addresses, threads, the file), stands in settings.h.
+/* What may change while the gateway runs: limits, timeouts, probes, readiness, the log's level. What shapes rows, or is
+ * bound once (addresses, threads, the file, the cache's memory), stands in settings.h.
  *
  * Everybody reads through a pointer that is taken at the start of an iteration of a loop (of HTTP, of a source) or of a
- * batch of events, and kept to its end: so an iteration works with values that fit each other, and a change reaches all within one more.
+ * batch of events, and kept to its end: so an iteration works with values that fit each other, and a change reaches all
+ * within one more. A loop that sleeps begins it with its next event, or deadline of before.
  *
  *     published   A ------------- B ---------------     tunables_publish(now, B)
  *     loop 1      |take A      |take B      |take B

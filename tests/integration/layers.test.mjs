@@ -24,7 +24,7 @@ const ORDER = {
   core: [['progress/'], ['domain/', 'json/'], ['base/']],
   store: [['write/', 'read/'], ['tables/'], ['sqlite/'], ['integrity/', 'cache/']],
   projector: [['projector', 'source/'], ['ingest/', 'nats/'], ['decode/', 'shape/', 'queue'], ['message']],
-  api: [['api'], ['worker', 'wakeups'], ['pipeline'], ['routes/'], ['wait/'], ['answer/', 'access/'], ['request/'], ['http/']],
+  api: [['api'], ['worker'], ['pipeline'], ['routes/'], ['wait/'], ['answer/', 'access/'], ['request/'], ['http/']],
   server: [['main'], ['gateway', 'reload', 'descriptors', 'log_writer'], ['bootstrap'], ['client'], ['config/']],
 };
 

@@ -485,7 +485,8 @@ static void the_limit_may_change_while_reads_wait(void **state)
     assert_int_equal(asked(r, ENTITY "?min_version=8&wait=5"), 0); /* the other one is not counted as its client's */
     wait_limits_give(r->api.wait_limits, &r->client, &place, WAIT_VERSION, WAIT_GONE, 0);
     assert_int_equal(wait_limits_parked(r->api.wait_limits), 1);
-    assert_true(wait_limits_take(r->api.wait_limits, &r->tunables, &r->client, &place)); /* for all, it counts no client */
+    /* Taken while the limit was for all, it counts for no client. */
+    assert_true(wait_limits_take(r->api.wait_limits, &r->tunables, &r->client, &place));
     assert_false(wait_limits_take(r->api.wait_limits, &one_each, &r->client, &(struct wait_place){0}));
     wait_limits_give(r->api.wait_limits, &r->client, &place, WAIT_VERSION, WAIT_GONE, 0);
     (void)asked(r, ENTITY);

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "api/routes/metrics_text.h"
+#include "api/routes/metrics.h"
 #include "api/wait/limits.h"
 #include "core/base/time.h"
 
@@ -142,7 +142,7 @@ static const char *rendered(const struct wait_limits *w)
     static char text[65536];
     struct buffer out;
     buffer_init(&out, sizeof text);
-    metrics_text_waits(w, &out);
+    metrics_append_waits(&out, w);
     assert_false(out.failed);
     (void)snprintf(text, sizeof text, "%.*s", (int)out.bytes, out.data);
     buffer_free(&out);

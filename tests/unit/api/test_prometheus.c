@@ -1,4 +1,4 @@
-/* api/routes/metrics_text: histograms as Prometheus reads them. */
+/* api/routes/prometheus: histograms as Prometheus reads them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "api/routes/metrics_text.h"
+#include "api/routes/prometheus.h"
 
 static const double bounds[] = {0.001, 0.5, 10};
 
@@ -16,7 +16,7 @@ static char *render(const struct metrics_histogram *h, const char *labels)
     static char text[1024];
     struct buffer out;
     buffer_init(&out, sizeof text - 1);
-    metrics_text_histogram(h, "x_seconds", labels, &out);
+    prometheus_histogram(&out, h, "x_seconds", labels);
     assert_false(out.failed);
     memcpy(text, out.data, out.bytes);
     text[out.bytes] = '\0';

@@ -1,11 +1,25 @@
-/* Prometheus text of histograms. */
-#include "api/routes/metrics_text.h"
+/* The text format of Prometheus. */
+#include "api/routes/prometheus.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-static const char *const kind_names[WAIT_KINDS_COUNT] = {"version", "position", "staleness"};
-static const char *const outcome_names[WAIT_OUTCOMES_COUNT] = {"met", "deadline", "refused", "gone", "stopped"};
+void prometheus_family(struct buffer *out, const char *name, const char *type, const char *help)
+{
+    buffer_append_format(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+void prometheus_label(char out[PROMETHEUS_LABEL_BYTES], const char *name, const char *value)
+{
+    size_t used = (size_t)snprintf(out, PROMETHEUS_LABEL_BYTES, "%s=\"", name);
+    for (; *value != '\0' && used + 4 < PROMETHEUS_LABEL_BYTES; value++) {
+        if (*value == '\\' || *value == '"' || *value == '\n')
+            out[used++] = '\\';
+        out[used++] = *value == '\n' ? 'n' : *value;
+    }
+    out[used++] = '"';
+    out[used] = '\0';
+}
 
 static void render_sample(struct buffer *out, const char *name, const char *suffix, const char *labels,
                           const char *value)
@@ -28,8 +42,7 @@ static void render_bucket(struct buffer *out, const char *name, const char *labe
                          bound, count);
 }
 
-void metrics_text_histogram(const struct metrics_histogram *h, const char *name, const char *labels,
-                            struct buffer *out)
+void prometheus_histogram(struct buffer *out, const struct metrics_histogram *h, const char *name, const char *labels)
 {
     char text[64];
     uint64_t count = 0;
@@ -46,22 +59,4 @@ void metrics_text_histogram(const struct metrics_histogram *h, const char *name,
     render_sample(out, name, "_sum", labels, text);
     (void)snprintf(text, sizeof text, "%" PRIu64, count);
     render_sample(out, name, "_count", labels, text);
-}
-
-void metrics_text_waits(const struct wait_limits *w, struct buffer *out)
-{
-    buffer_append_format(out,
-                         "# HELP stategate_waits_parked Reads that wait for their demands.\n"
-                         "# TYPE stategate_waits_parked gauge\nstategate_waits_parked %zu\n"
-                         "# HELP stategate_wait_seconds How long reads waited, by what for and how it ended.\n"
-                         "# TYPE stategate_wait_seconds histogram\n",
-                         wait_limits_parked(w));
-    for (size_t k = 0; k < WAIT_KINDS_COUNT; k++) {
-        for (size_t o = 0; o < WAIT_OUTCOMES_COUNT; o++) {
-            char labels[64];
-            (void)snprintf(labels, sizeof labels, "kind=\"%s\",outcome=\"%s\"", kind_names[k], outcome_names[o]);
-            metrics_text_histogram(wait_limits_seconds(w, (enum wait_kind)k, (enum wait_outcome)o),
-                                   "stategate_wait_seconds", labels, out);
-        }
-    }
 }
