@@ -26,6 +26,12 @@ struct deferral {
     uint64_t salts;  /* of the WAL ... */
     uint32_t frames; /* ... so many of whose frames were synced */
     struct store_seal announced; /* written and not synced yet */
+    /* A checkpoint in parts. */
+    sqlite3 *db;          /* borrowed; its checkpoint is interrupted ... */
+    int pages_left;       /* ... after so many pages */
+    uint32_t attempted;   /* of a checkpoint up to this frame ... */
+    int64_t through;      /* ... the pages up to this number are written */
+    sqlite3_int64 frame_at; /* where SQLite has read the page's frame: it is read when the page is written */
 };
 
 struct checked_database {

@@ -115,6 +115,8 @@ int order_announce(struct checked_database *d, uint32_t frames)
     uint64_t salts = index_salts(file_of(d->writer));
     d->deferral.salts = salts;
     d->deferral.frames = frames;
+    d->deferral.attempted = 0;
+    d->deferral.through = 0;
     d->deferral.announced = d->seal;
     if (d->seal.torn && d->seal.salts == salts && d->seal.frames >= frames)
         return SQLITE_OK;
@@ -127,9 +129,38 @@ void order_announced(struct checked_database *d)
     d->seal = d->deferral.announced;
 }
 
-void order_defer(struct checked_database *d, bool on)
+void order_defer_begin(struct checked_database *d, sqlite3 *db, int pages_max)
 {
-    d->deferral.on = on;
+    d->deferral.on = true;
+    d->deferral.db = db;
+    d->deferral.pages_left = pages_max;
+}
+
+void order_defer_end(struct checked_database *d)
+{
+    d->deferral.on = false;
+    d->deferral.db = NULL;
+}
+
+/* SQLite visits the pages again, in ascending order, each with its last frame, and passes over those whose last frame lies
+ * beyond the one up to which it checkpoints. Those of commits since the first part are beyond it, so what it visits only
+ * gets fewer; unless it goes further than that part did, since a reader was in its way. */
+bool order_part_wants(sqlite3_file *database, int64_t page)
+{
+    struct deferral *deferral = &file_of(database)->database->deferral;
+    uint32_t attempted = index_attempted(file_of(database));
+    if (attempted != deferral->attempted) {
+        deferral->attempted = attempted;
+        deferral->through = 0;
+    }
+    return page > deferral->through;
+}
+
+void order_part_written(struct checked_database *d, int64_t page)
+{
+    d->deferral.through = page;
+    if (--d->deferral.pages_left == 0)
+        sqlite3_interrupt(d->deferral.db); /* before the next page; SQLite forgets it when the checkpoint has ended */
 }
 
 void order_keep_wal(struct checked_database *d, bool on)

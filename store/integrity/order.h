@@ -19,6 +19,9 @@ int order_seal(sqlite3_file *database, const struct store_seal *seal);
 int order_tear(sqlite3_file *database);
 /* The WAL is about to be emptied or deleted. */
 int order_mend(sqlite3_file *database);
+/* In a checkpoint in parts: is this page still to be written? And when it was. SQLite asks in ascending order. */
+bool order_part_wants(sqlite3_file *database, int64_t page);
+void order_part_written(struct checked_database *d, int64_t page);
 /* SQLite asks for a sync of the file or of its WAL. */
 int order_sync(sqlite3_file *file, int flags);
 
@@ -34,8 +37,10 @@ int order_sync_now(struct checked_database *d, enum order_file which);
 int order_announce(struct checked_database *d, uint32_t frames);
 /* 2. The database's file was synced. */
 void order_announced(struct checked_database *d);
-/* 3. Around the checkpoint: it finds its frames synced and its seal written, and leaves the sync of its pages. */
-void order_defer(struct checked_database *d, bool on);
+/* 3. Around the checkpoint: it finds its frames synced and its seal written, and leaves the sync of its pages. It ends
+ * with SQLITE_INTERRUPT after so many pages; then the next one goes on where it ended. */
+void order_defer_begin(struct checked_database *d, sqlite3 *db, int pages_max);
+void order_defer_end(struct checked_database *d);
 /* On: the WAL does not begin anew, although all of it may be written back: that commit would wait for two syncs. */
 void order_keep_wal(struct checked_database *d, bool on);
 /* True if it has left any. */

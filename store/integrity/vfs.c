@@ -50,6 +50,18 @@ static int database_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 
     return rc;
 }
 
+static int wal_read_checked(struct checked_file *f, void *to, int bytes, sqlite3_int64 offset);
+
+/* The page that is written, as SQLite gives it, or from the frame that it believes to have read. */
+static int database_take(struct checked_file *f, const void *from, bool in_parts)
+{
+    const struct checked_database *d = f->database;
+    if (in_parts)
+        return wal_read_checked(file_of(d->writer_wal), f->page, STORE_PAGE_BYTES, d->deferral.frame_at);
+    memcpy(f->page, from, STORE_PAGE_BYTES);
+    return SQLITE_OK;
+}
+
 static int database_write(sqlite3_file *file, const void *from, int bytes, sqlite3_int64 offset)
 {
     struct checked_file *f = file_of(file);
@@ -59,18 +71,25 @@ static int database_write(sqlite3_file *file, const void *from, int bytes, sqlit
     int rc = f->index != NULL ? order_tear(file) : SQLITE_OK;
     if (rc != SQLITE_OK)
         return rc;
-    memcpy(f->page, from, STORE_PAGE_BYTES);
+    bool in_parts = f->database->deferral.on;
+    int64_t number = offset / STORE_PAGE_BYTES + 1;
+    if (in_parts && !order_part_wants(file, number))
+        return SQLITE_OK;
+    rc = database_take(f, from, in_parts);
+    if (rc != SQLITE_OK)
+        return rc;
     if (offset == STORE_SEAL_OFFSET) {
         store_seal_page_init(f->page, f->database->id);
         f->database->seal = (struct store_seal){.number = 1};
     }
-    int64_t number = offset / STORE_PAGE_BYTES + 1;
     uint64_t checksum = htole64(store_page_checksum(f->database, number, f->page));
     memcpy(f->page + STORE_PAGE_BYTES - STORE_PAGE_RESERVED, &checksum, sizeof checksum);
     f->database->deferral.dirty = true;
     interior_pages_write_begin(f->database->interior_pages, number);
     rc = real->pMethods->xWrite(real, f->page, bytes, offset);
     interior_pages_write_end(f->database->interior_pages, number);
+    if (rc == SQLITE_OK && in_parts)
+        order_part_written(f->database, number);
     return rc;
 }
 
@@ -131,10 +150,10 @@ static int frame_check(sqlite3_file *real, int64_t frame, const unsigned char *p
     return store_wal_frame_check(&h, header, page, sum) ? SQLITE_OK : SQLITE_CORRUPT;
 }
 
-static int wal_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offset)
+/* Checked by what was noted when it was written, or else by the WAL's own checksums. */
+static int wal_read_checked(struct checked_file *f, void *to, int bytes, sqlite3_int64 offset)
 {
-    struct checked_file *f = file_of(file);
-    sqlite3_file *real = real_of(file);
+    sqlite3_file *real = real_of(&f->base);
     int64_t frame = frame_of_page(bytes, offset);
     int rc = gather_flush(&f->gather, real);
     if (rc != SQLITE_OK)
@@ -156,6 +175,16 @@ static int wal_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offse
     store_checked_damage(f->database, "frame %lld of the write-ahead log is not what was written",
                          (long long)frame + 1);
     return SQLITE_CORRUPT;
+}
+
+static int wal_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offset)
+{
+    struct checked_file *f = file_of(file);
+    if (f->database == NULL || f->database->writer_wal != file || !f->database->deferral.on ||
+        frame_of_page(bytes, offset) < 0)
+        return wal_read_checked(f, to, bytes, offset);
+    f->database->deferral.frame_at = offset; /* database_write reads it, if the page is still to be written */
+    return SQLITE_OK;
 }
 
 static int wal_write(sqlite3_file *file, const void *from, int bytes, sqlite3_int64 offset)

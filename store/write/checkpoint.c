@@ -8,8 +8,8 @@
  * is applied, the WAL is written back in steps between batches, and the disk is waited for in another thread. If so much
  * comes that the steps are too slow, an ordinary checkpoint costs less, and nobody waits for a single commit.
  *
- *   rest ──so many new frames──> pin, sync the WAL ──> write the seal, sync the file ──> checkpoint up to the pin,
- *    ^                                                                                   unpin, sync the file
+ *   rest ──so many new frames──> pin, sync the WAL ──> write the seal, sync the file ──> checkpoint up to the pin, in
+ *    ^                                                                            parts; unpin, sync the file
  *    └──────────────────────────────────────────────────────────────────────────────────────────────┘
  *
  * The pin is a read transaction of a second connection: it keeps the checkpoint from going beyond the frames that were
@@ -98,13 +98,17 @@ static void back_rest(struct store_writer *w)
     w->back.step = BACK_RESTS;
 }
 
-/* The checkpoint up to the pin. It waits for nothing. */
+/* A part of the checkpoint up to the pin. It waits for nothing. */
 static void back_pages(struct store_writer *w)
 {
     int written = 0;
-    order_defer(w->checked, true);
+    order_defer_begin(w->checked, w->c.db, w->back.part);
     int rc = sqlite3_wal_checkpoint_v2(w->c.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, &written);
-    order_defer(w->checked, false);
+    order_defer_end(w->checked);
+    if ((rc & 0xff) == SQLITE_INTERRUPT) {
+        w->back.step = BACK_WRITES;
+        return;
+    }
     unpin(w);
     if ((rc & 0xff) == SQLITE_CORRUPT)
         (void)!store_fail(&w->c, rc, "write the log back", NULL);
@@ -123,6 +127,7 @@ static void back_step(struct store_writer *w, bool good)
 {
     switch (w->back.step) {
     case BACK_RESTS:
+    case BACK_WRITES:
         return;
     case BACK_LOG:
         if (!good || order_announce(w->checked, (uint32_t)w->back.pinned) != SQLITE_OK) {
@@ -168,7 +173,7 @@ static void back_cancel(struct store_writer *w)
 {
     if (w->back.step == BACK_RESTS)
         return;
-    bool good = syncer_wait(w->syncer);
+    bool good = w->back.step == BACK_WRITES || syncer_wait(w->syncer);
     if (w->back.step == BACK_SEAL && good)
         order_announced(w->checked);
     if (w->back.step == BACK_PAGES)
@@ -276,9 +281,10 @@ void store_write_back(struct store_writer *w)
         return;
     bool quiet = is_quiet(w);
     if (w->back.step != BACK_RESTS && !is_due(w, w->back.slice)) {
-        if (!syncer_done(w->syncer, &good))
-            return;
-        back_step(w, good);
+        if (w->back.step == BACK_WRITES)
+            back_pages(w);
+        else if (syncer_done(w->syncer, &good))
+            back_step(w, good);
         if (w->back.step == BACK_RESTS && is_due(w, 0))
             back_bound(w);
     } else if (is_due(w, 0)) {
@@ -296,6 +302,8 @@ bool store_write_back_wanted(const struct store_writer *w)
 
 int64_t store_write_back_at(const struct store_writer *w)
 {
+    if (w->back.on && w->back.step == BACK_WRITES)
+        return 0; /* the next part, at once */
     bool waits = w->back.on && w->pages != STORE_PAGES_MANY && w->back.step == BACK_RESTS &&
                  w->wal_pages >= w->back.restart_next;
     return waits ? w->back.seen_ns + STORE_BACK_QUIET_NS : INT64_MAX;
@@ -311,6 +319,7 @@ enum sg_status store_write_back_start(struct store_writer *w, struct notifier *n
     status = rc == SQLITE_OK ? syncer_create(w->checked, notifier, &w->syncer, err)
                              : store_fail(&w->back.pin, rc, "configure the database connection", err);
     w->back.slice = w->checkpoint_pages / 4 < STORE_BACK_PAGES ? w->checkpoint_pages / 4 : STORE_BACK_PAGES;
+    w->back.part = STORE_BACK_PART_PAGES;
     w->back.pause_ns = STORE_BACK_PAUSE_NS;
     w->back.on = status == SG_OK;
     order_keep_wal(w->checked, w->back.on);

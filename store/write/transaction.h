@@ -13,7 +13,8 @@
 #define STORE_RESTART_TIMEOUT_MS 100  /* how long a checkpoint that must reset the WAL waits for readers */
 #define STORE_WAL_FACTOR 4            /* times the larger checkpoint threshold: from here readers are waited for */
 #define STORE_SWEEP_WAL_PAGES 1000    /* sweeps write whole pages: checkpoints in small steps, about 10 ms each */
-#define STORE_BACK_PAGES 1024         /* written back at once, in steps: some ms, in which nothing is committed */
+#define STORE_BACK_PAGES 2048         /* new frames that are worth it, in steps: a page is written once for all its frames */
+#define STORE_BACK_PART_PAGES 256     /* written at once: about 2 ms, in which nothing is committed */
 #define STORE_BACK_LAST_PAGES 128     /* new frames that an ordinary checkpoint writes back at the bound, and no more */
 #define STORE_BACK_PAUSE_NS (250 * INT64_C(1000000)) /* from the beginning of one to the next */
 #define STORE_BACK_RESTART_PAGES 2000 /* of the WAL: from here it begins anew in a quiet moment ... */
@@ -31,11 +32,12 @@ enum store_pages { STORE_PAGES_UNSET, STORE_PAGES_FEW, STORE_PAGES_MANY };
 /* Writing the WAL back in steps (checkpoint.c). */
 struct store_back {
     bool on;
-    enum { BACK_RESTS, BACK_LOG, BACK_SEAL, BACK_PAGES } step;
+    enum { BACK_RESTS, BACK_LOG, BACK_SEAL, BACK_WRITES, BACK_PAGES } step;
     struct store_connection pin; /* for reading alone */
     int pinned;       /* frames of the WAL that it keeps the checkpoint to */
     int written;      /* frames that are written back */
-    int slice;        /* so many new ones are worth a checkpoint */
+    int slice;        /* so many new ones are worth a checkpoint ... */
+    int part;         /* ... which writes so many pages at once */
     int64_t pause_ns; /* from the beginning of one ... */
     int64_t begun_ns; /* ... to the next */
     int next;         /* not before the WAL has so many, when the last one failed */

@@ -50,6 +50,7 @@ struct tally {
     uint64_t torn;
     uint64_t histories;
     uint64_t in_steps;     /* checkpoints that were made in steps */
+    uint64_t parts;        /* of these, but for the last one of each */
 };
 
 /* One history, and what is known after each of its steps. */
@@ -137,6 +138,7 @@ static void open_writer(struct run *r, uint64_t *chance)
         die("store_write_back_start", &err);
     if (r->notifier != NULL) {
         r->writer->back.slice = IN_STEPS_PAGES;
+        r->writer->back.part = (int)(disk_chance(chance) % IN_STEPS_PAGES) + 1;
         r->writer->back.pause_ns = 0;
     }
     for (size_t i = 0; i < HISTORY_STREAMS; i++) {
@@ -154,9 +156,11 @@ static void write_back(struct run *r, uint64_t *chance)
     if (r->notifier == NULL)
         return;
     for (uint64_t calls = disk_chance(chance) % 6; calls > 0; calls--) {
-        bool announced = r->writer->back.step == BACK_SEAL;
+        int before = r->writer->back.step;
         store_write_back(r->writer);
-        tally->in_steps += announced && r->writer->back.step == BACK_PAGES;
+        int after = r->writer->back.step;
+        tally->in_steps += (before == BACK_SEAL || before == BACK_WRITES) && after == BACK_PAGES;
+        tally->parts += (before == BACK_SEAL || before == BACK_WRITES) && after == BACK_WRITES;
     }
 }
 
@@ -450,7 +454,7 @@ int main(int argc, char **argv)
         run_history(options.seed + i, i % 2 == 0, PLANT_NONE, 1, options.count, folder);
     double seconds = run_seconds() - began;
     run_folder_remove(folder);
-    bool good = t.corrupt + t.torn + t.lost_full == 0 && t.in_steps > 0 && plants;
+    bool good = t.corrupt + t.torn + t.lost_full == 0 && t.in_steps > 0 && t.parts > 0 && plants;
     (void)printf("power cuts: seed %llu, %llu histories, %llu checkpoints in steps, %llu cuts (%llu at writes, %llu at "
                  "syncs, %llu at truncates and names, %llu second ones), %llu followed by more, %llu lost commits (with "
                  "synchronous FULL %llu), corrupt %llu, torn %llu, %.0f cuts/s: %s\n",

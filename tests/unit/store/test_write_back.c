@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <unistd.h>
 
 #include "core/base/time.h"
 #include "store/integrity/gather.h"
@@ -16,6 +17,8 @@
 #include "store_fixture.h"
 
 #define DEADLINE_NS (20 * NS_PER_S)
+#define PART_ROWS 400
+#define NOT_YET 1000000 /* pages */
 
 /* ---- gathered frames ---- */
 
@@ -209,7 +212,8 @@ static void settle(struct back *b)
     int64_t deadline_ns = time_boot_ns() + DEADLINE_NS;
     while (b->f->writer->back.step != BACK_RESTS) {
         assert_true(time_boot_ns() < deadline_ns);
-        notifier_wait(b->notifier, deadline_ns);
+        int64_t at_ns = store_write_back_at(b->f->writer);
+        notifier_wait(b->notifier, at_ns < deadline_ns ? at_ns : deadline_ns);
         store_write_back(b->f->writer);
     }
 }
@@ -318,6 +322,101 @@ static void no_moment_comes_twice(void **state)
     back_end(&b);
 }
 
+static void put_rows(struct back *b, int64_t version)
+{
+    char id[24];
+    for (int i = 0; i < PART_ROWS; i++) {
+        (void)snprintf(id, sizeof id, "row-%d", i);
+        assert_int_equal(fixture_apply_one(b->f, event_state(b->sequence++, id, version, "{\"n\":1}")), RESULT_APPLIED);
+    }
+}
+
+static void parts_begin(struct back *b)
+{
+    int64_t deadline_ns = time_boot_ns() + DEADLINE_NS;
+    b->f->writer->back.slice = 1;
+    while (b->f->writer->back.step != BACK_WRITES) {
+        assert_true(time_boot_ns() < deadline_ns);
+        (void)usleep(1000);
+        store_write_back(b->f->writer);
+    }
+}
+
+/* Nothing of the WAL is needed any more: what was not written back is gone. */
+static void wal_begin_anew(struct back *b)
+{
+    int64_t deadline_ns = time_boot_ns() + DEADLINE_NS;
+    b->f->writer->back.restart_next = 1;
+    while (b->f->writer->wal_pages > 10) {
+        assert_true(time_boot_ns() < deadline_ns);
+        (void)usleep(1000);
+        store_write_back(b->f->writer);
+    }
+}
+
+static void assert_rows(struct back *b, int64_t version)
+{
+    struct entity entity;
+    struct sg_error err;
+    int64_t sound = 0;
+    char id[24];
+    for (int i = 0; i < PART_ROWS; i++) {
+        (void)snprintf(id, sizeof id, "row-%d", i);
+        assert_int_equal(fixture_entity(b->f, id, &entity), SG_OK);
+        assert_int_equal(entity.version, version);
+    }
+    assert_int_equal(store_query_int(&b->f->writer->c, "SELECT integrity_check = 'ok' FROM pragma_integrity_check(1)",
+                                     &sound, &err), SG_OK);
+    assert_true(sound);
+}
+
+/* A page at a time, with a commit after each. */
+static void commits_go_on_between_the_parts(void **state)
+{
+    struct store_fixture *f = *state;
+    struct back b;
+    int parts = 0;
+    back_begin(&b, f);
+    f->writer->back.part = 1;
+    f->writer->back.slice = NOT_YET;
+    put_rows(&b, 1);
+    parts_begin(&b);
+    f->writer->back.slice = NOT_YET;
+    for (; f->writer->back.step == BACK_WRITES; parts++)
+        commit_one(&b); /* and the next part */
+    assert_true(parts > 3);
+    settle(&b);
+    assert_int_equal(f->writer->back.written, f->writer->back.pinned);
+    f->writer->back.part = STORE_BACK_PART_PAGES;
+    wal_begin_anew(&b);
+    assert_rows(&b, 1);
+    back_end(&b);
+}
+
+/* Pages whose newest frame the first parts had to leave, for a reader, are written once it has gone. */
+static void what_a_reader_keeps_from_a_part_comes_with_a_later_one(void **state)
+{
+    struct store_fixture *f = *state;
+    struct back b;
+    back_begin(&b, f);
+    f->writer->back.part = 1;
+    f->writer->back.slice = NOT_YET;
+    put_rows(&b, 1);
+    struct store_reader *r = fixture_begin(f);
+    assert_int_equal(store_read_stream(r, "ORDERS")->position, PART_ROWS);
+    put_rows(&b, 2);
+    parts_begin(&b);
+    for (int i = 0; i < 2; i++)
+        store_write_back(f->writer);
+    assert_int_equal(f->writer->back.step, BACK_WRITES);
+    store_read_end(r);
+    settle(&b);
+    assert_int_equal(f->writer->back.written, f->writer->back.pinned);
+    wal_begin_anew(&b);
+    assert_rows(&b, 2);
+    back_end(&b);
+}
+
 /* At the bound an ordinary checkpoint is made, whatever is at work. */
 static void the_wal_keeps_its_bound(void **state)
 {
@@ -356,6 +455,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reader_keeps_its_snapshot_meanwhile, store_fixture_setup,
                                         store_fixture_teardown),
         cmocka_unit_test_setup_teardown(no_moment_comes_twice, store_fixture_setup, store_fixture_teardown),
+        cmocka_unit_test_setup_teardown(commits_go_on_between_the_parts, store_fixture_setup, store_fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_a_reader_keeps_from_a_part_comes_with_a_later_one, store_fixture_setup,
+                                        store_fixture_teardown),
         cmocka_unit_test_setup_teardown(the_wal_keeps_its_bound, store_fixture_setup, store_fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
