@@ -106,6 +106,7 @@ static void position_want(const struct position_look *look, struct wants *wants)
         wants->probe = true;
         wants->probe_stream = p->stream;
         wants->probe_ns = in_doubt ? look->trusted_ns : look->arrived_ns;
+        wants->probe_patient = epoch_fits && s->row->position < p->sequence;
     }
 }
 

@@ -18,6 +18,7 @@ struct stream_wants {
     struct heap proofs;
     struct heap probes;
     int64_t probe_newest_ns; /* the largest time wanted since nothing was; INT64_MIN = nothing is */
+    size_t impatient;        /* reads that want a proof or a probe at once */
     bool changed;            /* since the last parked_reads_publish */
 };
 
@@ -225,11 +226,13 @@ enum sg_status parked_reads_add(struct parked_reads *parked, struct parked_read 
         struct stream_wants *s = &parked->streams[w->proof_stream];
         heap_add(&s->proofs, &read->proof, read, time_key(w->proof_ns), w->proof_stream);
         want_probe(s, w->proof_ns);
+        s->impatient++;
     }
     if (w->probe) {
         struct stream_wants *s = &parked->streams[w->probe_stream];
         heap_add(&s->probes, &read->probe, read, time_key(w->probe_ns), w->probe_stream);
         want_probe(s, w->probe_ns);
+        s->impatient += !w->probe_patient;
     }
     if (w->entity) {
         if (++parked->entities_count > parked->chains_count)
@@ -272,6 +275,8 @@ void parked_reads_remove(struct parked_reads *parked, struct parked_read *read)
     unchecked_remove(parked, read);
     heap_remove(&parked->deadlines, &read->deadline);
     struct stream_wants *streams = parked->streams;
+    streams[read->proof.stream].impatient -= read->proof.index != 0;
+    streams[read->probe.stream].impatient -= read->probe.index != 0 && !read->wants.probe_patient;
     entry_remove(&streams[read->position.stream], &streams[read->position.stream].positions, &read->position);
     entry_remove(&streams[read->proof.stream], &streams[read->proof.stream].proofs, &read->proof);
     entry_remove(&streams[read->probe.stream], &streams[read->probe.stream].probes, &read->probe);
@@ -304,6 +309,7 @@ void parked_reads_publish(struct parked_reads *parked)
             .proof_ns = key_time(heap_first_key(&s->proofs)),
             .probe_ns = key_time(heap_first_key(&s->probes)),
             .probe_newest_ns = s->probe_newest_ns,
+            .probe_patient = s->impatient == 0,
         };
         s->changed = false;
         progress_want(parked->loop, i, &wants);

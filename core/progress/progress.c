@@ -16,6 +16,7 @@ struct stream_wants {
     atomic_int_fast64_t proof_ns;
     atomic_int_fast64_t probe_ns;
     atomic_int_fast64_t probe_newest_ns;
+    atomic_bool probe_patient;
 };
 
 struct progress_loop {
@@ -35,6 +36,7 @@ struct progress_loop {
 struct probe_listener {
     progress_probe_wanted_fn *notify;
     void *context;
+    int64_t looks_at_ns;
 };
 
 struct progress {
@@ -97,6 +99,20 @@ static void wants_store(struct stream_wants *s, const struct progress_wants *wan
     atomic_store(&s->proof_ns, wants->proof_ns);
     atomic_store(&s->probe_ns, wants->probe_ns);
     atomic_store(&s->probe_newest_ns, wants->probe_newest_ns);
+    atomic_store(&s->probe_patient, wants->probe_patient);
+}
+
+/* When these want a probe that is sent after `sent_ns`. */
+static int64_t probe_at(const struct stream_wants *s, int64_t sent_ns)
+{
+    int64_t newest_ns = atomic_load(&s->probe_newest_ns);
+    int64_t first_ns = atomic_load(&s->probe_ns);
+    if (newest_ns <= sent_ns)
+        return INT64_MAX;
+    if (!atomic_load(&s->probe_patient))
+        return INT64_MIN;
+    /* The first may be one that the last answer has helped, and that has not left yet. */
+    return (first_ns > sent_ns && first_ns < newest_ns ? first_ns : newest_ns) + PROGRESS_PATIENCE_NS;
 }
 
 enum sg_status progress_join(struct progress *p, int wake_fd, struct progress_loop **out, struct sg_error *err)
@@ -163,8 +179,9 @@ void progress_want(struct progress_loop *l, size_t stream, const struct progress
     if (wants->probe_newest_ns == INT64_MIN)
         return;
     (void)pthread_mutex_lock(&p->mutex);
-    if (p->listeners[stream].notify != NULL)
-        p->listeners[stream].notify(p->listeners[stream].context);
+    const struct probe_listener *listener = &p->listeners[stream];
+    if (listener->notify != NULL && probe_at(&l->streams[stream], INT64_MIN) < listener->looks_at_ns)
+        listener->notify(listener->context);
     (void)pthread_mutex_unlock(&p->mutex);
 }
 
@@ -265,20 +282,31 @@ void progress_changed(struct progress *p)
     (void)pthread_mutex_unlock(&p->mutex);
 }
 
-bool progress_probe_wanted(struct progress *p, size_t stream, int64_t sent_ns)
+int64_t progress_probe_at(struct progress *p, size_t stream, int64_t sent_ns)
 {
-    bool wanted = false;
+    int64_t at_ns = INT64_MAX;
     (void)pthread_mutex_lock(&p->mutex);
-    for (size_t i = 0; i < p->loops_count && !wanted; i++)
-        wanted = atomic_load(&p->loops[i]->streams[stream].probe_newest_ns) > sent_ns;
+    p->listeners[stream].looks_at_ns = INT64_MAX;
+    for (size_t i = 0; i < p->loops_count; i++) {
+        int64_t loop_at_ns = probe_at(&p->loops[i]->streams[stream], sent_ns);
+        if (loop_at_ns < at_ns)
+            at_ns = loop_at_ns;
+    }
     (void)pthread_mutex_unlock(&p->mutex);
-    return wanted;
+    return at_ns;
+}
+
+void progress_probe_looks(struct progress *p, size_t stream, int64_t at_ns)
+{
+    (void)pthread_mutex_lock(&p->mutex);
+    p->listeners[stream].looks_at_ns = at_ns;
+    (void)pthread_mutex_unlock(&p->mutex);
 }
 
 void progress_on_probe_wanted(struct progress *p, size_t stream, progress_probe_wanted_fn *notify, void *context)
 {
     assert(stream < p->streams_count);
     (void)pthread_mutex_lock(&p->mutex);
-    p->listeners[stream] = (struct probe_listener){notify, context};
+    p->listeners[stream] = (struct probe_listener){notify, context, INT64_MAX};
     (void)pthread_mutex_unlock(&p->mutex);
 }

@@ -24,6 +24,9 @@
 
 #define PROGRESS_LOOPS_MAX 256          /* one per processor at most */
 #define PROGRESS_ENTITY_SLOTS (1u << 18) /* of a counting filter: 10,000 parked reads hit others' events in 4 of 100 */
+/* A read that waits for a position which is on its way needs no probe, which costs the broker more than the message did:
+ * only after so long the stream is asked whether it has come that far. */
+#define PROGRESS_PATIENCE_NS (10 * INT64_C(1000000))
 #define PROGRESS_CHANGED_ENTITIES_MAX 4096 /* published to a loop between two iterations; beyond it: "look at all" */
 
 struct progress;
@@ -56,6 +59,7 @@ struct progress_wants {
     int64_t probe_ns;        /* the smallest time that a probe must have been sent after; INT64_MAX = none */
     int64_t probe_newest_ns; /* the largest of T and of these times: a loop that wants nothing newer than what was sent
                                 waits for its answer, and causes no other probe; INT64_MIN = none */
+    bool probe_patient;      /* the probe may be sent PROGRESS_PATIENCE_NS after that time */
 };
 #define PROGRESS_WANTS_NONE                                                                                            \
     ((struct progress_wants){.position = UINT64_MAX, .proof_ns = INT64_MAX, .probe_ns = INT64_MAX,                     \
@@ -82,8 +86,12 @@ void progress_proved(struct progress *p, size_t stream, int64_t proof_ns, int64_
  * at. Any thread. */
 void progress_changed(struct progress *p);
 
-/* Does a parked read want a probe that is sent after `sent_ns`? Any thread. */
-bool progress_probe_wanted(struct progress *p, size_t stream, int64_t sent_ns);
+/* When should a probe be sent, as a parked read wants one that is sent after `sent_ns`? INT64_MIN = at once; INT64_MAX =
+ * none wants one. Any thread. */
+int64_t progress_probe_at(struct progress *p, size_t stream, int64_t sent_ns);
+/* Until `at_ns` nobody need be notified of a probe that is to be sent then or later: it will be looked at. Until the next
+ * call of progress_probe_at, which is followed by this one. Any thread. */
+void progress_probe_looks(struct progress *p, size_t stream, int64_t at_ns);
 /* Called when a probe is wanted; must not block. It is called under a lock, and must not call back. NULL = nobody.
  * Any thread. */
 typedef void progress_probe_wanted_fn(void *context);

@@ -23,6 +23,7 @@ struct wants {
     bool probe;              /* a probe of `probe_stream` that was sent at `probe_ns` or later is answered */
     size_t probe_stream;
     int64_t probe_ns;
+    bool probe_patient;      /* it will hardly be needed: what is waited for is on its way */
 };
 
 /* What is not wanted does not matter. */
@@ -33,7 +34,8 @@ static inline bool wants_equal(const struct wants *a, const struct wants *b)
             (a->position_stream == b->position_stream && a->position_sequence == b->position_sequence)) &&
            a->proof == b->proof &&
            (!a->proof || (a->proof_stream == b->proof_stream && a->proof_ns == b->proof_ns)) && a->probe == b->probe &&
-           (!a->probe || (a->probe_stream == b->probe_stream && a->probe_ns == b->probe_ns));
+           (!a->probe || (a->probe_stream == b->probe_stream && a->probe_ns == b->probe_ns &&
+                          a->probe_patient == b->probe_patient));
 }
 
 #endif

@@ -197,24 +197,25 @@ static int64_t wanted_interval_ns(const struct session *s, int64_t began_ns)
     return in_vain && interval_ns < SOURCE_VAIN_INTERVAL_NS ? SOURCE_VAIN_INTERVAL_NS : interval_ns;
 }
 
-/* A parked read needs a probe that is sent later than the last one that proved something.
- * One is in flight at a time. */
-static bool probe_is_wanted(struct session *s, int64_t began_ns)
+/* When to send a probe, as a parked read needs one that is sent later than the last one that proved something.
+ * One is in flight at a time. INT64_MAX: none does. */
+static int64_t probe_wanted_at(struct session *s, int64_t began_ns)
 {
-    return time_boot_ns() >= began_ns + wanted_interval_ns(s, began_ns) &&
-           progress_probe_wanted(s->context.progress, s->stream, s->proved_ns);
+    int64_t wanted_at_ns = progress_probe_at(s->context.progress, s->stream, s->proved_ns);
+    int64_t allowed_at_ns = began_ns + wanted_interval_ns(s, began_ns);
+    return wanted_at_ns > allowed_at_ns ? wanted_at_ns : allowed_at_ns;
 }
 
-/* When to look again: at the next probe, the next tick, or when the next one that is wanted may be sent. */
+/* When to look again: at the next probe, the next tick, or when the next one that is wanted is sent. */
 static int64_t next_look_ns(struct session *s, int64_t probe_at_ns, int64_t began_ns)
 {
-    int64_t now_ns = time_boot_ns();
-    int64_t at_ns = now_ns + SOURCE_TICK_NS;
+    int64_t at_ns = time_boot_ns() + SOURCE_TICK_NS;
+    int64_t wanted_at_ns = probe_wanted_at(s, began_ns);
     if (probe_at_ns < at_ns)
         at_ns = probe_at_ns;
-    int64_t wanted_at_ns = began_ns + wanted_interval_ns(s, began_ns);
-    if (wanted_at_ns < at_ns && progress_probe_wanted(s->context.progress, s->stream, s->proved_ns))
+    if (wanted_at_ns < at_ns)
         at_ns = wanted_at_ns;
+    progress_probe_looks(s->context.progress, s->stream, at_ns);
     return at_ns;
 }
 
@@ -237,7 +238,8 @@ enum sg_status session_watch(struct session *s, struct sg_error *err)
         enum sg_status status = check_alive(s, err);
         if (status != SG_OK)
             return status;
-        if (time_boot_ns() >= probe_at_ns || probe_is_wanted(s, began_ns)) {
+        int64_t now_ns = time_boot_ns();
+        if (now_ns >= probe_at_ns || now_ns >= probe_wanted_at(s, began_ns)) {
             began_ns = time_boot_ns();
             status = probe_once(s, err);
             /* Only silence may be a passing matter: everything else begins the next session. */

@@ -498,11 +498,13 @@ describe('demands: several lives', () => {
     const s = await scene(t, { publish: [event('c-1', 1), event('c-1', 2), event('c-1', 3)], gateway: { config } });
     await s.untilLive();
     const old = (await s.gateway.get(C1)).headers['state-position'];
+    await s.client.jsm.streams.delete('STATE');
     const parked = s.gateway.get(`${C1}?wait=20`, {
       headers: { 'Min-Position': old.replace(':3;', ':4;') },
       timeoutMs: 30_000,
     });
-    await s.recreateStream([event('c-1', 4)]);
+    await s.createStream();
+    await s.publish([event('c-1', 4)]);
     const bare = await s.gateway.get(`${C1}?min_position=STATE:1&min_version=4&wait=15`, { timeoutMs: 20_000 });
     assert.equal(`${bare.status} ${bare.headers['state-version']}`, '200 4', bare.text);
     assertProblem(await s.gateway.get(C1, { headers: { 'Min-Position': old } }), 409, 'epoch-mismatch');

@@ -253,7 +253,7 @@ static void another_epoch_is_409_when_a_later_proof_shows_it(void **state)
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=zzzzzz&wait=0"), 504); /* nothing newer is known */
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=zzzzzz&wait=5"), 0);
     assert_true(rig_park(r));
-    assert_true(progress_probe_wanted(r->progress, 0, r->call.arrived_ns - 1));
+    assert_true(progress_probe_at(r->progress, 0, r->call.arrived_ns - 1) == INT64_MIN); /* at once */
     rig_publish_probe(r, 0, r->call.arrived_ns - 1, 1, &r->stream.epoch);
     assert_false(rig_wake(r)); /* asked for before the request arrived */
     rig_publish_probe(r, 0, time_boot_ns(), 1, &r->stream.epoch);
@@ -275,6 +275,7 @@ static void beyond_the_head_is_409_when_a_later_proof_shows_it(void **state)
     assert_int_equal(rig_ask_again(r), 0);
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:4&wait=5"), 0);
     assert_true(rig_park(r));
+    assert_true(progress_probe_at(r->progress, 0, r->call.arrived_ns - 1) == r->call.arrived_ns + PROGRESS_PATIENCE_NS);
     rig_publish_probe(r, 0, time_boot_ns(), 3, &r->stream.epoch);
     assert_true(rig_wake(r));
     (void)rig_ask_again(r);

@@ -365,13 +365,33 @@ static void probes_are_wanted_as_young_as_the_youngest_read(void **state)
     struct parked_read *older = add(y, 0, (struct wants){.proof = true, .proof_stream = 1, .proof_ns = 100}, 1);
     struct parked_read *younger = add(y, 1, (struct wants){.probe = true, .probe_stream = 1, .probe_ns = 200}, 1);
     parked_reads_publish(y->parked_reads);
-    assert_true(progress_probe_wanted(y->progress, 1, 199));
-    assert_false(progress_probe_wanted(y->progress, 1, 200));
-    assert_false(progress_probe_wanted(y->progress, 0, 0));
+    assert_true(progress_probe_at(y->progress, 1, 199) < INT64_MAX);
+    assert_true(progress_probe_at(y->progress, 1, 200) == INT64_MAX);
+    assert_true(progress_probe_at(y->progress, 0, 0) == INT64_MAX);
     parked_reads_remove(y->parked_reads, younger);
     parked_reads_remove(y->parked_reads, older);
     parked_reads_publish(y->parked_reads);
-    assert_false(progress_probe_wanted(y->progress, 1, 0));
+    assert_true(progress_probe_at(y->progress, 1, 0) == INT64_MAX);
+}
+
+static void a_probe_is_wanted_at_once_while_one_read_cannot_wait(void **state)
+{
+    struct yard *y = *state;
+    struct wants on_its_way = {.probe = true, .probe_stream = 1, .probe_ns = 100, .probe_patient = true};
+    struct parked_read *patient = add(y, 0, on_its_way, 1);
+    parked_reads_publish(y->parked_reads);
+    assert_true(progress_probe_at(y->progress, 1, 0) == 100 + PROGRESS_PATIENCE_NS);
+    struct parked_read *probe = add(y, 1, (struct wants){.probe = true, .probe_stream = 1, .probe_ns = 90}, 1);
+    struct parked_read *proof = add(y, 2, (struct wants){.proof = true, .proof_stream = 1, .proof_ns = 80}, 1);
+    parked_reads_publish(y->parked_reads);
+    assert_true(progress_probe_at(y->progress, 1, 0) == INT64_MIN);
+    parked_reads_remove(y->parked_reads, probe);
+    parked_reads_publish(y->parked_reads);
+    assert_true(progress_probe_at(y->progress, 1, 0) == INT64_MIN);
+    parked_reads_remove(y->parked_reads, proof);
+    parked_reads_publish(y->parked_reads);
+    assert_true(progress_probe_at(y->progress, 1, 0) == 100 + PROGRESS_PATIENCE_NS);
+    parked_reads_remove(y->parked_reads, patient);
 }
 
 /* ---- the second check ---- */
@@ -446,6 +466,7 @@ int main(void)
         TEST(a_proof_or_a_probe_wakes_who_wants_it),
         TEST(an_entity_needs_no_publishing),
         TEST(probes_are_wanted_as_young_as_the_youngest_read),
+        TEST(a_probe_is_wanted_at_once_while_one_read_cannot_wait),
         TEST(each_read_is_checked_once_more_and_only_once),
         TEST(wants_are_equal_only_in_all_that_matters),
     };

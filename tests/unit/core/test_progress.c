@@ -275,6 +275,40 @@ static void count_call(void *context)
     ++*(int *)context;
 }
 
+static void a_probe_that_will_hardly_be_needed_is_sent_later(void **state)
+{
+    struct world *w = *state;
+    struct progress_wants wants = PROGRESS_WANTS_NONE;
+    int called = 0;
+    progress_on_probe_wanted(w->progress, 0, count_call, &called);
+    wants.probe_ns = 1000;
+    wants.probe_newest_ns = 2000;
+    wants.probe_patient = true;
+    want(w, 0, 0, wants);
+    assert_int_equal(called, 1);
+    assert_true(progress_probe_at(w->progress, 0, 999) == 1000 + PROGRESS_PATIENCE_NS);
+    assert_true(progress_probe_at(w->progress, 0, 1000) == 2000 + PROGRESS_PATIENCE_NS); /* the first was helped */
+    assert_true(progress_probe_at(w->progress, 0, 2000) == INT64_MAX);
+    /* Who looks by then need not be notified; of what is wanted earlier he must be. */
+    progress_probe_looks(w->progress, 0, 1000 + PROGRESS_PATIENCE_NS);
+    want(w, 0, 0, wants);
+    assert_int_equal(called, 1);
+    wants.probe_ns = 999;
+    want(w, 0, 0, wants);
+    assert_int_equal(called, 2);
+    wants.probe_patient = false;
+    want(w, 1, 0, wants);
+    assert_int_equal(called, 3);
+    assert_true(progress_probe_at(w->progress, 0, 0) == INT64_MIN); /* one of two loops */
+    want(w, 1, 0, PROGRESS_WANTS_NONE);
+    wants.probe_ns = 1000;
+    wants.probe_patient = true;
+    want(w, 0, 0, wants);
+    assert_int_equal(called, 4); /* nobody has said since when he looks */
+    want(w, 0, 0, PROGRESS_WANTS_NONE);
+    progress_on_probe_wanted(w->progress, 0, NULL, NULL);
+}
+
 static void probes_are_asked_for_while_somebody_wants_a_newer_one(void **state)
 {
     struct world *w = *state;
@@ -283,17 +317,18 @@ static void probes_are_asked_for_while_somebody_wants_a_newer_one(void **state)
     progress_on_probe_wanted(w->progress, 0, count_call, &called);
     want(w, 0, 0, position_wanted(5));
     assert_int_equal(called, 0); /* no probe helps */
-    assert_false(progress_probe_wanted(w->progress, 0, INT64_MIN));
+    assert_true(progress_probe_at(w->progress, 0, INT64_MIN) == INT64_MAX);
     wants.probe_ns = 1000;
     wants.probe_newest_ns = 2000;
     want(w, 0, 0, wants);
     assert_int_equal(called, 1);
     want(w, 1, 1, wants);
     assert_int_equal(called, 1); /* another stream's listener */
-    assert_true(progress_probe_wanted(w->progress, 0, 1999));
-    assert_false(progress_probe_wanted(w->progress, 0, 2000));
+    assert_true(progress_probe_at(w->progress, 0, 1999) < INT64_MAX);
+    assert_true(progress_probe_at(w->progress, 0, 2000) == INT64_MAX);
+    assert_true(progress_probe_at(w->progress, 0, 0) == INT64_MIN); /* at once */
     want(w, 0, 0, PROGRESS_WANTS_NONE);
-    assert_false(progress_probe_wanted(w->progress, 0, 1999));
+    assert_true(progress_probe_at(w->progress, 0, 1999) == INT64_MAX);
     progress_on_probe_wanted(w->progress, 0, NULL, NULL);
     want(w, 0, 0, wants);
     assert_int_equal(called, 1);
@@ -426,6 +461,7 @@ int main(void)
         TEST(another_life_lets_every_loop_look_at_all),
         TEST(names_differ_by_collection_and_id),
         TEST(probes_are_asked_for_while_somebody_wants_a_newer_one),
+        TEST(a_probe_that_will_hardly_be_needed_is_sent_later),
         TEST(who_has_left_is_not_woken),
         TEST(no_wake_up_is_lost),
     };
