@@ -2,6 +2,7 @@
 #ifndef STATEGATE_PROJECTOR_MESSAGE_H
 #define STATEGATE_PROJECTOR_MESSAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/slice.h"
@@ -14,6 +15,7 @@ struct message {
     struct slice payload;
     uint64_t sequence;
     int64_t time_ns;
+    bool scheduled; /* its header Nats-Schedule says when the server is to publish it */
     struct slice headers[MESSAGE_HEADERS_MAX]; /* that the format asks for, in its order; bytes 0 = absent */
 };
 

@@ -94,7 +94,8 @@ enum sg_status decode_message(const struct decode_stream *stream, const struct m
         .event = &event,
     };
     arena_reset_scratch(arena);
-    if (!use_subject(&d, stream)) {
+    /* What the server publishes later, perhaps under another subject, is no state until then. */
+    if (message->scheduled || !use_subject(&d, stream)) {
         event.kind = EVENT_IGNORED;
         *out = event;
         return SG_OK;

@@ -122,7 +122,8 @@ static void item_fill(const struct nats_connection *c, natsMsg *msg, size_t byte
         .message = {.subject = slice_of(natsMsg_GetSubject(msg)),
                     .payload = {natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)},
                     .sequence = facts->sequence,
-                    .time_ns = facts->time_ns},
+                    .time_ns = facts->time_ns,
+                    .scheduled = header(msg, "Nats-Schedule").bytes > 0},
     };
     for (size_t i = 0; i < MESSAGE_HEADERS_MAX && c->format->headers[i] != NULL; i++)
         item->message.headers[i] = header(msg, c->format->headers[i]);

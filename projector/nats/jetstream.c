@@ -87,9 +87,10 @@ static void subjects_read(yyjson_val *config, const char *filter, struct stream_
     size_t index, count;
     yyjson_val *subject;
     size_t shown = 0;
-    out->takes_filter = yyjson_arr_size(subjects) == 0 || yyjson_obj_get(config, "mirror") != NULL ||
-                        yyjson_arr_size(yyjson_obj_get(config, "sources")) > 0 ||
-                        yyjson_obj_get(config, "subject_transform") != NULL;
+    out->subjects_known = yyjson_arr_size(subjects) > 0 && yyjson_obj_get(config, "mirror") == NULL &&
+                          yyjson_arr_size(yyjson_obj_get(config, "sources")) == 0 &&
+                          yyjson_obj_get(config, "subject_transform") == NULL;
+    out->takes_filter = !out->subjects_known;
     yyjson_arr_foreach(subjects, index, count, subject) {
         struct slice text = {yyjson_get_str(subject), yyjson_get_len(subject)};
         if (text.data == NULL)
@@ -112,6 +113,7 @@ static bool info_read(yyjson_val *root, const char *filter, struct stream_info *
     *out = (struct stream_info){
         .first = (uint64_t)member_int(state, "first_seq", 0),
         .last = (uint64_t)member_int(state, "last_seq", 0),
+        .messages = (uint64_t)member_int(state, "messages", 0),
         .retention = slice_equal(member_text(config, "retention"), SLICE_LITERAL("limits")) ? RETENTION_LIMITS
                                                                                            : RETENTION_OTHER,
         .max_messages = member_int(config, "max_msgs", -1),

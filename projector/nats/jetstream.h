@@ -26,6 +26,7 @@ struct stream_info {
     int64_t created_ns;  /* 0 = not shown */
     uint64_t first;
     uint64_t last;
+    uint64_t messages;
     int64_t last_time_ns; /* of the last message; 0 = not shown */
     /* Settings of the stream that matter here. */
     enum stream_retention retention;
@@ -36,7 +37,8 @@ struct stream_info {
     bool message_ttl;     /* single messages may expire */
     bool delete_markers;  /* expiry of a subject's last message leaves a marker */
     int64_t inactive_threshold_ns; /* the most that a consumer may ask for; 0 = any */
-    bool takes_filter;    /* a message that the filter matches may come to it; true where that cannot be known */
+    bool takes_filter;    /* a message that the filter matches may come to it; true where that cannot be known ... */
+    bool subjects_known;  /* ... as it takes messages of other streams, or renames them */
     char subjects[JETSTREAM_SUBJECTS_SHOWN_BYTES]; /* those it takes, as far as they fit; for people */
     /* Replicated, and the answer does not come from a leader with a majority: worth nothing as a proof. */
     bool replicated;

@@ -40,8 +40,10 @@ void session_show_error(struct session *s, const char *message, const char *kind
     if (strncmp(s->error_logged, message, sizeof s->error_logged - 1) == 0)
         return; /* changes are logged, not each attempt */
     (void)snprintf(s->error_logged, sizeof s->error_logged, "%.*s", (int)sizeof s->error_logged - 1, message);
-    log_event(LOG_WARN, "stream_interrupted", LOG_STR("stream", s->settings->name), LOG_STR("error", message),
-              LOG_STR("kind", kind), LOG_STR("action", "retrying with backoff"));
+    bool goes_on = strcmp(kind, "warning") == 0;
+    log_event(LOG_WARN, goes_on ? "stream_warning" : "stream_interrupted", LOG_STR("stream", s->settings->name),
+              LOG_STR("error", message), LOG_STR("kind", kind),
+              LOG_STR("action", goes_on ? "continue" : "retrying with backoff"));
 }
 
 enum sg_status session_load(struct session *s, struct sg_error *err)

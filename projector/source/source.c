@@ -65,6 +65,8 @@ static enum sg_status verify(struct session *s, struct sg_error *err)
         gaps_possible(s, &probe.info))
         status = session_add_gap(s, s->row.position + 1, probe.info.first - 1, &probe.info, err);
     if (status == SG_OK)
+        status = session_look_for_matches(s, &probe.info, err);
+    if (status == SG_OK)
         queue_verify(s->queue, s->generation);
     return status;
 }

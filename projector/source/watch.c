@@ -2,6 +2,8 @@
  * the position where nothing more can arrive. */
 #include "projector/source/watch.h"
 
+#include <stdio.h>
+
 #include "core/base/log.h"
 #include "projector/source/gaps.h"
 #include "projector/source/probe.h"
@@ -41,6 +43,31 @@ static enum sg_status note_stalled(struct session *s, uint64_t sequence, struct 
     return SG_OK;
 }
 
+/* All that is in the stream was passed over: its subjects may be others than the template's, as a mirror's are. */
+static void note_unmatched(struct session *s, const struct stream_info *info)
+{
+    if (info->messages == 0 || info->subjects_known)
+        return;
+    s->unmatched = true;
+    s->unmatched_received = nats_received(s->connection);
+}
+
+enum sg_status session_look_for_matches(struct session *s, const struct stream_info *info, struct sg_error *err)
+{
+    char name[SESSION_CONSUMER_BYTES];
+    struct stream_message first;
+    s->unmatched = false;
+    /* At 0 the watch finds it out. */
+    if (info->messages == 0 || info->subjects_known || s->row.position == 0 || s->row.position_time_ns != 0)
+        return SG_OK;
+    session_consumer_name(name);
+    enum sg_status status = jetstream_look(&s->js, name, 1, s->inactive_threshold_ns, &first, err);
+    if (status == SG_NOT_FOUND)
+        note_unmatched(s, info);
+    /* Refused: the stream allows no other consumer. */
+    return status == SG_NOT_FOUND || status == SG_INVALID ? SG_OK : status;
+}
+
 /* The next message did not come as an answer: it may be large, and all further answers would wait behind it. */
 static enum sg_status give_up_next(struct session *s, struct sg_error *err)
 {
@@ -75,6 +102,8 @@ static enum sg_status advance(struct session *s, const struct probe *before, str
         status = note_stalled(s, sequence, err);
     } else if (status == SG_NOT_FOUND) {
         s->stalled_sequence = 0;
+        if (position == 0)
+            note_unmatched(s, &before->info);
         status = SG_OK;
     }
     if (status == SG_OK)
@@ -128,7 +157,12 @@ static enum sg_status check_incarnation(const struct session *s, const struct pr
 static void show_warning(struct session *s)
 {
     char warning[256];
-    if (session_warning(s, warning)) {
+    bool warned = session_warning(s, warning);
+    s->unmatched = s->unmatched && nats_received(s->connection) == s->unmatched_received;
+    if (!warned && s->unmatched)
+        (void)snprintf(warning, sizeof warning, "stream %.80s: none of its messages matches the template's filter %.100s",
+                       s->settings->name, s->settings->subject.filter);
+    if (warned || s->unmatched) {
         session_show_error(s, warning, "warning");
         return;
     }

@@ -388,6 +388,17 @@ static void events_of_a_batch_stay_until_the_arena_is_reset(void **state)
 
 #define decode_test(name) cmocka_unit_test_teardown(name, close_fixture)
 
+static void what_is_scheduled_is_no_state_yet(void **state)
+{
+    (void)state;
+    decode_fixture_open(&fixture, FORMAT_ENVELOPE, BY_SUBJECT);
+    fixture.message.scheduled = true;
+    assert_int_equal(run("state.orders.1", "{\"version\":1,\"state\":{}}")->kind, EVENT_IGNORED);
+    assert_int_equal(run("state.orders.1", "nonsense")->kind, EVENT_IGNORED);
+    fixture.message.scheduled = false;
+    assert_int_equal(run("state.orders.1", "{\"version\":1,\"state\":{}}")->kind, EVENT_STATE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +419,7 @@ int main(void)
         decode_test(texts_are_limited_at_and_beyond),
         decode_test(times_are_those_of_rfc_3339),
         decode_test(events_of_a_batch_stay_until_the_arena_is_reset),
+        decode_test(what_is_scheduled_is_no_state_yet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
