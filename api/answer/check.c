@@ -83,7 +83,7 @@ static enum verdict position_verdict(const struct position_look *look, enum prob
     if (!asked_since(look))
         return VERDICT_SHORT;
     bool other_epoch = p->epoch.text[0] != '\0' && !epoch_equal(&p->epoch, &view->probe_epoch);
-    if (!other_epoch && view->probe_head >= p->sequence)
+    if (!other_epoch && (view->probe_head >= p->sequence || view->probe_head_ns < look->arrived_ns))
         return VERDICT_SHORT;
     *problem = other_epoch ? PROBLEM_EPOCH_MISMATCH : PROBLEM_BEYOND_HEAD;
     return VERDICT_IMPOSSIBLE;
@@ -148,31 +148,39 @@ static enum verdict check_version(const struct plan *plan, const struct basis *b
     return VERDICT_SHORT;
 }
 
-static void check_staleness_of(struct snapshot *snapshot, size_t stream, int64_t wanted_ns, struct shortfall *out)
+static enum verdict check_staleness_of(const struct plan *plan, struct snapshot *snapshot, size_t stream,
+                                       int64_t wanted_ns, struct shortfall *out)
 {
     const struct snapshot_stream *s = snapshot_stream(snapshot, stream);
     if (s->view.staleness_known && s->view.proof_ns >= wanted_ns)
-        return;
+        return VERDICT_MET;
+    if (s->view.copy && plan->demands.max_staleness_ns == 0) { /* what it shows is older than any answer of it */
+        out->problem = PROBLEM_TOO_STALE;
+        out->stream = stream;
+        return VERDICT_IMPOSSIBLE;
+    }
     shortfall_add(out, WAIT_STALENESS, s->view.status);
     if (!out->wants.proof) {
         out->wants.proof = true;
         out->wants.proof_stream = stream;
         out->wants.proof_ns = wanted_ns;
     }
+    return VERDICT_SHORT;
 }
 
-static void check_staleness(const struct plan *plan, struct snapshot *snapshot, int64_t arrived_ns,
-                            struct shortfall *out)
+static enum verdict check_staleness(const struct plan *plan, struct snapshot *snapshot, int64_t arrived_ns,
+                                    struct shortfall *out)
 {
     int64_t wanted_ns = arrived_ns - plan->demands.max_staleness_ns;
+    size_t streams_count = snapshot_settings(snapshot)->streams_count;
+    enum verdict verdict = VERDICT_MET;
     if (!plan->demands.has_max_staleness)
-        return;
-    if (plan->owner != OWNER_ALL) {
-        check_staleness_of(snapshot, (size_t)plan->owner, wanted_ns, out);
-        return;
-    }
-    for (size_t i = 0; i < snapshot_settings(snapshot)->streams_count; i++)
-        check_staleness_of(snapshot, i, wanted_ns, out);
+        return VERDICT_MET;
+    if (plan->owner != OWNER_ALL)
+        return check_staleness_of(plan, snapshot, (size_t)plan->owner, wanted_ns, out);
+    for (size_t i = 0; i < streams_count && verdict != VERDICT_IMPOSSIBLE; i++)
+        verdict = check_staleness_of(plan, snapshot, i, wanted_ns, out);
+    return verdict;
 }
 
 enum verdict demands_check(const struct plan *plan, const struct basis *basis, struct snapshot *snapshot,
@@ -180,9 +188,9 @@ enum verdict demands_check(const struct plan *plan, const struct basis *basis, s
 {
     *out = (struct shortfall){0};
     if (check_positions(&plan->demands, snapshot, arrived_ns, out) == VERDICT_IMPOSSIBLE ||
-        check_version(plan, basis, snapshot, out) == VERDICT_IMPOSSIBLE)
+        check_version(plan, basis, snapshot, out) == VERDICT_IMPOSSIBLE ||
+        check_staleness(plan, snapshot, arrived_ns, out) == VERDICT_IMPOSSIBLE)
         return VERDICT_IMPOSSIBLE;
-    check_staleness(plan, snapshot, arrived_ns, out);
     return out->kinds == 0 ? VERDICT_MET : VERDICT_SHORT;
 }
 
@@ -262,12 +270,35 @@ static void answer_version_rejected(const struct plan *plan, const struct basis 
                         plan->demands.min_version);
 }
 
+/* A copy is asked to be as fresh as its origin. */
+static void answer_copy_too_stale(const struct plan *plan, const struct basis *basis, struct snapshot *snapshot,
+                                  size_t stream, int64_t waited_ns, struct response *out)
+{
+    char required[MEMBER_BYTES];
+    char current[MEMBER_BYTES];
+    const struct stream_facts *facts = check_facts(plan, snapshot);
+    struct problem_members members = {.required = seconds_text(0, required),
+                                      .current = facts->staleness_known
+                                                     ? seconds_text(time_boot_ns() - facts->proof_ns, current)
+                                                     : NULL,
+                                      .position = facts->position,
+                                      .waited_ns = waited_ns};
+    add_facts(plan, basis, snapshot, facts, out);
+    problem_answer_with(out, PROBLEM_TOO_STALE, &members,
+                        "Stream %.255s is a mirror or has sources: nothing proves that it is as fresh as they are.",
+                        snapshot_settings(snapshot)->streams[stream].name);
+}
+
 void check_answer_impossible(const struct plan *plan, const struct basis *basis, struct snapshot *snapshot,
                              const struct shortfall *shortfall, int64_t waited_ns, struct response *out)
 {
     char required[MEMBER_BYTES];
     if (shortfall->problem == PROBLEM_VERSION_REJECTED) {
         answer_version_rejected(plan, basis, snapshot, waited_ns, out);
+        return;
+    }
+    if (shortfall->problem == PROBLEM_TOO_STALE) {
+        answer_copy_too_stale(plan, basis, snapshot, shortfall->stream, waited_ns, out);
         return;
     }
     const struct demand_position *p = &plan->demands.positions[shortfall->position];

@@ -37,6 +37,7 @@ struct shortfall {
     enum stream_status worst;  /* of the streams that a demand waits for */
     size_t position;           /* the first position that is short or impossible, as an index in the demands */
     enum problem problem;      /* where the verdict is VERDICT_IMPOSSIBLE */
+    size_t stream;             /* and the problem PROBLEM_TOO_STALE: the one that cannot be fresh enough */
     struct wants wants;        /* what would help, but for the entity's name */
 };
 

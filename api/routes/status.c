@@ -41,7 +41,7 @@ static void append_probe(struct buffer *body, const struct snapshot_stream *s)
         return;
     time_rfc3339(s->view.proof_wall_ns, asked_at);
     buffer_append_format(body, ",\"probe\":{\"askedAt\":\"%s\",\"answeredAfter\":", asked_at);
-    decimal_json_seconds(body, s->view.proof_answered_ns - s->view.proof_ns);
+    decimal_json_seconds(body, s->view.proof_answered_ns - s->view.proof_asked_ns);
     buffer_append_format(body, ",\"head\":%" PRIu64 ",\"epoch\":\"%s\"}", s->view.proof_head, s->row->epoch.text);
 }
 

@@ -27,6 +27,7 @@ struct tunables {
     int64_t probe_idle_ms;
     int64_t probe_min_interval_ms; /* not more than probe_idle_ms */
     int64_t probe_epoch_trust_ms;
+    int64_t probe_mirror_delay_ms; /* by which a copy may be older than it says */
     size_t rejected_max; /* rows of rejected events that are kept */
     bool ready_without_broker;
     int64_t http_head_timeout_ms;   /* from the accept, or the end of an answer, until the whole head is there */

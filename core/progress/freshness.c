@@ -10,8 +10,9 @@
 /* "Everything published by t0_ns has a sequence of at most head." */
 struct proof {
     int64_t t0_ns;
+    int64_t asked_ns;
     int64_t answered_ns;
-    int64_t wall_ns; /* t0_ns on the wall clock */
+    int64_t wall_ns; /* asked_ns on the wall clock */
     uint64_t head;
 };
 
@@ -24,6 +25,8 @@ struct stream_freshness {
     int64_t answered_ns; /* of the newest proof; before the first: when this stream was created */
     bool probe_known;    /* a proof was ever there; survives freshness_reset only as the last fact shown */
     int64_t probe_t0_ns;
+    int64_t probe_head_ns;
+    bool copy;
     uint64_t probe_head;
     struct epoch probe_epoch;
 
@@ -136,25 +139,54 @@ static void proofs_thin(struct stream_freshness *s)
     proof_remove(s, victim);
 }
 
-void freshness_proved(struct freshness *f, size_t stream, int64_t t0_ns, int64_t answered_ns, uint64_t head,
-                      const struct epoch *epoch)
+static void proof_add(struct stream_freshness *s, const struct proof *proof, const struct epoch *epoch)
 {
-    int64_t wall_ns = time_wall_ns() - (time_boot_ns() - t0_ns);
-    struct stream_freshness *s = stream_lock(f, stream);
     if (!epoch_equal(&s->proofs_epoch, epoch)) {
         s->proofs_count = 0;
         s->proofs_epoch = *epoch;
     }
     proofs_thin(s);
     assert(s->proofs_count < FRESHNESS_PROOFS_MAX);
-    assert(s->proofs_count == 0 || s->proofs[s->proofs_count - 1].t0_ns <= t0_ns);
-    s->proofs[s->proofs_count++] = (struct proof){t0_ns, answered_ns, wall_ns, head};
-    s->answered_ns = answered_ns;
+    assert(s->proofs_count == 0 || s->proofs[s->proofs_count - 1].t0_ns <= proof->t0_ns);
+    s->proofs[s->proofs_count++] = *proof;
+}
+
+static void answer_note(struct stream_freshness *s, const struct proof *answer, bool copy, const struct epoch *epoch)
+{
+    s->answered_ns = answer->answered_ns;
     s->disconnected = false;
     s->probe_known = true;
-    s->probe_t0_ns = t0_ns;
-    s->probe_head = head;
+    s->probe_t0_ns = answer->asked_ns;
+    s->probe_head_ns = answer->t0_ns;
+    s->copy = copy;
+    s->probe_head = answer->head;
     s->probe_epoch = *epoch;
+}
+
+void freshness_proved(struct freshness *f, size_t stream, int64_t t0_ns, int64_t answered_ns, uint64_t head,
+                      const struct epoch *epoch)
+{
+    int64_t wall_ns = time_wall_ns() - (time_boot_ns() - t0_ns);
+    struct proof proof = {t0_ns, t0_ns, answered_ns, wall_ns, head};
+    struct stream_freshness *s = stream_lock(f, stream);
+    proof_add(s, &proof, epoch);
+    answer_note(s, &proof, false, epoch);
+    stream_unlock(s);
+}
+
+void freshness_proved_copy(struct freshness *f, size_t stream, int64_t proof_ns, int64_t t0_ns, int64_t answered_ns,
+                           uint64_t head, const struct epoch *epoch)
+{
+    int64_t wall_ns = time_wall_ns() - (time_boot_ns() - t0_ns);
+    struct proof proof = {proof_ns, t0_ns, answered_ns, wall_ns, head};
+    struct stream_freshness *s = stream_lock(f, stream);
+    /* An earlier instant than one that was proved already proves less: that one's, with this head, is true as well. */
+    if (proof_ns != INT64_MIN && s->proofs_count > 0 && epoch_equal(&s->proofs_epoch, epoch) &&
+        proof.t0_ns < s->proofs[s->proofs_count - 1].t0_ns)
+        proof.t0_ns = s->proofs[s->proofs_count - 1].t0_ns;
+    if (proof_ns != INT64_MIN)
+        proof_add(s, &proof, epoch);
+    answer_note(s, &proof, true, epoch);
     stream_unlock(s);
 }
 
@@ -280,6 +312,7 @@ void freshness_view(struct freshness *f, size_t stream, const struct stream *row
         view.staleness_known = true;
         view.staleness_ns = now_ns > proof->t0_ns ? now_ns - proof->t0_ns : 0;
         view.proof_ns = proof->t0_ns;
+        view.proof_asked_ns = proof->asked_ns;
         view.proof_answered_ns = proof->answered_ns;
         view.proof_wall_ns = proof->wall_ns;
         view.proof_head = proof->head;
@@ -292,6 +325,8 @@ void freshness_view(struct freshness *f, size_t stream, const struct stream *row
     view.status = status_of(s, row, &view, now_ns);
     view.probe_known = s->probe_known;
     view.probe_ns = s->probe_t0_ns;
+    view.probe_head_ns = s->probe_head_ns;
+    view.copy = s->copy;
     view.probe_head = s->probe_head;
     view.probe_epoch = s->probe_epoch;
     stream_unlock(s);

@@ -49,6 +49,10 @@ void freshness_destroy(struct freshness *f);
  * in `epoch`. Of another epoch than the last one: earlier proofs are forgotten. */
 void freshness_proved(struct freshness *f, size_t stream, int64_t t0_ns, int64_t answered_ns, uint64_t head,
                       const struct epoch *epoch);
+/* The same of a stream that copies others (a mirror, sources): its answer, asked for at t0_ns, shows what was published
+ * by proof_ns; INT64_MIN: it proves nothing of the kind, but that the stream is there, in `epoch`. */
+void freshness_proved_copy(struct freshness *f, size_t stream, int64_t proof_ns, int64_t t0_ns, int64_t answered_ns,
+                           uint64_t head, const struct epoch *epoch);
 /* After each commit, and once at the start: where the rows are that readers see. The next build, which is
  * written beside them, does not count: nobody reads it. */
 void freshness_applied(struct freshness *f, size_t stream, uint64_t position, const struct epoch *epoch);
@@ -82,13 +86,16 @@ struct freshness_view {
     uint64_t head;       /* the newest proved */
     uint64_t lag;        /* head - the position asked about; valid if head_known */
     /* The proof; valid if staleness_known. */
-    int64_t proof_ns;    /* T on the boot clock: when it was asked for */
+    int64_t proof_ns;    /* T on the boot clock: when it was asked for, or earlier where the stream is a copy */
+    int64_t proof_asked_ns;
     int64_t proof_answered_ns;
-    int64_t proof_wall_ns; /* the same instant as proof_ns on the wall clock, for people */
+    int64_t proof_wall_ns; /* the same instant as proof_asked_ns on the wall clock, for people */
     uint64_t proof_head; /* not beyond the position asked about */
     /* The newest proof-grade probe, whatever its epoch: the incarnation that the broker last showed. */
     bool probe_known;
     int64_t probe_ns;    /* sent at */
+    int64_t probe_head_ns; /* the stream ended there at this instant; INT64_MIN = at none that is known */
+    bool copy;           /* it showed a copy of other streams, which lags behind them by nature */
     uint64_t probe_head;
     struct epoch probe_epoch;
 };

@@ -102,6 +102,30 @@ static void subjects_read(yyjson_val *config, const char *filter, struct stream_
     }
 }
 
+/* One of the streams that this one copies, as it last heard of it. */
+static void origin_read(yyjson_val *origin, struct stream_info *out)
+{
+    int64_t heard_ns = member_int(origin, "active", -1); /* below 0: never */
+    out->mirror_current &= member_int(origin, "lag", 1) == 0 && heard_ns >= 0;
+    if (heard_ns > out->mirror_heard_ns)
+        out->mirror_heard_ns = heard_ns;
+}
+
+static void origins_read(yyjson_val *root, yyjson_val *config, struct stream_info *out)
+{
+    yyjson_val *sources = yyjson_obj_get(root, "sources");
+    size_t index, count;
+    yyjson_val *source;
+    bool is_mirror = yyjson_is_obj(yyjson_obj_get(config, "mirror"));
+    size_t sources_count = yyjson_arr_size(yyjson_obj_get(config, "sources"));
+    out->mirrored = is_mirror || sources_count > 0;
+    out->mirror_current = yyjson_arr_size(sources) >= sources_count;
+    if (is_mirror)
+        origin_read(yyjson_obj_get(root, "mirror"), out);
+    yyjson_arr_foreach(sources, index, count, source)
+        origin_read(source, out);
+}
+
 static bool info_read(yyjson_val *root, const char *filter, struct stream_info *out)
 {
     yyjson_val *config = yyjson_obj_get(root, "config");
@@ -131,6 +155,7 @@ static bool info_read(yyjson_val *root, const char *filter, struct stream_info *
     if (!time_parse_rfc3339(member_text(state, "last_ts"), &out->last_time_ns))
         out->last_time_ns = 0;
     subjects_read(config, filter, out);
+    origins_read(root, config, out);
     return true;
 }
 

@@ -40,6 +40,10 @@ struct stream_info {
     bool takes_filter;    /* a message that the filter matches may come to it; true where that cannot be known ... */
     bool subjects_known;  /* ... as it takes messages of other streams, or renames them */
     char subjects[JETSTREAM_SUBJECTS_SHOWN_BYTES]; /* those it takes, as far as they fit; for people */
+    /* It holds what others hold: a mirror, or one with sources. */
+    bool mirrored;
+    bool mirror_current;        /* it has heard of each of them, and had all of it then */
+    int64_t mirror_heard_ns;    /* how long ago; of several, the longest */
     /* Replicated, and the answer does not come from a leader with a majority: worth nothing as a proof. */
     bool replicated;
     bool leader_proved;   /* true where not replicated */

@@ -45,7 +45,7 @@ struct session {
     bool error_shown;        /* in /v1/status, by us */
     char error_logged[256];
     struct epoch published_epoch; /* of the incarnation that waiting reads last learned of */
-    /* Nothing of the stream matches the template: told until a message comes. */
+    /* Nothing of the stream matches the template: shown until a message comes. */
     bool unmatched;
     uint64_t unmatched_received; /* nats_received() when it was found so */
     int64_t proved_ns;       /* when the newest proof-grade probe was sent; 0 = none yet */

@@ -189,17 +189,33 @@ static void wake_waiting(struct session *s)
     progress_proved(s->context.progress, s->stream, proof_ns, probe_ns);
 }
 
+/* The instant by which everything that was published is at or before the head that the answer shows; INT64_MIN = none is
+ * known. What a copy shows is as old as its last word from its origin, and its own account of that is not exact. */
+static int64_t proved_instant(const struct session *s, const struct probe *p)
+{
+    if (!p->info.mirrored)
+        return p->t0_ns;
+    return p->info.mirror_current ? p->t0_ns - p->info.mirror_heard_ns - s->tunables->probe_mirror_delay_ms * NS_PER_MS
+                                  : INT64_MIN;
+}
+
 /* A proof: of freshness and of readiness. */
 static void proved(struct session *s, const struct probe *p)
 {
-    freshness_proved(s->context.freshness, s->stream, p->t0_ns, p->answered_ns, p->info.last, &s->row.epoch);
-    if (!s->target_set) {
+    int64_t proof_ns = proved_instant(s, p);
+    if (p->info.mirrored)
+        freshness_proved_copy(s->context.freshness, s->stream, proof_ns, p->t0_ns, p->answered_ns, p->info.last,
+                              &s->row.epoch);
+    else
+        freshness_proved(s->context.freshness, s->stream, p->t0_ns, p->answered_ns, p->info.last, &s->row.epoch);
+    if (!s->target_set && proof_ns != INT64_MIN) {
         s->target_set = true;
         freshness_set_ready_target(s->context.freshness, s->stream, p->info.last, &s->row.epoch);
         if (p->info.last == 0)
             freshness_set_ready(s->context.freshness, s->stream);
     }
-    s->proved_ns = p->t0_ns;
+    if (proof_ns > s->proved_ns)
+        s->proved_ns = proof_ns;
     wake_waiting(s);
     show_warning(s);
 }

@@ -4,8 +4,8 @@
 
 #include "projector/source/session.h"
 
-/* Where the rows know of no message of a stream whose subjects its settings do not say: is there one? What the watch tells
- * if there is none. `info` is what the stream showed once its consumer existed. */
+/* Where the rows know of no message of a stream whose subjects its settings do not say: is there one? If there
+ * is none the watch says so. `info` is what the stream showed once its consumer existed. */
 SG_MUST_CHECK enum sg_status session_look_for_matches(struct session *s, const struct stream_info *info,
                                                       struct sg_error *err);
 

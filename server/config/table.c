@@ -132,6 +132,8 @@ static const struct config_key keys[] = {
      .what = "The minimum time between two probes that reads cause; at most probe.idle."},
     {"probe.epoch_trust", KIND_DURATION, "2s", TUNABLE(probe_epoch_trust_ms), RANGE(0, CONFIG_EPOCH_TRUST_MS_MAX),
      .what = "How old the proof of a stream's epoch may be for a position without one; 0: ask anew for each read."},
+    {"probe.mirror_delay", KIND_DURATION, "1s", TUNABLE(probe_mirror_delay_ms), RANGE(0, CONFIG_MIRROR_DELAY_MS_MAX),
+     .what = "By how much a mirror, or a stream with sources, may be older than it says it is; its staleness includes it."},
 
     {"rejected.max", KIND_COUNT, "10000", TUNABLE(rejected_max), RANGE(1, CONFIG_REJECTED_MAX),
      .what = "How many rejected events are kept, newest first."},

@@ -375,6 +375,50 @@ static void the_probe_that_proves_and_the_last_error_are_shown(void **state)
     freshness_destroy(f);
 }
 
+static void a_copy_is_as_old_as_its_last_word_from_its_origin(void **state)
+{
+    (void)state;
+    struct freshness *f = make();
+    int64_t t = base();
+    freshness_applied(f, 0, 100, &first_life);
+    assert_false(view_at(f, 100, t).copy);
+    freshness_proved_copy(f, 0, t - 2 * S, t, t + 5, 100, &first_life);
+    struct freshness_view view = view_at(f, 100, t + S);
+    assert_true(view.copy);
+    assert_true(view.staleness_known);
+    assert_int_equal(view.staleness_ns, 3 * S);
+    assert_int_equal(view.proof_asked_ns, t);
+    assert_int_equal(view.probe_ns, t);
+    assert_int_equal(view.probe_head_ns, t - 2 * S);
+    /* Its account may go back a little: what was proved stays so, with the newer head. */
+    freshness_proved_copy(f, 0, t - 3 * S, t + S, t + S, 101, &first_life);
+    assert_int_equal(view_at(f, 101, t + S).proof_ns, t - 2 * S);
+    assert_int_equal(view_at(f, 100, t + S).proof_ns, t - 2 * S);
+    freshness_destroy(f);
+}
+
+static void a_copy_that_lacks_something_proves_that_it_is_there_alone(void **state)
+{
+    (void)state;
+    struct freshness *f = make();
+    int64_t t = base();
+    freshness_applied(f, 0, 100, &first_life);
+    freshness_proved_copy(f, 0, INT64_MIN, t, t, 100, &first_life);
+    struct freshness_view view = view_at(f, 100, t);
+    assert_false(view.staleness_known);
+    assert_false(view.head_known);
+    assert_int_equal(view.status, STREAM_STARTING);
+    assert_true(view.probe_known);
+    assert_int_equal(view.probe_head_ns, INT64_MIN);
+    /* It answers: that is no disconnection, and T stands still. */
+    freshness_proved_copy(f, 0, t, t + S, t + S, 100, &first_life);
+    freshness_proved_copy(f, 0, INT64_MIN, t + 9 * S, t + 9 * S, 120, &first_life);
+    view = view_at(f, 100, t + 9 * S);
+    assert_int_equal(view.staleness_ns, 9 * S);
+    assert_int_equal(view.status, STREAM_CATCHING_UP);
+    freshness_destroy(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +442,8 @@ int main(void)
         cmocka_unit_test(a_target_of_another_epoch_is_not_reached),
         cmocka_unit_test(without_a_broker_only_rows_make_ready),
         cmocka_unit_test(the_probe_that_proves_and_the_last_error_are_shown),
+        cmocka_unit_test(a_copy_is_as_old_as_its_last_word_from_its_origin),
+        cmocka_unit_test(a_copy_that_lacks_something_proves_that_it_is_there_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -148,6 +148,42 @@ static void the_limit_of_a_consumers_threshold_is_read(void **state)
     assert_int_equal(info.inactive_threshold_ns, 0);
 }
 
+static struct stream_info copy_info(const char *config, const char *more)
+{
+    char answer[1024];
+    struct stream_info info;
+    struct sg_error err;
+    (void)snprintf(answer, sizeof answer,
+                   "{\"config\":{\"retention\":\"limits\",%s},\"created\":\"2026-01-02T03:04:05Z\","
+                   "\"state\":{\"first_seq\":5,\"last_seq\":9}%s}",
+                   config, more);
+    assert_int_equal(jetstream_info_read(slice_of(answer), "S", "state.>", &info, &err), SG_OK);
+    return info;
+}
+
+static void what_a_copy_heard_of_its_origins_is_read(void **state)
+{
+    (void)state;
+    static const char mirror[] = "\"mirror\":{\"name\":\"O\"}";
+    static const char two[] = "\"sources\":[{\"name\":\"O\"},{\"name\":\"P\"}]";
+    assert_false(copy_info("\"sources\":[]", "").mirrored);
+    struct stream_info info = copy_info(mirror, ",\"mirror\":{\"name\":\"O\",\"lag\":0,\"active\":700}");
+    assert_true(info.mirrored);
+    assert_true(info.mirror_current);
+    assert_int_equal(info.mirror_heard_ns, 700);
+    assert_false(copy_info(mirror, ",\"mirror\":{\"name\":\"O\",\"lag\":1,\"active\":700}").mirror_current);
+    assert_false(copy_info(mirror, ",\"mirror\":{\"name\":\"O\",\"lag\":0,\"active\":-1}").mirror_current);
+    assert_false(copy_info(mirror, ",\"mirror\":{\"name\":\"O\",\"lag\":0}").mirror_current);
+    assert_false(copy_info(mirror, "").mirror_current);
+    /* Of several, the one that was heard of longest ago, and none may lag. */
+    info = copy_info(two, ",\"sources\":[{\"lag\":0,\"active\":9},{\"lag\":0,\"active\":4}]");
+    assert_true(info.mirrored && info.mirror_current);
+    assert_int_equal(info.mirror_heard_ns, 9);
+    assert_false(copy_info(two, ",\"sources\":[{\"lag\":0,\"active\":9},{\"lag\":2,\"active\":4}]").mirror_current);
+    assert_false(copy_info(two, ",\"sources\":[{\"lag\":0,\"active\":9},{\"lag\":0,\"active\":-1}]").mirror_current);
+    assert_false(copy_info(two, ",\"sources\":[{\"lag\":0,\"active\":9}]").mirror_current);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +195,7 @@ int main(void)
         cmocka_unit_test(a_stream_whose_subjects_the_filter_cannot_match_is_known),
         cmocka_unit_test(many_subjects_are_shown_as_far_as_they_fit),
         cmocka_unit_test(the_limit_of_a_consumers_threshold_is_read),
+        cmocka_unit_test(what_a_copy_heard_of_its_origins_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

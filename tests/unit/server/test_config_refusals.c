@@ -56,7 +56,7 @@ static void unknown_keys_are_named_with_their_line(void **state)
     (void)state;
     EXPECT_REFUSALS(
         {"listen: h:1\nprobe:\n  idle: 1s\n\n  idel: 2s\n",
-         "c.yaml:5: probe.idel: unknown key; did you mean idle? (known here: idle, min_interval, epoch_trust)"},
+         "c.yaml:5: probe.idel: unknown key; did you mean idle? (known here: idle, min_interval, epoch_trust, mirror_delay)"},
         {"streams:\n  - name: A\n    subject: a.{id}\n    collection: a\n  - name: B\n    sbject: b\n",
          "c.yaml:6: streams[1].sbject: unknown key; did you mean subject? (known here: name, subject, format, "
          "collection, collections, on_gap, expire)"},
@@ -199,6 +199,7 @@ static const struct range ranges[] = {
     {"probe.idle", "100ms", "1h", "99ms", "3600001ms", "between 100ms and 1h"},
     {"probe.min_interval", "1ms", "1000ms", "0", "10001ms", "between 1ms and 10s"},
     {"probe.epoch_trust", "0", "1m", NULL, "60001ms", "between 0 and 1m"},
+    {"probe.mirror_delay", "0", "1m", NULL, "60001ms", "between 0 and 1m"},
     {"rejected.max", "1", "1000000", "0", "1000001", "between 1 and 1000000"},
     {"http.loops", "0", "256", NULL, "257", "between 0 and 256"},
     {"http.connections_max", "1", "1048576", "0", "1048577", "between 1 and 1048576"},
