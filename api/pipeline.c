@@ -115,7 +115,7 @@ static enum sg_status answer(struct call *call, struct basis *basis, bool demand
         headers_wait(out, &call->plan.demands, waited_ns_of(call));
     if (basis->tagged) {
         const struct snapshot_stream *stream = snapshot_stream(call->snapshot, (size_t)call->plan.owner);
-        basis->etag = headers_etag(stream->row, basis->revision, etag);
+        basis->etag = headers_etag(stream->row, basis->revision, basis->settled, etag);
         basis->unchanged = conditions_unchanged(conditions, basis->etag);
     }
     return call->route->answer(call, basis, out, err);

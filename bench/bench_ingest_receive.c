@@ -46,11 +46,12 @@ static void subscribe(struct receiver *r, struct jetstream *js)
 {
     struct sg_error err;
     char inbox[NATS_INBOX_BYTES];
+    uint64_t pending = 0;
     char name[32]; /* another one each time: the broker keeps a consumer for a while after its subscriber has gone */
     (void)snprintf(name, sizeof name, "bench-%ld", (long)getpid());
     if (nats_subscribe(r->link, name, r->generation, 0, inbox, &err) != SG_OK)
         die("subscribe", err.message);
-    if (jetstream_create_consumer(js, r->link, name, inbox, 1, 0, &err) != SG_OK)
+    if (jetstream_create_consumer(js, r->link, name, inbox, 1, 0, &pending, &err) != SG_OK)
         die("consumer", err.message);
     queue_verify(r->queue, r->generation);
 }

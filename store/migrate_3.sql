@@ -12,6 +12,7 @@ CREATE TABLE tombstones (
     message_id TEXT,
     correlation_id TEXT,
     causation_id TEXT,
+    gone INTEGER NOT NULL DEFAULT 0,
     UNIQUE (collection, id)
 );
 INSERT INTO tombstones (collection, id, version, sequence, occurred_at, type, schema_version, message_id, correlation_id,
@@ -23,8 +24,24 @@ CREATE INDEX entities_by_sequence ON entities (collection, sequence);
 CREATE INDEX tombstones_by_sequence ON tombstones (collection, sequence);
 ALTER TABLE collections ADD COLUMN tombstones INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE collections ADD COLUMN floor INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE collections ADD COLUMN gaps INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE collections ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE entity_gaps (
+    collection INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (collection, id)
+) WITHOUT ROWID;
 UPDATE collections SET tombstones = (SELECT count(*) FROM tombstones t WHERE t.collection = collections.id);
 ALTER TABLE growing RENAME TO next_build;
 ALTER TABLE streams RENAME COLUMN fingerprint TO rows_fingerprint;
 ALTER TABLE streams ADD COLUMN derived_fingerprint TEXT NOT NULL DEFAULT '';
+ALTER TABLE streams ADD COLUMN hole_first INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE streams ADD COLUMN hole_last INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE streams ADD COLUMN begun_last INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE streams ADD COLUMN begun_missing INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE next_build ADD COLUMN hole_first INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE next_build ADD COLUMN hole_last INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE next_build ADD COLUMN begun_last INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE next_build ADD COLUMN begun_missing INTEGER NOT NULL DEFAULT 0;
 UPDATE meta SET generation = generation + 1;

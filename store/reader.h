@@ -52,7 +52,7 @@ void store_read_stop_when(struct store_reader *r, store_read_stop *stop, void *c
 const struct stream *store_read_stream(struct store_reader *r, const char *name);
 
 /* One entity of the served build of `collection`'s stream. The slices live until the next call on this reader. Kept in
- * the cache if no event of the entity was rejected.
+ * the cache if no event of the entity was rejected, and it has no gap.
  * SG_NOT_FOUND: never seen. */
 SG_MUST_CHECK enum sg_status store_read_entity(struct store_reader *r, struct slice collection, struct slice id,
                                                struct entity *out, struct sg_error *err);
@@ -95,6 +95,7 @@ struct store_collection {
     uint64_t position;      /* sequence of the last event that changed a row of it */
     uint64_t tombstones;
     uint64_t floor;         /* tombstones at or below this sequence are not kept any more; 0 = all are */
+    uint64_t gone;          /* tombstones without a message in the stream */
 };
 /* SG_NOT_FOUND: no event of it was applied. */
 SG_MUST_CHECK enum sg_status store_read_collection(struct store_reader *r, struct slice collection,
@@ -110,6 +111,11 @@ SG_MUST_CHECK enum sg_status store_read_collections(struct store_reader *r, stor
 typedef bool store_entity_visitor(void *context, const struct entity *entity);
 SG_MUST_CHECK enum sg_status store_read_page(struct store_reader *r, struct slice collection, struct slice after,
                                              store_entity_visitor *visit, void *context, struct sg_error *err);
+
+/* What the gaps of single entities span, of those with ids greater than `after` up to `last` that are alive; `first` 0 =
+ * none has one. */
+SG_MUST_CHECK enum sg_status store_read_gaps(struct store_reader *r, struct slice collection, struct slice after,
+                                             struct slice last, struct gap *out, struct sg_error *err);
 
 struct store_rejected {
     int64_t number;         /* descending; the cursor of a page */

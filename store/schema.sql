@@ -16,7 +16,8 @@ INSERT INTO meta (generation, clean) VALUES (1, 0);
 
 -- What is served of each stream. `attached` is 1 for the streams that the running writer was given: others keep their
 -- rows, unseen. `target`: below it this build is not whole yet; -1: not known yet. `gaps`: "5001-7000,9000-9000",
--- ascending. The fingerprints name the settings that shape the rows, and those that shape what is derived from rows.
+-- ascending. `hole_first`, `hole_last`: among these sequences are some that were not delivered, and what they were is
+-- not settled; 0 = none. `begun_last`, `begun_missing`: core/domain/stream.h. The fingerprints name the settings that shape the rows, and those that shape what is derived from rows.
 CREATE TABLE streams (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -30,7 +31,11 @@ CREATE TABLE streams (
     build INTEGER NOT NULL,
     target INTEGER NOT NULL,
     gaps TEXT NOT NULL,
-    derived_fingerprint TEXT NOT NULL DEFAULT ''
+    derived_fingerprint TEXT NOT NULL DEFAULT '',
+    hole_first INTEGER NOT NULL DEFAULT 0,
+    hole_last INTEGER NOT NULL DEFAULT 0,
+    begun_last INTEGER NOT NULL DEFAULT 0,
+    begun_missing INTEGER NOT NULL DEFAULT 0
 );
 
 -- The build that grows beside the served one, until it is swapped to: then its row takes the place of the values above.
@@ -43,7 +48,11 @@ CREATE TABLE next_build (
     position_subject TEXT NOT NULL,
     build INTEGER NOT NULL, -- higher than the served one and than any before
     target INTEGER NOT NULL,
-    gaps TEXT NOT NULL
+    gaps TEXT NOT NULL,
+    hole_first INTEGER NOT NULL DEFAULT 0,
+    hole_last INTEGER NOT NULL DEFAULT 0,
+    begun_last INTEGER NOT NULL DEFAULT 0,
+    begun_missing INTEGER NOT NULL DEFAULT 0
 );
 
 -- Rows of a build that is neither the served nor the next one wait to be swept. `floor`: tombstones of events at or below
@@ -58,6 +67,8 @@ CREATE TABLE collections (
     position INTEGER NOT NULL, -- sequence of the last event that changed a row, or an earlier one: see above
     tombstones INTEGER NOT NULL DEFAULT 0, -- how many there are: with none, inserts need not look for one
     floor INTEGER NOT NULL DEFAULT 0,
+    gaps INTEGER NOT NULL DEFAULT 0, -- rows of entity_gaps: with none, events need not look for one
+    gone INTEGER NOT NULL DEFAULT 0, -- tombstones without a message in the stream
     UNIQUE (stream, build, name)
 );
 
@@ -97,9 +108,19 @@ CREATE TABLE tombstones (
     message_id TEXT,
     correlation_id TEXT,
     causation_id TEXT,
+    gone INTEGER NOT NULL DEFAULT 0, -- the stream has no message of its subject any more
     UNIQUE (collection, id)
 );
 CREATE INDEX tombstones_by_sequence ON tombstones (collection, sequence);
+
+-- Entities (or tombstones) of which an event up to `last` may be lost: it was passed over, and is nowhere now. Until the
+-- next event of the entity.
+CREATE TABLE entity_gaps (
+    collection INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (collection, id)
+) WITHOUT ROWID;
 
 -- `collection` is a name here: a rejected event needs no row of collections.
 CREATE TABLE rejected (

@@ -144,10 +144,57 @@ SG_MUST_CHECK enum sg_status store_stream_set_target(struct store_writer *w, int
 SG_MUST_CHECK enum sg_status store_stream_add_gap(struct store_writer *w, int64_t stream_id, uint64_t first,
                                                   uint64_t last, struct sg_error *err);
 
-/* Move the position forward without an event, when it is proved that none below it matches; never back. Position time
- * and subject become unknown. */
+/* Before anything is applied: the stream's head when the build's first consumer was made, and how many of the sequences
+ * up to there were missing then. */
+SG_MUST_CHECK enum sg_status store_stream_begun(struct store_writer *w, int64_t stream_id, uint64_t last,
+                                                uint64_t missing, struct sg_error *err);
+
+/* What the hole up to `through` is, is settled: these gaps are recorded, and it ends. What lies beyond stays. */
+SG_MUST_CHECK enum sg_status store_stream_settle(struct store_writer *w, int64_t stream_id, uint64_t through,
+                                                 const struct gap *gaps, size_t gaps_count, struct sg_error *err);
+
+/* ---- looking at all entities ---- */
+
+/* An entity or a tombstone of the written build; slices are good during the call. */
+struct store_reviewed {
+    struct slice collection;
+    struct slice id;
+    uint64_t sequence;
+    bool deleted;
+};
+enum store_review_result {
+    REVIEW_KEEP,
+    REVIEW_GAP, /* an event of it up to `gap_last` may be lost */
+    REVIEW_GONE /* the stream has no message of it: it is deleted, at the version it has */
+};
+typedef enum store_review_result store_reviewer(void *context, const struct store_reviewed *entity);
+
+/* A walk over the entities and tombstones of a build, in chunks between which events may be applied; those that come
+ * anew may or may not be met. Zeroed but for the first four. */
+struct store_review {
+    store_reviewer *review; /* reads nothing of the store */
+    void *context;
+    uint64_t gap_last;
+    uint64_t head;          /* becomes the sequence of what is deleted */
+    bool tombstones;        /* where it is */
+    int64_t number;
+    uint64_t gaps_count;    /* what it has come to */
+    uint64_t deleted_count;
+};
+
+/* Review up to `rows_max` more rows, and write the results, in one transaction; `*more` tells whether any may remain. */
+SG_MUST_CHECK enum sg_status store_review(struct store_writer *w, int64_t stream_id, struct store_review *review,
+                                          size_t rows_max, bool *more, struct sg_error *err);
+
+/* How many ids the written build has of which the stream has a message, as far as is known; and how many rejected events
+ * all streams have recorded. */
+SG_MUST_CHECK enum sg_status store_keys_count(struct store_writer *w, int64_t stream_id, uint64_t *out,
+                                              int64_t *rejected, struct sg_error *err);
+
+/* Move the position forward without an event, when it is proved that none below it matches now; never back. It leaves a
+ * hole, unless `nothing_removed`: all messages in between are there. Position time and subject become unknown. */
 SG_MUST_CHECK enum sg_status store_stream_advance(struct store_writer *w, int64_t stream_id, uint64_t position,
-                                                  struct sg_error *err);
+                                                  bool nothing_removed, struct sg_error *err);
 
 /* What is served, and what is written, as of the last commit. */
 SG_MUST_CHECK enum sg_status store_stream_load(struct store_writer *w, int64_t stream_id, struct stream *out,
@@ -172,7 +219,8 @@ struct store_merge {
  * for one result per event and is written only on success; `reasons` likewise (REASON_NONE unless rejected or conflict:
  * the store itself rejects too-many-collections). A rejected event is recorded with stream, sequence, subject,
  * collection, id, version, reason, detail, payload size and SHA-256; so is a conflict, with reason "conflict". On
- * failure nothing has changed and the batch may be retried. `*position` is the written build's committed position.
+ * failure nothing has changed and the batch may be retried. `*position` is the written build's committed position. Where
+ * the sequences that were passed over leave a hole, store_applied_hole tells it.
  * EVENT_ERASE of an id never seen is RESULT_IGNORED, of a tombstone RESULT_DUPLICATE.
  * A patch is merged by `merge` (NULL: rejected, "unsupported") into the state of the version before it; without that
  * state it is rejected, "missing-base".
@@ -185,6 +233,9 @@ SG_MUST_CHECK enum sg_status store_apply(struct store_writer *w, int64_t stream_
 /* Rejected rows that are kept over the written builds: the oldest go when the next one is recorded. As everything that
  * takes a writer: one caller at a time. */
 void store_set_rejected_max(struct store_writer *w, size_t rows);
+
+/* The hole of the build that store_apply wrote last, as of its commit. */
+struct hole store_applied_hole(const struct store_writer *w);
 
 /* Delete rows of builds that neither are served nor grow, in one transaction: up to `rows_max`, and no more once
  * STORE_SWEEP_NS have passed, but at least one; or, where former sweeps have filled the WAL, write that back. `*more`

@@ -50,24 +50,46 @@ void headers_facts_and_gaps(struct response *r, const struct stream_facts *facts
         response_header(r, "State-Gap", facts->gaps);
 }
 
-void headers_gaps_after(struct response *r, const struct snapshot_stream *stream, uint64_t sequence)
+static size_t gap_append(char *text, size_t used, struct gap gap)
 {
-    char text[STREAM_GAPS_MAX * (2 * DECIMAL_UINT_BYTES + 2)];
-    size_t used = 0;
-    for (size_t i = 0; i < stream->row->gaps_count; i++) {
-        const struct gap *gap = &stream->row->gaps[i];
-        if (gap->last <= sequence)
-            continue;
-        if (used > 0) {
-            text[used++] = ',';
-            text[used++] = ' ';
-        }
-        used += decimal_uint(gap->first, text + used);
-        text[used++] = '-';
-        used += decimal_uint(gap->last, text + used);
+    if (used > 0) {
+        text[used++] = ',';
+        text[used++] = ' ';
     }
+    used += decimal_uint(gap.first, text + used);
+    text[used++] = '-';
+    return used + decimal_uint(gap.last, text + used);
+}
+
+/* Ascending: `more` goes where it belongs, together with what it overlaps. */
+void headers_gaps_with(struct response *r, const struct stream *row, uint64_t sequence, struct gap more)
+{
+    char text[(STREAM_GAPS_MAX + 1) * (2 * DECIMAL_UINT_BYTES + 3)];
+    size_t used = 0;
+    for (size_t i = 0; i < row->gaps_count; i++) {
+        struct gap gap = row->gaps[i];
+        if (gap.last <= sequence)
+            continue;
+        if (more.first != 0 && more.last + 1 >= gap.first && more.first <= gap.last + 1) {
+            more.first = more.first < gap.first ? more.first : gap.first;
+            more.last = more.last > gap.last ? more.last : gap.last;
+            continue;
+        }
+        if (more.first != 0 && more.last < gap.first) {
+            used = gap_append(text, used, more);
+            more.first = 0;
+        }
+        used = gap_append(text, used, gap);
+    }
+    if (more.first != 0)
+        used = gap_append(text, used, more);
     if (used > 0)
         response_header_bytes(r, "State-Gap", text, used);
+}
+
+void headers_gaps_after(struct response *r, const struct snapshot_stream *stream, uint64_t sequence)
+{
+    headers_gaps_with(r, stream->row, sequence, (struct gap){0, 0});
 }
 
 void headers_rejections(struct response *r, const struct store_entity_rejections *rejections)
@@ -80,7 +102,7 @@ void headers_rejections(struct response *r, const struct store_entity_rejections
         response_header_uint(r, "State-Rejected", (uint64_t)rejections->version_max);
 }
 
-const char *headers_etag(const struct stream *row, uint64_t number, char out[HEADERS_ETAG_BYTES])
+const char *headers_etag(const struct stream *row, uint64_t number, uint64_t settled, char out[HEADERS_ETAG_BYTES])
 {
     size_t used = 0;
     size_t epoch_chars = strlen(row->epoch.text);
@@ -94,6 +116,10 @@ const char *headers_etag(const struct stream *row, uint64_t number, char out[HEA
     used += decimal_uint((uint64_t)row->build, out + used);
     out[used++] = '.';
     used += decimal_uint(number, out + used);
+    if (settled > 0) {
+        out[used++] = '.';
+        used += decimal_uint(settled, out + used);
+    }
     out[used++] = '"';
     out[used] = '\0';
     return out;

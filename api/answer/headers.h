@@ -20,12 +20,16 @@ void headers_facts_and_gaps(struct response *r, const struct stream_facts *facts
 /* State-Gap with the gaps that lie after `sequence`; none, no header. */
 void headers_gaps_after(struct response *r, const struct snapshot_stream *stream, uint64_t sequence);
 
+/* The same, and `more` among them, which may overlap them; `first` 0 = no more. */
+void headers_gaps_with(struct response *r, const struct stream *row, uint64_t sequence, struct gap more);
+
 /* State-Rejected: the highest version, or "?" where one is not known; none, no header. */
 void headers_rejections(struct response *r, const struct store_entity_rejections *rejections);
 
-/* `"<epoch>.b<build>.<number>"`, with its quotes. Returns NULL while the epoch is unknown. */
-#define HEADERS_ETAG_BYTES 64
-const char *headers_etag(const struct stream *row, uint64_t number, char out[HEADERS_ETAG_BYTES]);
+/* `"<epoch>.b<build>.<number>"`, with its quotes, and `.<settled>` at its end unless that is 0. Returns NULL while the
+ * epoch is unknown. */
+#define HEADERS_ETAG_BYTES 96
+const char *headers_etag(const struct stream *row, uint64_t number, uint64_t settled, char out[HEADERS_ETAG_BYTES]);
 
 /* Last-Modified from an RFC 3339 time; left out if it cannot be read or lies beyond `now_s`. */
 void headers_last_modified(struct response *r, struct slice occurred_at, int64_t now_s);

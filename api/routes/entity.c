@@ -72,7 +72,9 @@ static void answer_found(const struct call *call, const struct basis *basis, str
     const struct stream_facts *facts = check_facts(&call->plan, call->snapshot);
     headers_facts(out, facts, time_boot_ns());
     response_header_uint(out, "State-Version", (uint64_t)entity->version);
-    headers_gaps_after(out, snapshot_stream(call->snapshot, (size_t)call->plan.owner), entity->sequence);
+    struct gap own = {entity->sequence + 1, entity->gap_last};
+    headers_gaps_with(out, snapshot_stream(call->snapshot, (size_t)call->plan.owner)->row, entity->sequence,
+                      entity->gap_last > entity->sequence ? own : (struct gap){0, 0});
     if (entity->deleted)
         problem_answer_at(out, PROBLEM_DELETED, facts->position, entity->version,
                           "The entity was deleted at version %lld.", (long long)entity->version);

@@ -23,6 +23,7 @@ struct page {
     char last[CURSOR_PAYLOAD_BYTES_MAX]; /* id of the last item */
     size_t next_bytes;
     char next[CURSOR_TEXT_BYTES];        /* the cursor that follows it, if there is more */
+    struct gap gap;                      /* what the gaps of its entities span; `first` 0 = none has one */
 };
 
 static bool visit_entity(void *context, const struct entity *entity)
@@ -111,6 +112,7 @@ static enum sg_status render_page(const struct call *call, struct page *page, st
     page->limit = plan->limit;
     page->items_count = 0;
     page->more = false;
+    page->gap = (struct gap){0, 0};
     size_t first = plan->limit * 2 * PAGE_ITEM_BYTES;
     buffer_init(&page->body, PAGE_BUFFER_BYTES_MAX);
     buffer_reserve(&page->body, first < PAGE_FIRST_BYTES_MAX ? first : PAGE_FIRST_BYTES_MAX);
@@ -123,6 +125,9 @@ static enum sg_status render_page(const struct call *call, struct page *page, st
                                             visit_entity, page, err);
     if (status == SG_OK && page->body.failed)
         status = sg_fail(err, SG_MEMORY, "out of memory for a page");
+    if (status == SG_OK && page->items_count > 0)
+        status = store_read_gaps(snapshot_reader(call->snapshot), plan->collection, plan->after,
+                                 (struct slice){page->last, page->last_bytes}, &page->gap, err);
     if (status != SG_OK) {
         buffer_free(&page->body);
         return status;
@@ -146,6 +151,7 @@ enum sg_status page_find(struct call *call, struct basis *out, struct sg_error *
     status = store_read_collection(snapshot_reader(call->snapshot), call->plan.collection, &collection, err);
     out->found = out->tagged = status == SG_OK;
     out->revision = collection.position;
+    out->settled = collection.gone;
     return status == SG_NOT_FOUND ? SG_OK : status;
 }
 
@@ -157,6 +163,20 @@ static const struct stream_facts *add_facts(const struct call *call, struct resp
     return facts;
 }
 
+/* The gaps of the stream, and those of single entities that are on the page. */
+static void add_facts_and_gap(const struct call *call, struct gap gap, struct response *out)
+{
+    headers_facts(out, check_facts(&call->plan, call->snapshot), time_boot_ns());
+    headers_gaps_with(out, snapshot_stream(call->snapshot, (size_t)call->plan.owner)->row, 0, gap);
+}
+
+/* Of a page that is not read again, as it is unchanged: all that may be on it. */
+static enum sg_status find_gap(const struct call *call, struct gap *out, struct sg_error *err)
+{
+    return store_read_gaps(snapshot_reader(call->snapshot), call->plan.collection, call->plan.after,
+                           SLICE_LITERAL("\xff"), out, err);
+}
+
 enum sg_status page_answer(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err)
 {
     struct page page;
@@ -165,13 +185,12 @@ enum sg_status page_answer(struct call *call, const struct basis *basis, struct 
         problem_answer_at(out, PROBLEM_NOT_FOUND, facts->position, 0, "No event of this collection was applied.");
         return SG_OK;
     }
-    if (!basis->unchanged) {
-        enum sg_status status = render_page(call, &page, err);
-        if (status != SG_OK)
-            return status;
+    enum sg_status status = basis->unchanged ? find_gap(call, &page.gap, err) : render_page(call, &page, err);
+    if (status != SG_OK)
+        return status;
+    if (!basis->unchanged)
         response_body_take(out, &page.body);
-    }
-    (void)add_facts(call, out);
+    add_facts_and_gap(call, page.gap, out);
     if (basis->etag != NULL)
         response_header_bytes(out, "ETag", basis->etag, strlen(basis->etag));
     response_header(out, "Cache-Control", "no-cache");

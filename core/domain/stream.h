@@ -17,6 +17,20 @@ struct gap {
     uint64_t last;
 };
 
+/* The sequences from `first` to `last` hold some that were not delivered, and it is not settled yet whether an event is
+ * lost with them. `first` 0 = there is none. */
+struct hole {
+    uint64_t first;
+    uint64_t last;
+};
+
+/* The position that may be claimed while there is a hole: below its first sequence nothing is unseen. It never falls, as
+ * a hole begins after the position. */
+static inline uint64_t position_claimed(uint64_t position, const struct hole *hole)
+{
+    return hole->first != 0 ? hole->first - 1 : position;
+}
+
 #define TARGET_UNKNOWN UINT64_MAX
 
 /* How far a rebuild has come. */
@@ -32,7 +46,8 @@ struct stream {
     int64_t id;          /* of the row; constant for a name in one database file */
     char name[256];
     struct epoch epoch;
-    uint64_t position;
+    uint64_t position;   /* that may be claimed: all that readers are told rests on it */
+    uint64_t applied;    /* up to which events are applied: rows may be newer than what is claimed, never older */
     int64_t build;       /* 1, 2, ... */
     size_t gaps_count;
     struct gap gaps[STREAM_GAPS_MAX]; /* ascending, not touching */
@@ -52,6 +67,10 @@ struct build {
     int64_t position_time_ns; /* timestamp of the message at the position; 0 = no message is known to be there */
     char position_subject[STREAM_SUBJECT_KEPT_BYTES + 1]; /* its subject; "" = not known */
     uint64_t target;     /* the head when it began: whole from there on; 0 = it was none, or it is the first build */
+    struct hole hole;    /* not settled; within the position */
+    uint64_t begun_last; /* the head when its first consumer was made; 0 = not known, or settled */
+    int64_t begun_missing; /* of the sequences up to there that were missing then, those that the build has not passed
+                              over yet; 0 at begun_last: it read all that there was */
     size_t gaps_count;
     struct gap gaps[STREAM_GAPS_MAX]; /* ascending, not touching */
 };

@@ -171,6 +171,15 @@ bool subject_template_match(const struct subject_template *t, struct slice subje
     return true;
 }
 
+bool subject_template_is_exact(const struct subject_template *t)
+{
+    for (size_t i = 0; i < t->tokens_count; i++) {
+        if (t->tokens[i].kind == SUBJECT_ANY || t->tokens[i].kind == SUBJECT_REST)
+            return false;
+    }
+    return t->has_id;
+}
+
 bool subjects_overlap(struct slice a, struct slice b)
 {
     size_t at_a = 0;
@@ -185,4 +194,20 @@ bool subjects_overlap(struct slice a, struct slice b)
             return false;
     }
     return at_a > a.bytes && at_b > b.bytes;
+}
+
+bool subject_filter_covers(struct slice filter, struct slice subjects)
+{
+    size_t at_filter = 0;
+    size_t at_subjects = 0;
+    while (at_filter <= filter.bytes && at_subjects <= subjects.bytes) {
+        struct slice wanted = subject_next(filter, &at_filter).text;
+        struct slice token = subject_next(subjects, &at_subjects).text;
+        if (slice_equal(wanted, SLICE_LITERAL(">")))
+            return true;
+        if (slice_equal(token, SLICE_LITERAL(">")) ||
+            (!slice_equal(wanted, SLICE_LITERAL("*")) && !slice_equal(wanted, token)))
+            return false;
+    }
+    return at_filter > filter.bytes && at_subjects > subjects.bytes;
 }

@@ -45,7 +45,13 @@ SG_MUST_CHECK enum sg_status subject_template_parse(const char *text, struct sub
 bool subject_template_match(const struct subject_template *t, struct slice subject, struct slice *collection,
                             struct slice *id);
 
+/* Does an entity's collection and id name its one subject? Not without {id}, nor with tokens that mean nothing. */
+bool subject_template_is_exact(const struct subject_template *t);
+
 /* Can one subject match both? Each is a subject with NATS's own wildcards, such as a stream's or a filter. */
 bool subjects_overlap(struct slice a, struct slice b);
+
+/* Does the filter match every subject that `subjects` matches? Both may have NATS's own wildcards. */
+bool subject_filter_covers(struct slice filter, struct slice subjects);
 
 #endif

@@ -151,16 +151,28 @@ static void proof_add(struct stream_freshness *s, const struct proof *proof, con
     s->proofs[s->proofs_count++] = *proof;
 }
 
+/* The newest answer, whatever it proves: an older one may come to be a proof later. */
 static void answer_note(struct stream_freshness *s, const struct proof *answer, bool copy, const struct epoch *epoch)
 {
-    s->answered_ns = answer->answered_ns;
     s->disconnected = false;
+    if (s->probe_known && answer->asked_ns < s->probe_t0_ns)
+        return;
+    s->answered_ns = answer->answered_ns;
     s->probe_known = true;
     s->probe_t0_ns = answer->asked_ns;
     s->probe_head_ns = answer->t0_ns;
     s->copy = copy;
     s->probe_head = answer->head;
     s->probe_epoch = *epoch;
+}
+
+void freshness_answered(struct freshness *f, size_t stream, int64_t proof_ns, int64_t t0_ns, int64_t answered_ns,
+                        uint64_t head, bool copy, const struct epoch *epoch)
+{
+    struct proof answer = {.t0_ns = proof_ns, .asked_ns = t0_ns, .answered_ns = answered_ns, .head = head};
+    struct stream_freshness *s = stream_lock(f, stream);
+    answer_note(s, &answer, copy, epoch);
+    stream_unlock(s);
 }
 
 void freshness_proved(struct freshness *f, size_t stream, int64_t t0_ns, int64_t answered_ns, uint64_t head,

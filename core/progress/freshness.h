@@ -53,6 +53,10 @@ void freshness_proved(struct freshness *f, size_t stream, int64_t t0_ns, int64_t
  * by proof_ns; INT64_MIN: it proves nothing of the kind, but that the stream is there, in `epoch`. */
 void freshness_proved_copy(struct freshness *f, size_t stream, int64_t proof_ns, int64_t t0_ns, int64_t answered_ns,
                            uint64_t head, const struct epoch *epoch);
+/* An answer that proves nothing of the rows yet, as something of them is to be looked into first: it shows the incarnation
+ * and its end. `copy`, `proof_ns`: as above, or false and t0_ns. */
+void freshness_answered(struct freshness *f, size_t stream, int64_t proof_ns, int64_t t0_ns, int64_t answered_ns,
+                        uint64_t head, bool copy, const struct epoch *epoch);
 /* After each commit, and once at the start: where the rows are that readers see. The next build, which is
  * written beside them, does not count: nobody reads it. */
 void freshness_applied(struct freshness *f, size_t stream, uint64_t position, const struct epoch *epoch);

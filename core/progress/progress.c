@@ -303,6 +303,27 @@ void progress_probe_looks(struct progress *p, size_t stream, int64_t at_ns)
     (void)pthread_mutex_unlock(&p->mutex);
 }
 
+bool progress_waited(struct progress *p, size_t stream)
+{
+    bool waited = false;
+    (void)pthread_mutex_lock(&p->mutex);
+    for (size_t i = 0; i < p->loops_count && !waited; i++) {
+        struct stream_wants *wants = &p->loops[i]->streams[stream];
+        waited = atomic_load(&wants->position) != UINT64_MAX || atomic_load(&wants->proof_ns) != INT64_MAX;
+    }
+    (void)pthread_mutex_unlock(&p->mutex);
+    return waited;
+}
+
+void progress_want_probe(struct progress *p, size_t stream)
+{
+    (void)pthread_mutex_lock(&p->mutex);
+    const struct probe_listener *listener = &p->listeners[stream];
+    if (listener->notify != NULL)
+        listener->notify(listener->context);
+    (void)pthread_mutex_unlock(&p->mutex);
+}
+
 void progress_on_probe_wanted(struct progress *p, size_t stream, progress_probe_wanted_fn *notify, void *context)
 {
     assert(stream < p->streams_count);

@@ -92,6 +92,10 @@ int64_t progress_probe_at(struct progress *p, size_t stream, int64_t sent_ns);
 /* Until `at_ns` nobody need be notified of a probe that is to be sent then or later: it will be looked at. Until the next
  * call of progress_probe_at, which is followed by this one. Any thread. */
 void progress_probe_looks(struct progress *p, size_t stream, int64_t at_ns);
+/* Does a parked read wait for a position, or for a proof? Any thread. */
+bool progress_waited(struct progress *p, size_t stream);
+/* A probe is wanted for what waits already. Any thread. */
+void progress_want_probe(struct progress *p, size_t stream);
 /* Called when a probe is wanted; must not block. It is called under a lock, and must not call back. NULL = nobody.
  * Any thread. */
 typedef void progress_probe_wanted_fn(void *context);

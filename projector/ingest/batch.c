@@ -2,6 +2,7 @@
 #include "projector/ingest/batch.h"
 
 #include "core/base/time.h"
+#include "projector/ingest/keys.h"
 #include "projector/ingest/publish.h"
 #include "projector/shape/shape.h"
 
@@ -53,8 +54,9 @@ static enum sg_status batch_decode_one(struct ingest *ingest, size_t stream, siz
 static size_t batch_decode(struct ingest *ingest, size_t stream, struct sg_error *err)
 {
     size_t count = 0;
+    size_t items_count = count_keys_before(ingest, stream);
     arena_reset(ingest->arena);
-    while (count < ingest->writers[stream].items_count && batch_decode_one(ingest, stream, count, err) == SG_OK)
+    while (count < items_count && batch_decode_one(ingest, stream, count, err) == SG_OK)
         count++;
     return count;
 }
@@ -78,7 +80,7 @@ static enum sg_status batch_commit(struct ingest *ingest, size_t stream, size_t 
 #ifndef SG_PLANT_WAKE_BEFORE_COMMIT
     publish_entities(ingest, count);
 #endif
-    return publish_position(ingest, stream, position, err);
+    return publish_position(ingest, stream, position, store_applied_hole(ingest->context.model), err);
 }
 
 /* Messages that memory did not suffice for stay for the next iteration. */

@@ -1,6 +1,7 @@
 /* What the sources ask of the projector's thread. */
 #include "projector/ingest/commands.h"
 
+#include "projector/ingest/keys.h"
 #include "projector/ingest/publish.h"
 
 /* What a source asks for; lives on the asker's stack until `done`. */
@@ -11,12 +12,24 @@ struct command {
         COMMAND_BEGIN_BUILD,
         COMMAND_SET_TARGET,
         COMMAND_ADD_GAP,
+        COMMAND_BEGUN,
+        COMMAND_SETTLE,
+        COMMAND_COUNT_KEYS,
+        COMMAND_REVIEW,
         COMMAND_ADVANCE
     } kind;
     size_t stream;
     int64_t created_ns;
     struct epoch epoch;
     uint64_t first, last; /* of a gap; `last` is also a target or a position */
+    uint64_t missing;     /* up to `last` */
+    const struct gap *gaps;
+    size_t gaps_count;
+    bool nothing_removed;
+    struct keys_counted *counted;
+    struct store_review *review;
+    size_t rows_max;
+    bool *more;
     uint64_t generation;
     struct build *loaded; /* where COMMAND_LOAD puts what is written */
     struct sg_error *err;
@@ -35,6 +48,22 @@ struct queue *ingest_queue(struct ingest *ingest, size_t stream)
 uint64_t ingest_position(const struct ingest *ingest, size_t stream)
 {
     return atomic_load(&ingest->writers[stream].position);
+}
+
+struct hole ingest_hole(const struct ingest *ingest, size_t stream)
+{
+    const struct stream_writer *writer = &ingest->writers[stream];
+    return (struct hole){.first = atomic_load(&writer->hole_first), .last = atomic_load(&writer->hole_last)};
+}
+
+bool ingest_keys_counted(struct ingest *ingest, size_t stream, struct keys_counted *out)
+{
+    struct stream_writer *writer = &ingest->writers[stream];
+    (void)pthread_mutex_lock(&ingest->mutex);
+    *out = writer->counted;
+    writer->counted.known = false;
+    (void)pthread_mutex_unlock(&ingest->mutex);
+    return out->known;
 }
 
 static enum sg_status ask(struct ingest *ingest, struct command *c)
@@ -91,11 +120,53 @@ enum sg_status ingest_add_gap(struct ingest *ingest, size_t stream, uint64_t fir
     return ask(ingest, &c);
 }
 
-enum sg_status ingest_advance(struct ingest *ingest, size_t stream, uint64_t generation, uint64_t position,
-                              struct sg_error *err)
+enum sg_status ingest_begun(struct ingest *ingest, size_t stream, uint64_t last, uint64_t missing,
+                            struct sg_error *err)
 {
-    struct command c = {
-        .kind = COMMAND_ADVANCE, .stream = stream, .generation = generation, .last = position, .err = err};
+    struct command c = {.kind = COMMAND_BEGUN, .stream = stream, .last = last, .missing = missing, .err = err};
+    return ask(ingest, &c);
+}
+
+enum sg_status ingest_settle(struct ingest *ingest, size_t stream, uint64_t through, const struct gap *gaps,
+                             size_t gaps_count, struct sg_error *err)
+{
+    struct command c = {.kind = COMMAND_SETTLE,
+                        .stream = stream,
+                        .last = through,
+                        .gaps = gaps,
+                        .gaps_count = gaps_count,
+                        .err = err};
+    return ask(ingest, &c);
+}
+
+enum sg_status ingest_count_keys(struct ingest *ingest, size_t stream, uint64_t head, struct keys_counted *out,
+                                 struct sg_error *err)
+{
+    struct command c = {.kind = COMMAND_COUNT_KEYS, .stream = stream, .last = head, .counted = out, .err = err};
+    return ask(ingest, &c);
+}
+
+enum sg_status ingest_review(struct ingest *ingest, size_t stream, struct store_review *review, size_t rows_max,
+                             bool *more, struct sg_error *err)
+{
+    struct command c = {.kind = COMMAND_REVIEW,
+                        .stream = stream,
+                        .review = review,
+                        .rows_max = rows_max,
+                        .more = more,
+                        .err = err};
+    return ask(ingest, &c);
+}
+
+enum sg_status ingest_advance(struct ingest *ingest, size_t stream, uint64_t generation, uint64_t position,
+                              bool nothing_removed, struct sg_error *err)
+{
+    struct command c = {.kind = COMMAND_ADVANCE,
+                        .stream = stream,
+                        .generation = generation,
+                        .last = position,
+                        .nothing_removed = nothing_removed,
+                        .err = err};
     return ask(ingest, &c);
 }
 
@@ -128,12 +199,23 @@ static enum sg_status begin_build(struct ingest *ingest, const struct command *c
     return status;
 }
 
+/* A row that is deleted, or has a gap now: whoever waits looks again. */
+static enum sg_status review(struct ingest *ingest, const struct command *c)
+{
+    uint64_t found = c->review->gaps_count + c->review->deleted_count;
+    enum sg_status status = store_review(ingest->context.model, ingest->writers[c->stream].id, c->review, c->rows_max,
+                                         c->more, c->err);
+    if (status == SG_OK && c->review->gaps_count + c->review->deleted_count != found)
+        progress_changed(ingest->context.progress);
+    return status;
+}
+
 static enum sg_status advance(struct ingest *ingest, const struct command *c)
 {
     struct stream_writer *writer = &ingest->writers[c->stream];
     if (writer->items_count > 0 || !queue_is_current(writer->queue, c->generation) || !queue_is_idle(writer->queue))
         return SG_OK;
-    enum sg_status status = store_stream_advance(ingest->context.model, writer->id, c->last, c->err);
+    enum sg_status status = store_stream_advance(ingest->context.model, writer->id, c->last, c->nothing_removed, c->err);
     return status == SG_OK ? publish_row(ingest, c->stream, c->err) : status;
 }
 
@@ -155,10 +237,24 @@ static enum sg_status command_run(struct ingest *ingest, const struct command *c
         return status == SG_OK ? publish_row(ingest, c->stream, c->err) : status;
     case COMMAND_ADD_GAP:
         return store_stream_add_gap(model, id, c->first, c->last, c->err);
+    case COMMAND_BEGUN:
+        return store_stream_begun(model, id, c->last, c->missing, c->err);
+    case COMMAND_SETTLE:
+        status = store_stream_settle(model, id, c->last, c->gaps, c->gaps_count, c->err);
+        return status == SG_OK ? publish_row(ingest, c->stream, c->err) : status;
+    case COMMAND_COUNT_KEYS:
+        return count_keys_at(ingest, c->stream, c->last, c->counted, c->err);
+    case COMMAND_REVIEW:
+        return review(ingest, c);
     case COMMAND_ADVANCE:
         return advance(ingest, c);
     }
     return SG_OK;
+}
+
+static bool command_only_reads(const struct command *c)
+{
+    return c->kind == COMMAND_LOAD || c->kind == COMMAND_COUNT_KEYS || c->kind == COMMAND_REVIEW;
 }
 
 /* A command that cannot be stored halts the stream as a batch does; its asker tries again. That a row can be read says
@@ -167,7 +263,7 @@ static void command_note(struct ingest *ingest, const struct command *c, enum sg
 {
     struct stream_writer *writer = &ingest->writers[c->stream];
     bool failed = status == SG_STORAGE || status == SG_FULL || status == SG_CORRUPT;
-    if (failed != writer->command_failed && (failed || c->kind != COMMAND_LOAD)) {
+    if (failed != writer->command_failed && (failed || !command_only_reads(c))) {
         writer->command_failed = failed;
         if (failed)
             freshness_set_halted(ingest->context.freshness, c->stream, c->err->message);
@@ -177,7 +273,7 @@ static void command_note(struct ingest *ingest, const struct command *c, enum sg
     if (status == SG_CORRUPT)
         atomic_store(&ingest->failed, true);
     stream_writer_drop_void(writer);
-    if (status == SG_OK && c->kind != COMMAND_LOAD && writer->items_count == 0)
+    if (status == SG_OK && !command_only_reads(c) && writer->items_count == 0)
         ingest_succeeded(ingest, c->stream);
 }
 

@@ -9,8 +9,12 @@
 
 /* The stream's queue; lives as long as the projector. */
 struct queue *ingest_queue(struct ingest *ingest, size_t stream);
-/* The position of the build that is written, of this process's last commit to it. */
+/* The position of the build that is written, of this process's last commit to it, and its hole. */
 uint64_t ingest_position(const struct ingest *ingest, size_t stream);
+struct hole ingest_hole(const struct ingest *ingest, size_t stream);
+/* Have the keys been counted that ingest_count_keys left for later? Then it is told once. Whoever listens for wanted
+ * probes (core/progress) is notified when they have. */
+bool ingest_keys_counted(struct ingest *ingest, size_t stream, struct keys_counted *out);
 
 /* ---- the sources' threads; each blocks until the projector has done it, between two batches ----
  * SG_STOPPED: the projector is stopping. SG_STORAGE, SG_FULL, SG_CORRUPT: as the store says; nothing has changed. */
@@ -30,10 +34,23 @@ SG_MUST_CHECK enum sg_status ingest_set_target(struct ingest *ingest, size_t str
                                                struct sg_error *err);
 SG_MUST_CHECK enum sg_status ingest_add_gap(struct ingest *ingest, size_t stream, uint64_t first, uint64_t last,
                                             struct sg_error *err);
-/* Nothing that matches lies between the position and `position`. Does nothing if `generation` is void by now, or if
- * something is queued: it will move the position itself. */
+/* Before anything is applied: the head, and how many of the sequences up to there are missing. */
+SG_MUST_CHECK enum sg_status ingest_begun(struct ingest *ingest, size_t stream, uint64_t last, uint64_t missing,
+                                          struct sg_error *err);
+/* The hole up to `through` is settled, with these gaps. */
+SG_MUST_CHECK enum sg_status ingest_settle(struct ingest *ingest, size_t stream, uint64_t through,
+                                           const struct gap *gaps, size_t gaps_count, struct sg_error *err);
+/* Count the keys of all events up to `head`: now, or, `known` being false, once the position is there. */
+SG_MUST_CHECK enum sg_status ingest_count_keys(struct ingest *ingest, size_t stream, uint64_t head,
+                                               struct keys_counted *out, struct sg_error *err);
+/* Review up to `rows_max` more entities (store/writer.h). */
+SG_MUST_CHECK enum sg_status ingest_review(struct ingest *ingest, size_t stream, struct store_review *review,
+                                           size_t rows_max, bool *more, struct sg_error *err);
+/* Nothing that matches lies between the position and `position`, and what did is there no more unless
+ * `nothing_removed`. Does nothing if `generation` is void by now, or if something is queued: it will move the position
+ * itself. */
 SG_MUST_CHECK enum sg_status ingest_advance(struct ingest *ingest, size_t stream, uint64_t generation,
-                                            uint64_t position, struct sg_error *err);
+                                            uint64_t position, bool nothing_removed, struct sg_error *err);
 
 /* ---- the projector's thread ---- */
 

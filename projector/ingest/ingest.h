@@ -32,6 +32,13 @@ struct ingest_context {
     struct progress *progress;
 };
 
+/* How many ids a build has at a position of which the stream has a message, as far as is known. */
+struct keys_counted {
+    bool known;
+    uint64_t keys;
+    bool nothing_rejected; /* no stream has a rejected event recorded */
+};
+
 /* One stream. Only for the thread that holds `writing`, but where it says otherwise. */
 struct stream_writer {
     struct queue *queue; /* owned; set before the thread starts, then read-only: any thread */
@@ -49,8 +56,13 @@ struct stream_writer {
     int64_t retry_at_ns; /* 0 = at once */
     int64_t retry_ms;    /* 0 = the last attempt succeeded */
     bool command_failed; /* the last command could not be stored */
+    uint64_t count_at;   /* the keys are to be counted when the position is there, and not beyond; 0 = nowhere */
     /* Written by the projector's thread, read by any. */
-    _Atomic uint64_t position; /* of the build that is written */
+    _Atomic uint64_t position; /* of the build that is written; written after its hole, read before it */
+    _Atomic uint64_t hole_first;
+    _Atomic uint64_t hole_last;
+    /* Guarded by the mutex of ingest. */
+    struct keys_counted counted;
 };
 
 struct command;

@@ -2,6 +2,7 @@
 #include "projector/ingest/publish.h"
 
 #include "core/base/log.h"
+#include "projector/ingest/keys.h"
 
 void publish_wake(struct ingest *ingest, size_t stream, uint64_t position)
 {
@@ -36,6 +37,20 @@ static void publish_build(struct ingest *ingest, size_t stream, const struct str
               LOG_STR("epoch", served->epoch.text), LOG_UINT("position", served->position));
 }
 
+/* For the source, which reads the position first: it then finds at least the hole of that commit. What waits already
+ * waits for the hole to be settled, too. */
+static void writer_publish(struct ingest *ingest, size_t stream, uint64_t position, struct hole hole)
+{
+    struct stream_writer *writer = &ingest->writers[stream];
+    bool appeared = hole.first != 0 && atomic_load_explicit(&writer->hole_first, memory_order_relaxed) == 0;
+    atomic_store(&writer->hole_first, hole.first);
+    atomic_store(&writer->hole_last, hole.last);
+    atomic_store(&writer->position, position);
+    count_keys_due(ingest, stream, position);
+    if (appeared && progress_waited(ingest->context.progress, stream))
+        progress_want_probe(ingest->context.progress, stream);
+}
+
 enum sg_status publish_row(struct ingest *ingest, size_t stream, struct sg_error *err)
 {
     struct stream_writer *writer = &ingest->writers[stream];
@@ -48,7 +63,7 @@ enum sg_status publish_row(struct ingest *ingest, size_t stream, struct sg_error
         return status;
     writer->epoch = written.epoch;
     writer->growing = written.growing;
-    atomic_store(&writer->position, written.position);
+    writer_publish(ingest, stream, written.position, written.hole);
     if (served.build != writer->served_build)
         publish_build(ingest, stream, &served);
     freshness_applied(ingest->context.freshness, stream, served.position, &served.epoch);
@@ -61,13 +76,15 @@ enum sg_status publish_row(struct ingest *ingest, size_t stream, struct sg_error
     return SG_OK;
 }
 
-enum sg_status publish_position(struct ingest *ingest, size_t stream, uint64_t position, struct sg_error *err)
+enum sg_status publish_position(struct ingest *ingest, size_t stream, uint64_t position, struct hole hole,
+                                struct sg_error *err)
 {
     struct stream_writer *writer = &ingest->writers[stream];
     if (writer->growing)
         return publish_row(ingest, stream, err);
-    atomic_store(&writer->position, position);
-    freshness_applied(ingest->context.freshness, stream, position, &writer->epoch);
-    publish_wake(ingest, stream, position);
+    writer_publish(ingest, stream, position, hole);
+    uint64_t claimed = position_claimed(position, &hole);
+    freshness_applied(ingest->context.freshness, stream, claimed, &writer->epoch);
+    publish_wake(ingest, stream, claimed);
     return SG_OK;
 }

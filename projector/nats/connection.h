@@ -17,14 +17,6 @@
 
 #define NATS_REQUEST_TIMEOUT_MS 2000 /* a later answer would not be proof-grade */
 #define NATS_INBOX_BYTES 128
-#define NATS_SKIPPED_RANGES_MAX 32 /* remembered until they are judged; beyond it neighbours are merged */
-
-/* Sequences that the consumer passed over: superseded, filtered out, or lost.
- * Which of these it was, only the stream's first sequence shows. */
-struct skipped_range {
-    uint64_t first;
-    uint64_t last;
-};
 
 struct nats_connection;
 
@@ -90,10 +82,5 @@ uint64_t nats_activity(struct nats_connection *c);
 uint64_t nats_bytes_received(struct nats_connection *c);
 /* The sequence of the last message that was queued, or the position subscribed from. */
 uint64_t nats_received(struct nats_connection *c);
-/* The skipped ranges that are not forgotten, ascending; at most NATS_SKIPPED_RANGES_MAX. They outlive a connection as
- * far as the position that the next consumer begins at is beyond them: it will not see those again. */
-size_t nats_skipped_ranges(struct nats_connection *c, struct skipped_range skipped[NATS_SKIPPED_RANGES_MAX]);
-/* Forget those up to the sequence `through`. */
-void nats_forget_skipped(struct nats_connection *c, uint64_t through);
 
 #endif

@@ -76,8 +76,6 @@ struct nats_connection {
     bool deaf;               /* answers cannot be received */
     char broker_error[256];
     int64_t warned_ns; /* when the broker said so; 0 = never */
-    struct skipped_range skipped[NATS_SKIPPED_RANGES_MAX];
-    size_t skipped_count;
 };
 
 /* Note the first reason why the connection cannot be trusted, and wake the source's thread. Any thread. */

@@ -3,8 +3,8 @@
  * A message's reply subject says where it stands:
  *   $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<timestamp ns>.<pending>
  *   $JS.ACK.<domain>.<account hash>.<stream>.<consumer>. ... the same ... .<pending>[.<random>]   (ADR-15)
- * The consumer's own sequence has no holes, so a hole is loss. Holes of the stream's are normal: filters, superseded
- * messages; whether they are loss only the stream's first sequence shows (nats_skipped_ranges). */
+ * The consumer's own sequence has no holes, so a hole is loss. Holes of the stream's are met where events are applied,
+ * and settled by the source (projector/source/holes.h). */
 #include "projector/nats/connection_internal.h"
 
 #include <stdio.h>
@@ -43,63 +43,6 @@ bool reply_parse(const char *reply, struct reply_facts *out)
         return false;
     out->time_ns = (int64_t)time_ns;
     return true;
-}
-
-/* ---- skipped ranges ---- */
-
-/* Called with the mutex held: join the two neighbours that are closest. */
-static void skipped_merge(struct nats_connection *c)
-{
-    size_t best = 0;
-    for (size_t i = 1; i + 1 < c->skipped_count; i++) {
-        if (c->skipped[i + 1].first - c->skipped[i].last < c->skipped[best + 1].first - c->skipped[best].last)
-            best = i;
-    }
-    c->skipped[best].last = c->skipped[best + 1].last;
-    c->skipped_count--;
-    memmove(&c->skipped[best + 1], &c->skipped[best + 2], (c->skipped_count - best - 1) * sizeof c->skipped[0]);
-}
-
-static void skipped_add(struct nats_connection *c, uint64_t first, uint64_t last)
-{
-    (void)pthread_mutex_lock(&c->mutex);
-    if (c->skipped_count == NATS_SKIPPED_RANGES_MAX)
-        skipped_merge(c);
-    c->skipped[c->skipped_count++] = (struct skipped_range){first, last};
-    (void)pthread_mutex_unlock(&c->mutex);
-}
-
-size_t nats_skipped_ranges(struct nats_connection *c, struct skipped_range skipped[NATS_SKIPPED_RANGES_MAX])
-{
-    (void)pthread_mutex_lock(&c->mutex);
-    size_t count = c->skipped_count;
-    memcpy(skipped, c->skipped, count * sizeof skipped[0]);
-    (void)pthread_mutex_unlock(&c->mutex);
-    return count;
-}
-
-void nats_forget_skipped(struct nats_connection *c, uint64_t through)
-{
-    size_t gone = 0;
-    (void)pthread_mutex_lock(&c->mutex);
-    while (gone < c->skipped_count && c->skipped[gone].last <= through)
-        gone++;
-    c->skipped_count -= gone;
-    memmove(&c->skipped[0], &c->skipped[gone], c->skipped_count * sizeof c->skipped[0]);
-    if (c->skipped_count > 0 && c->skipped[0].first <= through)
-        c->skipped[0].first = through + 1; /* merged meanwhile */
-    (void)pthread_mutex_unlock(&c->mutex);
-}
-
-/* A consumer begins after `position`: keep what it will not see again. */
-static void skipped_keep(struct nats_connection *c, uint64_t position)
-{
-    (void)pthread_mutex_lock(&c->mutex);
-    while (c->skipped_count > 0 && c->skipped[c->skipped_count - 1].first > position)
-        c->skipped_count--;
-    if (c->skipped_count > 0 && c->skipped[c->skipped_count - 1].last > position)
-        c->skipped[c->skipped_count - 1].last = position;
-    (void)pthread_mutex_unlock(&c->mutex);
 }
 
 /* ---- messages ---- */
@@ -144,9 +87,6 @@ static bool held_push(struct nats_connection *c)
     if (result == QUEUE_VOID)
         return true;
     c->consumer_seq++;
-    uint64_t received = atomic_load_explicit(&c->received, memory_order_relaxed);
-    if (received > 0 && sequence > received + 1) /* from 0, a build begins at the first there is */
-        skipped_add(c, received + 1, sequence - 1);
     atomic_store(&c->received, sequence);
     return true;
 }
@@ -243,7 +183,6 @@ enum sg_status nats_subscribe(struct nats_connection *c, const char *consumer, u
     c->consumer_bytes = strlen(c->consumer);
     c->generation = generation;
     c->consumer_seq = 0;
-    skipped_keep(c, position);
     atomic_store(&c->received, position);
     natsSubscription *sub = NULL;
     natsStatus s = natsConnection_SubscribeSync(&sub, c->connection, inbox);

@@ -79,7 +79,7 @@ static bool leader_is_proved(yyjson_val *cluster, int64_t replicas_configured)
     return active > replicas_configured / 2;
 }
 
-/* Which subjects come to the stream, and whether the filter matches any. What comes from other streams, or is renamed
+/* Which subjects come to the stream, and whether the filter matches any, or all. What comes from other streams, or is renamed
  * on its way, has subjects that the settings of this one do not say. */
 static void subjects_read(yyjson_val *config, const char *filter, struct stream_info *out)
 {
@@ -91,11 +91,13 @@ static void subjects_read(yyjson_val *config, const char *filter, struct stream_
                           yyjson_arr_size(yyjson_obj_get(config, "sources")) == 0 &&
                           yyjson_obj_get(config, "subject_transform") == NULL;
     out->takes_filter = !out->subjects_known;
+    out->filter_is_all = out->subjects_known;
     yyjson_arr_foreach(subjects, index, count, subject) {
         struct slice text = {yyjson_get_str(subject), yyjson_get_len(subject)};
         if (text.data == NULL)
             continue;
         out->takes_filter |= subjects_overlap(text, slice_of(filter));
+        out->filter_is_all = out->filter_is_all && subject_filter_covers(slice_of(filter), text);
         if (shown < sizeof out->subjects)
             shown += (size_t)snprintf(out->subjects + shown, sizeof out->subjects - shown, "%s%.*s",
                                       shown > 0 ? ", " : "", SLICE_ARGS(text));
@@ -138,6 +140,7 @@ static bool info_read(yyjson_val *root, const char *filter, struct stream_info *
         .first = (uint64_t)member_int(state, "first_seq", 0),
         .last = (uint64_t)member_int(state, "last_seq", 0),
         .messages = (uint64_t)member_int(state, "messages", 0),
+        .subjects_count = (uint64_t)member_int(state, "num_subjects", 0),
         .retention = slice_equal(member_text(config, "retention"), SLICE_LITERAL("limits")) ? RETENTION_LIMITS
                                                                                            : RETENTION_OTHER,
         .max_messages = member_int(config, "max_msgs", -1),
@@ -181,9 +184,51 @@ enum sg_status jetstream_info(const struct jetstream *js, struct stream_info *ou
     return status == SG_OK ? jetstream_info_read(answer, js->stream, js->filter, out, err) : status;
 }
 
+/* ---- deleted messages ---- */
+
+static void deleted_add(uint64_t sequence, struct gap *ranges, size_t ranges_max, size_t *count)
+{
+    if (*count > 0 && (*count == ranges_max || ranges[*count - 1].last + 1 >= sequence)) {
+        if (sequence > ranges[*count - 1].last)
+            ranges[*count - 1].last = sequence;
+        return;
+    }
+    ranges[(*count)++] = (struct gap){sequence, sequence};
+}
+
+enum sg_status jetstream_deleted(const struct jetstream *js, struct gap within, struct gap *ranges, size_t ranges_max,
+                                 size_t *ranges_count, struct sg_error *err)
+{
+    char verb[JETSTREAM_SUBJECT_BYTES];
+    struct slice answer;
+    yyjson_doc *doc = NULL;
+    size_t index, max;
+    yyjson_val *value;
+    size_t count = 0;
+    (void)snprintf(verb, sizeof verb, "STREAM.INFO.%s", js->stream);
+    enum sg_status status = ask(js, js->connection, verb, SLICE_LITERAL("{\"deleted_details\":true}"), &answer, err);
+    if (status == SG_OK)
+        status = answer_parse(answer, js->stream, &doc, err);
+    if (status != SG_OK)
+        return status;
+    yyjson_val *state = yyjson_obj_get(yyjson_doc_get_root(doc), "state");
+    yyjson_val *deleted = yyjson_obj_get(state, "deleted");
+    if (yyjson_arr_size(deleted) != (size_t)member_int(state, "num_deleted", 0))
+        status = sg_fail(err, SG_INVALID, "stream %.200s: information without the deleted messages", js->stream);
+    yyjson_arr_foreach(deleted, index, max, value) {
+        uint64_t sequence = yyjson_get_uint(value);
+        if (sequence >= within.first && sequence <= within.last)
+            deleted_add(sequence, ranges, ranges_max, &count);
+    }
+    yyjson_doc_free(doc);
+    if (status == SG_OK)
+        *ranges_count = count;
+    return status;
+}
+
 /* ---- consumers ---- */
 
-/* Create a consumer from `start` that delivers to `inbox`, with the members `more` of its configuration besides. The
+/* Create a consumer from `start` (0: of the last message of each subject) that delivers to `inbox`, with the members `more` of its configuration besides. The
  * caller frees *out. */
 static enum sg_status consumer_create(const struct jetstream *js, struct nats_connection *connection, const char *name,
                                       const char *inbox, uint64_t start, const char *more, yyjson_doc **out,
@@ -201,7 +246,9 @@ static enum sg_status consumer_create(const struct jetstream *js, struct nats_co
     buffer_append_json_string(&body, slice_of(inbox));
     buffer_append_text(&body, ",\"filter_subject\":");
     buffer_append_json_string(&body, slice_of(js->filter));
-    if (start > 1)
+    if (start == 0)
+        buffer_append_text(&body, ",\"deliver_policy\":\"last_per_subject\"");
+    else if (start > 1)
         buffer_append_format(&body, ",\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":%llu",
                              (unsigned long long)start);
     else
@@ -226,7 +273,7 @@ static long long inactive_ns(int64_t wanted_ns, int64_t limit_ns)
 
 enum sg_status jetstream_create_consumer(const struct jetstream *js, struct nats_connection *connection,
                                          const char *name, const char *inbox, uint64_t start, int64_t limit_ns,
-                                         struct sg_error *err)
+                                         uint64_t *pending, struct sg_error *err)
 {
     char more[160];
     yyjson_doc *doc = NULL;
@@ -234,6 +281,24 @@ enum sg_status jetstream_create_consumer(const struct jetstream *js, struct nats
                    "\"ack_policy\":\"none\",\"flow_control\":true,\"idle_heartbeat\":%lld,\"inactive_threshold\":%lld",
                    (long long)JETSTREAM_HEARTBEAT_NS, inactive_ns(JETSTREAM_INACTIVE_NS, limit_ns));
     enum sg_status status = consumer_create(js, connection, name, inbox, start, more, &doc, err);
+    if (status == SG_OK)
+        *pending = (uint64_t)member_int(yyjson_doc_get_root(doc), "num_pending", 0);
+    yyjson_doc_free(doc);
+    return status;
+}
+
+enum sg_status jetstream_create_listing(const struct jetstream *js, const char *name, const char *inbox,
+                                        int64_t limit_ns, uint64_t *pending, struct sg_error *err)
+{
+    char more[192];
+    yyjson_doc *doc = NULL;
+    (void)snprintf(more, sizeof more,
+                   "\"ack_policy\":\"none\",\"headers_only\":true,\"flow_control\":true,\"idle_heartbeat\":%lld,"
+                   "\"inactive_threshold\":%lld",
+                   (long long)JETSTREAM_HEARTBEAT_NS, inactive_ns(JETSTREAM_LOOK_INACTIVE_NS, limit_ns));
+    enum sg_status status = consumer_create(js, js->connection, name, inbox, 0, more, &doc, err);
+    if (status == SG_OK)
+        *pending = (uint64_t)member_int(yyjson_doc_get_root(doc), "num_pending", 0);
     yyjson_doc_free(doc);
     return status;
 }

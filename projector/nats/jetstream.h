@@ -10,6 +10,7 @@
 #include "core/base/buffer.h"
 #include "core/base/time.h"
 #include "core/base/status.h"
+#include "core/domain/stream.h"
 #include "projector/nats/connection.h"
 
 #define JETSTREAM_HEARTBEAT_NS (1 * NS_PER_S)
@@ -26,8 +27,9 @@ struct stream_info {
     int64_t created_ns;  /* 0 = not shown */
     uint64_t first;
     uint64_t last;
-    uint64_t messages;
     int64_t last_time_ns; /* of the last message; 0 = not shown */
+    uint64_t messages;   /* that are there */
+    uint64_t subjects_count; /* of the messages that are there */
     /* Settings of the stream that matter here. */
     enum stream_retention retention;
     int64_t max_messages; /* -1 = none; so for the next four */
@@ -44,6 +46,7 @@ struct stream_info {
     bool mirrored;
     bool mirror_current;        /* it has heard of each of them, and had all of it then */
     int64_t mirror_heard_ns;    /* how long ago; of several, the longest */
+    bool filter_is_all;   /* every message of the stream matches the filter */
     /* Replicated, and the answer does not come from a leader with a majority: worth nothing as a proof. */
     bool replicated;
     bool leader_proved;   /* true where not replicated */
@@ -68,10 +71,20 @@ SG_MUST_CHECK enum sg_status jetstream_info(const struct jetstream *js, struct s
 
 /* An ephemeral push consumer without acknowledgements, from `start` (1 = from the first there is), with flow control
  * and heartbeats, kept in the server's memory. Asked on `connection`, which listens at `inbox`: so the broker knows of
- * the one before the other. `limit_ns` is the stream's inactive_threshold_ns. */
+ * the one before the other. `limit_ns` is the stream's inactive_threshold_ns. `*pending`:
+ * how many messages there are for it. */
 SG_MUST_CHECK enum sg_status jetstream_create_consumer(const struct jetstream *js, struct nats_connection *connection,
                                                        const char *name, const char *inbox, uint64_t start,
-                                                       int64_t limit_ns, struct sg_error *err);
+                                                       int64_t limit_ns, uint64_t *pending, struct sg_error *err);
+
+/* The same for questions, which sends the last message of each subject, without its body, and then what is published. */
+SG_MUST_CHECK enum sg_status jetstream_create_listing(const struct jetstream *js, const char *name, const char *inbox,
+                                                      int64_t limit_ns, uint64_t *pending, struct sg_error *err);
+
+/* Of the sequences `within`, those whose message was deleted, as ascending ranges; the last one also spans what there is
+ * no room for. The stream's first sequence lies below. Deletions that came meanwhile may be among them. */
+SG_MUST_CHECK enum sg_status jetstream_deleted(const struct jetstream *js, struct gap within, struct gap *ranges,
+                                               size_t ranges_max, size_t *ranges_count, struct sg_error *err);
 
 struct stream_message {
     uint64_t sequence;

@@ -161,6 +161,7 @@ enum sg_status session_identify(struct session *s, struct sg_error *err)
         return status;
     s->inactive_threshold_ns = probe.info.inactive_threshold_ns;
     s->looked = false;
+    s->identified = probe.info;
     if (s->row.created_ns == 0)
         return identify_first(s, &probe.info, err);
     if (probe.info.created_ns != s->row.created_ns)

@@ -4,14 +4,6 @@
 
 #include "projector/source/session.h"
 
-/* What the stream's information said, and when. */
-struct probe {
-    struct stream_info info;
-    int64_t t0_ns;       /* when it was asked for */
-    int64_t answered_ns;
-    bool proof_grade;
-};
-
 /* Can the stream be followed at all? SG_INVALID: no, with the reason. */
 SG_MUST_CHECK enum sg_status probe_check_usable(const struct session *s, const struct stream_info *info,
                                                 struct sg_error *err);

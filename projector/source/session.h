@@ -21,6 +21,14 @@
 #define SOURCE_ARRIVING_BYTES_MIN 4096             /* more than this since the last whole message: another is arriving */
 #define SOURCE_PROBES_FAILED_MAX 2                 /* in a row: the connection is given up */
 
+/* What the stream's information said, and when. */
+struct probe {
+    struct stream_info info;
+    int64_t t0_ns;       /* when it was asked for */
+    int64_t answered_ns;
+    bool proof_grade;
+};
+
 struct session {
     /* Set by source_start(), then read-only: any thread. */
     struct source_context context;
@@ -40,6 +48,8 @@ struct session {
     struct build row;        /* what is written, as stored when the session began */
     int64_t inactive_threshold_ns; /* of the stream; 0 = any */
     bool looked;             /* a consumer was made for a look at a message */
+    struct stream_info identified; /* the answer that it was identified by */
+    uint64_t pending;        /* how many messages there were for the consumer when it was made */
     bool target_set;         /* H0 is known */
     bool unanswered;         /* the last question to the broker: silence, which may pass */
     bool error_shown;        /* in /v1/status, by us */
@@ -59,9 +69,23 @@ struct session {
     uint64_t bytes;       /* that the connection had received at the last look ... */
     uint64_t bytes_whole; /* ... and when the last whole message was noticed */
     bool arriving;
-    /* What is missing up to here, in this build, is recorded as lost or proved to match nothing. */
-    uint64_t explained_up_to;
     int64_t next_at_ns; /* the next message is asked for no earlier */
+    /* Of the first answer of this session since which no message was removed from the stream. */
+    bool removed_known;
+    uint64_t removed;      /* how many had been removed by then, since it was created */
+    uint64_t removed_last; /* the last sequence then */
+    /* The answer whose keys are being counted (holes.h). */
+    bool counting;
+    struct probe counting_probe;
+    struct hole counting_hole;
+    bool nothing_rejected;
+    /* What the last listing of this session came to. */
+    bool listed;
+    uint64_t listed_unknown; /* subjects of which there is no row */
+    uint64_t listed_odd;     /* events without a row, by then */
+    uint64_t listed_removed; /* messages that had been removed, by then */
+    int64_t listing_at_ns;   /* not before */
+    uint64_t hole_tried;   /* the last sequence of the hole when the last probe was sent; 0 = there was none */
     /* A message that is in the stream and does not arrive. */
     uint64_t stalled_sequence; /* 0 = none */
     int64_t stalled_since_ns;

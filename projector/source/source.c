@@ -11,7 +11,6 @@
 
 #include "core/base/log.h"
 #include "core/base/thread.h"
-#include "projector/source/gaps.h"
 #include "projector/source/identify.h"
 #include "projector/source/probe.h"
 #include "projector/source/session.h"
@@ -29,7 +28,7 @@ struct source {
 static enum sg_status create_consumer(struct session *s, const char *name, const char *inbox, struct sg_error *err)
 {
     return jetstream_create_consumer(&s->js, s->connection, name, inbox, s->row.position + 1, s->inactive_threshold_ns,
-                                     err);
+                                     &s->pending, err);
 }
 
 /* A consumer from the position on; its messages wait in the queue. */
@@ -49,6 +48,20 @@ static enum sg_status subscribe(struct session *s, struct sg_error *err)
     return status;
 }
 
+/* A build begins: how many of the sequences does it not get, as no message that matches is there? Known where every
+ * message matches, or where the stream stood still while the consumer was made. */
+static enum sg_status note_begun(struct session *s, const struct stream_info *after, struct sg_error *err)
+{
+    const struct stream_info *before = &s->identified;
+    bool still = before->created_ns == after->created_ns && before->last == after->last &&
+                 before->messages == after->messages;
+    if (before->created_ns != s->row.created_ns || (!before->filter_is_all && !still))
+        return SG_OK;
+    uint64_t there = before->filter_is_all ? before->messages : s->pending;
+    return there <= before->last ? ingest_begun(s->context.ingest, s->stream, before->last, before->last - there, err)
+                                 : SG_OK;
+}
+
 /* No message is applied before an answer that was asked for after its consumer existed shows the stored creation time:
  * the stream may have been recreated in between. */
 static enum sg_status verify(struct session *s, struct sg_error *err)
@@ -61,9 +74,8 @@ static enum sg_status verify(struct session *s, struct sg_error *err)
         return sg_fail(err, SG_UNAVAILABLE, "stream %s: it changed while subscribing", s->settings->name);
     if (s->row.target == TARGET_UNKNOWN)
         status = ingest_set_target(s->context.ingest, s->stream, probe.info.last, err);
-    if (status == SG_OK && s->row.position > 0 && probe.info.first > s->row.position + 1 &&
-        gaps_possible(s, &probe.info))
-        status = session_add_gap(s, s->row.position + 1, probe.info.first - 1, &probe.info, err);
+    if (status == SG_OK && s->row.position == 0)
+        status = note_begun(s, &probe.info, err);
     if (status == SG_OK)
         status = session_look_for_matches(s, &probe.info, err);
     if (status == SG_OK)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "core/base/log.h"
-#include "projector/source/gaps.h"
+#include "projector/source/holes.h"
 #include "projector/source/probe.h"
 
 /* ---- when nothing more can arrive ---- */
@@ -113,15 +113,12 @@ static enum sg_status advance(struct session *s, const struct probe *before, str
     if (!after.proof_grade || after.info.created_ns != s->row.created_ns || !queue_is_idle(s->queue) ||
         session_position(s) != position || limit <= position)
         return SG_OK;
-    /* From 0, a build begins at the first there is: nothing is lost to it. */
-    if (position > 0 && after.info.first > position + 1 && gaps_possible(s, &after.info)) {
-        uint64_t last = after.info.first - 1 < limit ? after.info.first - 1 : limit;
-        status = session_add_gap(s, position + 1, last, &after.info, err);
-        if (status != SG_OK)
-            return status;
-    }
-    s->explained_up_to = limit;
-    return ingest_advance(s->context.ingest, s->stream, s->generation, limit, err);
+    struct hole passed = {.first = position + 1, .last = limit};
+    bool nothing_removed = holes_nothing_removed(s, &after.info, passed.first);
+    status = ingest_advance(s->context.ingest, s->stream, s->generation, limit, nothing_removed, err);
+    if (status == SG_OK && !nothing_removed)
+        status = holes_passed(s, limit, &after, err);
+    return status;
 }
 
 /* ---- the loop ---- */
@@ -199,6 +196,14 @@ static int64_t proved_instant(const struct session *s, const struct probe *p)
                                   : INT64_MIN;
 }
 
+/* The broker shows this incarnation, and where it ends. */
+static void answered(struct session *s, const struct probe *p)
+{
+    freshness_answered(s->context.freshness, s->stream, proved_instant(s, p), p->t0_ns, p->answered_ns, p->info.last,
+                       p->info.mirrored, &s->row.epoch);
+    wake_waiting(s);
+}
+
 /* A proof: of freshness and of readiness. */
 static void proved(struct session *s, const struct probe *p)
 {
@@ -220,22 +225,40 @@ static void proved(struct session *s, const struct probe *p)
     show_warning(s);
 }
 
+/* What was counted for an earlier answer. */
+static enum sg_status look_counted(struct session *s, struct sg_error *err)
+{
+    struct probe proof;
+    bool is_proved = false;
+    enum sg_status status = holes_counted(s, &proof, &is_proved, err);
+    if (is_proved)
+        proved(s, &proof);
+    return status;
+}
+
 static enum sg_status probe_once(struct session *s, struct sg_error *err)
 {
     struct probe probe;
-    struct skipped_range skipped[NATS_SKIPPED_RANGES_MAX];
+    struct probe proof;
+    bool is_proved = false;
     uint64_t position_sent = session_position(s);
-    size_t skipped_count =
-        nats_skipped_ranges(s->connection, skipped); /* before the question: an older answer could not judge them */
+    struct hole hole = ingest_hole(s->context.ingest, s->stream); /* before the question: an older answer cannot settle it */
+    s->hole_tried = hole.last;
     enum sg_status status = session_probe(s, &probe, err);
     if (status != SG_OK || !probe.proof_grade)
         return status;
     status = check_incarnation(s, &probe, position_sent, err);
     if (status != SG_OK)
         return status;
-    proved(s, &probe);
-    status = session_judge_skipped(s, skipped, skipped_count, &probe.info, err);
-    return status == SG_OK ? advance(s, &probe, err) : status;
+    answered(s, &probe);
+    status = holes_answered(s, hole, &probe, &proof, &is_proved, err);
+    if (is_proved)
+        proved(s, &proof);
+    if (status == SG_OK)
+        status = advance(s, &probe, err);
+    if (ingest_hole(s->context.ingest, s->stream).first == 0)
+        s->hole_tried = 0;
+    return status;
 }
 
 /* Between two probes that reads ask for; longer while answers prove nothing,
@@ -243,16 +266,18 @@ static enum sg_status probe_once(struct session *s, struct sg_error *err)
 static int64_t wanted_interval_ns(const struct session *s, int64_t began_ns)
 {
     int64_t interval_ns = s->tunables->probe_min_interval_ms * NS_PER_MS;
-    bool in_vain = s->proved_ns < began_ns;
+    bool in_vain = s->proved_ns < began_ns || s->hole_tried != 0;
     return in_vain && interval_ns < SOURCE_VAIN_INTERVAL_NS ? SOURCE_VAIN_INTERVAL_NS : interval_ns;
 }
 
-/* When to send a probe, as a parked read needs one that is sent later than the last one that proved something.
- * One is in flight at a time. INT64_MAX: none does. */
+/* When to send a probe, as a parked read waits for what it may bring: a proof that is later than the last one, or the end
+ * of a hole. One is in flight at a time. INT64_MAX: nothing waits. */
 static int64_t probe_wanted_at(struct session *s, int64_t began_ns)
 {
     int64_t wanted_at_ns = progress_probe_at(s->context.progress, s->stream, s->proved_ns);
     int64_t allowed_at_ns = began_ns + wanted_interval_ns(s, began_ns);
+    if (ingest_hole(s->context.ingest, s->stream).first != 0 && progress_waited(s->context.progress, s->stream))
+        wanted_at_ns = INT64_MIN;
     return wanted_at_ns > allowed_at_ns ? wanted_at_ns : allowed_at_ns;
 }
 
@@ -279,6 +304,7 @@ enum sg_status session_watch(struct session *s, struct sg_error *err)
     s->bytes_whole = nats_bytes_received(s->connection);
     s->stalled_sequence = 0;
     s->next_at_ns = 0;
+    holes_begin(s);
     while (!atomic_load(&s->stopping)) {
         char reason[256];
         s->tunables = tunables_take(s->context.tunables);
@@ -286,6 +312,8 @@ enum sg_status session_watch(struct session *s, struct sg_error *err)
         if (nats_fatal(s->connection, reason) || nats_fatal(s->questions, reason))
             return sg_fail(err, SG_UNAVAILABLE, "stream %s: %s", s->settings->name, reason);
         enum sg_status status = check_alive(s, err);
+        if (status == SG_OK)
+            status = look_counted(s, err);
         if (status != SG_OK)
             return status;
         int64_t now_ns = time_boot_ns();

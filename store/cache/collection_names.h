@@ -15,7 +15,9 @@ struct collection_name {
     char *name; /* owned */
     size_t name_bytes;
     /* The writer's, for the batch at hand. */
-    int64_t tombstones; /* how many it has, those of the batch included */
+    int64_t tombstones; /* how many it has, those of the batch included; so for the next two */
+    int64_t gaps;       /* entities with a gap */
+    int64_t gone;       /* tombstones without a message in the stream */
     int64_t entities_delta;
     uint64_t position; /* highest sequence that changed a row; 0 = untouched */
     bool counted;      /* what its row counts has changed */

@@ -96,14 +96,17 @@ void commit_clock_publish(struct commit_clock *shared, const struct store_served
     (void)pthread_mutex_unlock(&shared->mutex);
 }
 
-void commit_clock_publish_position(struct commit_clock *shared, int64_t stream_id, uint64_t position)
+void commit_clock_publish_position(struct commit_clock *shared, int64_t stream_id, uint64_t claimed, uint64_t applied)
 {
     if (shared == NULL)
         return;
     (void)pthread_mutex_lock(&shared->mutex);
     for (size_t i = 0; i < shared->served.count; i++) {
-        if (shared->served.streams[i].id == stream_id)
-            shared->served.streams[i].position = position;
+        struct stream *stream = &shared->served.streams[i];
+        if (stream->id != stream_id)
+            continue;
+        stream->position = claimed;
+        stream->applied = applied;
     }
     (void)pthread_mutex_unlock(&shared->mutex);
 }

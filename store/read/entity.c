@@ -36,8 +36,46 @@ void store_read_entity_row(sqlite3_stmt *s, struct entity *out)
     STORE_ENTITY_VALUES(COLUMN, )
 }
 
+/* Is there a row in this table at all? Asked once for all reads between two commits. */
+static enum sg_status any_row(struct store_reader *r, enum store_sql which, bool *known, bool *any,
+                              struct sg_error *err)
+{
+    if (*known)
+        return SG_OK;
+    sqlite3_stmt *s = store_read_statement(r, which);
+    enum sg_status status = store_step(&r->c, s, SQLITE_OK, WHAT, err);
+    if (status != SG_OK && status != SG_NOT_FOUND)
+        return status;
+    *any = status == SG_OK;
+    *known = true;
+    return SG_OK;
+}
+
+static enum sg_status gaps_any_load(struct store_reader *r, struct sg_error *err)
+{
+    return any_row(r, SQL_READ_ENTITY_GAPS_ANY, &r->entity_gaps_any_known, &r->entity_gaps_any, err);
+}
+
+/* Where the gap of an entity ends; 0 = it has none. */
+static enum sg_status gap_find(struct store_reader *r, int64_t collection, struct slice id, uint64_t *last,
+                               struct sg_error *err)
+{
+    *last = 0;
+    enum sg_status status = gaps_any_load(r, err);
+    if (status != SG_OK || !r->entity_gaps_any)
+        return status;
+    sqlite3_stmt *s = store_read_statement(r, SQL_READ_ENTITY_GAP);
+    int bound = sqlite3_bind_int64(s, 1, collection);
+    bound |= store_bind_slice(s, 2, id, SIZE_MAX);
+    status = store_step(&r->c, s, bound, WHAT, err);
+    if (status == SG_OK)
+        *last = (uint64_t)sqlite3_column_int64(s, 0);
+    store_read_release(r);
+    return list_end(status);
+}
+
 /* A row may be cached only while no event of the entity is recorded as rejected: such an answer says so, and what it
- * says changes without the row. */
+ * says changes without the row. Nor is one that has a gap, which a cached row cannot say. */
 static enum sg_status cacheable(struct store_reader *r, struct slice collection, struct slice id, bool *out,
                                 struct sg_error *err)
 {
@@ -85,18 +123,13 @@ static enum sg_status entity_find(struct store_reader *r, const struct row_cache
     return status;
 }
 
-/* Not looked for while there is none at all, which is asked once for all reads between two commits. */
+/* Not looked for while there is none at all. */
 static enum sg_status tombstone_find(struct store_reader *r, int64_t collection, struct slice id, struct entity *out,
                                      struct sg_error *err)
 {
-    if (!r->tombstones_any_known) {
-        sqlite3_stmt *s = store_read_statement(r, SQL_READ_TOMBSTONES_ANY);
-        enum sg_status status = store_step(&r->c, s, SQLITE_OK, WHAT, err);
-        if (status != SG_OK && status != SG_NOT_FOUND)
-            return status;
-        r->tombstones_any = status == SG_OK;
-        r->tombstones_any_known = true;
-    }
+    enum sg_status status = any_row(r, SQL_READ_TOMBSTONES_ANY, &r->tombstones_any_known, &r->tombstones_any, err);
+    if (status != SG_OK)
+        return status;
     return r->tombstones_any ? entity_step(r, SQL_READ_TOMBSTONE, collection, id, 0, out, err) : SG_NOT_FOUND;
 }
 
@@ -105,9 +138,12 @@ enum sg_status store_read_entity(struct store_reader *r, struct slice collection
 {
     int64_t collection_id = 0;
     bool fill = false;
+    uint64_t gap_last = 0;
     struct row_cache *cache = r->shared != NULL ? r->shared->cache : NULL;
     enum sg_status status = store_read_resolve(r, collection, &collection_id, err);
-    if (status == SG_OK && cache != NULL)
+    if (status == SG_OK)
+        status = gap_find(r, collection_id, id, &gap_last, err);
+    if (status == SG_OK && cache != NULL && gap_last == 0)
         status = cacheable(r, collection, id, &fill, err);
     if (status != SG_OK)
         return status;
@@ -120,6 +156,8 @@ enum sg_status store_read_entity(struct store_reader *r, struct slice collection
     }
     if (status == SG_NOT_FOUND)
         status = tombstone_find(r, collection_id, id, out, err);
+    if (status == SG_OK)
+        out->gap_last = gap_last;
     if (status == SG_OK && fill)
         row_cache_fill(cache, &key, out, &r->shared->clock, r->stable);
     return status == SG_NOT_FOUND ? sg_fail(err, SG_NOT_FOUND, "no event of this entity was applied") : status;
@@ -129,15 +167,7 @@ enum sg_status store_read_entity(struct store_reader *r, struct slice collection
 
 static enum sg_status rejected_any_load(struct store_reader *r, struct sg_error *err)
 {
-    if (r->rejected_any_known)
-        return SG_OK;
-    sqlite3_stmt *s = store_read_statement(r, SQL_READ_REJECTED_ANY);
-    enum sg_status status = store_step(&r->c, s, SQLITE_OK, WHAT, err);
-    if (status == SG_OK || status == SG_NOT_FOUND) {
-        r->rejected_any = status == SG_OK;
-        r->rejected_any_known = true;
-    }
-    return list_end(status);
+    return any_row(r, SQL_READ_REJECTED_ANY, &r->rejected_any_known, &r->rejected_any, err);
 }
 
 /* One of the two look-ups: SG_NOT_FOUND without a row, `*first` is the first column. */
@@ -191,5 +221,28 @@ enum sg_status store_read_version_rejected(struct store_reader *r, struct slice 
         return SG_OK;
     status = rejected_probe(r, SQL_READ_REJECTED_EXACT, collection, id, version, &ignored, err);
     *out = status == SG_OK;
+    return list_end(status);
+}
+
+enum sg_status store_read_gaps(struct store_reader *r, struct slice collection, struct slice after, struct slice last,
+                               struct gap *out, struct sg_error *err)
+{
+    int64_t collection_id = 0;
+    *out = (struct gap){0, 0};
+    enum sg_status status = store_read_resolve(r, collection, &collection_id, err);
+    if (status == SG_OK)
+        status = gaps_any_load(r, err);
+    if (status != SG_OK || !r->entity_gaps_any)
+        return status;
+    sqlite3_stmt *s = store_read_statement(r, SQL_READ_ENTITY_GAPS);
+    int bound = sqlite3_bind_int64(s, 1, collection_id);
+    bound |= after.bytes == 0 ? sqlite3_bind_text(s, 2, "", 0, SQLITE_STATIC) : store_bind_slice(s, 2, after, SIZE_MAX);
+    bound |= store_bind_slice(s, 3, last, SIZE_MAX);
+    status = store_step(&r->c, s, bound, WHAT, err);
+    if (status == SG_OK && sqlite3_column_type(s, 0) != SQLITE_NULL) {
+        out->first = (uint64_t)sqlite3_column_int64(s, 0);
+        out->last = (uint64_t)sqlite3_column_int64(s, 1);
+    }
+    store_read_release(r);
     return list_end(status);
 }

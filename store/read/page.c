@@ -45,6 +45,7 @@ static void collection_from_row(sqlite3_stmt *s, struct store_collection *out)
     out->position = (uint64_t)sqlite3_column_int64(s, 3);
     out->tombstones = (uint64_t)sqlite3_column_int64(s, 4);
     out->floor = (uint64_t)sqlite3_column_int64(s, 5);
+    out->gone = (uint64_t)sqlite3_column_int64(s, 6);
 }
 
 enum sg_status store_read_collection(struct store_reader *r, struct slice collection, struct store_collection *out,

@@ -98,7 +98,7 @@ static enum sg_status snapshot_load(struct store_reader *r, uint64_t known_at, s
     if (!same)
         r->snapshot++;
     if (r->data_version != data_version)
-        r->rejected_any_known = r->tombstones_any_known = false;
+        r->rejected_any_known = r->tombstones_any_known = r->entity_gaps_any_known = false;
     if (!same && !(r->loaded && r->data_version == data_version)) {
         r->loaded = false;
         status = store_served_load(&r->c, &r->served, err);

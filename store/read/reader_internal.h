@@ -25,6 +25,8 @@ struct store_reader {
     bool rejected_any; /* the table has a row at all */
     bool tombstones_any_known;
     bool tombstones_any; /* likewise */
+    bool entity_gaps_any_known;
+    bool entity_gaps_any; /* likewise */
     /* Good for as long as the generation stands still. */
     int64_t generation;
     struct collection_names collections; /* by name alone: stream and build are 0 */

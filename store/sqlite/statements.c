@@ -4,8 +4,10 @@
 /* Of a build; the same in both tables. */
 #define BUILD_COLUMNS(t)                                                                                               \
     t "created_ns, " t "epoch, " t "position, " t "position_time_ns, " t "position_subject, " t "build, " t "target, " \
-    t "gaps"
-#define BUILD_BEGIN "position = 0, position_time_ns = 0, position_subject = '', gaps = ''"
+    t "gaps, " t "hole_first, " t "hole_last, " t "begun_last, " t "begun_missing"
+#define BUILD_BEGIN                                                                                                    \
+    "position = 0, position_time_ns = 0, position_subject = '', gaps = '', hole_first = 0, hole_last = 0, "            \
+    "begun_last = 0, begun_missing = 0"
 /* A stream's served build, and the next one, NULL where there is none: stream_rows.h numbers these columns. */
 #define STREAM_COLUMNS "s.id, s.name, " BUILD_COLUMNS("s.") ", " BUILD_COLUMNS("g.")
 #define STREAMS "streams s LEFT JOIN next_build g ON g.stream = s.id"
@@ -31,7 +33,7 @@
 /* What an update of an entity changed is not written there: schema.sql. */
 #define COLLECTION_POSITION \
     "max(c.position, coalesce((SELECT max(sequence) FROM entities WHERE collection = c.id), 0))"
-#define COLLECTION_READ "c.name, s.name, c.entities, " COLLECTION_POSITION ", c.tombstones, c.floor"
+#define COLLECTION_READ "c.name, s.name, c.entities, " COLLECTION_POSITION ", c.tombstones, c.floor, c.gone"
 #define SERVED_REJECTED "rejected r JOIN streams s ON s.id = r.stream AND s.build = r.build AND s.attached = 1"
 
 const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
@@ -44,7 +46,7 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_STREAM_BY_NAME] = "SELECT " STREAM_COLUMNS ", s.rows_fingerprint, s.attached FROM " STREAMS " WHERE s.name = ?1",
     [SQL_STREAM_INSERT] = "INSERT INTO streams (name, attached, rows_fingerprint, derived_fingerprint, " BUILD_COLUMNS(
         "") ") "
-            "VALUES (?1, 1, ?2, ?3, 0, '', 0, 0, '', 1, 0, '')",
+            "VALUES (?1, 1, ?2, ?3, 0, '', 0, 0, '', 1, 0, '', 0, 0, 0, 0)",
     [SQL_STREAM_ATTACH] =
         "UPDATE streams SET attached = 1, rows_fingerprint = ?2, derived_fingerprint = ?3 WHERE id = ?1",
     [SQL_STREAM_IDENTIFY] = "UPDATE streams SET created_ns = ?2, epoch = ?3 WHERE id = ?1",
@@ -54,6 +56,8 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_STREAM_SET_GAPS] = "UPDATE streams SET gaps = ?2 WHERE id = ?1",
     [SQL_STREAM_SET_POSITION] = "UPDATE streams SET position = ?2, position_time_ns = ?3, position_subject = ?4 "
                                 "WHERE id = ?1",
+    [SQL_STREAM_SET_HOLE] = "UPDATE streams SET hole_first = ?2, hole_last = ?3, begun_last = ?4, begun_missing = ?5 "
+                            "WHERE id = ?1",
     [SQL_STREAM_SWAP] = "UPDATE streams SET (" BUILD_COLUMNS("") ") = (SELECT " BUILD_COLUMNS(
         "") " FROM next_build WHERE stream = ?1) WHERE id = ?1",
     [SQL_NEXT_BUILD_REPLACE] = "REPLACE INTO next_build (stream, created_ns, epoch, build, target, position, "
@@ -63,11 +67,15 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_NEXT_BUILD_SET_GAPS] = "UPDATE next_build SET gaps = ?2 WHERE stream = ?1",
     [SQL_NEXT_BUILD_SET_POSITION] = "UPDATE next_build SET position = ?2, position_time_ns = ?3, position_subject = ?4 "
                                     "WHERE stream = ?1",
-    [SQL_COLLECTION_FIND] = "SELECT id, tombstones FROM collections WHERE stream = ?1 AND build = ?2 AND name = ?3",
+    [SQL_NEXT_BUILD_SET_HOLE] = "UPDATE next_build SET hole_first = ?2, hole_last = ?3, begun_last = ?4, "
+                                "begun_missing = ?5 WHERE stream = ?1",
+    [SQL_COLLECTION_FIND] = "SELECT id, tombstones, gaps, gone FROM collections "
+                            "WHERE stream = ?1 AND build = ?2 AND name = ?3",
     [SQL_COLLECTION_INSERT] = "INSERT INTO collections (stream, build, name, entities, position) "
                               "VALUES (?1, ?2, ?3, 0, 0)",
     [SQL_COLLECTION_UPDATE] =
-        "UPDATE collections SET entities = entities + ?2, position = ?3, tombstones = ?4 WHERE id = ?1",
+        "UPDATE collections SET entities = entities + ?2, position = ?3, tombstones = ?4, gaps = ?5, gone = ?6 "
+        "WHERE id = ?1",
     [SQL_COLLECTION_DELETE] = "DELETE FROM collections WHERE id = ?1",
     [SQL_COLLECTIONS_COUNT] = "SELECT count(*) FROM " STREAMS
                               " JOIN collections c ON c.stream = s.id AND c.build = " WRITTEN " WHERE s.attached = 1",
@@ -92,17 +100,35 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_ENTITY_REMOVE] = "DELETE FROM entities WHERE number = ?1",
     [SQL_ENTITY_SWEEP] = "DELETE FROM entities WHERE number = "
                          "(SELECT number FROM entities WHERE collection = ?1 LIMIT 1)",
-    [SQL_TOMBSTONE_FIND] = "SELECT number, version, sequence FROM tombstones WHERE collection = ?1 AND id = ?2",
+    [SQL_TOMBSTONE_FIND] = "SELECT number, version, sequence, gone FROM tombstones WHERE collection = ?1 AND id = ?2",
     [SQL_TOMBSTONE_INSERT] = "INSERT INTO tombstones (" STORE_TOMBSTONE_COLUMNS ") VALUES (" TOMBSTONE_PARAMETERS ") "
                              "ON CONFLICT (collection, id) DO NOTHING",
     [SQL_TOMBSTONE_INSERT_INCOMING] =
         "INSERT OR FAIL INTO tombstones (" STORE_TOMBSTONE_COLUMNS ") SELECT " STORE_TOMBSTONE_COLUMNS " FROM incoming "
         "WHERE NOT EXISTS (SELECT 1 FROM entities e WHERE e.collection = incoming.collection AND e.id = incoming.id) "
         "ON CONFLICT (collection, id) DO NOTHING",
-    [SQL_TOMBSTONE_UPDATE] = "UPDATE tombstones SET " TOMBSTONE_CHANGES " WHERE number = ?1",
+    [SQL_TOMBSTONE_UPDATE] = "UPDATE tombstones SET " TOMBSTONE_CHANGES ", gone = 0 WHERE number = ?1",
     [SQL_TOMBSTONE_REMOVE] = "DELETE FROM tombstones WHERE number = ?1",
     [SQL_TOMBSTONE_SWEEP] = "DELETE FROM tombstones WHERE number = "
                             "(SELECT number FROM tombstones WHERE collection = ?1 LIMIT 1)",
+    [SQL_TOMBSTONE_SET_GONE] = "UPDATE tombstones SET gone = 1 WHERE collection = ?1 AND id = ?2 AND gone = 0",
+    [SQL_ENTITY_GAP_INSERT] = "INSERT INTO entity_gaps (collection, id, last) VALUES (?1, ?2, ?3) "
+                              "ON CONFLICT DO NOTHING",
+    [SQL_ENTITY_GAP_EXTEND] = "UPDATE entity_gaps SET last = max(last, ?3) WHERE collection = ?1 AND id = ?2",
+    [SQL_ENTITY_GAP_DELETE] = "DELETE FROM entity_gaps WHERE collection = ?1 AND id = ?2",
+    [SQL_ENTITY_GAP_SWEEP] = "DELETE FROM entity_gaps WHERE (collection, id) = "
+                             "(SELECT collection, id FROM entity_gaps WHERE collection = ?1 LIMIT 1)",
+    [SQL_ENTITY_NUMBER_MAX] = "SELECT coalesce(max(number), 0) FROM entities",
+    [SQL_TOMBSTONE_NUMBER_MAX] = "SELECT coalesce(max(number), 0) FROM tombstones",
+    /* A range of numbers, of all builds: as many rows are read, however few belong to this one. */
+    [SQL_ENTITY_REVIEW] = "SELECT e.collection, c.name, e.id, e.number, e.version, e.sequence, 0 FROM entities e "
+                          "CROSS JOIN collections c ON c.id = e.collection "
+                          "WHERE e.number > ?3 AND e.number <= ?4 AND c.stream = ?1 AND c.build = ?2",
+    [SQL_TOMBSTONE_REVIEW] = "SELECT e.collection, c.name, e.id, e.number, e.version, e.sequence, e.gone "
+                             "FROM tombstones e CROSS JOIN collections c ON c.id = e.collection "
+                             "WHERE e.number > ?3 AND e.number <= ?4 AND c.stream = ?1 AND c.build = ?2",
+    [SQL_KEYS_COUNT] = "SELECT coalesce(sum(entities + tombstones - gone), 0) FROM collections "
+                       "WHERE stream = ?1 AND build = ?2",
     [SQL_REJECTED_INSERT] = "INSERT INTO rejected (stream, build, sequence, time_ns, subject, collection, id, version, "
                             "reason, detail, payload_bytes, payload_sha256, payload) "
                             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
@@ -128,6 +154,11 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
                            "WHERE number = ?3 AND collection = ?1 AND id = ?2",
     [SQL_READ_TOMBSTONES_ANY] = "SELECT 1 FROM tombstones LIMIT 1",
     [SQL_READ_TOMBSTONE] = "SELECT " TOMBSTONE_READ "NULL, number FROM tombstones WHERE collection = ?1 AND id = ?2",
+    [SQL_READ_ENTITY_GAPS_ANY] = "SELECT 1 FROM entity_gaps LIMIT 1",
+    [SQL_READ_ENTITY_GAP] = "SELECT last FROM entity_gaps WHERE collection = ?1 AND id = ?2",
+    [SQL_READ_ENTITY_GAPS] = "SELECT min(e.sequence) + 1, max(g.last) FROM entity_gaps g CROSS JOIN entities e "
+                             "ON e.collection = g.collection AND e.id = g.id "
+                             "WHERE g.collection = ?1 AND g.id > ?2 AND g.id <= ?3",
     [SQL_READ_PAGE] = "SELECT version, id, occurred_at, state FROM entities "
                       "WHERE collection = ?1 AND id > ?2 ORDER BY id",
     [SQL_READ_COLLECTION_ID] = "SELECT c.id FROM " SERVED_COLLECTIONS " WHERE c.name = ?1 ORDER BY s.id LIMIT 1",

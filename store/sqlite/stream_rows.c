@@ -42,7 +42,20 @@ static void column_text(sqlite3_stmt *s, int index, char *out, size_t out_bytes)
 }
 
 /* Both builds have these columns in this order. */
-enum { CREATED, EPOCH, POSITION, POSITION_TIME, POSITION_SUBJECT, BUILD, TARGET, GAPS };
+enum {
+    CREATED,
+    EPOCH,
+    POSITION,
+    POSITION_TIME,
+    POSITION_SUBJECT,
+    BUILD,
+    TARGET,
+    GAPS,
+    HOLE_FIRST,
+    HOLE_LAST,
+    BEGUN_LAST,
+    BEGUN_MISSING
+};
 
 static enum sg_status column_gaps(struct store_connection *c, sqlite3_stmt *s, int index,
                                   struct gap gaps[STREAM_GAPS_MAX], size_t *count, struct sg_error *err)
@@ -51,6 +64,12 @@ static enum sg_status column_gaps(struct store_connection *c, sqlite3_stmt *s, i
     if (text == NULL || !gaps_parse(text, gaps, count))
         return store_fail(c, SQLITE_CORRUPT, "read the gaps of a stream", err);
     return SG_OK;
+}
+
+static struct hole column_hole(sqlite3_stmt *s, int base)
+{
+    return (struct hole){.first = (uint64_t)sqlite3_column_int64(s, base + HOLE_FIRST),
+                         .last = (uint64_t)sqlite3_column_int64(s, base + HOLE_LAST)};
 }
 
 static bool row_has_next(sqlite3_stmt *s)
@@ -75,7 +94,9 @@ enum sg_status store_stream_from_row(struct store_connection *c, sqlite3_stmt *s
     column_text(s, 1, out->name, sizeof out->name);
     rebuild_from_row(s, STREAM_COLUMN_SERVED, &served);
     out->epoch = served.epoch;
-    out->position = served.position;
+    struct hole hole = column_hole(s, STREAM_COLUMN_SERVED);
+    out->position = position_claimed(served.position, &hole);
+    out->applied = served.position;
     out->build = served.build;
     if (row_has_next(s)) {
         out->rebuilding = true;
@@ -102,6 +123,9 @@ enum sg_status store_build_from_row(struct store_connection *c, sqlite3_stmt *s,
     column_text(s, base + POSITION_SUBJECT, out->position_subject, sizeof out->position_subject);
     out->build = sqlite3_column_int64(s, base + BUILD);
     out->target = (uint64_t)sqlite3_column_int64(s, base + TARGET);
+    out->hole = column_hole(s, base);
+    out->begun_last = (uint64_t)sqlite3_column_int64(s, base + BEGUN_LAST);
+    out->begun_missing = sqlite3_column_int64(s, base + BEGUN_MISSING);
     return column_gaps(c, s, base + GAPS, out->gaps, &out->gaps_count, err);
 }
 

@@ -13,8 +13,8 @@ SG_MUST_CHECK enum sg_status store_served_load(struct store_connection *c, struc
 
 /* The columns of SQL_READ_STREAMS, SQL_STREAM_BY_ID and SQL_STREAM_BY_NAME:
  * id and name, then the served build, then the next one. */
-enum { STREAM_COLUMN_SERVED = 2, STREAM_COLUMN_NEXT = 10, STREAM_COLUMN_ROWS_FINGERPRINT = 18,
-       STREAM_COLUMN_ATTACHED = 19 };
+enum { STREAM_COLUMN_SERVED = 2, STREAM_COLUMN_NEXT = 14, STREAM_COLUMN_ROWS_FINGERPRINT = 26,
+       STREAM_COLUMN_ATTACHED = 27 };
 
 /* Fill `out` from a row of one of them: what is served, or what is written. */
 SG_MUST_CHECK enum sg_status store_stream_from_row(struct store_connection *c, sqlite3_stmt *s, struct stream *out,

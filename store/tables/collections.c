@@ -21,15 +21,20 @@ enum sg_status store_collections_find(struct store_connection *c, struct collect
     enum sg_status status = store_step(c, s, bind_key(s, build, name), WHAT, err);
     int64_t id = status == SG_OK ? sqlite3_column_int64(s, 0) : 0;
     int64_t tombstones = status == SG_OK ? sqlite3_column_int64(s, 1) : 0;
+    int64_t gaps = status == SG_OK ? sqlite3_column_int64(s, 2) : 0;
+    int64_t gone = status == SG_OK ? sqlite3_column_int64(s, 3) : 0;
     (void)sqlite3_reset(s);
     if (status == SG_NOT_FOUND)
         return SG_OK;
     if (status != SG_OK)
         return status;
     *out = collection_names_add(names, build->stream, build->build, name, id);
-    if (*out != NULL)
-        (*out)->tombstones = tombstones;
-    return *out != NULL ? SG_OK : sg_fail(err, SG_MEMORY, "out of memory");
+    if (*out == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory");
+    (*out)->tombstones = tombstones;
+    (*out)->gaps = gaps;
+    (*out)->gone = gone;
+    return SG_OK;
 }
 
 enum sg_status store_collections_count(struct store_connection *c, int64_t *out, struct sg_error *err)
@@ -61,6 +66,8 @@ static enum sg_status write_counts(struct store_connection *c, const struct coll
     bound |= sqlite3_bind_int64(s, 2, k->entities_delta);
     bound |= store_bind_uint(s, 3, k->position);
     bound |= sqlite3_bind_int64(s, 4, k->tombstones);
+    bound |= sqlite3_bind_int64(s, 5, k->gaps);
+    bound |= sqlite3_bind_int64(s, 6, k->gone);
     return store_run(c, s, bound, WHAT, err);
 }
 
@@ -77,6 +84,19 @@ enum sg_status store_collections_flush(struct store_connection *c, struct collec
         k->position = 0;
         k->counted = false;
     }
+    return status;
+}
+
+enum sg_status store_collections_keys(struct store_connection *c, int64_t stream, int64_t build, uint64_t *out,
+                                      struct sg_error *err)
+{
+    sqlite3_stmt *s = store_statement(c, SQL_KEYS_COUNT);
+    int bound = sqlite3_bind_int64(s, 1, stream);
+    bound |= sqlite3_bind_int64(s, 2, build);
+    enum sg_status status = store_step(c, s, bound, "count the keys of a stream", err);
+    if (status == SG_OK)
+        *out = (uint64_t)sqlite3_column_int64(s, 0);
+    (void)sqlite3_reset(s);
     return status;
 }
 

@@ -20,6 +20,10 @@ SG_MUST_CHECK enum sg_status store_collections_count(struct store_connection *c,
 SG_MUST_CHECK enum sg_status store_collections_flush(struct store_connection *c, struct collection_names *names,
                                                struct sg_error *err);
 
+/* How many ids a build has of which the stream has a message, as far as is known. */
+SG_MUST_CHECK enum sg_status store_collections_keys(struct store_connection *c, int64_t stream, int64_t build,
+                                                    uint64_t *out, struct sg_error *err);
+
 /* One of a build that neither is served nor grows. SG_NOT_FOUND (err not filled): none is left. */
 SG_MUST_CHECK enum sg_status store_collections_stale(struct store_connection *c, int64_t *id, struct sg_error *err);
 /* Delete its row. The caller raises the generation, since the row's number may be given to another collection. */

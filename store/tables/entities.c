@@ -21,6 +21,7 @@ static enum sg_status find_in(struct store_connection *c, enum store_sql which, 
         out->version = sqlite3_column_int64(s, 1);
         out->deleted = which == SQL_TOMBSTONE_FIND;
         out->sequence = (uint64_t)sqlite3_column_int64(s, 2);
+        out->gone = out->deleted && sqlite3_column_int64(s, 3) != 0;
     }
     (void)sqlite3_reset(s);
     return status == SG_NOT_FOUND ? SG_OK : status;
@@ -150,7 +151,7 @@ enum sg_status store_entities_write(struct store_connection *c, int64_t collecti
 
 enum sg_status store_entities_sweep(struct store_connection *c, int64_t collection, bool *done, struct sg_error *err)
 {
-    static const enum store_sql tables[] = {SQL_ENTITY_SWEEP, SQL_TOMBSTONE_SWEEP};
+    static const enum store_sql tables[] = {SQL_ENTITY_SWEEP, SQL_TOMBSTONE_SWEEP, SQL_ENTITY_GAP_SWEEP};
     enum sg_status status = SG_OK;
     *done = true;
     for (size_t i = 0; status == SG_OK && *done && i < sizeof tables / sizeof tables[0]; i++) {

@@ -10,6 +10,7 @@ struct entity_row {
     int64_t number;  /* of the row, in the table that `deleted` names; 0 = not stored */
     int64_t version; /* 0 = never seen */
     bool deleted;
+    bool gone;       /* a tombstone of which the stream has no message any more */
     uint64_t sequence;
 };
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "store/tables/collections.h"
+#include "store/tables/entity_gaps.h"
 #include "store/tables/rejected.h"
 #include "store/write/build.h"
 #include "store/write/bulk.h"
@@ -56,6 +57,7 @@ struct batch {
     bool patched;             /* there are patches, for which nothing may be guessed */
     bool recorded;            /* something is to be recorded as rejected */
     bool rows_changed;
+    bool passed;              /* sequences were passed over */
 };
 
 /* ---- memory, kept from batch to batch ---- */
@@ -178,6 +180,10 @@ static enum sg_status classify(struct batch *b, struct sg_error *err)
             return sg_fail(err, SG_INVALID, "sequence %" PRIu64 " is beyond 2^63-1", e->sequence);
         if (e->sequence <= b->position)
             continue;
+        if (e->sequence != b->position + 1) {
+            build_pass(&b->build, b->position + 1, e->sequence - 1);
+            b->passed = true;
+        }
         b->position = e->sequence;
         b->last = e;
         switch (e->kind) {
@@ -255,7 +261,8 @@ static enum sg_status group_fold(struct batch *b, struct store_group *g, struct 
 }
 
 /* What is stored now, in the place of what was. */
-static void group_count(struct batch *b, const struct store_group *g, bool was_alive, bool was_tombstone)
+static enum sg_status group_count(struct batch *b, const struct store_group *g, bool was_alive, bool was_tombstone,
+                                  struct sg_error *err)
 {
     b->rows_changed = true;
     g->collection->counted |= g->row.value.deleted || !was_alive;
@@ -263,6 +270,7 @@ static void group_count(struct batch *b, const struct store_group *g, bool was_a
     g->collection->tombstones += (g->row.value.deleted ? 1 : 0) - (was_tombstone ? 1 : 0);
     if (g->row.value.sequence > g->collection->position)
         g->collection->position = g->row.value.sequence;
+    return g->collection->gaps > 0 ? store_entity_gap_end(&b->w->c, g->collection, g->id, err) : SG_OK;
 }
 
 static enum sg_status group_look_up(struct batch *b, struct store_group *g, struct sg_error *err)
@@ -277,9 +285,10 @@ static enum sg_status group_look_up(struct batch *b, struct store_group *g, stru
         status = group_fold(b, g, err);
     if (status == SG_OK && g->row.changed)
         status = store_entities_write(c, g->collection->id, g->id, &found, &g->row.value, err);
-    if (status == SG_OK && g->row.changed)
-        group_count(b, g, was_alive, found.deleted);
-    return status;
+    if (status != SG_OK || !g->row.changed)
+        return status;
+    g->collection->gone -= found.gone ? 1 : 0;
+    return group_count(b, g, was_alive, found.deleted, err);
 }
 
 /* May the guess be made? Of what is deleted, or may be, more is to be known. */
@@ -303,7 +312,7 @@ static enum sg_status group_apply(struct batch *b, struct store_group *g, struct
         status = alive ? store_entities_replace(c, g->collection->id, g->id, &g->row.value, &g->written, err)
                        : store_entities_insert(c, g->collection->id, g->id, &g->row.value, &g->written, err);
     if (status == SG_OK && g->written)
-        group_count(b, g, alive, false);
+        status = group_count(b, g, alive, false, err);
     else if (status == SG_OK)
         status = group_look_up(b, g, err);
     return status;
@@ -319,7 +328,7 @@ static enum sg_status groups_insert(struct batch *b, struct sg_error *err)
         status = store_bulk_insert(&b->w->c, &b->w->scratch->bulk, b->groups, b->groups_count, err);
     for (size_t i = 0; status == SG_OK && i < b->groups_count; i++) {
         if (b->groups[i].written)
-            group_count(b, &b->groups[i], false, false);
+            status = group_count(b, &b->groups[i], false, false, err);
         else
             status = group_look_up(b, &b->groups[i], err);
     }
@@ -428,6 +437,12 @@ static enum sg_status write_position(struct batch *b, struct sg_error *err)
         b->w->changes = SERVED_POSITION;
         b->w->moved_stream = b->build.stream;
         b->w->moved_position = b->position;
+        b->w->moved_claimed = position_claimed(b->position, &b->build.hole);
+    }
+    if (b->passed) {
+        enum sg_status status = store_build_write_hole(b->w, &b->build, err);
+        if (status != SG_OK)
+            return status;
     }
     return store_build_move(b->w, &b->build, b->position, b->last->time_ns,
                             keep_subject ? b->last->subject : (struct slice){NULL, 0}, b->rows_changed, err);
@@ -507,5 +522,11 @@ enum sg_status store_apply(struct store_writer *w, int64_t stream_id, const stru
         reasons[i] = b.outcomes[i].reason;
     }
     *position = b.position;
+    w->applied_hole = b.build.hole;
     return SG_OK;
+}
+
+struct hole store_applied_hole(const struct store_writer *w)
+{
+    return w->applied_hole;
 }

@@ -128,6 +128,38 @@ enum sg_status store_stream_begin_build(struct store_writer *w, int64_t stream_i
     return store_end(w, begin_build(w, stream_id, created_ns, epoch, target, err), err);
 }
 
+/* ---- holes ---- */
+
+void build_pass(struct build *build, uint64_t first, uint64_t last)
+{
+    uint64_t begun = last < build->begun_last ? last : build->begun_last;
+    if (first <= begun)
+        build->begun_missing -= (int64_t)(begun - first + 1);
+    if (first == 1)
+        return; /* a build begins at the first message there is */
+    if (build->hole.first == 0)
+        build->hole.first = first;
+    build->hole.last = last;
+}
+
+enum sg_status store_build_write_hole(struct store_writer *w, const struct build *build, struct sg_error *err)
+{
+    sqlite3_stmt *s = store_statement(&w->c, build->growing ? SQL_NEXT_BUILD_SET_HOLE : SQL_STREAM_SET_HOLE);
+    int bound = sqlite3_bind_int64(s, 1, build->stream);
+    bound |= store_bind_uint(s, 2, build->hole.first);
+    bound |= store_bind_uint(s, 3, build->hole.last);
+    bound |= store_bind_uint(s, 4, build->begun_last);
+    bound |= sqlite3_bind_int64(s, 5, build->begun_missing);
+    enum sg_status status = store_run(&w->c, s, bound, "write the hole of a stream", err);
+    struct build *known = &w->builds[build->stream % STORE_BUILDS_KNOWN];
+    if (status == SG_OK && known->stream == build->stream) {
+        known->hole = build->hole;
+        known->begun_last = build->begun_last;
+        known->begun_missing = build->begun_missing;
+    }
+    return status;
+}
+
 /* ---- the written build changed otherwise than by events ---- */
 
 static enum sg_status set_target(struct store_writer *w, int64_t stream_id, uint64_t target, struct sg_error *err)
@@ -152,7 +184,8 @@ enum sg_status store_stream_set_target(struct store_writer *w, int64_t stream_id
     return status == SG_OK ? store_end(w, set_target(w, stream_id, target, err), err) : status;
 }
 
-enum sg_status store_stream_advance(struct store_writer *w, int64_t stream_id, uint64_t position, struct sg_error *err)
+enum sg_status store_stream_advance(struct store_writer *w, int64_t stream_id, uint64_t position, bool nothing_removed,
+                                    struct sg_error *err)
 {
     struct build build;
     if (position > INT64_MAX)
@@ -165,5 +198,11 @@ enum sg_status store_stream_advance(struct store_writer *w, int64_t stream_id, u
         store_rollback(w); /* nothing to write */
         return status;
     }
-    return store_end(w, store_build_move(w, &build, position, 0, (struct slice){NULL, 0}, false, err), err);
+    if (!nothing_removed) {
+        build_pass(&build, build.position + 1, position);
+        status = store_build_write_hole(w, &build, err);
+    }
+    if (status == SG_OK)
+        status = store_build_move(w, &build, position, 0, (struct slice){NULL, 0}, false, err);
+    return store_end(w, status, err);
 }

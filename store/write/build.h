@@ -11,6 +11,11 @@ SG_MUST_CHECK enum sg_status store_stream_write(struct store_writer *w, sqlite3_
 SG_MUST_CHECK enum sg_status store_build_move(struct store_writer *w, struct build *build, uint64_t position,
                                               int64_t time_ns, struct slice subject, bool rows_changed,
                                               struct sg_error *err);
+/* The build goes on after `first`..`last`, of which nothing was delivered; `first` follows its position. Pure; and
+ * store what that changed. */
+void build_pass(struct build *build, uint64_t first, uint64_t last);
+SG_MUST_CHECK enum sg_status store_build_write_hole(struct store_writer *w, const struct build *build,
+                                                    struct sg_error *err);
 /* Begin a build that is served at once, in the open transaction; a growing one is thrown away. */
 SG_MUST_CHECK enum sg_status store_build_serve_new(struct store_writer *w, const struct build *before,
                                                    int64_t created_ns, const struct epoch *epoch, uint64_t target,

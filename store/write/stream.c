@@ -1,4 +1,4 @@
-/* Streams: loaded, attached, identified, and their gaps. */
+/* Streams: loaded, attached, identified. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -185,30 +185,6 @@ enum sg_status store_stream_identify(struct store_writer *w, int64_t stream_id, 
         int bound = sqlite3_bind_int64(s, 1, stream_id);
         bound |= sqlite3_bind_int64(s, 2, created_ns);
         bound |= sqlite3_bind_text(s, 3, epoch->text, -1, SQLITE_STATIC);
-        status = store_stream_write(w, s, bound, err);
-    }
-    return store_end(w, status, err);
-}
-
-enum sg_status store_stream_add_gap(struct store_writer *w, int64_t stream_id, uint64_t first, uint64_t last,
-                                    struct sg_error *err)
-{
-    struct build found;
-    struct gap gaps[STREAM_GAPS_MAX + 1];
-    char text[STORE_GAPS_TEXT_BYTES];
-    if (first == 0 || first > last || last > INT64_MAX)
-        return sg_fail(err, SG_INVALID, "%" PRIu64 "-%" PRIu64 " is no range of sequences", first, last);
-    enum sg_status status = store_begin(w, err);
-    if (status != SG_OK)
-        return status;
-    status = store_build_load(w, stream_id, &found, err);
-    if (status == SG_OK) {
-        memcpy(gaps, found.gaps, sizeof found.gaps);
-        store_gaps_add(gaps, &found.gaps_count, (struct gap){first, last});
-        store_gaps_format(gaps, found.gaps_count, text);
-        sqlite3_stmt *s = store_statement(&w->c, found.growing ? SQL_NEXT_BUILD_SET_GAPS : SQL_STREAM_SET_GAPS);
-        int bound = sqlite3_bind_int64(s, 1, stream_id);
-        bound |= sqlite3_bind_text(s, 2, text, -1, SQLITE_STATIC);
         status = store_stream_write(w, s, bound, err);
     }
     return store_end(w, status, err);

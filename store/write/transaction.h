@@ -75,8 +75,10 @@ struct store_writer {
     enum { SERVED_ANYTHING, SERVED_POSITION, SERVED_NOTHING } changes;
     int64_t moved_stream;
     uint64_t moved_position;
+    uint64_t moved_claimed;
     struct store_served served;    /* owned scratch */
     struct store_scratch *scratch; /* owned; NULL until the first batch */
+    struct hole applied_hole;      /* of the last batch's build */
     enum store_pages pages;
 };
 

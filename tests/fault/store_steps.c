@@ -139,7 +139,7 @@ static enum sg_status do_step(const struct history *h, struct store_writer *w, c
     case STEP_SET_TARGET:
         return store_stream_set_target(w, *id, step->target, err);
     case STEP_ADVANCE:
-        return store_stream_advance(w, *id, step->last, err);
+        return store_stream_advance(w, *id, step->last, true, err);
     case STEP_ADD_GAP:
         return store_stream_add_gap(w, *id, step->first, step->last, err);
     case STEP_SWEEP:

@@ -133,11 +133,11 @@ static void etag_names_epoch_build_and_version(void **state)
     struct stream longest = {.epoch = {"abcdefghijkl"}, .build = INT64_MAX};
     char text[HEADERS_ETAG_BYTES];
     (void)state;
-    assert_string_equal(headers_etag(&row, 42, text), "\"k3fq1z.b2.42\"");
-    assert_non_null(headers_etag(&longest, UINT64_MAX, text));
+    assert_string_equal(headers_etag(&row, 42, 0, text), "\"k3fq1z.b2.42\"");
+    assert_non_null(headers_etag(&longest, UINT64_MAX, 0, text));
     assert_true(strlen(text) < sizeof text);
     row.epoch.text[0] = '\0';
-    assert_null(headers_etag(&row, 42, text));
+    assert_null(headers_etag(&row, 42, 0, text));
 }
 
 static void dates_become_imf_fixdates(void **state)

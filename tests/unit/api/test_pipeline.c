@@ -75,10 +75,11 @@ enum sg_status __wrap_conditions_parse(const struct http_lines *lines, struct co
 }
 
 __typeof__(headers_etag) __real_headers_etag, __wrap_headers_etag;
-const char *__wrap_headers_etag(const struct stream *row, uint64_t number, char out[HEADERS_ETAG_BYTES])
+const char *__wrap_headers_etag(const struct stream *row, uint64_t number, uint64_t settled,
+                                char out[HEADERS_ETAG_BYTES])
 {
     calls.answers++;
-    return __real_headers_etag(row, number, out);
+    return __real_headers_etag(row, number, settled, out);
 }
 
 static void assert_parsed(size_t times)

@@ -302,10 +302,10 @@ static void a_void_generation_changes_nothing(void **state)
     push(f, 1, "a", "{\"version\":1,\"state\":{\"n\":1}}");
     f->generation = queue_next_generation(f->queue);
     queue_verify(f->queue, older);
-    assert_int_equal(ingest_advance(f->ingest, 0, older, 9, &err), SG_OK);
+    assert_int_equal(ingest_advance(f->ingest, 0, older, 9, true, &err), SG_OK);
     assert_int_equal(ingest_position(f->ingest, 0), 0);
     push(f, 2, "a", "{\"version\":1,\"state\":{\"n\":2}}");
-    assert_int_equal(ingest_advance(f->ingest, 0, f->generation, 9, &err), SG_OK); /* the queue has a message */
+    assert_int_equal(ingest_advance(f->ingest, 0, f->generation, 9, true, &err), SG_OK); /* the queue has a message */
     assert_int_equal(ingest_position(f->ingest, 0), 0);
     queue_verify(f->queue, f->generation);
     wait_for(f, 2);
@@ -315,7 +315,7 @@ static void a_void_generation_changes_nothing(void **state)
         assert_true(time_boot_ns() < deadline_ns);
         (void)sched_yield();
     }
-    assert_int_equal(ingest_advance(f->ingest, 0, f->generation, 9, &err), SG_OK);
+    assert_int_equal(ingest_advance(f->ingest, 0, f->generation, 9, true, &err), SG_OK);
     assert_int_equal(ingest_position(f->ingest, 0), 9);
     wait_for(f, 9);
 }

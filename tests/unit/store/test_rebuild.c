@@ -135,9 +135,9 @@ static void advance_to_the_target_swaps_although_nothing_matched(void **state)
     struct entity entity;
     serve_first_build(f);
     begin(f, 999, &SECOND, 50);
-    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 49, NULL), SG_OK);
+    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 49, true, NULL), SG_OK);
     assert_first_build_served(f);
-    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 50, NULL), SG_OK);
+    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 50, true, NULL), SG_OK);
     fixture_reload(f);
     assert_int_equal(f->stream.build, 2);
     assert_int_equal(f->stream.position, 50);
@@ -150,7 +150,7 @@ static void empty_stream_is_not_swapped_to_before_its_first_event_is_applied(voi
     serve_first_build(f);
     begin(f, 999, &SECOND, 0);
     assert_first_build_served(f);
-    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 4, NULL), SG_OK); /* nothing that matches */
+    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 4, true, NULL), SG_OK); /* nothing that matches */
     assert_int_equal(fixture_apply_one(f, event_rejected(5, "x", 1, REASON_BAD_JSON)), RESULT_REJECTED);
     fixture_reopen(f);
     assert_first_build_served(f);

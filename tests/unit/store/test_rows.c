@@ -160,7 +160,7 @@ static void entity_with_a_rejected_event_is_not_cached(void **state)
     assert_int_equal(fixture_entity(f, "b", &entity), SG_OK);
     assert_int_equal(cached_version(f->reader, "b"), 1); /* others are */
     /* Also if the writer knows nothing of the collection any more, as after a start. */
-    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 1, NULL), SG_OK);
+    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 1, true, NULL), SG_OK);
     assert_int_equal(fixture_apply_one(f, event_rejected(4, "b", 2, REASON_BAD_TYPE)), RESULT_REJECTED);
     assert_int_equal(cached_version(f->reader, "b"), 0);
 }

@@ -135,17 +135,17 @@ static void advance_moves_forward_only(void **state)
 {
     struct store_fixture *f = *state;
     assert_int_equal(fixture_apply_one(f, event_state(5, "a", 1, "{}")), RESULT_APPLIED);
-    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 4, NULL), SG_OK);
+    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 4, true, NULL), SG_OK);
     fixture_reload(f);
     assert_int_equal(f->stream.position, 5);
     assert_string_equal(f->build.position_subject, "state.customers.x"); /* still known */
-    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 9, NULL), SG_OK);
+    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 9, true, NULL), SG_OK);
     fixture_reload(f);
     assert_int_equal(f->stream.position, 9);
     assert_int_equal(f->build.position_time_ns, 0);
     assert_string_equal(f->build.position_subject, "");
     assert_int_equal(fixture_apply_one(f, event_state(9, "b", 1, "{}")), RESULT_REDELIVERED);
-    assert_int_equal(store_stream_advance(f->writer, f->stream.id, (uint64_t)INT64_MAX + 1, NULL), SG_INVALID);
+    assert_int_equal(store_stream_advance(f->writer, f->stream.id, (uint64_t)INT64_MAX + 1, true, NULL), SG_INVALID);
 }
 
 static void stream_that_is_not_attached_is_not_served(void **state)
