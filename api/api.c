@@ -93,7 +93,7 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
     if (status == SG_OK)
         status = http_run(api->http, err);
     if (status != SG_OK) {
-        api_stop(api);
+        api_stop(api, 0);
         return status;
     }
     *out = api;
@@ -117,17 +117,18 @@ const char *api_ops_address(const struct api *api)
     return http_ops_address(api->http);
 }
 
-void api_set_draining(struct api *api)
+void api_set_unready(struct api *api)
 {
-    atomic_store(&api->shared.draining, true);
+    atomic_store(&api->shared.unready, true);
 }
 
-void api_stop(struct api *api)
+void api_stop(struct api *api, int64_t drain_ms)
 {
     if (api == NULL)
         return;
+    api_set_unready(api);
     atomic_store(&api->shared.draining, true);
-    http_stop(api->http, API_DRAIN_MS);
+    http_stop(api->http, drain_ms);
     jobs_destroy(api->jobs); /* its threads post to the loops until they have ended */
     http_destroy(api->http);
     wait_limits_destroy(api->wait_limits);

@@ -34,13 +34,12 @@ size_t api_descriptors(const struct settings *settings);
 const char *api_address(const struct api *api);
 const char *api_ops_address(const struct api *api);
 
-/* From now on /readyz says no. Any thread. */
-void api_set_draining(struct api *api);
+/* From now on /readyz says no; all else is answered as before. Any thread. */
+void api_set_unready(struct api *api);
 
-/* Refuse new connections, finish the requests at hand (at most API_DRAIN_MS, and as long as a job
- * that has begun takes), stop the loops, close the readers, free.
+/* Not ready; refuse new connections, finish the requests at hand (for `drain_ms` at most, and as long as a job that has
+ * begun takes), stop the loops, close the readers, free. Reads that wait are answered at once.
  * Blocks. NULL is allowed. */
-#define API_DRAIN_MS 5000
-void api_stop(struct api *api);
+void api_stop(struct api *api, int64_t drain_ms);
 
 #endif

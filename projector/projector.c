@@ -317,6 +317,16 @@ void projector_stop(struct projector *p)
     atomic_store(&p->stopping, true);
     notifier_notify(p->ingest->notifier);
     (void)pthread_join(p->thread, NULL);
+    /* Until the end: a connection that still receives finds that another thread writes. */
+    (void)pthread_mutex_lock(&p->ingest->writing);
+    store_write_back_stop(p->ingest->context.model);
+}
+
+void projector_destroy(struct projector *p)
+{
+    if (p == NULL)
+        return;
+    (void)pthread_mutex_unlock(&p->ingest->writing);
     ingest_destroy(p->ingest);
     free(p->heres);
     free(p);

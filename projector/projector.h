@@ -14,8 +14,11 @@ struct projector;
 /* Attach the settings' streams to the store and start the thread. `release` frees a queued message. */
 SG_MUST_CHECK enum sg_status projector_start(const struct ingest_context *context, queue_release *release,
                                              struct projector **out, struct sg_error *err);
-/* Finish the batch at hand, stop the thread. The sources are stopped before. NULL is allowed. */
+/* Finish the batch at hand, stop the thread: the store is not used any more, and what a source still asks for is
+ * SG_STOPPED. NULL is allowed. */
 void projector_stop(struct projector *p);
+/* Free, after projector_stop, in the same thread. The sources have ended. NULL is allowed. */
+void projector_destroy(struct projector *p);
 
 /* True once the database was found damaged: nothing can be applied, and only a restart can begin again. Any thread. */
 bool projector_failed(const struct projector *p);

@@ -9,12 +9,16 @@
 
 #include "api/api.h"
 #include "core/base/log.h"
+#include "core/base/time.h"
 #include "store/cache/commit_clock.h"
 #include "store/writer.h"
 #include "core/version.h"
 #include "projector/nats/connection.h"
 #include "projector/projector.h"
 #include "projector/source/source.h"
+
+/* How long the end waits for sources that hang in a call to their broker: a broker that is there answers sooner. */
+#define SOURCES_STOP_MS 500
 
 struct gateway {
     const struct settings *settings;     /* borrowed */
@@ -79,27 +83,23 @@ static enum sg_status start_api(struct gateway *g, struct sg_error *err)
                                   .freshness = g->freshness,
                                   .metrics = g->metrics,
                                   .progress = g->progress};
-    enum sg_status status = api_start(&context, &g->api, err);
-    if (status != SG_OK)
-        return status;
-    log_event(LOG_INFO, "listening", LOG_STR("address", api_address(g->api)),
-              LOG_STR("ops_address", api_ops_address(g->api)), LOG_STR("version", STATEGATE_VERSION));
-    return SG_OK;
+    return api_start(&context, &g->api, err);
 }
 
-static enum sg_status start_sources(struct gateway *g, struct sg_error *err)
+/* The sources have ended. */
+static void gateway_free(struct gateway *g)
 {
-    struct source_context context = {.settings = g->settings,
-                                     .tunables = g->tunables,
-                                     .ingest = projector_ingest(g->projector),
-                                     .freshness = g->freshness,
-                                     .metrics = g->metrics,
-                                     .progress = g->progress};
-    enum sg_status status = nats_library_open(err);
-    g->library_open = status == SG_OK;
-    for (size_t i = 0; i < g->settings->streams_count && status == SG_OK; i++)
-        status = source_start(&context, i, &g->sources[i], err);
-    return status;
+    if (g->library_open)
+        nats_library_close();
+    for (size_t i = 0; i < SETTINGS_STREAMS_MAX; i++)
+        source_destroy(g->sources[i]);
+    projector_destroy(g->projector);
+    progress_destroy(g->progress);
+    metrics_destroy(g->metrics);
+    freshness_destroy(g->freshness);
+    store_close(g->model);
+    commit_clock_destroy(g->shared);
+    free(g);
 }
 
 enum sg_status gateway_start(const struct settings *settings, const struct tunables_now *tunables, struct gateway **out,
@@ -130,45 +130,73 @@ enum sg_status gateway_start(const struct settings *settings, const struct tunab
     }
     if (status == SG_OK)
         status = start_api(g, err);
-    if (status == SG_OK)
-        status = start_sources(g, err);
     if (status != SG_OK) {
-        gateway_stop(g);
+        projector_stop(g->projector);
+        gateway_free(g);
         return status;
     }
     *out = g;
     return SG_OK;
 }
 
-void gateway_stop(struct gateway *g)
+enum sg_status gateway_follow(struct gateway *g, struct sg_error *err)
 {
-    if (g == NULL)
-        return;
+    struct source_context context = {.settings = g->settings,
+                                     .tunables = g->tunables,
+                                     .ingest = projector_ingest(g->projector),
+                                     .freshness = g->freshness,
+                                     .metrics = g->metrics,
+                                     .progress = g->progress};
+    log_event(LOG_INFO, "listening", LOG_STR("address", api_address(g->api)),
+              LOG_STR("ops_address", api_ops_address(g->api)), LOG_STR("version", STATEGATE_VERSION));
+    enum sg_status status = nats_library_open(err);
+    g->library_open = status == SG_OK;
+    for (size_t i = 0; i < g->settings->streams_count && status == SG_OK; i++)
+        status = source_start(&context, i, &g->sources[i], err);
+    return status;
+}
+
+void gateway_set_unready(struct gateway *g)
+{
+    api_set_unready(g->api);
+}
+
+/* Side by side: each may be waiting for its broker, which may be gone. False: one still is. */
+static bool stop_sources(struct gateway *g)
+{
+    int64_t until_ns = time_boot_ns() + SOURCES_STOP_MS * NS_PER_MS;
+    bool ended = true;
+    for (size_t i = 0; i < SETTINGS_STREAMS_MAX; i++)
+        source_begin_stop(g->sources[i]);
+    for (size_t i = 0; i < SETTINGS_STREAMS_MAX; i++)
+        ended = source_stop(g->sources[i], until_ns) && ended;
+    return ended;
+}
+
+static void log_faults(const struct gateway *g)
+{
+    const char *lost = store_lost(g->model);
     if (store_damage(g->model) != NULL)
         log_event(LOG_ERROR, "database_damaged", LOG_STR("database", g->settings->database),
                   LOG_STR("found", store_damage(g->model)), LOG_STR("action", "the next start looks at all of it"));
-    if (store_lost(g->model) != NULL)
-        log_event(LOG_ERROR, "database_lost", LOG_STR("database", g->settings->database),
-                  LOG_STR("file", store_lost(g->model)),
+    if (lost != NULL)
+        log_event(LOG_ERROR, "database_lost", LOG_STR("database", g->settings->database), LOG_STR("file", lost),
                   LOG_STR("action", "it was removed or replaced while it was open; the next start takes what is there"));
-    if (g->api != NULL)
-        api_set_draining(g->api);
-    api_stop(g->api);
-    for (size_t i = 0; i < SETTINGS_STREAMS_MAX; i++)
-        source_begin_stop(g->sources[i]); /* each may be waiting for the broker: let them end side by side */
-    for (size_t i = 0; i < SETTINGS_STREAMS_MAX; i++)
-        source_stop(g->sources[i]);
+}
+
+bool gateway_stop(struct gateway *g, int64_t drain_ms)
+{
+    if (g == NULL)
+        return true;
+    log_faults(g);
+    api_stop(g->api, drain_ms);
+    bool ended = stop_sources(g);
     projector_stop(g->projector);
-    if (g->library_open)
-        nats_library_close();
-    for (size_t i = 0; i < SETTINGS_STREAMS_MAX; i++)
-        source_destroy(g->sources[i]);
-    progress_destroy(g->progress);
-    metrics_destroy(g->metrics);
-    freshness_destroy(g->freshness);
-    store_close(g->model);
-    commit_clock_destroy(g->shared);
-    free(g);
+    if (ended)
+        gateway_free(g);
+    else
+        store_close(g->model);
+    return ended;
 }
 
 bool gateway_failed(const struct gateway *g)

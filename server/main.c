@@ -1,19 +1,18 @@
 /* The command line of stategate: take it apart, load the configuration, run the command, end with its exit code. */
 #include <malloc.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/base/time.h"
 #include "core/version.h"
 #include "server/client.h"
 #include "server/config/config.h"
 #include "server/descriptors.h"
 #include "server/gateway.h"
 #include "server/log_writer.h"
+#include "server/signals.h"
 #include "store/writer.h"
 
 #define EXIT_CONFIGURATION 2 /* a person must change something; 1 = it may work later */
@@ -28,30 +27,29 @@ static int refuse(const struct sg_error *err)
 
 /* ---- serving ---- */
 
-/* SIGTERM and SIGINT are taken by main alone; a closed connection or a file size limit is an error of the call. */
-static void prepare_signals(sigset_t *ends)
+/* How often it was asked to end; 0 when the gateway has failed. */
+static unsigned wait_for_end(const struct gateway *gateway)
 {
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN);
-    (void)sigemptyset(ends);
-    (void)sigaddset(ends, SIGTERM);
-    (void)sigaddset(ends, SIGINT);
-    (void)pthread_sigmask(SIG_BLOCK, ends, NULL);
-}
-
-/* True when asked to end, false when the gateway has failed. */
-static bool wait_for_end(const struct gateway *gateway, const sigset_t *ends)
-{
-    const struct timespec watch = {.tv_nsec = WATCH_MS * 1000000L};
     while (!gateway_failed(gateway)) {
-        int number = sigtimedwait(ends, NULL, &watch);
-        if (number < 0)
-            continue; /* the time is up, or another signal was handled */
-        log_event(LOG_INFO, "stopping", LOG_STR("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
-        return true;
+        unsigned asked = signals_wait(0, WATCH_MS);
+        if (asked > 0)
+            return asked;
     }
     log_event(LOG_ERROR, "gateway_failed", LOG_STR("then", "stopping"));
-    return false;
+    return 0;
+}
+
+/* Not ready, and everything is answered as before: whoever balances the load has time to notice. Another signal, or a
+ * failure, ends it. */
+static void delay_end(struct gateway *gateway, unsigned asked, int64_t delay_ms)
+{
+    int64_t end_ns = time_boot_ns() + delay_ms * NS_PER_MS;
+    gateway_set_unready(gateway);
+    for (int64_t left_ns = end_ns - time_boot_ns(); left_ns > 0; left_ns = end_ns - time_boot_ns()) {
+        int64_t left_ms = (left_ns + NS_PER_MS - 1) / NS_PER_MS;
+        if (gateway_failed(gateway) || signals_wait(asked, left_ms < WATCH_MS ? left_ms : WATCH_MS) > asked)
+            return;
+    }
 }
 
 /* From here on the setting is the database's real path. */
@@ -66,7 +64,27 @@ static enum sg_status find_database(struct settings *settings, struct sg_error *
     return SG_OK;
 }
 
-static int serve_logged(struct config *config, const sigset_t *ends)
+static int start_failed(enum sg_status status, const struct sg_error *err)
+{
+    log_event(LOG_ERROR, "start_failed", LOG_STR("status", sg_status_name(status)), LOG_STR("error", err->message));
+    return EXIT_FAILURE;
+}
+
+/* Until it is asked to end, or fails. */
+static int follow(struct gateway *gateway, const struct tunables_now *tunables)
+{
+    struct sg_error err = {0};
+    enum sg_status status = gateway_follow(gateway, &err);
+    if (status != SG_OK)
+        return start_failed(status, &err);
+    unsigned asked = wait_for_end(gateway);
+    if (asked > 0)
+        delay_end(gateway, asked, tunables_take(tunables)->shutdown_delay_ms);
+    return asked > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* How it ended; `*clean` is false when a thread hangs, and what it uses must be left as it is. */
+static int serve_logged(struct config *config, bool *clean)
 {
     struct settings *settings = &config->settings;
     struct tunables_now tunables;
@@ -77,29 +95,33 @@ static int serve_logged(struct config *config, const sigset_t *ends)
     enum sg_status status = find_database(settings, &err);
     if (status == SG_OK)
         status = gateway_start(settings, &tunables, &gateway, &err);
-    if (status != SG_OK) {
-        log_event(LOG_ERROR, "start_failed", LOG_STR("status", sg_status_name(status)), LOG_STR("error", err.message));
-        return EXIT_FAILURE;
-    }
-    bool asked = wait_for_end(gateway, ends);
-    gateway_stop(gateway);
-    log_event(LOG_INFO, "stopped", LOG_INT("exit", asked ? EXIT_SUCCESS : EXIT_FAILURE));
-    return asked ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (status != SG_OK)
+        return start_failed(status, &err);
+    signals_serving();
+    int result = follow(gateway, &tunables);
+    *clean = gateway_stop(gateway, tunables_take(&tunables)->shutdown_drain_ms);
+    log_event(LOG_INFO, "stopped", LOG_INT("exit", result));
+    return result;
 }
 
 static int serve(struct config *config)
 {
     struct sg_error err = {0};
-    sigset_t ends;
+    bool clean = true;
     log_set_format(config->settings.log_format);
     log_set_level(config->tunables.log_level);
-    prepare_signals(&ends);
-    if (log_writer_start(&err) != SG_OK) {
+    signals_block();
+    enum sg_status status = log_writer_start(&err);
+    if (status == SG_OK)
+        status = signals_start(&err);
+    if (status != SG_OK) {
         (void)fprintf(stderr, "stategate: %s\n", err.message);
         return EXIT_FAILURE;
     }
-    int result = serve_logged(config, &ends);
+    int result = serve_logged(config, &clean);
     log_writer_stop();
+    if (!clean)
+        _exit(result);
     return result;
 }
 

@@ -62,7 +62,7 @@ static bool check_all(struct call *call, struct buffer *body)
 {
     struct api_shared *api = call->api;
     struct sg_error err;
-    bool good = !atomic_load(&api->draining);
+    bool good = !atomic_load(&api->unready);
     if (!good)
         buffer_append_text(body, "no the process is stopping\n");
     for (size_t i = 0; i < api->settings->streams_count; i++)

@@ -74,7 +74,8 @@ struct api_shared {
     struct route_counters **counters; /* one of each loop */
     size_t counters_count;
     /* Any thread. */
-    atomic_bool draining;
+    atomic_bool unready;  /* the process was asked to end: /readyz says so */
+    atomic_bool draining; /* it ends: nothing waits any more */
 };
 
 /* One request on its way; lives beside its head until it is answered. Zeroed = it has just come. One thread at a time:

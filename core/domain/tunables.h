@@ -1,5 +1,5 @@
-/* What may change while the gateway runs: limits, timeouts, probes, readiness, the log's level. What shapes rows, or is
- * bound once (addresses, threads, the file, the cache's memory), stands in settings.h.
+/* What may change while the gateway runs: limits, timeouts, probes, readiness, the end, the log's level. What shapes
+ * rows, or is bound once (addresses, threads, the file, the cache's memory), stands in settings.h.
  *
  * Everybody reads through a pointer that is taken at the start of an iteration of a loop (of HTTP, of a source) or of a
  * batch of events, and kept to its end: so an iteration works with values that fit each other, and a change reaches all
@@ -33,6 +33,8 @@ struct tunables {
     int64_t http_head_timeout_ms;   /* from the accept, or the end of an answer, until the whole head is there */
     int64_t http_answer_timeout_ms; /* from there until the answer, or the next chunk of it, has been taken */
     int64_t http_answers_bytes_max; /* of bodies that answers hold until they are sent */
+    int64_t shutdown_delay_ms; /* not ready, and served as before */
+    int64_t shutdown_drain_ms; /* then, for what was asked for */
     enum log_level log_level;
 };
 

@@ -21,6 +21,8 @@ struct source {
     /* Of the thread that starts and stops it. */
     pthread_t thread;
     bool thread_started;
+    struct notifier *ended_notifier; /* owned; notified by the thread when it has ended */
+    atomic_bool ended;
 };
 
 /* ---- one session ---- */
@@ -119,11 +121,9 @@ static int64_t backoff_ms(unsigned failures)
     return cap / 2 + (int64_t)(session_random() % (uint64_t)(cap / 2 + 1));
 }
 
-static void *source_run(void *argument)
+static void sessions_run(struct session *s)
 {
-    struct session *s = &((struct source *)argument)->session;
     unsigned failures = 0;
-    thread_name_set("source", s->settings->name);
     while (!atomic_load(&s->stopping)) {
         struct sg_error err = {0};
         int64_t began_ns = time_boot_ns();
@@ -144,6 +144,15 @@ static void *source_run(void *argument)
         session_show_error(s, cause ? warning : err.message, sg_status_name(err.status));
         (void)session_sleep(s, retry_ms * NS_PER_MS);
     }
+}
+
+static void *source_run(void *argument)
+{
+    struct source *source = argument;
+    thread_name_set("source", source->session.settings->name);
+    sessions_run(&source->session);
+    atomic_store(&source->ended, true);
+    notifier_notify(source->ended_notifier);
     return NULL;
 }
 
@@ -168,6 +177,8 @@ enum sg_status source_start(const struct source_context *context, size_t stream,
     s->settings = &settings->streams[stream];
     s->queue = ingest_queue(context->ingest, stream);
     enum sg_status status = notifier_create(&s->notifier, err);
+    if (status == SG_OK)
+        status = notifier_create(&source->ended_notifier, err);
     if (status == SG_OK)
         status = nats_create(&settings->nats, s->settings, s->queue, on_alarm, s, &s->connection, err);
     if (status == SG_OK)
@@ -201,14 +212,19 @@ void source_begin_stop(struct source *source)
     notifier_notify(source->session.notifier);
 }
 
-void source_stop(struct source *source)
+bool source_stop(struct source *source, int64_t until_ns)
 {
     if (source == NULL || !source->thread_started)
-        return;
+        return true;
     source_begin_stop(source);
     progress_on_probe_wanted(source->session.context.progress, source->session.stream, NULL, NULL);
+    while (!atomic_load(&source->ended) && time_boot_ns() < until_ns)
+        notifier_wait(source->ended_notifier, until_ns);
+    if (!atomic_load(&source->ended))
+        return false;
     (void)pthread_join(source->thread, NULL);
     source->thread_started = false;
+    return true;
 }
 
 void source_destroy(struct source *source)
@@ -218,5 +234,6 @@ void source_destroy(struct source *source)
     nats_destroy(source->session.connection);
     nats_destroy(source->session.questions);
     notifier_destroy(source->session.notifier);
+    notifier_destroy(source->ended_notifier);
     free(source);
 }

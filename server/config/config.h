@@ -22,6 +22,7 @@
 #define CONFIG_DROP_BYTES_MAX 512              /* one pointer; depth 64 of core/domain/event.h with short names */
 
 /* Ranges. Beyond them the gateway would not do what the setting's name says. */
+#define CONFIG_SHUTDOWN_MS_MAX INT64_C(3600000) /* 1h */
 #define CONFIG_DATABASE_PATH_BYTES_MAX 400     /* that of store/writer.h, which holds for its real path */
 #define CONFIG_DATABASE_BYTES_MIN (INT64_C(1) << 20) /* an empty schema and its first pages */
 #define CONFIG_DATABASE_BYTES_MAX (INT64_C(1) << 48) /* SQLite's own limit is just below 2^48 */

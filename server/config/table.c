@@ -166,6 +166,12 @@ static const struct config_key keys[] = {
      RANGE(CONFIG_HTTP_TIMEOUT_MS_MIN, CONFIG_HTTP_TIMEOUT_MS_MAX),
      .what = "From there until the answer is taken; the time that a read waits for its demands does not count."},
 
+    {"shutdown.delay", KIND_DURATION, "0", TUNABLE(shutdown_delay_ms), RANGE(0, CONFIG_SHUTDOWN_MS_MAX),
+     .what = "After SIGTERM /readyz says no, and everything is answered as before for so long.",
+     .more = "Time for a load balancer to notice. A second SIGTERM ends it."},
+    {"shutdown.drain", KIND_DURATION, "5s", TUNABLE(shutdown_drain_ms), RANGE(0, CONFIG_SHUTDOWN_MS_MAX),
+     .what = "Then new connections are refused, and requests in progress have so long to be answered."},
+
     {"cache.size", KIND_BYTES, "64MiB", SETTING(cache_bytes), RANGE(0, CONFIG_CACHE_BYTES_MAX),
      .what = "Memory for reads by id, shared by the loops, including all overhead; 0: none.",
      .more = "Up to a quarter holds where rows lie in the file, 8 bytes each; the rest holds rows that were read "

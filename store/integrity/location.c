@@ -119,13 +119,17 @@ void location_free(struct location *l)
 
 enum sg_status location_lock(const char *path, int *fd, struct sg_error *err)
 {
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (*fd < 0)
-        return errno == ENOENT ? SG_OK : sg_fail(err, SG_STORAGE, "cannot read the database %s: %s", path, strerror(errno));
-    if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+    struct stat file;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* of a pipe, it would wait for who writes to it */
+    if (*fd < 0 && errno == ENOENT)
+        return SG_OK;
+    if (*fd < 0 || fstat(*fd, &file) != 0)
+        return sg_fail(err, SG_STORAGE, "cannot read the database %s: %s", path, strerror(errno));
+    if (S_ISREG(file.st_mode) && flock(*fd, LOCK_EX | LOCK_NB) == 0)
         return SG_OK;
     enum sg_status status =
-        errno == EWOULDBLOCK
+        !S_ISREG(file.st_mode) ? sg_fail(err, SG_INVALID, "the database %s is not a file", path)
+        : errno == EWOULDBLOCK
             ? sg_fail(err, SG_LOCKED, "another process has the database %s open, by another name or without its .lock",
                       path)
             : sg_fail(err, SG_STORAGE, "cannot lock %s: %s", path, strerror(errno));

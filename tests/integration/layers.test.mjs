@@ -25,7 +25,7 @@ const ORDER = {
   store: [['write/', 'read/'], ['tables/'], ['sqlite/'], ['integrity/', 'cache/']],
   projector: [['projector', 'source/'], ['ingest/', 'nats/'], ['decode/', 'shape/', 'queue'], ['message']],
   api: [['api'], ['worker'], ['pipeline'], ['routes/'], ['wait/'], ['answer/', 'access/'], ['request/'], ['http/']],
-  server: [['main'], ['gateway', 'reload', 'descriptors', 'log_writer'], ['bootstrap'], ['client'], ['config/']],
+  server: [['main'], ['gateway', 'reload', 'descriptors', 'signals'], ['log_writer'], ['bootstrap'], ['client'], ['config/']],
 };
 
 // What may be included from outside a folder; elsewhere everything may. A folder's own schema and generated files do not count.
@@ -64,6 +64,7 @@ const THREADS = [
   'projector/nats/loop.c',
   'projector/source/source.c',
   'server/log_writer.c',
+  'server/signals.c',
   'store/integrity/syncer.c',
 ];
 

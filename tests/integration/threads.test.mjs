@@ -53,7 +53,7 @@ describe('threads', () => {
     assert.ok(loops.length > 0, `${names}`);
     assert.deepEqual(
       names.filter((name) => !loops.includes(name)),
-      ['disk', 'log', 'nats-answers', 'nats-library', 'nats-library', 'nats-library', 'nats:STATE', 'projector', 'source:STATE', 'stategate'],
+      ['disk', 'log', 'nats-answers', 'nats-library', 'nats-library', 'nats-library', 'nats:STATE', 'projector', 'signals', 'source:STATE', 'stategate'],
     );
   });
 });

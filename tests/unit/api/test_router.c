@@ -377,7 +377,7 @@ static void readiness_tells_every_check(void **state)
     freshness_proved(f->freshness, 1, time_boot_ns(), time_boot_ns(), 0, &f->other.epoch);
     assert_int_equal(rig_ask(f, "/readyz?max_staleness=60"), 200);
     assert_int_equal(rig_ask(f, "/readyz?max_staleness=0"), 503);
-    atomic_store(&f->api.draining, true);
+    atomic_store(&f->api.unready, true);
     assert_int_equal(rig_ask(f, "/readyz"), 503);
     assert_true(rig_body_has(f, "no the process is stopping\n"));
     assert_int_equal(rig_ask(f, "/livez"), 200);

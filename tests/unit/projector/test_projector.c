@@ -116,6 +116,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     projector_stop(f->projector);
+    projector_destroy(f->projector);
     progress_destroy(f->progress);
     metrics_destroy(f->metrics);
     freshness_destroy(f->freshness);
@@ -189,6 +190,7 @@ static void an_event_is_shaped_before_it_is_compared(void **state)
     push(f, 7, "b", "{\"version\":1,\"state\":{}}");
     wait_for(f, 7);
     projector_stop(f->projector); /* all is counted now */
+    projector_destroy(f->projector);
     f->projector = NULL;
     assert_int_equal(counted(f, RESULT_APPLIED), 2);
     assert_int_equal(counted(f, RESULT_DUPLICATE), 2);

@@ -65,7 +65,7 @@ static void unknown_keys_are_named_with_their_line(void **state)
         {"rebuilds: {empty: swap}",
          "c.yaml:1: rebuilds: unknown key; did you mean rebuild? (known here: listen, listen_ops, database, "
          "database_synchronous, database_max_bytes, nats, streams, collections, collections_max, wait, probe, "
-         "rejected, ready, rebuild, http, cache, log)"});
+         "rejected, ready, rebuild, http, shutdown, cache, log)"});
 }
 
 static void a_key_of_another_word_is_not_taken_for_a_typing_error(void **state)
