@@ -6,10 +6,13 @@
 #include "api/http/http.h"
 #include "api/wait/jobs.h"
 #include "api/worker.h"
+#include "core/base/address.h"
 #include "core/base/processors.h"
 
-/* Its epoll sets, its wake descriptor, its listening sockets, and the database as its reader has it. */
-#define API_DESCRIPTORS_PER_LOOP 8
+/* Its epoll set, its wake descriptor, the second address, and the database as its reader has it; and for each address
+ * an epoll set and a listening socket. */
+#define API_DESCRIPTORS_PER_LOOP 6
+#define API_DESCRIPTORS_PER_ADDRESS 2
 /* The database as the reader of a job's thread has it. */
 #define API_DESCRIPTORS_PER_JOBS_THREAD 4
 
@@ -103,7 +106,11 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
 size_t api_descriptors(const struct settings *settings)
 {
     size_t loops = settings->http_loops > 0 ? settings->http_loops : processors_usable();
-    return API_DESCRIPTORS_PER_LOOP * loops + API_DESCRIPTORS_PER_JOBS_THREAD * JOBS_THREADS +
+    const char *rest = settings->listen;
+    size_t addresses = 0;
+    while (address_next(&rest).bytes > 0)
+        addresses++;
+    return (API_DESCRIPTORS_PER_LOOP + API_DESCRIPTORS_PER_ADDRESS * addresses) * loops + API_DESCRIPTORS_PER_JOBS_THREAD * JOBS_THREADS +
            (settings->listen_ops[0] != '\0' ? HTTP_OPS_CONNECTIONS_MAX : 0);
 }
 

@@ -523,9 +523,11 @@ static void open_worker(struct bench *b)
 static void open_all(struct bench *b, const char *folder, int64_t cache_bytes)
 {
     static char stream_name[] = "STATE";
+    static char none[] = "";
     b->stream_settings.name = stream_name;
     must(subject_template_parse("state.{collection}.{id}", &b->stream_settings.subject, &err) == SG_OK, "template");
     b->settings = (struct settings){.database = b->database,
+                                    .hosts = none,
                                     .streams = &b->stream_settings,
                                     .streams_count = 1};
     b->tunables = (struct tunables){.wait_default_ms = 5000,

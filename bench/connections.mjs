@@ -20,7 +20,7 @@ export class Connection {
     return new Promise((done) => {
       this.done = done;
       this.first = 0;
-      this.socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
+      this.socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`);
     });
   }
 

@@ -17,7 +17,9 @@
 #include "core/base/address.h"
 #include "core/base/time.h"
 
-#define REQUEST_BYTES 512 /* a host of at most 253 bytes, and a path of ours */
+#define REQUEST_BYTES 512 /* with a path of ours */
+
+#define CLIENT_ADDRESS_BYTES (ADDRESS_HOST_BYTES_MAX + 16) /* longer than unix: and a path */
 
 struct exchange {
     int fd; /* owned; -1 = none */
@@ -112,15 +114,12 @@ static enum sg_status connect_listener(struct exchange *x, const struct address 
 
 /* ---- asking ---- */
 
-static enum sg_status send_request(const struct exchange *x, const struct address *address, const char *path)
+static enum sg_status send_request(const struct exchange *x, const char *path)
 {
     char request[REQUEST_BYTES];
-    char host[ADDRESS_HOST_BYTES_MAX + 16] = "localhost";
-    if (!address->is_unix)
-        (void)snprintf(host, sizeof host, address->is_ipv6 ? "[%s]:%u" : "%s:%u", host_to_ask(address),
-                       (unsigned)address->port);
-    int bytes = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path,
-                         host);
+    /* Whatever `hosts` holds, and however the address is written. */
+    int bytes = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                         path);
     if (bytes < 0 || (size_t)bytes >= sizeof request)
         return sg_fail(x->err, SG_INVALID, "%s: the request does not fit", path);
     for (size_t sent = 0; sent < (size_t)bytes;) {
@@ -197,7 +196,7 @@ static enum sg_status run_exchange(struct exchange *x, const struct address *add
 {
     enum sg_status status = connect_listener(x, address, listen);
     if (status == SG_OK)
-        status = send_request(x, address, path);
+        status = send_request(x, path);
     if (status == SG_OK)
         status = receive_answer(x);
     if (status == SG_OK)
@@ -208,10 +207,13 @@ static enum sg_status run_exchange(struct exchange *x, const struct address *add
 enum sg_status client_get(const struct settings *settings, const char *path, struct client_answer *out,
                           struct sg_error *err)
 {
-    const char *listen = settings->listen_ops[0] != '\0' ? settings->listen_ops : settings->listen;
+    const char *rest = settings->listen_ops[0] != '\0' ? settings->listen_ops : settings->listen;
+    struct slice first = address_next(&rest);
     struct address address;
-    if (!address_parse(listen, &address))
-        return sg_fail(err, SG_INVALID, "%s: no address", listen);
+    char listen[CLIENT_ADDRESS_BYTES];
+    if (!address_parse_slice(first, &address))
+        return sg_fail(err, SG_INVALID, "%.*s: no address", SLICE_ARGS(first));
+    (void)snprintf(listen, sizeof listen, "%.*s", SLICE_ARGS(first));
     struct exchange *x = calloc(1, sizeof *x);
     if (x == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");

@@ -125,6 +125,16 @@ void http_connection_overdue(struct http_connection *connection)
 
 /* ---- connections ---- */
 
+/* A client of IPv6 has a network of its own, a /64, in which it may take any address. One of IPv4 that comes through
+ * [::] is the client that it is elsewhere. */
+static void client_of_ipv6(const struct in6_addr *address, struct client_address *out)
+{
+    bool mapped = IN6_IS_ADDR_V4MAPPED(address);
+    if (mapped)
+        out->bytes[0] = AF_INET;
+    memcpy(out->bytes + 1, address->s6_addr + (mapped ? 12 : 0), mapped ? 4 : 8);
+}
+
 /* The client's address without its port, so that all its connections count as one client. */
 static void client_of(struct MHD_Connection *mhd, struct client_address *out)
 {
@@ -137,7 +147,7 @@ static void client_of(struct MHD_Connection *mhd, struct client_address *out)
     if (address->sa_family == AF_INET)
         memcpy(out->bytes + 1, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
     else if (address->sa_family == AF_INET6)
-        memcpy(out->bytes + 1, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16);
+        client_of_ipv6(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, out);
 }
 
 static void connection_opened(struct http_port *port, struct MHD_Connection *mhd, void **context)
@@ -311,7 +321,7 @@ static size_t no_unescape(void *cls, struct MHD_Connection *mhd, char *text)
  * entries. Only what it cannot read into this at all does it refuse itself. */
 #define FIELD_ENTRY_BYTES 64 /* EXCHANGE_FIELD_BYTES, in the library's steps of 16 */
 #define HEAD_ENTRIES_BYTES (HTTP_HEAD_COST_MAX / EXCHANGE_FIELD_BYTES * FIELD_ENTRY_BYTES)
-#define HEAD_ANSWER_BYTES 2304
+#define HEAD_ANSWER_BYTES 2352
 
 size_t http_connection_bytes(size_t position_bytes_max)
 {

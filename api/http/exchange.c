@@ -64,6 +64,8 @@ bool http_exchange_begin(struct http_connection *connection, const char *target)
     size_t bytes = strlen(target);
     memset(e->call, 0, handler->call_bytes);
     e->head = (struct http_head){.ops_only = connection->port->ops_only,
+                                 .host_checked = connection->port->reach == LISTEN_LOOPBACK,
+                                 .host_free = connection->port->reach == LISTEN_UNIX,
                                  .target_text = e->target,
                                  .client = &connection->client,
                                  .connection = connection};

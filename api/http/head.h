@@ -15,9 +15,9 @@
 enum http_method { METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_OTHER };
 #define HTTP_METHODS_COUNT 4
 
-/* An address without its port; all clients of a unix socket are one. */
+/* An address without its port, of IPv6 the network (/64); all clients of a unix socket are one. */
 struct client_address {
-    unsigned char bytes[17]; /* family (0 = none known), then the address */
+    unsigned char bytes[9]; /* family (0 = none known), then the address, then zeros */
 };
 
 /* The lines of one header field; `count` may exceed the array. */
@@ -41,6 +41,8 @@ struct http_connection;
 struct http_head {
     enum http_method method;
     bool ops_only;       /* it came to the second address */
+    bool host_checked;   /* to one whose Host is checked, see api/request/admission.h */
+    bool host_free;      /* to a unix socket, where Host means nothing */
     bool version_known;  /* HTTP/1.0 or HTTP/1.1 */
     bool version_1_1;
     bool too_large;      /* beyond HTTP_HEAD_COST_MAX */

@@ -2,6 +2,7 @@
 #include "api/http/http.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "api/http/http_internal.h"
+#include "core/base/address.h"
 #include "core/base/processors.h"
 #include "core/base/time.h"
 
@@ -48,11 +50,12 @@ static void loop_destroy(struct http *http, struct http_loop *loop)
 }
 
 /* One more address of a loop. Takes listen_fd over. */
-static enum sg_status loop_add_port(struct http_loop *loop, int listen_fd, bool ops_only, unsigned connections_max,
-                                    struct sg_error *err)
+static enum sg_status loop_add_port(struct http_loop *loop, int listen_fd, const struct listen_address *address,
+                                    unsigned connections_max, struct sg_error *err)
 {
+    bool ops_only = address == &loop->http->ops_address;
     struct http_port *port = &loop->ports[loop->ports_count];
-    *port = (struct http_port){.loop = loop, .ops_only = ops_only, .epoll_fd = -1};
+    *port = (struct http_port){.loop = loop, .ops_only = ops_only, .reach = address->reach, .epoll_fd = -1};
     enum sg_status status = http_port_open(port, listen_fd, connections_max, err);
     if (status != SG_OK)
         return status;
@@ -63,27 +66,47 @@ static enum sg_status loop_add_port(struct http_loop *loop, int listen_fd, bool 
     return SG_OK;
 }
 
-/* Of connections_max. At least one: the kernel sends connections to every loop. */
-static unsigned connections_share(const struct http *http, unsigned loop)
+/* Of connections_max, for the port `index` of all. At least one: the kernel sends connections to every loop. */
+static unsigned connections_share(const struct http *http, unsigned index)
 {
-    unsigned share = http->options.connections_max / http->loops_count;
-    share += loop < http->options.connections_max % http->loops_count;
+    unsigned ports = http->loops_count * http->addresses_count;
+    unsigned share = http->options.connections_max / ports;
+    share += index < http->options.connections_max % ports;
     return share > 0 ? share : 1;
 }
 
-static enum sg_status open_main_address(struct http *http, struct sg_error *err)
+static enum sg_status open_address(struct http *http, unsigned number, struct sg_error *err)
 {
     int fds[HTTP_LOOPS_MAX];
-    enum sg_status status = listen_resolve(http->options.listen, &http->address, err);
-    if (status == SG_OK)
-        status = listen_open(&http->address, fds, http->loops_count, err);
+    struct listen_address *address = &http->addresses[number];
+    enum sg_status status = listen_open(address, fds, http->loops_count, err);
     if (status != SG_OK)
         return status;
     for (unsigned i = 0; i < http->loops_count; i++) {
+        unsigned share = connections_share(http, number * http->loops_count + i);
         if (status == SG_OK)
-            status = loop_add_port(&http->loops[i], fds[i], false, connections_share(http, i), err);
+            status = loop_add_port(&http->loops[i], fds[i], address, share, err);
         else
             (void)close(fds[i]);
+    }
+    return status;
+}
+
+/* All are resolved before one is bound: they share the connections. */
+static enum sg_status open_addresses(struct http *http, struct sg_error *err)
+{
+    enum sg_status status = SG_OK;
+    size_t used = 0;
+    const char *rest = http->options.listen;
+    for (struct slice one = address_next(&rest); status == SG_OK && one.bytes > 0; one = address_next(&rest)) {
+        if (http->addresses_count == HTTP_ADDRESSES_MAX)
+            return sg_fail(err, SG_INVALID, "listen: more than %d addresses", HTTP_ADDRESSES_MAX);
+        status = listen_resolve(one, &http->addresses[http->addresses_count++], err);
+    }
+    for (unsigned i = 0; status == SG_OK && i < http->addresses_count; i++) {
+        status = open_address(http, i, err);
+        used += (size_t)snprintf(http->addresses_text + used, sizeof http->addresses_text - used, "%s%s",
+                                 i > 0 ? "," : "", http->addresses[i].text);
     }
     return status;
 }
@@ -93,11 +116,11 @@ static enum sg_status open_ops_address(struct http *http, struct sg_error *err)
     int fd = -1;
     if (http->options.listen_ops == NULL || http->options.listen_ops[0] == '\0')
         return SG_OK;
-    enum sg_status status = listen_resolve(http->options.listen_ops, &http->ops_address, err);
+    enum sg_status status = listen_resolve(slice_of(http->options.listen_ops), &http->ops_address, err);
     if (status == SG_OK)
         status = listen_open(&http->ops_address, &fd, 1, err);
     if (status == SG_OK)
-        status = loop_add_port(&http->loops[0], fd, true, HTTP_OPS_CONNECTIONS_MAX, err);
+        status = loop_add_port(&http->loops[0], fd, &http->ops_address, HTTP_OPS_CONNECTIONS_MAX, err);
     return status;
 }
 
@@ -125,7 +148,7 @@ enum sg_status http_start(const struct http_options *options, struct http **out,
     for (unsigned i = 0; status == SG_OK && i < http->loops_count; i++)
         status = loop_create(http, i, err);
     if (status == SG_OK)
-        status = open_main_address(http, err);
+        status = open_addresses(http, err);
     if (status == SG_OK)
         status = open_ops_address(http, err);
     if (status != SG_OK) {
@@ -146,7 +169,7 @@ enum sg_status http_run(struct http *http, struct sg_error *err)
 
 const char *http_address(const struct http *http)
 {
-    return http->address.text;
+    return http->addresses_text;
 }
 
 const char *http_ops_address(const struct http *http)
@@ -204,7 +227,8 @@ void http_destroy(struct http *http)
         return;
     for (unsigned i = 0; http->loops != NULL && i < http->loops_count; i++)
         loop_destroy(http, &http->loops[i]);
-    listen_close(&http->address);
+    for (unsigned i = 0; i < http->addresses_count; i++)
+        listen_close(&http->addresses[i]);
     listen_close(&http->ops_address);
     free(http->loops);
     free(http);

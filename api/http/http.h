@@ -19,6 +19,7 @@
 #define HTTP_BEGIN_TIMEOUT_MS 1000
 #define HTTP_CLOSING_TIMEOUT_MS 1000 /* for the library to see that a connection was shut down; then once more */
 #define HTTP_OPS_CONNECTIONS_MAX 256 /* on the second address: a few probes and scrapers */
+#define HTTP_ADDRESSES_MAX 8
 #define HTTP_LOOPS_MAX 256
 
 /* Let the request of this connection (from its head) be handled again, or its producer be asked again; one that is not
@@ -88,10 +89,10 @@ struct http_handler {
 
 /* Plain values; strings are borrowed during http_start. */
 struct http_options {
-    const char *listen;
+    const char *listen;        /* up to HTTP_ADDRESSES_MAX, with commas between */
     const char *listen_ops;    /* "" = none */
     unsigned loops;            /* 0 = processors that affinity and cgroup quota allow */
-    unsigned connections_max;  /* over all loops */
+    unsigned connections_max;  /* over all loops and addresses */
     size_t position_bytes_max; /* the longest State-Position: each connection has room for an answer's head */
     const struct tunables_now *tunables; /* borrowed, to the end: timeouts, bytes on their way */
     int64_t begin_timeout_ms;  /* 0 = HTTP_BEGIN_TIMEOUT_MS */
@@ -105,7 +106,7 @@ struct http;
 SG_MUST_CHECK enum sg_status http_start(const struct http_options *options, struct http **out, struct sg_error *err);
 SG_MUST_CHECK enum sg_status http_run(struct http *http, struct sg_error *err);
 
-/* The addresses that were bound; "" = none. Any thread. */
+/* The addresses that were bound, with commas between; "" = none. Any thread. */
 const char *http_address(const struct http *http);
 const char *http_ops_address(const struct http *http);
 /* What the HTTP library holds for each open connection: its requests' heads, and the head or the chunk that is sent. */

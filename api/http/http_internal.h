@@ -51,12 +51,13 @@ struct http_port {
     struct MHD_Daemon *daemon; /* owned */
     int epoll_fd;              /* the daemon's */
     bool ops_only;
+    enum listen_reach reach;
     bool due;                  /* has something to do in this iteration */
     bool resumed;              /* a connection was resumed, and the library has not run since */
     bool freed;                /* a connection has gone since the last iteration: one that waits may have room */
     atomic_size_t connections; /* any thread reads */
 };
-#define HTTP_PORTS_MAX 2
+#define HTTP_PORTS_MAX (HTTP_ADDRESSES_MAX + 1)
 
 struct http_loop {
     /* Set before the loop runs, then read-only. */
@@ -88,8 +89,10 @@ struct http_loop {
 
 struct http {
     struct http_options options; /* its strings are not used after http_start */
-    struct listen_address address;
+    struct listen_address addresses[HTTP_ADDRESSES_MAX];
+    unsigned addresses_count;
     struct listen_address ops_address;
+    char addresses_text[HTTP_ADDRESSES_MAX * LISTEN_TEXT_BYTES]; /* with commas between */
     unsigned loops_count;
     struct http_loop *loops; /* owned */
     atomic_bool stopping;

@@ -16,17 +16,28 @@
 
 #define UNIX_MODE 0660
 
-static void take_unix(const char *text, const struct address *parsed, struct listen_address *out)
+static void take_unix(struct slice text, const struct address *parsed, struct listen_address *out)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     _Static_assert(sizeof parsed->path <= sizeof address.sun_path, "core/base/address.h holds no longer path");
     memcpy(address.sun_path, parsed->path, sizeof parsed->path);
     memcpy(&out->address, &address, sizeof address);
     out->address_bytes = sizeof address;
-    (void)snprintf(out->text, sizeof out->text, "%s", text);
+    out->reach = LISTEN_UNIX;
+    (void)snprintf(out->text, sizeof out->text, "%.*s", SLICE_ARGS(text));
 }
 
-static enum sg_status resolve(const char *text, const struct address *parsed, struct listen_address *out,
+static enum listen_reach reach_of(const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
+    bool loopback = address->ss_family == AF_INET ? (ntohl(in->sin_addr.s_addr) >> 24) == IN_LOOPBACKNET
+                    : IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) ? in6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET
+                                                            : IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+    return loopback ? LISTEN_LOOPBACK : LISTEN_OPEN;
+}
+
+static enum sg_status resolve(struct slice text, const struct address *parsed, struct listen_address *out,
                               struct sg_error *err)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
@@ -35,19 +46,21 @@ static enum sg_status resolve(const char *text, const struct address *parsed, st
     port[decimal_uint(parsed->port, port)] = '\0';
     int result = getaddrinfo(parsed->host, port, &hints, &found);
     if (result != 0)
-        return sg_fail(err, SG_INVALID, "listen address '%.200s': %s", text, gai_strerror(result));
+        return sg_fail(err, SG_INVALID, "listen address '%.*s': %s", SLICE_ARGS(text), gai_strerror(result));
     memcpy(&out->address, found->ai_addr, found->ai_addrlen);
     out->address_bytes = found->ai_addrlen;
+    out->reach = reach_of(&out->address);
     freeaddrinfo(found);
     return SG_OK;
 }
 
-enum sg_status listen_resolve(const char *text, struct listen_address *out, struct sg_error *err)
+enum sg_status listen_resolve(struct slice text, struct listen_address *out, struct sg_error *err)
 {
     struct address parsed;
     *out = (struct listen_address){0};
-    if (!address_parse(text, &parsed))
-        return sg_fail(err, SG_INVALID, "listen address '%.200s' is not host:port, [::1]:port or unix:/path", text);
+    if (!address_parse_slice(text, &parsed))
+        return sg_fail(err, SG_INVALID, "listen address '%.*s' is not host:port, [::1]:port or unix:/path",
+                       (int)(text.bytes < 200 ? text.bytes : 200), text.data);
     if (!parsed.is_unix)
         return resolve(text, &parsed, out, err);
     take_unix(text, &parsed, out);
@@ -79,6 +92,8 @@ static void describe(struct listen_address *address)
 static int bind_tcp(const struct listen_address *address, bool shared)
 {
     const int on = 1;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)&address->address;
+    const int v6_only = address->address.ss_family == AF_INET6 && !IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
     int fd = socket(address->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
@@ -86,7 +101,7 @@ static int bind_tcp(const struct listen_address *address, bool shared)
     if (good && shared)
         good = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
     if (good && address->address.ss_family == AF_INET6)
-        good = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
+        good = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only) == 0;
     if (good)
         good = bind(fd, (const struct sockaddr *)(const void *)&address->address, address->address_bytes) == 0;
     if (good)

@@ -17,6 +17,7 @@
     X(PROBLEM_BODY, 413, "content-too-large", "The request must not have a body")                                      \
     X(PROBLEM_TARGET, 414, "uri-too-long", "The request target is too long")                                           \
     X(PROBLEM_EXPECT, 417, "expectation-failed", "The expectation cannot be met")                                      \
+    X(PROBLEM_MISDIRECTED, 421, "misdirected", "The name in Host is not served here")                                  \
     X(PROBLEM_VERSION_REJECTED, 422, "version-rejected", "The version asked for was rejected")                         \
     X(PROBLEM_HEADERS, 431, "headers-too-large", "The header fields are too large")                                    \
     X(PROBLEM_STARTING, 503, "starting", "The demand was not met: nothing is proved yet")                              \

@@ -2,9 +2,12 @@
 #include "api/request/admission.h"
 
 #include <arpa/inet.h>
+#include <string.h>
+#include <strings.h>
 
 #include "api/http/problem.h"
 #include "api/request/target.h"
+#include "core/base/address.h"
 #include "core/base/decimal.h"
 
 static bool host_name_valid(struct slice name)
@@ -58,9 +61,63 @@ static bool host_valid(struct slice host)
     return host_port_valid((struct slice){end, host.bytes - (size_t)(end - host.data)});
 }
 
+/* Without its port and a final dot; of an address in brackets what is within them. */
+static struct slice host_name(struct slice host)
+{
+    bool bracketed = host.data[0] == '[';
+    const char *end = memchr(host.data, bracketed ? ']' : ':', host.bytes);
+    struct slice name = {host.data + bracketed, (end != NULL ? (size_t)(end - host.data) : host.bytes) - bracketed};
+    if (name.bytes > 1 && name.data[name.bytes - 1] == '.')
+        name.bytes--;
+    return name;
+}
+
+static bool name_equal(struct slice a, struct slice b)
+{
+    return a.bytes == b.bytes && strncasecmp(a.data, b.data, a.bytes) == 0;
+}
+
+static bool is_ipv4(struct slice name)
+{
+    char text[INET_ADDRSTRLEN];
+    struct in_addr parsed;
+    if (name.bytes >= sizeof text)
+        return false;
+    memcpy(text, name.data, name.bytes);
+    text[name.bytes] = '\0';
+    return inet_pton(AF_INET, text, &parsed) == 1;
+}
+
+/* `host` is valid. */
+static bool host_allowed(struct slice host, const char *hosts)
+{
+    struct slice name = host_name(host);
+    if (host.data[0] == '[' || name_equal(name, SLICE_LITERAL("localhost")) || is_ipv4(name))
+        return true;
+    while (hosts[0] != '\0') {
+        struct slice one = address_next(&hosts);
+        one.bytes -= one.bytes > 1 && one.data[one.bytes - 1] == '.';
+        if (name_equal(name, one))
+            return true;
+    }
+    return false;
+}
+
+static bool check_host_name(const struct http_head *head, const char *hosts, struct response *out)
+{
+    bool checked = !head->ops_only && !head->host_free && (head->host_checked || hosts[0] != '\0');
+    if (!checked || head->hosts_count == 0 || host_allowed(head->host, hosts))
+        return true;
+    problem_answer(out, PROBLEM_MISDIRECTED, "This address is not served by the name in 'Host': it must be localhost, an "
+                                             "IP address, or a name of the setting hosts.");
+    return false;
+}
+
 static bool check_host(const struct http_head *head, struct response *out)
 {
     if (head->hosts_count == 0 && !head->version_1_1)
+        return true;
+    if (head->hosts_count == 1 && head->host.bytes == 0 && head->host_free)
         return true;
     if (head->hosts_count == 0)
         problem_answer(out, PROBLEM_BAD_REQUEST, "The header 'Host' is missing.");
@@ -87,7 +144,7 @@ static bool check_size(const struct http_head *head, struct response *out)
     return false;
 }
 
-bool admission_check(const struct http_head *head, struct response *out)
+bool admission_check(const struct http_head *head, const char *hosts, struct response *out)
 {
     if (!check_size(head, out))
         return false;
@@ -104,7 +161,7 @@ bool admission_check(const struct http_head *head, struct response *out)
         problem_answer(out, PROBLEM_METHOD, "The methods are " ADMISSION_ALLOW ".");
         return false;
     }
-    if (!check_host(head, out))
+    if (!check_host(head, out) || !check_host_name(head, hosts, out))
         return false;
     if (head->expect_unknown) {
         problem_answer(out, PROBLEM_EXPECT, "The header 'Expect' asks for something that this server does not know.");

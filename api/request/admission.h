@@ -8,7 +8,16 @@
 
 #define ADMISSION_ALLOW "GET, HEAD, OPTIONS"
 
-/* True: go on. False: `out` is the refusal. */
-bool admission_check(const struct http_head *head, struct response *out);
+/* True: go on. False: `out` is the refusal.
+ *
+ * `hosts` are the names that Host may bear besides localhost and IP addresses, with commas between. A page in a browser
+ * can have its own name lead to an address of the browser's host; its requests then name it:
+ *
+ *   address             Host is checked
+ *   loopback            always
+ *   any other           where `hosts` is not empty
+ *   unix socket         never; it may be empty
+ *   the second address  never */
+bool admission_check(const struct http_head *head, const char *hosts, struct response *out);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/hash.h"
 #include "core/base/time.h"
 
 #define CHAINS_COUNT 1024 /* clients of one sidecar are few */
@@ -18,6 +19,7 @@ struct client {
 };
 
 struct wait_limits {
+    uint64_t seed; /* set by wait_limits_create(), then read-only */
     atomic_size_t parked;
     struct metrics_histogram seconds[WAIT_KINDS_COUNT][WAIT_OUTCOMES_COUNT];
     /* Guarded by mutex: clients that have a parked read. */
@@ -31,6 +33,7 @@ enum sg_status wait_limits_create(struct wait_limits **out, struct sg_error *err
     if (w == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for waiting reads");
     (void)pthread_mutex_init(&w->mutex, NULL);
+    w->seed = hash_seed();
     for (size_t k = 0; k < WAIT_KINDS_COUNT; k++) {
         for (size_t o = 0; o < WAIT_OUTCOMES_COUNT; o++)
             metrics_histogram_init(&w->seconds[k][o], seconds_bounds, sizeof seconds_bounds / sizeof seconds_bounds[0]);
@@ -57,9 +60,7 @@ void wait_limits_destroy(struct wait_limits *w)
 /* What points at the client, or at the end of its chain. Called with the mutex held. */
 static struct client **client_find(struct wait_limits *w, const struct client_address *address)
 {
-    unsigned hash = 0;
-    for (size_t i = 0; i < sizeof address->bytes; i++)
-        hash = hash * 31 + address->bytes[i];
+    uint64_t hash = hash_bytes(w->seed, (struct slice){(const char *)address->bytes, sizeof address->bytes});
     struct client **link = &w->chains[hash % CHAINS_COUNT];
     while (*link != NULL && memcmp(&(*link)->address, address, sizeof *address) != 0)
         link = &(*link)->next;

@@ -77,16 +77,30 @@ bool address_parse_host(const char *text, size_t bytes, int port_default, struct
     return true;
 }
 
-bool address_parse(const char *text, struct address *out)
+bool address_parse_slice(struct slice text, struct address *out)
 {
-    if (strncmp(text, UNIX_PREFIX, sizeof UNIX_PREFIX - 1) != 0)
-        return address_parse_host(text, strlen(text), -1, out);
-    const char *path = text + sizeof UNIX_PREFIX - 1;
+    const size_t prefix_bytes = sizeof UNIX_PREFIX - 1;
+    if (text.bytes < prefix_bytes || memcmp(text.data, UNIX_PREFIX, prefix_bytes) != 0)
+        return address_parse_host(text.data, text.bytes, -1, out);
+    struct slice path = {text.data + prefix_bytes, text.bytes - prefix_bytes};
     struct address address = {.is_unix = true};
-    size_t bytes = strlen(path);
-    if (path[0] != '/' || bytes > ADDRESS_UNIX_PATH_BYTES_MAX || path[bytes - 1] == '/')
+    if (path.bytes == 0 || path.data[0] != '/' || path.bytes > ADDRESS_UNIX_PATH_BYTES_MAX ||
+        path.data[path.bytes - 1] == '/')
         return false;
-    memcpy(address.path, path, bytes + 1);
+    memcpy(address.path, path.data, path.bytes);
+    address.path[path.bytes] = '\0';
     *out = address;
     return true;
+}
+
+bool address_parse(const char *text, struct address *out)
+{
+    return address_parse_slice(slice_of(text), out);
+}
+
+struct slice address_next(const char **rest)
+{
+    struct slice one = {*rest, strcspn(*rest, ",")};
+    *rest += one.bytes + ((*rest)[one.bytes] == ',' ? 1 : 0);
+    return one;
 }

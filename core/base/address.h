@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/slice.h"
+
 #define ADDRESS_HOST_BYTES_MAX 253      /* a DNS name */
 #define ADDRESS_UNIX_PATH_BYTES_MAX 107 /* sun_path of the kernel, with its NUL */
 
@@ -19,6 +21,10 @@ struct address {
 
 /* False where the text is none of the three forms. Any thread, pure. */
 bool address_parse(const char *text, struct address *out);
+
+/* The next of several that stand with commas between; `*rest` moves beyond it. bytes 0 = there is none, or it is empty. */
+struct slice address_next(const char **rest);
+bool address_parse_slice(struct slice text, struct address *out);
 
 /* `host:port` or `[address]:port` alone, of `bytes` bytes. Where the port is left out it is `port_default`; -1: it must
  * not be left out. */

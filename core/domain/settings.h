@@ -11,6 +11,8 @@
 #include "core/base/slice.h"
 #include "core/domain/subject.h"
 
+#define SETTINGS_LISTEN_MAX 8 /* addresses: each costs two descriptors a loop */
+#define SETTINGS_HOSTS_MAX 64 /* names: each is compared with the Host of a request */
 #define SETTINGS_STREAMS_MAX 64 /* each costs two connections, a queue and three threads */
 
 /* What the messages of a stream look like. The word is the one in the settings. */
@@ -59,7 +61,8 @@ struct nats_settings {
 };
 
 struct settings {
-    char *listen;      /* owned; host:port, [::1]:port or unix:/path */
+    char *listen;      /* owned; host:port, [::1]:port or unix:/path; several with commas between */
+    char *hosts;       /* owned; names that Host may bear; several with commas between; "" = none */
     char *listen_ops;  /* owned; "" = none */
     char *database;    /* owned */
     bool synchronous_full;

@@ -198,8 +198,8 @@ static enum sg_status take_variable(const char *entry, struct config_source *sou
                                     struct sg_error *err)
 {
     const char *equals = strchr(entry, '=');
-    if (equals == NULL || is_service_link(entry, equals))
-        return SG_OK;
+    if (equals == NULL || equals[1] == '\0' || is_service_link(entry, equals))
+        return SG_OK; /* an empty variable is an unset one, whatever it is called */
     size_t bytes = (size_t)(equals - entry);
     if (is_name(FILE_VARIABLE, entry, bytes)) {
         *file = equals + 1;

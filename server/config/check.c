@@ -20,7 +20,7 @@ const char *config_check_override(const char *text)
 }
 _Static_assert(CONFIG_TEXT_BYTES_MAX == 4095, "the sentence above names it");
 
-const char *config_check_listen(const char *text)
+static const char *check_address(const char *text)
 {
     struct address address;
     if (address_parse(text, &address))
@@ -35,8 +35,47 @@ _Static_assert(ADDRESS_UNIX_PATH_BYTES_MAX == 107, "the sentence above names it"
 
 const char *config_check_listen_ops(const char *text)
 {
-    return text[0] == '\0' ? NULL : config_check_listen(text);
+    return text[0] == '\0' ? NULL : check_address(text);
 }
+
+const char *config_check_listen(const char *text)
+{
+    struct address address;
+    size_t count = 0;
+    const char *rest = text;
+    if (strchr(text, ',') == NULL)
+        return check_address(text);
+    do {
+        struct slice one = address_next(&rest);
+        if (!address_parse_slice(one, &address))
+            return "must be addresses with commas between: host:port, [address]:port or unix:/path";
+    } while (++count <= SETTINGS_LISTEN_MAX && rest[0] != '\0');
+    return count <= SETTINGS_LISTEN_MAX && text[strlen(text) - 1] != ',' ? NULL : "must be 1 to 8 addresses";
+}
+_Static_assert(SETTINGS_LISTEN_MAX == 8, "the sentence above names it");
+
+/* A name as Host has it, without a port. */
+static bool is_host(struct slice name)
+{
+    for (size_t i = 0; i < name.bytes; i++) {
+        char c = name.data[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+              c == '_'))
+            return false;
+    }
+    return name.bytes > 0 && name.bytes <= ADDRESS_HOST_BYTES_MAX;
+}
+
+const char *config_check_hosts(const char *text)
+{
+    const char *rest = text;
+    while (rest[0] != '\0') {
+        if (!is_host(address_next(&rest)))
+            return "must be names such as state.example, without ports, each of at most 253 bytes";
+    }
+    return text[0] == '\0' || text[strlen(text) - 1] != ',' ? NULL : "must not end with a comma";
+}
+_Static_assert(ADDRESS_HOST_BYTES_MAX == 253, "the sentence above names it");
 
 const char *config_check_database(const char *text)
 {

@@ -39,6 +39,7 @@ struct config_key {
     enum config_home home;
     size_t offset;        /* of the member in its home */
     int64_t min, max;     /* bytes of a text, entries of a list, else of the value */
+    size_t list_max;      /* of a text: the file may give it as a list of so many, which are joined by commas; 0 = not */
     bool zero;            /* 0 is good as well: none, or no limit */
     config_check *check;  /* of a text; NULL = any */
     bool is_file;         /* names a file that must be readable */
@@ -173,7 +174,8 @@ void config_format_number(enum config_kind kind, int64_t value, char out[CONFIG_
 /* ---- checks of texts: check.c ---- */
 
 config_check config_check_listen;
-config_check config_check_listen_ops; /* "" is good */
+config_check config_check_listen_ops; /* one; "" is good */
+config_check config_check_hosts;      /* "" is good */
 config_check config_check_database;
 config_check config_check_nats_url;
 config_check config_check_domain; /* "" is good */

@@ -193,6 +193,23 @@ void *config_home(struct config *config, enum config_home home)
     return home == HOME_TUNABLES ? (void *)&config->tunables : &config->settings;
 }
 
+/* The file's value: a text, or the texts of a list. */
+static enum sg_status store_node(const struct config_source *source, const struct config_key *key,
+                                 const struct config_node *node, void *home, struct sg_error *err)
+{
+    struct buffer joined;
+    if (node->form == CONFIG_SCALAR)
+        return config_store(source, key, key->path, node->text, home, err);
+    buffer_init(&joined, key->list_max * (CONFIG_TEXT_BYTES_MAX + 1) + 1);
+    for (const struct config_node *child = node->first; child != NULL; child = child->next)
+        buffer_append_format(&joined, "%s%s", child == node->first ? "" : ",", child->text);
+    buffer_append(&joined, "", 1);
+    enum sg_status status = joined.failed ? sg_fail(err, SG_MEMORY, "out of memory while reading the configuration")
+                                          : config_store(source, key, key->path, joined.data, home, err);
+    buffer_free(&joined);
+    return status;
+}
+
 /* Each layer is checked, so a value in the file that is out of range stops the start even if a flag replaces it. */
 static enum sg_status apply_key(const struct config_source *source, const struct config_key *key, struct config *out,
                                 struct sg_error *err)
@@ -204,7 +221,7 @@ static enum sg_status apply_key(const struct config_source *source, const struct
     void *home = config_home(out, key->home);
     enum sg_status status = config_store(&file_only, key, key->path, key->fallback, home, err);
     if (status == SG_OK && node != NULL)
-        status = config_store(&file_only, key, key->path, node->text, home, err);
+        status = store_node(&file_only, key, node, home, err);
     if (status == SG_OK && override != NULL)
         status = config_store(source, key, key->path, override->text, home, err);
     return status;
@@ -264,14 +281,33 @@ static enum sg_status check_tls(const struct config_source *source, const struct
     return SG_OK;
 }
 
+/* Each address stands once, but for those that are any free port. */
+static enum sg_status check_addresses(const struct config_source *source, const struct settings *settings,
+                                      struct sg_error *err)
+{
+    struct address address;
+    const char *rest = settings->listen;
+    for (struct slice one = address_next(&rest); one.bytes > 0; one = address_next(&rest)) {
+        const char *later = rest;
+        if (address_parse_slice(one, &address) && !address.is_unix && address.port == 0)
+            continue;
+        if (slice_equal(one, slice_of(settings->listen_ops)))
+            return config_refuse(source, "listen_ops", err, "must be another address than listen");
+        for (struct slice other = address_next(&later); other.bytes > 0; other = address_next(&later)) {
+            if (slice_equal(one, other))
+                return config_refuse(source, "listen", err, "%.*s stands there twice", SLICE_ARGS(one));
+        }
+    }
+    return SG_OK;
+}
+
 enum sg_status config_check_keys(const struct config_source *source, struct config *config, struct sg_error *err)
 {
     const struct settings *settings = &config->settings;
     struct tunables *tunables = &config->tunables;
-    struct address address;
-    bool any_port = address_parse(settings->listen, &address) && !address.is_unix && address.port == 0;
-    if (strcmp(settings->listen, settings->listen_ops) == 0 && !any_port)
-        return config_refuse(source, "listen_ops", err, "must be another address than listen");
+    enum sg_status status = check_addresses(source, settings, err);
+    if (status != SG_OK)
+        return status;
     /* Who shortens the maximum alone means the default as well. */
     if (tunables->wait_default_ms > tunables->wait_max_ms && !config_is_set(source, "wait.default"))
         tunables->wait_default_ms = tunables->wait_max_ms;
@@ -279,7 +315,7 @@ enum sg_status config_check_keys(const struct config_source *source, struct conf
         return config_refuse(source, "wait.default", err, "must not be more than wait.max");
     if (tunables->probe_min_interval_ms > tunables->probe_idle_ms)
         return config_refuse(source, "probe.min_interval", err, "must not be more than probe.idle");
-    enum sg_status status = check_credentials(source, &settings->nats, err);
+    status = check_credentials(source, &settings->nats, err);
     return status == SG_OK ? check_tls(source, &settings->nats, err) : status;
 }
 

@@ -202,6 +202,14 @@ static enum sg_status match_list(const struct match *m, const struct place *plac
     return status;
 }
 
+/* A list in the place of a text. */
+static enum sg_status match_texts(const struct match *m, const struct place *place, const struct config_key *key,
+                                  const struct config_node *node)
+{
+    const struct config_key texts = {.kind = KIND_TEXTS, .max = (int64_t)key->list_max};
+    return match_list(m, place, &texts, node);
+}
+
 /* No deeper than the table: a place that it does not know is refused before it is entered. */
 static enum sg_status match_value(const struct match *m, const struct place *place, const struct config_node *node)
 {
@@ -213,8 +221,11 @@ static enum sg_status match_value(const struct match *m, const struct place *pla
         [CONFIG_SEQUENCE] = "a list",
         [CONFIG_MAPPING] = "a mapping of keys to values",
     };
+    if (key != NULL && key->list_max > 0 && node->form == CONFIG_SEQUENCE)
+        return match_texts(m, place, key, node);
     if (node->form != form)
-        return config_refuse_line(m->source, node->line, place->path, m->err, "must be %s", words[form]);
+        return config_refuse_line(m->source, node->line, place->path, m->err, "must be %s%s", words[form],
+                                  key != NULL && key->list_max > 0 ? " or a list of them" : "");
     return form == CONFIG_SCALAR     ? match_scalar(m, place, node)
            : form == CONFIG_SEQUENCE ? match_list(m, place, key, node)
                                      : match_mapping(m, place, node);

@@ -34,6 +34,7 @@ void config_summarise(const struct settings *settings, FILE *to)
     char size[CONFIG_NUMBER_BYTES];
     config_format_bytes(settings->database_bytes_max, size);
     (void)fprintf(to, "listen       %s\n", settings->listen);
+    (void)fprintf(to, "hosts        %s\n", or_none(settings->hosts));
     (void)fprintf(to, "listen_ops   %s\n", or_none(settings->listen_ops));
     (void)fprintf(to, "database     %s, synchronous %s, limit %s\n", settings->database,
                   settings->synchronous_full ? "full" : "normal", settings->database_bytes_max == 0 ? "none" : size);

@@ -37,9 +37,15 @@ _Static_assert(sizeof(enum log_level) == sizeof(unsigned) && sizeof(enum log_for
 
 static const struct config_key keys[] = {
     {"listen", KIND_TEXT, "127.0.0.1:8080", SETTING(listen), RANGE(1, CONFIG_TEXT_BYTES_MAX),
-     .check = config_check_listen, OUTSIDE("LISTEN", "--listen", "ADDRESS"),
-     .what = "Where HTTP is answered: host:port, [::1]:port or unix:/run/stategate.sock.",
-     .more = "0.0.0.0:8080 is every IPv4 address; port 0 is any free port."},
+     .list_max = SETTINGS_LISTEN_MAX, .check = config_check_listen, OUTSIDE("LISTEN", "--listen", "ADDRESS"),
+     .what = "Where HTTP is answered: host:port, [::1]:port or unix:/run/stategate.sock, or a list of up to 8.",
+     .more = "[::]:8080 is every address, 0.0.0.0:8080 every IPv4 address; port 0 is any free port. In the variable and "
+             "the flag, commas stand between several."},
+    {"hosts", KIND_TEXT, "", SETTING(hosts), ANY_TEXT, .list_max = SETTINGS_HOSTS_MAX, .check = config_check_hosts,
+     .example = "[]",
+     .what = "A list of the names that a request's Host may bear besides localhost and IP addresses.",
+     .more = "It is checked on loopback addresses, so that no page in a browser can read through a name that it "
+             "controls; on others where the list is not empty; never on unix sockets and listen_ops."},
     {"listen_ops", KIND_TEXT, "", SETTING(listen_ops), ANY_TEXT, .check = config_check_listen_ops,
      OUTSIDE("LISTEN_OPS", "--listen-ops", "ADDRESS"),
      .what = "A second address, for probes, metrics and the contract (/openapi.yaml) alone; empty: none."},
@@ -120,7 +126,7 @@ static const struct config_key keys[] = {
     {"wait.parked_max", KIND_COUNT, "10000", TUNABLE(parked_max), RANGE(0, CONFIG_PARKED_MAX),
      .what = "How many reads may wait at a time, about 5 KB each; others get a 503."},
     {"wait.parked_max_per_client", KIND_COUNT, "10000", TUNABLE(parked_max_per_client), RANGE(0, CONFIG_PARKED_MAX),
-     .what = "The same for one client: an address without its port.",
+     .what = "The same for one client: an address without its port, of IPv6 the network (/64).",
      .more = "All clients of a unix socket, or behind one proxy, count as one."},
 
     {"probe.idle", KIND_DURATION, "1s", TUNABLE(probe_idle_ms),

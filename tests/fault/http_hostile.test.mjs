@@ -34,6 +34,7 @@ add('200', [
   ['an IPv4 Host', GET('/livez', 'Host: 127.0.0.1:1\r\n')],
   ['an IPv6 Host', GET('/livez', 'Host: [::1]:8080\r\n')],
   ['an IPv6 Host without port', GET('/livez', 'Host: [fe80::1]\r\n')],
+  ['a final dot and capitals', GET('/livez', 'Host: LocalHost.:1\r\n')],
   ['an empty port', GET('/livez', 'Host: localhost:\r\n')],
   ['the header name in other letters', GET('/livez', 'hOsT: localhost\r\n')],
   ['no space behind the colon', GET('/livez', 'Host:localhost\r\n')],
@@ -242,6 +243,11 @@ add('open', [
 add('503 200', [['a good one behind a demand that does not wait', now('Min-Version: 1') + OK]]);
 
 // ---- Host
+
+add('421 close', [
+  ...['a', 'a:80', 'evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', 'notlocalhost', '127.1', '0x7f.0.0.1', '.', 'localhost..', '1.2.3.4.5']
+    .map((host) => [`the Host '${host}'`, GET('/livez', `Host: ${host}\r\n`)]),
+]);
 
 add('400 close', [
   ['no Host', 'GET /livez HTTP/1.1\r\n\r\n'],

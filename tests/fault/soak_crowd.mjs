@@ -10,7 +10,7 @@ const PARKED = 100; // reads that wait at a time
 const SLOW = 10;
 const HALF = 10;
 
-const request = (path, headers = '') => `GET ${path} HTTP/1.1\r\nHost: soak\r\n${headers}\r\n`;
+const request = (path, headers = '') => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`;
 
 export class Crowd {
   // `gateways`: whom to ask, at random.

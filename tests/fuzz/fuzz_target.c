@@ -279,7 +279,7 @@ static void check_host(struct slice host)
     struct http_head head = {.version_known = true, .version_1_1 = true, .hosts_count = 1, .host = host};
     struct response response;
     response_init(&response);
-    if (admission_check(&head, &response)) {
+    if (admission_check(&head, "a,state.example", &response)) {
         REQUIRE(host.bytes > 0);
         for (size_t i = 0; i < host.bytes; i++)
             REQUIRE(isalnum((unsigned char)host.data[i]) || (host.data[i] != '\0' && strchr("-._~:[]", host.data[i])));

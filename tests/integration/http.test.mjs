@@ -457,7 +457,7 @@ describe('reads', () => {
     let text = '';
     socket.on('data', (data) => (text += data));
     for (let i = 1; i <= 5; i++) {
-      socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
+      socket.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
       await until('the answer', () => text.split('HTTP/1.1 200').length === i + 1);
     }
     socket.destroy();

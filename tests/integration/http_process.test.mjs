@@ -15,6 +15,11 @@ import { scrape } from '../support/prometheus.mjs';
 import { EPOCH, event, events, scene, STATE_POSITION } from '../support/scene.mjs';
 import { throughout, until } from '../support/until.mjs';
 
+const NO_IPV6 =
+  !existsSync('/proc/net/if_inet6') || !readFileSync('/proc/net/if_inet6', 'utf8').includes(' lo')
+    ? 'there is no IPv6 here'
+    : false;
+
 describe('readiness', () => {
   it('is measured at the head of the start, so that a busy stream cannot keep a replica from it', async (t) => {
     const s = await scene(t, { publish: events(2000), gateway: null });
@@ -76,12 +81,7 @@ describe('addresses', () => {
 
   it(
     'IPv6',
-    {
-      skip:
-        !existsSync('/proc/net/if_inet6') || !readFileSync('/proc/net/if_inet6', 'utf8').includes(' lo')
-          ? 'there is no IPv6 here'
-          : false,
-    },
+    { skip: NO_IPV6 },
     async (t) => {
       const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: '[::1]:0' });
       assert.match(gateway.address, /^\[::1\]:\d+$/);
@@ -102,6 +102,52 @@ describe('addresses', () => {
     }
   });
 
+  it('several, by a list, the variable or the flag', async (t) => {
+    const path = join(tempFolder(t, 'several'), 's.sock');
+    const list = ['127.0.0.1:0', '127.0.0.2:0', `unix:${path}`];
+    const ways = [
+      { config: { listen: list } },
+      { env: { STATEGATE_LISTEN: list.join(',') } },
+      { listen: list.join(',') },
+    ];
+    for (const way of ways) {
+      const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: null, ...way });
+      const addresses = gateway.address.split(',');
+      assert.match(gateway.address, /^127\.0\.0\.1:\d+,127\.0\.0\.2:\d+,unix:/);
+      for (const address of addresses) {
+        // More than there are loops: each serves each address.
+        const all = Array.from({ length: 16 }, () => gateway.get('/livez', { address, headers: { Connection: 'close' } }));
+        for (const { status } of await Promise.all(all)) assert.equal(status, 200, address);
+      }
+      assert.deepEqual(await gateway.stop(), { code: 0, signal: null });
+      assert.ok(!existsSync(path), 'the socket is removed');
+    }
+  });
+
+  it('several, of which one cannot be bound, are all refused', async (t) => {
+    const path = join(tempFolder(t, 'several'), 's.sock');
+    const first = await startGateway({ t, nats: 'nats://127.0.0.1:9' });
+    const listen = `unix:${path},${first.address}`;
+    const second = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen, expectExit: true });
+    assert.equal(second.code, 1);
+    assert.ok(second.log.at(-1).error.includes(first.address), second.stderr);
+    assert.ok(!existsSync(path));
+  });
+
+  it('[::] serves both families, and a client of IPv4 is itself', { skip: NO_IPV6 }, async (t) => {
+    const config = { wait: { parked_max_per_client: 1 } };
+    const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: '[::]:0', config });
+    const port = gateway.address.split(':').at(-1);
+    for (const address of [`127.0.0.1:${port}`, `[::1]:${port}`])
+      assert.equal((await gateway.get('/livez', { address })).status, 200, address);
+    const wait = (address) => gateway.get('/v1/state/customers/x?min_version=1&wait=3', { address });
+    const parked = async () => Number(/^stategate_waits_parked (\d+)$/m.exec((await gateway.get('/metrics', { address: `127.0.0.1:${port}` })).text)[1]);
+    const waits = [wait(`127.0.0.1:${port}`), wait(`[::1]:${port}`)];
+    await until('each family waits', async () => (await parked()) === 2);
+    assert.match((await wait(`127.0.0.1:${port}`)).text, /too-many-waits/);
+    for (const { status } of await Promise.all(waits)) assert.equal(status, 503);
+  });
+
   it('one that is taken stops the start and is named', async (t) => {
     const first = await startGateway({ t, nats: 'nats://127.0.0.1:9' });
     const second = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: first.address, expectExit: true });
@@ -109,6 +155,67 @@ describe('addresses', () => {
     assert.ok(second.stderr.includes(first.address), second.stderr);
   });
 });
+
+// A page in a browser has its own name lead to the address of the gateway on the browser's machine.
+describe('the name in Host', () => {
+  const asks = (gateway, host, options = {}) =>
+    gateway.get('/v1/state', { headers: { Host: host, Connection: 'close' }, ...options });
+
+  it('must be localhost, an address, or one of hosts, and an answer is never sniffed at', async (t) => {
+    const gateway = await startGateway({
+      t,
+      nats: 'nats://127.0.0.1:9',
+      config: { hosts: ['state.example', 'Other.example.'], listen_ops: '127.0.0.1:0' },
+    });
+    for (const host of ['localhost', 'LOCALHOST.:1', '127.0.0.1', '[::1]:8080', 'State.Example:8080', 'other.example'])
+      assert.equal((await asks(gateway, host)).status, 200, host);
+    for (const host of ['attacker.example', 'localhost.attacker.example', 'a.state.example', 'state.example.attacker.example']) {
+      const refused = await asks(gateway, host);
+      assert.equal(refused.status, 421, host);
+      assert.equal(refused.json().type, 'urn:stategate:problem:misdirected');
+      assert.equal(refused.headers.connection, 'close');
+      assert.equal(refused.headers['x-content-type-options'], 'nosniff');
+    }
+    const probe = await gateway.get('/livez', { address: gateway.opsAddress, headers: { Host: 'attacker.example' } });
+    assert.equal(probe.status, 200, 'probes name whom they like');
+    for (const target of ['/livez', '/v1/state', '/nowhere', '/metrics', '/openapi.yaml', '/v1/state?x=1'])
+      assert.equal((await gateway.get(target)).headers['x-content-type-options'], 'nosniff', target);
+  });
+
+  it('is free on an address that others reach, until hosts is set', async (t) => {
+    for (const [config, status] of [
+      [{}, 200],
+      [{ hosts: ['state.example'] }, 421],
+    ]) {
+      const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: '0.0.0.0:0', config });
+      const address = gateway.address.replace('0.0.0.0', '127.0.0.1');
+      assert.equal((await asks(gateway, 'stategate:8080', { address })).status, status);
+      assert.equal((await asks(gateway, 'state.example', { address })).status, 200);
+      await gateway.stop();
+    }
+  });
+
+  it('is free on a unix socket, where it may be empty', async (t) => {
+    const path = join(tempFolder(t, 'host'), 's.sock');
+    const config = { hosts: ['state.example'] };
+    const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: `unix:${path}`, config });
+    for (const host of ['', 'anything', 'state.example'])
+      assert.match(await converseText({ path }, `GET /livez HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 200 /);
+    assert.match(await converseText({ path }, 'GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 400 /);
+  });
+});
+
+// What comes back for these bytes until the other side closes.
+function converseText(address, bytes) {
+  return new Promise((done, failed) => {
+    let text = '';
+    createConnection(address)
+      .on('data', (data) => (text += data))
+      .on('error', failed)
+      .on('close', () => done(text))
+      .write(bytes);
+  });
+}
 
 describe('connections', () => {
   it('beyond the limit wait, and are answered as soon as another one ends', async (t) => {
@@ -200,7 +307,7 @@ function ask(address, path = '/livez') {
   const [host, port] = address.split(':');
   const asked = { socket: createConnection(Number(port), host), text: '' };
   asked.socket.on('data', (data) => (asked.text += data)).on('error', () => {});
-  asked.socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  asked.socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   return asked;
 }
 
@@ -229,7 +336,7 @@ describe('the end', () => {
     const socket = createConnection(s.gateway.port, '127.0.0.1');
     let text = '';
     socket.on('data', (data) => (text += data)).on('error', () => {});
-    socket.write('GET /readyz HTTP/1.1\r\nHost: x\r\n');
+    socket.write('GET /readyz HTTP/1.1\r\nHost: localhost\r\n');
     // The server has read the first half once a request that came after it is answered.
     for (let i = 0; i < 20; i++) await s.gateway.get('/livez');
     signal(s.gateway.running.child, 'SIGTERM');

@@ -92,22 +92,23 @@ const DEMANDS = [
   ['/v1/state/{collection}', '/v1/state/never?max_staleness=0&wait=5', {}, '404 not-found'],
 ];
 
-// What is refused before the path is looked at: [status, how the request begins, its headers].
+// What is refused before the path is looked at: [status, how the request begins, its headers, its Host].
 const LONG = (bytes) => 'a'.repeat(bytes);
 const REFUSED = [
   [405, (path) => `PUT ${path} HTTP/1.1`, ''],
   [413, (path) => `GET ${path} HTTP/1.1`, 'Content-Length: 3\r\n'],
   [414, (path) => `GET ${path}?x=${LONG(3072)} HTTP/1.1`, ''],
   [417, (path) => `GET ${path} HTTP/1.1`, 'Expect: x\r\n'],
+  [421, (path) => `GET ${path} HTTP/1.1`, 'X: y\r\n', 'evil.example'],
   [431, (path) => `GET ${path} HTTP/1.1`, `X-Long: ${LONG(4096)}\r\n`],
   [505, (path) => `GET ${path} HTTP/1.2`, ''],
 ];
 
 // One request in raw bytes, and the answer to it, after which the gateway closes.
-function exchange(port, line, headers) {
+function exchange(port, line, headers, host = 'localhost') {
   return new Promise((done, fail) => {
     let raw = '';
-    const socket = connect(port, '127.0.0.1', () => socket.write(`${line}\r\nHost: localhost\r\n${headers}\r\n`));
+    const socket = connect(port, '127.0.0.1', () => socket.write(`${line}\r\nHost: ${host}\r\n${headers}\r\n`));
     socket.setTimeout(5000, () => socket.destroy(new Error(`no end of the answer to ${line.slice(0, 80)}`)));
     socket.on('data', (data) => (raw += data));
     socket.on('error', fail);
@@ -231,8 +232,8 @@ describe('openapi.yaml', () => {
 
   it('describes the refusals that come before the path is looked at, on every path', async () => {
     for (const [path, [example]] of Object.entries(EXAMPLES)) {
-      for (const [status, line, headers] of REFUSED) {
-        const answer = await exchange(gateway.port, line(example), headers);
+      for (const [status, line, headers, host] of REFUSED) {
+        const answer = await exchange(gateway.port, line(example), headers, host);
         assert.equal(answer.status, status, `${example}: ${answer.text}`);
         assert.match(answer.headers['content-type'], /^application\/problem\+json/);
         for (const method of ['GET', 'HEAD', 'OPTIONS']) {

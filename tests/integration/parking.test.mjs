@@ -37,7 +37,7 @@ const typeOf = (answer) =>
 function rawGet(gateway, path) {
   return new Promise((done, failed) => {
     const socket = createConnection(gateway.port, '127.0.0.1', () => {
-      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
       done(socket);
     });
     socket.on('error', failed);
@@ -224,7 +224,7 @@ describe('parked reads', () => {
     const from = (localAddress, i) =>
       new Promise((done, failed) => {
         const socket = createConnection({ port: s.gateway.port, host: '127.0.0.1', localAddress }, () => {
-          socket.write(`GET /v1/state/customers/m-${i}?min_version=1&wait=2 HTTP/1.1\r\nHost: x\r\n\r\n`);
+          socket.write(`GET /v1/state/customers/m-${i}?min_version=1&wait=2 HTTP/1.1\r\nHost: localhost\r\n\r\n`);
         });
         socket.on('error', failed);
         socket.once('data', (bytes) => (socket.destroy(), done(bytes.toString('latin1').split(' ')[1])));

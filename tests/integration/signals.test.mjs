@@ -73,7 +73,7 @@ describe('shutdown.delay', () => {
 describe('shutdown.drain', () => {
   it('bounds how long a request that came may take', async (t) => {
     const gateway = await startGateway({ t, nats: NOWHERE, config: { shutdown: { drain: '300ms' } } });
-    const text = 'GET /livez HTTP/1.1\r\nHost: x\r\n'; // and no end
+    const text = 'GET /livez HTTP/1.1\r\nHost: localhost\r\n'; // and no end
     const [host, port] = gateway.address.split(':');
     const socket = createConnection(Number(port), host).on('error', () => {});
     socket.write(text);

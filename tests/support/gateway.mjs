@@ -21,7 +21,7 @@ export function cleanEnvironment(more = {}) {
 //   config    the configuration file: YAML text, or an object, since JSON is YAML
 //   args, env more of them
 //   database  default: in a temporary folder
-//   listen    default: 127.0.0.1:0
+//   listen    default: 127.0.0.1:0; null: what config or env say
 //   stderr    a descriptor to be its standard error: then there is no log here, and `listen` needs a port
 //   expectExit  do not wait for an address: the caller wants it to refuse; gives {code, log, stderr}
 export async function startGateway({
@@ -89,7 +89,8 @@ class Gateway {
       writeFileSync(file, typeof this.config === 'string' ? this.config : JSON.stringify(this.config, null, 2));
       args.push('--config', file);
     }
-    args.push('--listen', this.listen, '--database', this.database);
+    if (this.listen !== null) args.push('--listen', this.listen);
+    args.push('--database', this.database);
     const url = typeof this.nats === 'string' ? this.nats : this.nats?.url;
     if (url) args.push('--nats-url', url);
     return args;

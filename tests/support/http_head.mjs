@@ -1,7 +1,7 @@
 // Where requests begin and end in bytes as a client sends them, by RFC 9112 read strictly, and what a gateway without
 // bodies may answer before it looks at the path. Written from the contract, not from the gateway's code.
 
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 
 const TARGET_BYTES_MAX = 3072;
 const HEAD_COST_MAX = 4096; // docs/limits.md: request line and fields, and 56 for each field
@@ -110,6 +110,9 @@ function judgeSize({ target, tooLarge }, statuses, perhaps) {
   if (tooLarge !== 'no') for (const status of [414, 431]) (tooLarge === 'yes' ? statuses : perhaps).add(status);
 }
 
+// On a loopback address, where `hosts` is empty.
+const isOwnName = (name) => name.replace(/(.)\.$/, '$1').toLowerCase() === 'localhost' || isIPv4(name.replace(/(.)\.$/, '$1'));
+
 function judgeHost(request, statuses, perhaps) {
   const hosts = valuesOf(request, 'host');
   if (hosts.length === 0 && request.version === 'HTTP/1.0') return;
@@ -117,6 +120,7 @@ function judgeHost(request, statuses, perhaps) {
   const found = hosts.length === 1 ? HOST.exec(host) : null;
   if (found !== null && Number(found[1] ?? 0) <= 65535) {
     if (host.startsWith('[') && !isIPv6(host.slice(1, host.indexOf(']')))) statuses.add(400);
+    if (!host.startsWith('[') && !isOwnName(host.replace(/:\d*$/, ''))) statuses.add(421);
   } else if (hosts.length === 1 && host !== '' && HOST_OF_RFC.test(host)) {
     perhaps.add(400); // the RFC allows it, the gateway need not
   } else {

@@ -16,6 +16,7 @@ const PROBLEMS = {
   'content-too-large': 413,
   'uri-too-long': 414,
   'expectation-failed': 417,
+  misdirected: 421,
   'version-rejected': 422,
   'headers-too-large': 431,
   starting: 503,

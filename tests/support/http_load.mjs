@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { readAnswers } from './raw_http.mjs';
 
-export const get = (path, more = '') => `GET ${path} HTTP/1.1\r\nHost: load\r\n${more}\r\n`;
+export const get = (path, more = '') => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`;
 
 // What connect() takes, of an address as the gateway logs it.
 function target(address) {
@@ -58,7 +58,7 @@ export const HOLDERS = {
   'nothing at all': {},
   'a head byte by byte': { drip: (n) => get('/livez', 'X-A: '.padEnd(4000, 'a'))[n] },
   'header lines, one at a time': { first: 'GET /livez HTTP/1.1\r\n', drip: (n) => `X-${n}: ${n}\r\n`, everyMs: 100 },
-  'a head without its end': { first: 'GET /livez HTTP/1.1\r\nHost: load\r\n' },
+  'a head without its end': { first: 'GET /livez HTTP/1.1\r\nHost: localhost\r\n' },
   'nothing behind an answer': { first: get('/livez') },
   'half a head behind an answer': { first: `${get('/livez')}GET /liv`, drip: () => 'x' },
   'an empty line': { first: '\r\n' },

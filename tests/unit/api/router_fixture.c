@@ -21,6 +21,7 @@ static struct sg_error err;
 static char stream_name[] = "STATE";
 static char other_name[] = "OTHER";
 static char other_collection[] = "settings";
+static char none[] = "";
 
 static void attach(struct rig *r, const char *name, struct stream *out)
 {
@@ -56,6 +57,7 @@ int rig_setup(void **state)
     r->streams[0].name = stream_name;
     r->streams[1] = (struct stream_settings){.name = other_name, .collections = r->owned, .collections_count = 1};
     r->settings = (struct settings){.database = r->database,
+                                    .hosts = none,
                                     .streams = r->streams,
                                     .streams_count = 2};
     r->tunables = (struct tunables){.wait_default_ms = 5000,

@@ -15,7 +15,7 @@ static bool admitted(struct slice host)
         .target_bytes = 1, .version_known = true, .version_1_1 = true, .hosts_count = 1, .host = host};
     struct response response;
     response_init(&response);
-    bool good = admission_check(&head, &response);
+    bool good = admission_check(&head, "", &response);
     assert_false(response.failed);
     assert_int_equal(response.status, good ? 200 : 400);
     response_free(&response);
@@ -49,11 +49,81 @@ static void malformed_hosts_are_refused(void **state)
     }
 }
 
+/* The status of a request for this host to an address of a kind. */
+static unsigned status_of(const char *host, bool loopback, const char *hosts)
+{
+    struct http_head head = {.target_bytes = 1,
+                             .version_known = true,
+                             .version_1_1 = true,
+                             .hosts_count = 1,
+                             .host_checked = loopback,
+                             .host = slice_of(host)};
+    struct response response;
+    response_init(&response);
+    (void)admission_check(&head, hosts, &response);
+    unsigned status = response.status;
+    response_free(&response);
+    return status;
+}
+
+static void a_loopback_address_answers_to_its_own_names_alone(void **state)
+{
+    static const char *const good[] = {"localhost", "LOCALHOST:8080", "localhost.", "127.0.0.1",    "127.0.0.1:1",
+                                       "10.1.2.3",  "[::1]:80",       "[fe80::1]",  "localhost.:80"};
+    static const char *const bad[] = {"evil.example", "localhost.evil.example", "evil.example.", "127.0.0.1.evil.example",
+                                      "127.1",        "localhos",               "localhostx",    "localhost..",
+                                      ".",            "2130706433",             "a:80"};
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_int_equal(status_of(good[i], true, ""), 200);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        print_message("%s\n", bad[i]);
+        assert_int_equal(status_of(bad[i], true, ""), 421);
+        assert_int_equal(status_of(bad[i], false, ""), 200);
+        assert_int_equal(status_of(bad[i], false, "state.example"), 421);
+    }
+}
+
+static void names_of_the_setting_are_served_on_every_address(void **state)
+{
+    static const char hosts[] = "state.example,Other_1.example.,x";
+    static const char *const good[] = {"state.example", "STATE.example:8080", "state.example.", "other_1.EXAMPLE",
+                                       "x",             "x:1",                "localhost",      "127.0.0.1"};
+    static const char *const bad[] = {"state.example.evil", "a.state.example", "state", "example", "y", "other_1"};
+    (void)state;
+    for (int loopback = 0; loopback <= 1; loopback++) {
+        for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+            assert_int_equal(status_of(good[i], loopback, hosts), 200);
+        for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+            assert_int_equal(status_of(bad[i], loopback, hosts), 421);
+    }
+}
+
+static void a_unix_socket_takes_any_host_and_none(void **state)
+{
+    static const struct slice hosts[] = {SLICE_LITERAL(""), SLICE_LITERAL("evil.example"), SLICE_LITERAL("localhost")};
+    (void)state;
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        struct http_head head = {.target_bytes = 1, .version_known = true, .version_1_1 = true, .hosts_count = 1,
+                                 .host_free = true, .host = hosts[i]};
+        struct response response;
+        response_init(&response);
+        assert_true(admission_check(&head, "state.example", &response));
+        head.host_free = false;
+        head.ops_only = true;
+        assert_int_equal(admission_check(&head, "state.example", &response), i > 0);
+        response_free(&response);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_with_and_without_a_port_are_admitted),
         cmocka_unit_test(malformed_hosts_are_refused),
+        cmocka_unit_test(a_loopback_address_answers_to_its_own_names_alone),
+        cmocka_unit_test(names_of_the_setting_are_served_on_every_address),
+        cmocka_unit_test(a_unix_socket_takes_any_host_and_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

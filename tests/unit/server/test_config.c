@@ -341,6 +341,51 @@ static void every_variable_arrives(void **state)
     config_free(&s);
 }
 
+static void addresses_and_hosts_may_be_lists(void **state)
+{
+    (void)state;
+    struct config s = load_good("listen: ['h:1', '[::1]:2', 'unix:/run/s.sock', 'h:4', 'h:5', 'h:6', 'h:7', 'h:8']\n"
+                                "hosts: [State.example, b.]\n");
+    assert_string_equal(s.settings.listen, "h:1,[::1]:2,unix:/run/s.sock,h:4,h:5,h:6,h:7,h:8");
+    assert_string_equal(s.settings.hosts, "State.example,b.");
+    config_free(&s);
+    s = load_good("listen: [h:0, h:0]\nhosts: []\nlisten_ops: h:0\n"); /* any free port, three times */
+    assert_string_equal(s.settings.listen, "h:0,h:0");
+    assert_string_equal(s.settings.hosts, "");
+    config_free(&s);
+    struct sg_error err;
+    assert_int_equal(load(ARGUMENTS("--listen", "h:1,h:2", ), ENVIRONMENT(), &s, &err), SG_OK);
+    assert_string_equal(s.settings.listen, "h:1,h:2");
+    config_free(&s);
+}
+
+/* As a deployment writes them that fills in what it has. */
+static void an_empty_variable_is_unset(void **state)
+{
+    (void)state;
+    struct config s;
+    struct sg_error err;
+    assert_int_equal(load(ARGUMENTS(),
+                          ENVIRONMENT(VARIABLE("STATEGATE_LISTEN=")
+                                      VARIABLE("STATEGATE_LISTEN_OPS=")
+                                      VARIABLE("STATEGATE_DATABASE=")
+                                      VARIABLE("STATEGATE_NATS_URL=")
+                                      VARIABLE("STATEGATE_NATS_CREDENTIALS_FILE=")
+                                      VARIABLE("STATEGATE_STREAM=")
+                                      VARIABLE("STATEGATE_SUBJECT=")
+                                      VARIABLE("STATEGATE_FORMAT=")
+                                      VARIABLE("STATEGATE_LOG_LEVEL=")
+                                      VARIABLE("STATEGATE_LOG_FORMAT=")
+                                      VARIABLE("STATEGATE_CONFIG=")
+                                      VARIABLE("STATEGATE_NEVER_HEARD_OF=")),
+                          &s, &err),
+                     SG_OK);
+    assert_string_equal(s.settings.listen, "127.0.0.1:8080");
+    assert_string_equal(s.settings.database, "stategate.db");
+    assert_string_equal(s.settings.streams[0].subject.text, "state.{collection}.{id}");
+    config_free(&s);
+}
+
 static void every_flag_arrives_in_both_forms(void **state)
 {
     (void)state;
@@ -669,6 +714,8 @@ int main(void)
         cmocka_unit_test(the_example_shows_every_key_with_its_default),
         cmocka_unit_test_setup_teardown(flags_win_over_variables_and_those_over_the_file, make_folder, remove_folder),
         cmocka_unit_test(every_variable_arrives),
+        cmocka_unit_test(addresses_and_hosts_may_be_lists),
+        cmocka_unit_test(an_empty_variable_is_unset),
         cmocka_unit_test(every_flag_arrives_in_both_forms),
         cmocka_unit_test_setup_teardown(the_flag_for_the_file_wins_over_its_variable, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_variable_replaces_texts_of_the_only_stream, make_folder, remove_folder),

@@ -63,7 +63,7 @@ static void unknown_keys_are_named_with_their_line(void **state)
         {"cache: {\n  seize: 1 }", "c.yaml:2: cache.seize: unknown key; did you mean size? (known here: size)"},
         {"cache: {\"size\\0x\": 1}", "c.yaml:1: cache.size: unknown key (known here: size)"},
         {"rebuilds: {empty: swap}",
-         "c.yaml:1: rebuilds: unknown key; did you mean rebuild? (known here: listen, listen_ops, database, "
+         "c.yaml:1: rebuilds: unknown key; did you mean rebuild? (known here: listen, hosts, listen_ops, database, "
          "database_synchronous, database_max_bytes, nats, streams, collections, collections_max, wait, probe, "
          "rejected, ready, rebuild, http, shutdown, cache, log)"});
 }
@@ -127,7 +127,25 @@ static void values_of_the_wrong_form_are_refused(void **state)
     (void)state;
     EXPECT_REFUSALS(
         {"\nprobe: 5s\n", "c.yaml:2: probe: must be a mapping of keys to values"},
-        {"listen: [a]\n", "c.yaml:1: listen: must be a single value"},
+        {"listen_ops: [a]\n", "c.yaml:1: listen_ops: must be a single value"},
+        {"listen: {a: b}\n", "c.yaml:1: listen: must be a single value or a list of them"},
+        {"listen: [{a: b}]\n", "c.yaml:1: listen[0]: must be a single value"},
+        {"listen: []\n", "c.yaml:1: listen: must not be empty"},
+        {"listen: [h:1, h]\n",
+         "c.yaml:1: listen: must be addresses with commas between: host:port, [address]:port or unix:/path"},
+        {"listen: [h:1, '']\n", "c.yaml:1: listen: must be 1 to 8 addresses"},
+        {"listen: ',h:1'\n",
+         "c.yaml:1: listen: must be addresses with commas between: host:port, [address]:port or unix:/path"},
+        {"listen: [h:1, h:2, h:3, h:4, h:5, h:6, h:7, h:8, h:9]\n",
+         "c.yaml:1: listen: must have at most 8 entries"},
+        {"listen: 'h:1,h:2,h:3,h:4,h:5,h:6,h:7,h:8,h:9'\n", "c.yaml:1: listen: must be 1 to 8 addresses"},
+        {"listen: [h:1, h:2, h:1]\n", "c.yaml:1: listen: h:1 stands there twice"},
+        {"listen: [h:1, h:2]\nlisten_ops: h:2\n", "c.yaml:2: listen_ops: must be another address than listen"},
+        {"hosts: [a, b:80]\n",
+         "c.yaml:1: hosts: must be names such as state.example, without ports, each of at most 253 bytes"},
+        {"hosts: [a, '']\n", "c.yaml:1: hosts: must not end with a comma"},
+        {"hosts: [a b]\n",
+         "c.yaml:1: hosts: must be names such as state.example, without ports, each of at most 253 bytes"},
         {"streams:\n  name: A\n", "c.yaml:2: streams: must be a list"},
         {"streams:\n- A\n", "c.yaml:2: streams[0]: must be a mapping of keys to values"},
         {"- listen\n", "c.yaml:1: must be a mapping of keys to values"},
