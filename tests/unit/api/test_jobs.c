@@ -373,7 +373,7 @@ static int ask(const char *target)
 {
     char request[512];
     int fd = rig_connect(&rig.http, false);
-    (void)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", target);
+    (void)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target);
     rig_send(fd, request);
     return fd;
 }
@@ -815,7 +815,7 @@ static void a_produced_page_whose_client_leaves_is_stopped(void **state)
     fill();
     start();
     int fd = rig_connect(&rig.http, true);
-    rig_send(fd, "GET /produced?limit=100 HTTP/1.1\r\nHost: x\r\n\r\n");
+    rig_send(fd, "GET /produced?limit=100 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     (void)rig_read(fd, 3000, &count, &reset);
     (void)close(fd);
     RIG_UNTIL(atomic_load(&pages_stopped) == 1);

@@ -355,6 +355,7 @@ static void how_many_rejected_events_are_kept_may_change(void **state)
     push_bad(f, 8, 14);
     assert_int_equal(rejected_rows(f), 6);
     projector_stop(f->projector);
+    projector_destroy(f->projector);
     f->projector = NULL;
 }
 
