@@ -59,7 +59,7 @@ static enum sg_status make_options(const struct feed_options *o, natsOptions **o
 {
     natsOptions *opts = NULL;
     struct nats_settings settings = settings_of(o);
-    enum sg_status status = nats_options_create(&settings, NULL, 0, &opts, err);
+    enum sg_status status = nats_options_create(&settings, NULL, &opts, err);
     if (status == SG_OK)
         status = nats_fail(set_behaviour(o, opts), "options", err);
     if (status == SG_OK)

@@ -87,18 +87,11 @@ enum sg_status nats_create(const struct nats_settings *nats, const struct stream
     return SG_OK;
 }
 
-static void servers_free(struct nats_connection *c)
-{
-    for (size_t i = 0; i < c->servers_count; i++)
-        free(c->servers[i]);
-    c->servers_count = 0;
-}
-
 void nats_destroy(struct nats_connection *c)
 {
     if (c == NULL)
         return;
-    servers_free(c);
+    servers_free(&c->servers);
     loop_destroy(c);
     (void)pthread_cond_destroy(&c->answered);
     (void)pthread_mutex_destroy(&c->mutex);
@@ -183,7 +176,7 @@ static natsStatus options_behave(struct nats_connection *c, natsOptions *o)
 static enum sg_status options_make(struct nats_connection *c, natsOptions **out, struct sg_error *err)
 {
     natsOptions *o = NULL;
-    enum sg_status status = nats_options_create(c->nats, c->servers, c->servers_count, &o, err);
+    enum sg_status status = nats_options_create(c->nats, &c->round, &o, err);
     if (status != SG_OK)
         return status;
     status = nats_fail(options_behave(c, o), "options", err);
@@ -199,39 +192,58 @@ static enum sg_status options_make(struct nats_connection *c, natsOptions **out,
 /* Remember what the cluster said about itself: the one configured server may be the one that is gone next time. */
 static void servers_remember(struct nats_connection *c)
 {
-    char **servers = NULL;
+    char **urls = NULL;
     int count = 0;
-    if (natsConnection_GetDiscoveredServers(c->connection, &servers, &count) != NATS_OK)
+    char url[SERVERS_NAME_BYTES * 2] = "";
+    if (natsConnection_GetDiscoveredServers(c->connection, &urls, &count) != NATS_OK)
         return;
-    servers_free(c);
-    for (int i = 0; i < count; i++) {
-        if (c->servers_count < NATS_SERVERS_MAX)
-            c->servers[c->servers_count++] = servers[i];
-        else
-            free(servers[i]);
-    }
-    free(servers);
+    (void)natsConnection_GetConnectedUrl(c->connection, url, sizeof url);
+    servers_learn(&c->servers, &c->round, url, urls, (size_t)count);
+    free(urls);
 }
 
-enum sg_status nats_connect(struct nats_connection *c, struct sg_error *err)
+/* Connect to one of the servers of c->round. */
+static enum sg_status connect_round(struct nats_connection *c, struct sg_error *err)
 {
     natsOptions *o = NULL;
     enum sg_status status = options_make(c, &o, err);
     if (status != SG_OK)
         return status;
-    (void)pthread_mutex_lock(&c->mutex);
-    c->fatal = false;
-    c->deaf = false;
-    c->inbox[0] = '\0';
-    (void)pthread_mutex_unlock(&c->mutex);
     status = nats_fail(natsConnection_Connect(&c->connection, o), "connect", err);
     natsOptions_Destroy(o);
     if (status != SG_OK) {
         c->connection = NULL;
         loop_stop(c);
         loop_detach(c);
-        return status;
     }
+    return status;
+}
+
+static bool is_interrupted(struct nats_connection *c)
+{
+    (void)pthread_mutex_lock(&c->mutex);
+    bool interrupted = c->interrupted;
+    (void)pthread_mutex_unlock(&c->mutex);
+    return interrupted;
+}
+
+enum sg_status nats_connect(struct nats_connection *c, struct sg_error *err)
+{
+    enum sg_status status = SG_UNAVAILABLE;
+    struct sg_error later = {0}; /* what the configured servers say is what is shown */
+    (void)pthread_mutex_lock(&c->mutex);
+    c->fatal = false;
+    c->deaf = false;
+    c->inbox[0] = '\0';
+    (void)pthread_mutex_unlock(&c->mutex);
+    for (size_t i = 0; i < SERVERS_ROUNDS_MAX && status != SG_OK && status != SG_INVALID && status != SG_MEMORY; i++) {
+        if (is_interrupted(c))
+            return sg_fail(err, SG_STOPPED, "stopping");
+        if (servers_round(&c->servers, i, &c->round))
+            status = connect_round(c, i == 0 ? err : &later);
+    }
+    if (status != SG_OK)
+        return err != NULL ? err->status : status;
     servers_remember(c);
     status = loop_start(c, err);
     return status == SG_OK ? requests_start(c, err) : status;

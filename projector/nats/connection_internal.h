@@ -10,6 +10,7 @@
 #include "projector/decode/format.h"
 #include "projector/nats/connection.h"
 #include "projector/nats/options.h"
+#include "projector/nats/servers.h"
 
 #define LIBRARY_CLOSE_TIMEOUT_MS 10000
 #define IO_BUFFER_BYTES (256 * 1024) /* fewer system calls a message than the library's 32 KiB */
@@ -39,8 +40,8 @@ struct nats_connection {
     natsSubscription *looking;    /* owned; where the message of a look arrives; NULL = there is none */
     natsMsg *reply;               /* owned; the last answer */
     int hangup_fd; /* owned; the socket too, which the library may have closed meanwhile; -1 = none */
-    char *servers[NATS_SERVERS_MAX]; /* owned; discovered */
-    size_t servers_count;
+    struct servers servers;       /* owned */
+    struct servers_round round;   /* that the connection was made in */
 
     /* Guarded by the library's lock of the connection. */
     natsConnection *attached; /* borrowed */

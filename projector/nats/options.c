@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "projector/nats/nkey.h"
+#include "projector/nats/servers.h"
 
 /* What the library says about its last error in this thread, without the place in its source; "" = nothing. */
 static const char *last_error(void)
@@ -123,8 +124,8 @@ static enum sg_status set_tls(const struct nats_settings *nats, natsOptions *o, 
     return status;
 }
 
-static enum sg_status set_servers(const char *url_list, char *const *discovered, size_t discovered_count,
-                                  natsOptions *o, struct sg_error *err)
+static enum sg_status set_servers(const char *url_list, const struct servers_round *round, natsOptions *o,
+                                  struct sg_error *err)
 {
     const char *servers[NATS_SERVERS_MAX];
     int count = 0;
@@ -132,11 +133,12 @@ static enum sg_status set_servers(const char *url_list, char *const *discovered,
     char *urls = strdup(url_list);
     if (urls == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for the server addresses");
-    for (char *url = strtok_r(urls, ", ", &save); url != NULL && count < NATS_SERVERS_MAX;
+    bool configured = round == NULL || round->configured;
+    for (char *url = strtok_r(urls, ", ", &save); configured && url != NULL && count < NATS_SERVERS_MAX;
          url = strtok_r(NULL, ", ", &save))
         servers[count++] = url;
-    for (size_t i = 0; i < discovered_count && count < NATS_SERVERS_MAX; i++)
-        servers[count++] = discovered[i];
+    for (size_t i = 0; round != NULL && i < round->urls_count && count < NATS_SERVERS_MAX; i++)
+        servers[count++] = round->urls[i];
     enum sg_status status = SG_OK;
     if (count == 0)
         status = sg_fail(err, SG_INVALID, "the list of servers is empty");
@@ -146,7 +148,7 @@ static enum sg_status set_servers(const char *url_list, char *const *discovered,
     return status;
 }
 
-enum sg_status nats_options_create(const struct nats_settings *nats, char *const *discovered, size_t discovered_count,
+enum sg_status nats_options_create(const struct nats_settings *nats, const struct servers_round *round,
                                    natsOptions **out, struct sg_error *err)
 {
     natsOptions *o = NULL;
@@ -155,7 +157,9 @@ enum sg_status nats_options_create(const struct nats_settings *nats, char *const
         return status;
     status = nats_fail(natsOptions_SetTimeout(o, NATS_CONNECT_TIMEOUT_MS), "options", err);
     if (status == SG_OK)
-        status = set_servers(nats->url, discovered, discovered_count, o, err);
+        status = set_servers(nats->url, round, o, err);
+    if (status == SG_OK && round != NULL && round->expected_name != NULL)
+        status = nats_fail(natsOptions_SetExpectedHostname(o, round->expected_name), "tls", err);
     if (status == SG_OK)
         status = set_credentials(nats, o, err);
     if (status == SG_OK)

@@ -10,14 +10,15 @@
 #include "core/domain/settings.h"
 
 #define NATS_CONNECT_TIMEOUT_MS 2000 /* of one server */
-#define NATS_SERVERS_MAX 64          /* configured and discovered addresses together */
 #define NATS_SECRET_BYTES_MAX 65536  /* of a password, token or nkey file */
 
-/* Options with the servers of `nats`, then those of `discovered`; the credentials and TLS of `nats`. Secrets are read
+struct servers_round; /* projector/nats/servers.h */
+
+/* Options with the servers of the round (NULL = those of `nats`), the credentials and TLS of `nats`. Secrets are read
  * from their files now, so that rotated ones are seen. The caller frees them (natsOptions_Destroy).
  * SG_INVALID: a file that cannot be used, named. SG_MEMORY. Blocks on files. */
-SG_MUST_CHECK enum sg_status nats_options_create(const struct nats_settings *nats, char *const *discovered,
-                                                 size_t discovered_count, natsOptions **out, struct sg_error *err);
+SG_MUST_CHECK enum sg_status nats_options_create(const struct nats_settings *nats, const struct servers_round *round,
+                                                 natsOptions **out, struct sg_error *err);
 
 /* A status of the library as one of ours, with what it says about it: SG_OK, SG_MEMORY, SG_DENIED, SG_UNAVAILABLE. The
  * sentence begins with `what`. In the thread that got the status. */

@@ -64,7 +64,9 @@ struct session {
     int64_t silence_answered_ns; /* the first answer after a silence; 0 = that is over */
     /* Whether the consumer is alive. */
     uint64_t activity;
+    uint64_t activity_began; /* when the watch did */
     int64_t heard_ns;
+    bool unheard; /* the last consumer never was: nothing is proved until this one is */
     /* Whether a message is on its way that takes long to arrive. */
     uint64_t bytes;       /* that the connection had received at the last look ... */
     uint64_t bytes_whole; /* ... and when the last whole message was noticed */

@@ -105,7 +105,7 @@ static enum sg_status run_session(struct session *s, struct sg_error *err)
     log_event(LOG_INFO, "stream_connected", LOG_STR("stream", s->settings->name), LOG_STR("epoch", s->row.epoch.text),
               LOG_UINT("position", s->row.position));
     status = session_watch(s, err);
-    if (status == SG_INVALID)
+    if (status == SG_INVALID || s->unheard)
         freshness_set_disconnected(s->context.freshness, s->stream);
     return status;
 }

@@ -26,6 +26,16 @@ static void look_at_arrival(struct session *s)
     s->bytes = bytes;
 }
 
+/* The session ends with a consumer that was never heard. */
+static enum sg_status fail_unheard(struct session *s, struct sg_error *err)
+{
+    s->unheard = true;
+    return sg_fail(err, SG_UNAVAILABLE,
+                   "stream %s: nothing of its consumer arrives: an API that is imported from another account needs the "
+                   "consumer's deliver subject imported too",
+                   s->settings->name);
+}
+
 /* A message is in the stream and should be here: give it some time, then call the consumer lost. */
 static enum sg_status note_stalled(struct session *s, uint64_t sequence, struct sg_error *err)
 {
@@ -37,6 +47,8 @@ static enum sg_status note_stalled(struct session *s, uint64_t sequence, struct 
         s->stalled_sequence = sequence;
         s->stalled_since_ns = time_boot_ns();
     } else if (time_boot_ns() - s->stalled_since_ns > SOURCE_STALL_NS) {
+        if (nats_activity(s->connection) == s->activity_began)
+            return fail_unheard(s, err);
         return sg_fail(err, SG_UNAVAILABLE, "stream %s: message %llu is there but does not arrive", s->settings->name,
                        (unsigned long long)sequence);
     }
@@ -131,6 +143,8 @@ static enum sg_status check_alive(struct session *s, struct sg_error *err)
     look_at_arrival(s);
     if (queue_is_full(s->queue))
         s->heard_ns = now_ns;
+    if (now_ns - s->heard_ns > SOURCE_SILENCE_NS && s->activity == s->activity_began)
+        return fail_unheard(s, err);
     if (now_ns - s->heard_ns > SOURCE_SILENCE_NS)
         return sg_fail(err, SG_UNAVAILABLE, "stream %s: no heartbeat of the consumer for %lld ms", s->settings->name,
                        (long long)((now_ns - s->heard_ns) / NS_PER_MS));
@@ -248,7 +262,8 @@ static enum sg_status probe_once(struct session *s, struct sg_error *err)
     if (status != SG_OK || !probe.proof_grade)
         return status;
     status = check_incarnation(s, &probe, position_sent, err);
-    if (status != SG_OK)
+    s->unheard = s->unheard && nats_activity(s->connection) == s->activity_began;
+    if (status != SG_OK || s->unheard)
         return status;
     answered(s, &probe);
     status = holes_answered(s, hole, &probe, &proof, &is_proved, err);
@@ -300,6 +315,8 @@ enum sg_status session_watch(struct session *s, struct sg_error *err)
     int64_t began_ns = 0; /* the last probe */
     int failed = 0;
     s->heard_ns = probe_at_ns;
+    s->activity_began = nats_activity(s->connection);
+    s->activity = s->activity_began;
     s->bytes = 0;
     s->bytes_whole = nats_bytes_received(s->connection);
     s->stalled_sequence = 0;

@@ -12,9 +12,10 @@ import { credsAuthenticator, nkeyAuthenticator } from '@nats-io/transport-node';
 import { authority, certificates, operatorWorld, userKey } from '../support/credentials.mjs';
 import { startGateway } from '../support/gateway.mjs';
 import { publishAll, startNats } from '../support/nats.mjs';
+import { freePort } from '../support/ports.mjs';
 import { tempFolder } from '../support/process.mjs';
 import { events } from '../support/scene.mjs';
-import { until } from '../support/until.mjs';
+import { throughout, until } from '../support/until.mjs';
 
 const WITHIN = { deadlineMs: 8000 };
 
@@ -134,6 +135,29 @@ describe('with TLS', () => {
     const gateway = await gatewayWith(t, { url: `tls://127.0.0.1:${nats.port}` }, {});
     await lastError(gateway, /secure|tls|ssl/i);
     assert.equal((await gateway.status()).position, 0);
+  });
+
+  it('members of a cluster that are named by their addresses are known by the name of the one that named them', async (t) => {
+    const files = await certificates(tempFolder(t, 'tls'), 'subjectAltName=DNS:localhost');
+    const routes = await Promise.all([1, 2, 3].map(freePort));
+    const config = (i) => `
+server_name: n${i}
+cluster { name: loopback, listen: "127.0.0.1:${routes[i]}", routes: [${routes.map((port) => `"nats://127.0.0.1:${port}"`)}] }
+${tls(files)}`;
+    const servers = await Promise.all(routes.map((_, i) => startNats({ t, config: config(i), scheme: 'tls' })));
+    const names = servers.map(({ port }) => `tls://localhost:${port}`);
+    const client = await servers[1].client({ servers: names.slice(1), tls: { caFile: files.ca } });
+    await until('the cluster has a leader', () =>
+      client.jsm.streams.add({ name: 'STATE', subjects: ['state.>'], num_replicas: 3 }), { deadlineMs: 60_000 });
+    await publishAll(client.js, events(10));
+    const gateway = await gatewayWith(t, { url: names[0] }, { tls: { ca_file: files.ca } });
+    await gateway.untilPosition(10, { deadlineMs: 20_000 });
+    await gateway.untilStatus('live', { deadlineMs: 20_000 });
+    await servers[0].kill9();
+    await until('events are stored', () => publishAll(client.js, events(1, { from: 11 })), { deadlineMs: 60_000 });
+    await gateway.untilPosition(11, { deadlineMs: 30_000 });
+    await gateway.untilStatus('live', { deadlineMs: 30_000 });
+    assert.equal((await gateway.status()).lastError, undefined);
   });
 
   it('a client certificate is shown where the server asks for one', async (t) => {
@@ -258,5 +282,69 @@ describe('the least rights', () => {
     const gateway = await gatewayFor(t, nats);
     await lastError(gateway, /permission|right|denied|violation/i, { deadlineMs: 15_000 });
     assert.notEqual((await gateway.status()).status, 'live');
+  });
+});
+
+describe('a JetStream API of another account, without what its consumers deliver', () => {
+  const accounts = (account) => `
+accounts {
+  OWNER {
+    jetstream: enabled
+    users: [{ user: owner, password: right }${account === 'OWNER' ? ', { user: gw, password: right }' : ''}]
+    exports: [{ service: "$JS.API.>" }]
+  }
+  READER {
+    users: [{ user: other, password: right }${account === 'READER' ? ', { user: gw, password: right }' : ''}]
+    imports: [{ service: { account: OWNER, subject: "$JS.API.>" } }]
+  }
+}`;
+
+  for (const published of [0, 10]) {
+    it(`is disconnected, with the reason, for a stream of ${published} events`, async (t) => {
+      const nats = await startNats({ t, config: accounts('READER') });
+      const client = await nats.client({ user: 'owner', pass: 'right' });
+      await client.jsm.streams.add({ name: 'STATE', subjects: ['state.>'] });
+      await publishAll(client.js, events(published));
+      const gateway = await gatewayWith(t, nats, { user: 'gw', password_file: secret(t, 'right\n') });
+      const reason = /nothing of its consumer arrives/;
+      await lastError(gateway, reason, { deadlineMs: 20_000 });
+      await throughout('it stays so, over several sessions', 8000, async () => {
+        const { status, lastError: message } = await gateway.status();
+        return status === 'disconnected' && reason.test(message);
+      });
+      await nats.reload(accounts('OWNER'));
+      await publishAll(client.js, events(5, { from: published + 1 }));
+      await gateway.untilPosition(published + 5, { deadlineMs: 20_000 });
+      await gateway.untilStatus('live', { deadlineMs: 20_000 });
+    });
+  }
+});
+
+describe('a refusal that is over', () => {
+  it('is not blamed on the next question that is not answered', async (t) => {
+    const nats = await startNats({
+      t,
+      config: `authorization { users: [
+        { user: owner, password: right }
+        { user: gw, password: right, permissions: { publish: { deny: ["$JS.FC.>"] } } }
+      ] }`,
+    });
+    const client = await nats.client({ user: 'owner', pass: 'right' });
+    await client.jsm.streams.add({ name: 'STATE', subjects: ['state.>'] });
+    const gateway = await gatewayWith(t, nats, { user: 'gw', password_file: secret(t, 'right\n') });
+    await gateway.untilStatus('live', WITHIN);
+    const large = 'x'.repeat(100_000); // so much that flow control asks for an answer, which is refused
+    for (let i = 0; i < 40; i++)
+      await client.js.publish(`state.c.${i}`, `{"version":1,"state":{"large":"${large}"}}`);
+    await lastError(gateway, /FC/i, { deadlineMs: 30_000 });
+    const before = gateway.logged('stream_interrupted').length;
+    nats.pause();
+    t.after(() => nats.resume());
+    await gateway.untilStatus('disconnected', { deadlineMs: 10_000 });
+    const kinds = await until('it is logged', () => {
+      const later = gateway.logged('stream_interrupted').slice(before);
+      return later.length > 0 && later.map(({ kind }) => kind);
+    }, { deadlineMs: 30_000 });
+    assert.ok(!kinds.includes('denied'), `${kinds}`);
   });
 });

@@ -21,6 +21,15 @@ accounts {
     jetstream: enabled
     users: [{ user: limited, password: right, permissions: { publish: ["none"], subscribe: ["_INBOX.>"] } }]
   }
+  OWNER {
+    jetstream: enabled
+    users: [{ user: owner, password: right }]
+    exports: [{ service: "$JS.API.>" }]
+  }
+  READER {
+    users: [{ user: reader, password: right }]
+    imports: [{ service: { account: OWNER, subject: "$JS.API.>" } }]
+  }
 }`;
 
 // How each error is caused: the settings of a gateway that meets it, given a server without accounts and one with.
@@ -50,6 +59,11 @@ const CAUSES = {
   "can match the template's filter": async ({ nats, client }) => {
     await client.jsm.streams.add({ name: 'TYPO', subjects: ['typo.>'] });
     return { nats: { url: nats.url }, streams: [{ name: 'TYPO', subject: 'type.{collection}.{id}' }] };
+  },
+  'nothing of its consumer arrives': async ({ accounts, as }) => {
+    const owner = await accounts.client({ user: 'owner', pass: 'right' });
+    await owner.jsm.streams.add({ name: 'STATE', subjects: ['state.>'] });
+    return as(accounts, 'reader', 'right');
   },
 };
 // This one takes a cluster without a majority, as integration/cluster has it; its words are looked for in the source.

@@ -99,6 +99,16 @@ for (const [version, bin] of Object.entries({
       await s.untilLive(WITHIN);
     });
 
+    // The look at the message at the position takes the one place for a moment, once the former consumer has left it.
+    it('follows a stream that allows one consumer, also from a position with messages after it', async (t) => {
+      const s = await following(t, 10, { nats: { bin }, stream: { max_consumers: 1 } });
+      await s.gateway.stop();
+      await s.publish(events(10, { from: 11 }));
+      await s.gateway.start();
+      await s.untilLive({ deadlineMs: 40_000 });
+      assert.deepEqual((await s.gateway.status()).gaps ?? [], []);
+    });
+
     it('makes a new consumer where its own was deleted', async (t) => {
       const s = await following(t, 100, { nats: { bin } });
       for await (const { name } of s.client.jsm.consumers.list('STATE'))
