@@ -464,6 +464,19 @@ describe('reads', () => {
   });
 });
 
+describe('a Cookie', () => {
+  it('is a header field like any other, however many there are in it', async (t) => {
+    const s = await scene(t, { publish: [event('1', 1)] });
+    await s.gateway.untilPosition(1);
+    const cookies = (count) => Array.from({ length: count }, (_, i) => `a=${i % 10}`).join('; ');
+    const ask = (count) => s.gateway.get('/v1/state/customers/1', { headers: { Cookie: cookies(count) } });
+    assert.equal((await ask(700)).status, 200, '3.5 kB');
+    const refused = await ask(1000);
+    assert.equal(refused.status, 431, '5 kB');
+    assert.equal(refused.headers['content-type'], 'application/problem+json');
+  });
+});
+
 describe('ownership', () => {
   it('a collection that no template can produce is 404 at once, and rests on all streams', async (t) => {
     const config = { streams: [{ name: 'STATE', subject: 'state.{collection}.{id}', collections: ['customers'] }] };
