@@ -34,6 +34,7 @@ struct projector {
     int64_t trim_at_ns; /* when memory that a large batch took is given back; 0 = there is none */
     int64_t sweep_retry_at_ns;
     bool sweep_failed; /* and was logged; once until it succeeds */
+    bool write_back_failing; /* likewise */
     /* Any thread. */
     atomic_bool stopping;
 };
@@ -96,6 +97,23 @@ static void run_trim(struct projector *p)
     (void)malloc_trim(0);
 }
 
+/* Nothing is lost when the WAL cannot be written back, and nothing fails, until the disk is full of it: so it is said. */
+static void tell_write_back(struct projector *p)
+{
+    bool failing = false;
+    uint64_t failures = store_write_back_failures(p->ingest->context.model, &failing);
+    metrics_set_checkpoint_failures(p->ingest->context.metrics, failures);
+    if (failing == p->write_back_failing)
+        return;
+    p->write_back_failing = failing;
+    if (failing)
+        log_event(LOG_ERROR, "checkpoint_failing", LOG_STR("database", p->ingest->context.settings->database),
+                  LOG_STR("action", "it is tried again; meanwhile the write-ahead log grows"));
+    else
+        log_event(LOG_INFO, "checkpoint_recovered", LOG_STR("database", p->ingest->context.settings->database),
+                  LOG_UINT("failures", failures));
+}
+
 /* When something is to be done that nobody notifies of: what failed is tried again, memory given back;
  * INT64_MAX = never. */
 static int64_t next_iteration_ns(const struct projector *p)
@@ -122,6 +140,7 @@ static bool run_iteration(struct projector *p, int64_t *until_ns)
     worked |= run_sweep(p);
     run_trim(p);
     store_write_back(p->ingest->context.model); /* after the events were published */
+    tell_write_back(p);
     *until_ns = worked ? INT64_MIN : next_iteration_ns(p);
     p->sleeps_until_ns = *until_ns;
     (void)pthread_mutex_unlock(&p->ingest->writing);

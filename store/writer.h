@@ -98,6 +98,9 @@ void store_write_back_stop(struct store_writer *w);
  * INT64_MAX = never). A few milliseconds at most, but where the WAL has come to its bound. */
 void store_write_back(struct store_writer *w);
 int64_t store_write_back_at(const struct store_writer *w);
+/* How often the WAL could not be written back since the database was opened; `*failing`: the last time as well. Nothing is
+ * lost by that, but the WAL grows. */
+uint64_t store_write_back_failures(const struct store_writer *w, bool *failing);
 /* True if a step is worth it now; of a sync that has ended the notifier tells. */
 bool store_write_back_wanted(const struct store_writer *w);
 

@@ -129,7 +129,8 @@ void headers_last_modified(struct response *r, struct slice occurred_at, int64_t
 {
     int64_t seconds = 0;
     char date[HTTPDATE_BYTES];
-    if (!time_parse_rfc3339_s(occurred_at, &seconds) || seconds > now_s || !http_date_format(seconds, date))
+    if (!time_parse_rfc3339_s(occurred_at, &seconds) || seconds <= 0 || seconds > now_s ||
+        !http_date_format(seconds, date))
         return;
     response_header_bytes(r, "Last-Modified", date, HTTPDATE_BYTES - 1);
 }

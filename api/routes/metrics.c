@@ -268,12 +268,8 @@ static void render_seconds_of(struct scrape *s, const char *path, unsigned route
     char route_label[PROMETHEUS_LABEL_BYTES];
     const struct metrics_histogram *first = &api->counters[0]->seconds[route];
     metrics_histogram_init(&sum, first->bounds, first->bounds_count);
-    for (unsigned i = 0; i < api->counters_count; i++) {
-        const struct metrics_histogram *h = &api->counters[i]->seconds[route];
-        for (size_t k = 0; k <= h->bounds_count; k++)
-            atomic_fetch_add_explicit(&sum.counts[k], load(&h->counts[k]), memory_order_relaxed);
-        atomic_fetch_add_explicit(&sum.sum_nano, load(&h->sum_nano), memory_order_relaxed);
-    }
+    for (unsigned i = 0; i < api->counters_count; i++)
+        metrics_histogram_merge(&sum, &api->counters[i]->seconds[route]);
     prometheus_label(route_label, "route", path);
     prometheus_histogram(&s->body, &sum, "stategate_http_request_seconds", route_label);
 }
@@ -321,8 +317,12 @@ static void render_http(struct scrape *s)
     buffer_append_format(&s->body, "stategate_http_answer_bytes %zu\n", http_answer_bytes(http));
 }
 
-static void render_log(struct scrape *s)
+static void render_troubles(struct scrape *s)
 {
+    family(s, "stategate_checkpoint_failures_total", "counter",
+           "Times that the database's write-ahead log could not be written back.");
+    buffer_append_format(&s->body, "stategate_checkpoint_failures_total %" PRIu64 "\n",
+                         metrics_checkpoint_failures(s->call->api->metrics));
     family(s, "stategate_log_dropped_total", "counter", "Log lines dropped, because standard error took no more.");
     buffer_append_format(&s->body, "stategate_log_dropped_total %" PRIu64 "\n", log_dropped());
 }
@@ -345,7 +345,7 @@ enum sg_status metrics_answer(struct call *call, const struct basis *basis, stru
     metrics_append_waits(&scrape.body, call->api->wait_limits);
     render_cache(&scrape);
     render_http(&scrape);
-    render_log(&scrape);
+    render_troubles(&scrape);
     process_stats_append(&scrape.body);
     response_body_take(out, &scrape.body);
     response_header(out, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,14 +71,24 @@ static bool start_ticks(uint64_t *ticks)
     return at != NULL && sscanf(at, "%" SCNu64, ticks) == 1;
 }
 
-static void render_start(struct buffer *out)
+/* Found once: it never changes, whatever the wall clock does, and two clocks are read one after the other. */
+static double start_seconds;
+
+static void start_find(void)
 {
     uint64_t ticks = 0;
     if (!start_ticks(&ticks))
         return;
     double age_s = (double)time_boot_ns() / 1e9 - (double)ticks / (double)sysconf(_SC_CLK_TCK);
-    gauge(out, "process_start_time_seconds", "When the process started, in seconds since 1970.",
-          (double)(time_wall_ns() / NS_PER_MS) / 1e3 - age_s);
+    start_seconds = (double)(time_wall_ns() / NS_PER_MS) / 1e3 - age_s;
+}
+
+static void render_start(struct buffer *out)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, start_find);
+    if (start_seconds > 0)
+        gauge(out, "process_start_time_seconds", "When the process started, in seconds since 1970.", start_seconds);
 }
 
 void process_stats_append(struct buffer *out)

@@ -54,8 +54,10 @@ void prometheus_histogram(struct buffer *out, const struct metrics_histogram *h,
             (void)snprintf(text, sizeof text, "+Inf");
         render_bucket(out, name, labels, text, count);
     }
-    uint64_t sum_nano = atomic_load_explicit(&h->sum_nano, memory_order_relaxed);
-    (void)snprintf(text, sizeof text, "%" PRIu64 ".%09" PRIu64, sum_nano / 1000000000, sum_nano % 1000000000);
+    uint64_t whole = 0;
+    uint64_t nano = 0;
+    metrics_histogram_sum(h, &whole, &nano);
+    (void)snprintf(text, sizeof text, "%" PRIu64 ".%09" PRIu64, whole, nano);
     render_sample(out, name, "_sum", labels, text);
     (void)snprintf(text, sizeof text, "%" PRIu64, count);
     render_sample(out, name, "_count", labels, text);

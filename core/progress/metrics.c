@@ -23,6 +23,7 @@ struct metrics {
     struct tombstone_slot *tombstones; /* owned; TOMBSTONE_SLOTS */
     size_t tombstones_count;
     /* Atomics: any thread. */
+    atomic_uint_fast64_t checkpoint_failures;
     size_t streams_count;
     struct stream_metrics streams[];
 };
@@ -53,7 +54,23 @@ void metrics_histogram_init(struct metrics_histogram *h, const double *bounds, s
     h->bounds_count = bounds_count;
     for (size_t i = 0; i <= METRICS_BUCKETS_MAX; i++)
         atomic_init(&h->counts[i], 0);
+    atomic_init(&h->sum_whole, 0);
     atomic_init(&h->sum_nano, 0);
+}
+
+#define NANO UINT64_C(1000000000)
+#define NANO_FULL (UINT64_C(1) << 62) /* what is added is below NANO: it cannot wrap before it is seen */
+
+static void sum_add(struct metrics_histogram *h, uint64_t whole, uint64_t nano)
+{
+    if (whole > 0)
+        atomic_fetch_add_explicit(&h->sum_whole, whole, memory_order_relaxed);
+    uint_fast64_t before = atomic_fetch_add_explicit(&h->sum_nano, nano, memory_order_relaxed);
+    /* Once in four billion additions at least; one thread sees the step. */
+    if (before < NANO_FULL && before + nano >= NANO_FULL) {
+        atomic_fetch_add_explicit(&h->sum_whole, NANO_FULL / NANO, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&h->sum_nano, NANO_FULL / NANO * NANO, memory_order_relaxed);
+    }
 }
 
 void metrics_histogram_add(struct metrics_histogram *h, double value)
@@ -62,8 +79,30 @@ void metrics_histogram_add(struct metrics_histogram *h, double value)
     while (bucket < h->bounds_count && value > h->bounds[bucket])
         bucket++;
     atomic_fetch_add_explicit(&h->counts[bucket], 1, memory_order_relaxed);
-    if (value > 0)
-        atomic_fetch_add_explicit(&h->sum_nano, (uint_fast64_t)(value * 1e9 + 0.5), memory_order_relaxed);
+    if (value > 0) {
+        uint64_t whole = value < 1e18 ? (uint64_t)value : UINT64_C(1000000000000000000);
+        double rest = value - (double)whole;
+        sum_add(h, whole, rest > 0 && rest < 1 ? (uint64_t)(rest * 1e9 + 0.5) : 0);
+    }
+}
+
+void metrics_histogram_merge(struct metrics_histogram *h, const struct metrics_histogram *other)
+{
+    uint64_t whole = 0;
+    uint64_t nano = 0;
+    assert(h->bounds == other->bounds);
+    for (size_t i = 0; i <= h->bounds_count; i++)
+        atomic_fetch_add_explicit(&h->counts[i], atomic_load_explicit(&other->counts[i], memory_order_relaxed),
+                                  memory_order_relaxed);
+    metrics_histogram_sum(other, &whole, &nano);
+    sum_add(h, whole, nano);
+}
+
+void metrics_histogram_sum(const struct metrics_histogram *h, uint64_t *whole, uint64_t *nano)
+{
+    uint64_t parts = atomic_load_explicit(&h->sum_nano, memory_order_relaxed);
+    *whole = atomic_load_explicit(&h->sum_whole, memory_order_relaxed) + parts / NANO;
+    *nano = parts % NANO;
 }
 
 enum sg_status metrics_create(size_t streams_count, struct metrics **out, struct sg_error *err)
@@ -98,6 +137,16 @@ void metrics_destroy(struct metrics *m)
     free(m->tombstones);
     (void)pthread_mutex_destroy(&m->mutex);
     free(m);
+}
+
+void metrics_set_checkpoint_failures(struct metrics *m, uint64_t count)
+{
+    atomic_store_explicit(&m->checkpoint_failures, count, memory_order_relaxed);
+}
+
+uint64_t metrics_checkpoint_failures(const struct metrics *m)
+{
+    return atomic_load_explicit(&m->checkpoint_failures, memory_order_relaxed);
 }
 
 struct stream_metrics *metrics_stream(struct metrics *m, size_t stream)

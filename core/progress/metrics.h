@@ -19,10 +19,17 @@ struct metrics_histogram {
     const double *bounds; /* ascending, static */
     size_t bounds_count;
     atomic_uint_fast64_t counts[METRICS_BUCKETS_MAX + 1]; /* the last is +Inf; not cumulative */
-    atomic_uint_fast64_t sum_nano; /* sum in 1e-9 of the unit */
+    /* The sum is sum_whole + sum_nano * 1e-9, see metrics_histogram_sum. A build adds the age of each event that it reads:
+     * in 1e-9 of the unit alone, 64 bits would be full after 600 events of a year ago. */
+    atomic_uint_fast64_t sum_whole;
+    atomic_uint_fast64_t sum_nano;
 };
 void metrics_histogram_init(struct metrics_histogram *h, const double *bounds, size_t bounds_count);
-void metrics_histogram_add(struct metrics_histogram *h, double value);
+void metrics_histogram_add(struct metrics_histogram *h, double value); /* below 0 it adds nothing to the sum */
+/* Add all of another one with the same bounds. */
+void metrics_histogram_merge(struct metrics_histogram *h, const struct metrics_histogram *other);
+/* The sum: units, and 1e-9 of one (below 1e9). */
+void metrics_histogram_sum(const struct metrics_histogram *h, uint64_t *whole, uint64_t *nano);
 
 enum probe_result { PROBE_PROVED, PROBE_UNPROVED, PROBE_FAILED };
 #define PROBE_RESULTS_COUNT 3
@@ -42,6 +49,9 @@ struct stream_metrics {
 };
 
 struct metrics;
+/* Times that the write-ahead log could not be written back, in all: set by the projector. */
+void metrics_set_checkpoint_failures(struct metrics *m, uint64_t count);
+uint64_t metrics_checkpoint_failures(const struct metrics *m);
 SG_MUST_CHECK enum sg_status metrics_create(size_t streams_count, struct metrics **out, struct sg_error *err);
 void metrics_destroy(struct metrics *m);
 struct stream_metrics *metrics_stream(struct metrics *m, size_t stream);

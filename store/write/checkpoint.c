@@ -78,6 +78,24 @@ enum sg_status store_checkpoint_setup(struct store_writer *w, struct sg_error *e
     return status;
 }
 
+/* ---- failures ---- */
+
+/* That a reader is in the way is none. */
+static void note(struct store_writer *w, int rc)
+{
+    bool in_the_way = (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED;
+    if (in_the_way)
+        return;
+    w->back.failing = rc != SQLITE_OK;
+    w->back.failures += w->back.failing;
+}
+
+uint64_t store_write_back_failures(const struct store_writer *w, bool *failing)
+{
+    *failing = w->back.failing;
+    return w->back.failures;
+}
+
 /* ---- in steps ---- */
 
 static bool pin(struct store_writer *w)
@@ -110,6 +128,9 @@ static void back_pages(struct store_writer *w)
         return;
     }
     unpin(w);
+    w->back.unwritten = rc != SQLITE_OK;
+    if (w->back.unwritten || !order_is_owed(w->checked)) /* else the sync decides */
+        note(w, rc);
     if ((rc & 0xff) == SQLITE_CORRUPT)
         (void)!store_fail(&w->c, rc, "write the log back", NULL);
     if (rc == SQLITE_OK && written >= 0)
@@ -125,6 +146,8 @@ static void back_pages(struct store_writer *w)
 /* A sync has ended. What could not be synced is tried again with the next frames, and the bound holds in any case. */
 static void back_step(struct store_writer *w, bool good)
 {
+    if (!good || (w->back.step == BACK_PAGES && !w->back.unwritten))
+        note(w, good ? SQLITE_OK : SQLITE_IOERR_FSYNC);
     switch (w->back.step) {
     case BACK_RESTS:
     case BACK_WRITES:
@@ -196,6 +219,7 @@ static void checkpoint(struct store_writer *w)
                                        &written);
     if (restart_it)
         (void)sqlite3_busy_timeout(w->c.db, STORE_BUSY_TIMEOUT_MS);
+    note(w, rc);
     if ((rc & 0xff) == SQLITE_CORRUPT)
         (void)!store_fail(&w->c, rc, "write the log back", NULL);
     if (rc == SQLITE_OK && written >= 0)

@@ -44,6 +44,9 @@ struct store_back {
     int restart_next; /* nor does it begin anew before */
     int seen;         /* frames when it was looked at last ... */
     int64_t seen_ns;  /* ... and since when there are so many */
+    bool unwritten;   /* not all pages were written, and those that were are synced */
+    uint64_t failures; /* since the database was opened ... */
+    bool failing;      /* ... the last attempt among them */
 };
 
 struct store_writer {

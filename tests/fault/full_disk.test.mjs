@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { appendFileSync, chmodSync, openSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, openSync, rmSync, statSync, statfsSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -15,6 +15,7 @@ import { Fold } from '../support/fold.mjs';
 import { cleanEnvironment, startGateway, STATEGATE } from '../support/gateway.mjs';
 import { bulky, bulkyScene, growDisk, haltedAndReadable, NO_SMALL_DISK, smallDisk } from '../support/halted.mjs';
 import { signal, tempFolder } from '../support/process.mjs';
+import { scrape } from '../support/prometheus.mjs';
 import { event, scene, STATE } from '../support/scene.mjs';
 import { until } from '../support/until.mjs';
 import { makeEvents, Random } from '../support/workload.mjs';
@@ -224,6 +225,37 @@ describe('files that may not grow (RLIMIT_FSIZE)', () => {
     assert.equal(spawnSync('prlimit', ['--pid', String(pid), '--fsize=unlimited:unlimited']).status, 0);
     await s.untilLive({ deadlineMs: 20_000 });
     assert.equal(s.gateway.pid, pid);
+  });
+});
+
+describe('a write-ahead log that cannot be written back', () => {
+  it('is logged once, counted, and keeps nothing from being applied; so is its recovery', async (t) => {
+    const folder = tempFolder(t, 'unwritten');
+    const limited = join(folder, 'stategate');
+    // The file is longer already than any file may grow; the log has room.
+    writeFileSync(limited, `#!/bin/sh\nexec prlimit --fsize=${16 * MIB}:unlimited -- '${STATEGATE}' "$@"\n`);
+    chmodSync(limited, 0o755);
+    const s = await bulkyScene(t, 20_000, {});
+    await s.untilLive({ deadlineMs: 60_000 });
+    await s.gateway.stop();
+    assert.ok(statSync(s.gateway.database).size > 17 * MIB, `${statSync(s.gateway.database).size} bytes`);
+    s.gateway.bin = limited;
+    await s.gateway.start();
+    const failures = async () => (await scrape(s.gateway)).value('stategate_checkpoint_failures_total');
+    assert.equal(await failures(), 0);
+    let last = 20_000;
+    const more = async () => {
+      await s.publish(bulky(500, last + 1));
+      last += 500;
+      await s.gateway.untilPosition(last);
+    };
+    await until('it fails', async () => (await more(), (await failures()) > 1), { hard: true, everyMs: 300 });
+    assert.equal(s.gateway.logged('checkpoint_failing').length, 1);
+    assert.equal((await s.gateway.status()).status, 'live', 'all is applied');
+    assert.equal(spawnSync('prlimit', ['--pid', String(s.gateway.pid), '--fsize=unlimited:unlimited']).status, 0);
+    await until('it recovers', async () => (await more(), s.gateway.logged('checkpoint_recovered').length === 1), { hard: true, everyMs: 300 });
+    assert.equal(s.gateway.logged('checkpoint_failing').length, 1);
+    await s.untilLive({ deadlineMs: 20_000 });
   });
 });
 

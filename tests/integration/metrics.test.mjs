@@ -58,6 +58,14 @@ describe('metrics', () => {
     promtool((await gateway.get('/metrics')).text);
   });
 
+  it('tell one and the same start, at each scrape', async () => {
+    const starts = new Set();
+    for (let i = 0; i < 50; i++) starts.add((await scrape(gateway)).value('process_start_time_seconds'));
+    assert.equal(starts.size, 1, [...starts].join());
+    const [start] = starts;
+    assert.ok(start <= Date.now() / 1000 && start > Date.now() / 1000 - 300, `${start}`);
+  });
+
   it('count the events as they came out', async () => {
     const m = await scrape(gateway);
     for (const [result, count] of Object.entries(s.fold.counts)) {

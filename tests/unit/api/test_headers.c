@@ -207,6 +207,9 @@ static void last_modified_does_not_lie_in_the_future(void **state)
     assert_header(&r, "Last-Modified", "Thu, 01 Jan 1970 00:01:40 GMT");
     response_init(&r);
     headers_last_modified(&r, slice_of("1970-01-01T00:01:41Z"), 100);
+    headers_last_modified(&r, slice_of("1970-01-01T00:00:00Z"), 100); /* a clock that was never set */
+    headers_last_modified(&r, slice_of("0001-01-01T00:00:00Z"), 100); /* what some languages write for no time */
+    headers_last_modified(&r, slice_of("1969-12-31T23:59:59.999Z"), 100);
     headers_last_modified(&r, slice_of("yesterday"), 100);
     headers_last_modified(&r, (struct slice){0}, 100);
     assert_int_equal(r.headers_count, 0);

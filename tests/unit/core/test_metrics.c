@@ -16,6 +16,15 @@
 
 static const double bounds[] = {0.001, 0.5, 10};
 
+static void assert_sum(const struct metrics_histogram *h, uint64_t whole, uint64_t nano)
+{
+    uint64_t found_whole = 0;
+    uint64_t found_nano = 0;
+    metrics_histogram_sum(h, &found_whole, &found_nano);
+    assert_int_equal(found_whole, whole);
+    assert_int_equal(found_nano, nano);
+}
+
 static void values_below_zero_do_not_lower_the_sum(void **state)
 {
     struct metrics_histogram h;
@@ -23,7 +32,32 @@ static void values_below_zero_do_not_lower_the_sum(void **state)
     metrics_histogram_init(&h, bounds, 3);
     metrics_histogram_add(&h, -1);
     assert_int_equal(atomic_load(&h.counts[0]), 1);
-    assert_int_equal(atomic_load(&h.sum_nano), 0);
+    assert_sum(&h, 0, 0);
+}
+
+/* A build reads events that are years old: 10 million of 30 years are 9.5e15 s, and half a nanosecond is nothing. */
+static void sums_never_wrap(void **state)
+{
+    struct metrics_histogram h;
+    struct metrics_histogram other;
+    const double years = 30 * 365.25 * 86400;
+    (void)state;
+    metrics_histogram_init(&h, bounds, 3);
+    metrics_histogram_init(&other, bounds, 3);
+    for (int i = 0; i < 1000000; i++)
+        metrics_histogram_add(&h, years + 0.25);
+    assert_sum(&h, UINT64_C(946728000) * 1000000 + 250000, 0);
+    metrics_histogram_add(&h, 1e300);
+    metrics_histogram_add(&h, 0.000000001);
+    assert_sum(&h, UINT64_C(946728000) * 1000000 + 250000 + UINT64_C(1000000000000000000), 1);
+    /* What stands in billionths is carried before it is full. */
+    atomic_store(&other.sum_nano, (UINT64_C(1) << 62) - 3);
+    metrics_histogram_add(&other, 0.000000005);
+    assert_true(atomic_load(&other.sum_nano) < UINT64_C(1000000000));
+    assert_sum(&other, 4611686018, 427387906);
+    metrics_histogram_merge(&other, &h);
+    assert_sum(&other, UINT64_C(946728000) * 1000000 + 250000 + UINT64_C(1000000000000000000) + 4611686018, 427387907);
+    assert_int_equal(atomic_load(&other.counts[3]), 1000001);
 }
 
 static void *add_many(void *context)
@@ -44,7 +78,7 @@ static void threads_do_not_lose_counts(void **state)
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     assert_int_equal(atomic_load(&h.counts[2]), 40000);
-    assert_int_equal(atomic_load(&h.sum_nano), UINT64_C(40000) * 1000000000);
+    assert_sum(&h, 40000, 0);
 }
 
 struct seen {
@@ -122,6 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_below_zero_do_not_lower_the_sum),
+        cmocka_unit_test(sums_never_wrap),
         cmocka_unit_test(threads_do_not_lose_counts),
         cmocka_unit_test(tombstones_are_counted_by_collection),
         cmocka_unit_test(tombstones_of_too_many_collections_are_not_counted),
