@@ -36,12 +36,6 @@ UPDATE collections SET tombstones = (SELECT count(*) FROM tombstones t WHERE t.c
 ALTER TABLE growing RENAME TO next_build;
 ALTER TABLE streams RENAME COLUMN fingerprint TO rows_fingerprint;
 ALTER TABLE streams ADD COLUMN derived_fingerprint TEXT NOT NULL DEFAULT '';
-ALTER TABLE streams ADD COLUMN hole_first INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE streams ADD COLUMN hole_last INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE streams ADD COLUMN begun_last INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE streams ADD COLUMN begun_missing INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE next_build ADD COLUMN hole_first INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE next_build ADD COLUMN hole_last INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE next_build ADD COLUMN begun_last INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE next_build ADD COLUMN begun_missing INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE streams ADD COLUMN hole TEXT NOT NULL DEFAULT '';
+ALTER TABLE next_build ADD COLUMN hole TEXT NOT NULL DEFAULT '';
 UPDATE meta SET generation = generation + 1;

@@ -16,8 +16,9 @@ INSERT INTO meta (generation, clean) VALUES (1, 0);
 
 -- What is served of each stream. `attached` is 1 for the streams that the running writer was given: others keep their
 -- rows, unseen. `target`: below it this build is not whole yet; -1: not known yet. `gaps`: "5001-7000,9000-9000",
--- ascending. `hole_first`, `hole_last`: among these sequences are some that were not delivered, and what they were is
--- not settled; 0 = none. `begun_last`, `begun_missing`: core/domain/stream.h. The fingerprints name the settings that shape the rows, and those that shape what is derived from rows.
+-- ascending. `hole`: "5001-7000 9000 12": among the sequences 5001-7000 are some that were not delivered, and what they
+-- were is not settled (0-0 = there is none); then begun_last and begun_missing of core/domain/stream.h; '' = nothing of
+-- all that. The fingerprints name the settings that shape the rows, and those that shape what is derived from rows.
 CREATE TABLE streams (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -32,10 +33,7 @@ CREATE TABLE streams (
     target INTEGER NOT NULL,
     gaps TEXT NOT NULL,
     derived_fingerprint TEXT NOT NULL DEFAULT '',
-    hole_first INTEGER NOT NULL DEFAULT 0,
-    hole_last INTEGER NOT NULL DEFAULT 0,
-    begun_last INTEGER NOT NULL DEFAULT 0,
-    begun_missing INTEGER NOT NULL DEFAULT 0
+    hole TEXT NOT NULL DEFAULT ''
 );
 
 -- The build that grows beside the served one, until it is swapped to: then its row takes the place of the values above.
@@ -49,15 +47,13 @@ CREATE TABLE next_build (
     build INTEGER NOT NULL, -- higher than the served one and than any before
     target INTEGER NOT NULL,
     gaps TEXT NOT NULL,
-    hole_first INTEGER NOT NULL DEFAULT 0,
-    hole_last INTEGER NOT NULL DEFAULT 0,
-    begun_last INTEGER NOT NULL DEFAULT 0,
-    begun_missing INTEGER NOT NULL DEFAULT 0
+    hole TEXT NOT NULL DEFAULT ''
 );
 
 -- Rows of a build that is neither the served nor the next one wait to be swept. `floor`: tombstones of events at or below
--- this sequence are not kept any more; 0 = all are. A row is written when what it counts changes, and not for each event:
--- of those that only changed an entity, the sequence is in entities alone, where the index has the highest one first.
+-- this sequence are not kept any more; 0 = all are. `gaps`: rows of entity_gaps; `gone`: tombstones that are. A row is
+-- written when what it counts changes, and not for each event: of those that only changed an entity, the sequence is in
+-- entities alone, where the index has the highest one first.
 CREATE TABLE collections (
     id INTEGER PRIMARY KEY,
     stream INTEGER NOT NULL,
@@ -67,8 +63,8 @@ CREATE TABLE collections (
     position INTEGER NOT NULL, -- sequence of the last event that changed a row, or an earlier one: see above
     tombstones INTEGER NOT NULL DEFAULT 0, -- how many there are: with none, inserts need not look for one
     floor INTEGER NOT NULL DEFAULT 0,
-    gaps INTEGER NOT NULL DEFAULT 0, -- rows of entity_gaps: with none, events need not look for one
-    gone INTEGER NOT NULL DEFAULT 0, -- tombstones without a message in the stream
+    gaps INTEGER NOT NULL DEFAULT 0,
+    gone INTEGER NOT NULL DEFAULT 0,
     UNIQUE (stream, build, name)
 );
 
@@ -95,7 +91,7 @@ CREATE TABLE entities (
 -- stored 8,200 go there, and of 23,000 for a new id 3,900 (before version 3: 24,600 and 19,100).
 CREATE INDEX entities_by_sequence ON entities (collection, sequence);
 
--- Entities that were deleted: an id is here or in entities, never in both.
+-- Entities that were deleted: an id is here or in entities, never in both. `gone`: the stream has no message of it.
 CREATE TABLE tombstones (
     number INTEGER PRIMARY KEY,
     collection INTEGER NOT NULL,
@@ -108,19 +104,10 @@ CREATE TABLE tombstones (
     message_id TEXT,
     correlation_id TEXT,
     causation_id TEXT,
-    gone INTEGER NOT NULL DEFAULT 0, -- the stream has no message of its subject any more
+    gone INTEGER NOT NULL DEFAULT 0,
     UNIQUE (collection, id)
 );
 CREATE INDEX tombstones_by_sequence ON tombstones (collection, sequence);
-
--- Entities (or tombstones) of which an event up to `last` may be lost: it was passed over, and is nowhere now. Until the
--- next event of the entity.
-CREATE TABLE entity_gaps (
-    collection INTEGER NOT NULL,
-    id TEXT NOT NULL,
-    last INTEGER NOT NULL,
-    PRIMARY KEY (collection, id)
-) WITHOUT ROWID;
 
 -- `collection` is a name here: a rejected event needs no row of collections.
 CREATE TABLE rejected (
@@ -142,3 +129,12 @@ CREATE TABLE rejected (
 CREATE INDEX rejected_by_stream ON rejected (stream, build, reason);
 CREATE INDEX rejected_by_entity ON rejected (collection, id, version, sequence)
     WHERE id IS NOT NULL AND reason <> 'conflict';
+
+-- Entities (or tombstones) of which an event up to `last` may be lost: it was passed over, and is nowhere now. Until the
+-- next event of the entity.
+CREATE TABLE entity_gaps (
+    collection INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (collection, id)
+) WITHOUT ROWID;

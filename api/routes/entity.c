@@ -65,6 +65,15 @@ static void answer_state(const struct call *call, const struct basis *basis, str
     headers_last_modified(out, entity->occurred_at, snapshot_wall_s(call->snapshot));
 }
 
+/* Those of the stream that lie after it, and its own. */
+static void add_gaps(const struct call *call, const struct entity *entity, struct response *out)
+{
+    const struct stream *row = snapshot_stream(call->snapshot, (size_t)call->plan.owner)->row;
+    struct gap own = {entity->sequence + 1, entity->gap_last};
+    if (row->gaps_count > 0 || entity->gap_last > entity->sequence)
+        headers_gaps_with(out, row, entity->sequence, entity->gap_last > entity->sequence ? own : (struct gap){0, 0});
+}
+
 /* Found, or deleted. */
 static void answer_found(const struct call *call, const struct basis *basis, struct response *out)
 {
@@ -72,9 +81,7 @@ static void answer_found(const struct call *call, const struct basis *basis, str
     const struct stream_facts *facts = check_facts(&call->plan, call->snapshot);
     headers_facts(out, facts, time_boot_ns());
     response_header_uint(out, "State-Version", (uint64_t)entity->version);
-    struct gap own = {entity->sequence + 1, entity->gap_last};
-    headers_gaps_with(out, snapshot_stream(call->snapshot, (size_t)call->plan.owner)->row, entity->sequence,
-                      entity->gap_last > entity->sequence ? own : (struct gap){0, 0});
+    add_gaps(call, entity, out);
     if (entity->deleted)
         problem_answer_at(out, PROBLEM_DELETED, facts->position, entity->version,
                           "The entity was deleted at version %lld.", (long long)entity->version);

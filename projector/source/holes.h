@@ -12,7 +12,7 @@
 /* Of a stream with more deleted messages, all that lies in a hole counts as lost: a list of them is some bytes each. */
 #define HOLES_DELETED_MAX 100000
 /* Listings of subjects: so far apart at least, and a tenth of the time at most. */
-#define HOLES_LISTING_INTERVAL_NS (1 * NS_PER_S)
+#define HOLES_LISTING_INTERVAL_MS 1000
 #define HOLES_LISTING_PART 10
 #define HOLES_REVIEW_ROWS 4096 /* looked at between two batches: some milliseconds */
 

@@ -37,7 +37,7 @@ static enum sg_status listing_grow(struct listing *listing, struct sg_error *err
 {
     size_t count = listing->entries_count == 0 ? ENTRIES_FIRST : listing->entries_count * 2;
     if (listing->count >= LISTING_SUBJECTS_MAX)
-        return sg_fail(err, SG_NOT_FOUND, "there are more than %" PRIu64 " subjects", LISTING_SUBJECTS_MAX);
+        return sg_fail(err, SG_NOT_FOUND, "there are more than %d subjects", LISTING_SUBJECTS_MAX);
     struct listing_entry *grown = calloc(count, sizeof *grown);
     if (grown == NULL)
         return sg_fail(err, SG_NOT_FOUND, "out of memory to list %" PRIu64 " subjects", listing->count);

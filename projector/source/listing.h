@@ -5,7 +5,7 @@
 
 #include "projector/source/probe.h"
 
-#define LISTING_SUBJECTS_MAX (UINT64_C(1) << 23) /* 16 bytes each, in a table at most half full: 256 MiB */
+#define LISTING_SUBJECTS_MAX 8388608 /* 16 bytes each, in a table at most half full: 256 MiB */
 #define LISTING_TICK_NS (500 * NS_PER_MS)        /* meanwhile the stream is asked so often, or it would look lost */
 
 struct listing_entry {

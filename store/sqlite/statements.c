@@ -4,10 +4,9 @@
 /* Of a build; the same in both tables. */
 #define BUILD_COLUMNS(t)                                                                                               \
     t "created_ns, " t "epoch, " t "position, " t "position_time_ns, " t "position_subject, " t "build, " t "target, " \
-    t "gaps, " t "hole_first, " t "hole_last, " t "begun_last, " t "begun_missing"
+    t "gaps, " t "hole"
 #define BUILD_BEGIN                                                                                                    \
-    "position = 0, position_time_ns = 0, position_subject = '', gaps = '', hole_first = 0, hole_last = 0, "            \
-    "begun_last = 0, begun_missing = 0"
+    "position = 0, position_time_ns = 0, position_subject = '', gaps = '', hole = ''"
 /* A stream's served build, and the next one, NULL where there is none: stream_rows.h numbers these columns. */
 #define STREAM_COLUMNS "s.id, s.name, " BUILD_COLUMNS("s.") ", " BUILD_COLUMNS("g.")
 #define STREAMS "streams s LEFT JOIN next_build g ON g.stream = s.id"
@@ -46,7 +45,7 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_STREAM_BY_NAME] = "SELECT " STREAM_COLUMNS ", s.rows_fingerprint, s.attached FROM " STREAMS " WHERE s.name = ?1",
     [SQL_STREAM_INSERT] = "INSERT INTO streams (name, attached, rows_fingerprint, derived_fingerprint, " BUILD_COLUMNS(
         "") ") "
-            "VALUES (?1, 1, ?2, ?3, 0, '', 0, 0, '', 1, 0, '', 0, 0, 0, 0)",
+            "VALUES (?1, 1, ?2, ?3, 0, '', 0, 0, '', 1, 0, '', '')",
     [SQL_STREAM_ATTACH] =
         "UPDATE streams SET attached = 1, rows_fingerprint = ?2, derived_fingerprint = ?3 WHERE id = ?1",
     [SQL_STREAM_IDENTIFY] = "UPDATE streams SET created_ns = ?2, epoch = ?3 WHERE id = ?1",
@@ -56,8 +55,7 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_STREAM_SET_GAPS] = "UPDATE streams SET gaps = ?2 WHERE id = ?1",
     [SQL_STREAM_SET_POSITION] = "UPDATE streams SET position = ?2, position_time_ns = ?3, position_subject = ?4 "
                                 "WHERE id = ?1",
-    [SQL_STREAM_SET_HOLE] = "UPDATE streams SET hole_first = ?2, hole_last = ?3, begun_last = ?4, begun_missing = ?5 "
-                            "WHERE id = ?1",
+    [SQL_STREAM_SET_HOLE] = "UPDATE streams SET hole = ?2 WHERE id = ?1",
     [SQL_STREAM_SWAP] = "UPDATE streams SET (" BUILD_COLUMNS("") ") = (SELECT " BUILD_COLUMNS(
         "") " FROM next_build WHERE stream = ?1) WHERE id = ?1",
     [SQL_NEXT_BUILD_REPLACE] = "REPLACE INTO next_build (stream, created_ns, epoch, build, target, position, "
@@ -67,8 +65,7 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_NEXT_BUILD_SET_GAPS] = "UPDATE next_build SET gaps = ?2 WHERE stream = ?1",
     [SQL_NEXT_BUILD_SET_POSITION] = "UPDATE next_build SET position = ?2, position_time_ns = ?3, position_subject = ?4 "
                                     "WHERE stream = ?1",
-    [SQL_NEXT_BUILD_SET_HOLE] = "UPDATE next_build SET hole_first = ?2, hole_last = ?3, begun_last = ?4, "
-                                "begun_missing = ?5 WHERE stream = ?1",
+    [SQL_NEXT_BUILD_SET_HOLE] = "UPDATE next_build SET hole = ?2 WHERE stream = ?1",
     [SQL_COLLECTION_FIND] = "SELECT id, tombstones, gaps, gone FROM collections "
                             "WHERE stream = ?1 AND build = ?2 AND name = ?3",
     [SQL_COLLECTION_INSERT] = "INSERT INTO collections (stream, build, name, entities, position) "

@@ -51,10 +51,7 @@ enum {
     BUILD,
     TARGET,
     GAPS,
-    HOLE_FIRST,
-    HOLE_LAST,
-    BEGUN_LAST,
-    BEGUN_MISSING
+    HOLE
 };
 
 static enum sg_status column_gaps(struct store_connection *c, sqlite3_stmt *s, int index,
@@ -66,10 +63,26 @@ static enum sg_status column_gaps(struct store_connection *c, sqlite3_stmt *s, i
     return SG_OK;
 }
 
-static struct hole column_hole(sqlite3_stmt *s, int base)
+void store_hole_format(const struct build *build, char out[STORE_HOLE_TEXT_BYTES])
 {
-    return (struct hole){.first = (uint64_t)sqlite3_column_int64(s, base + HOLE_FIRST),
-                         .last = (uint64_t)sqlite3_column_int64(s, base + HOLE_LAST)};
+    out[0] = '\0';
+    if (build->hole.first != 0 || build->begun_last != 0)
+        (void)snprintf(out, STORE_HOLE_TEXT_BYTES, "%" PRIu64 "-%" PRIu64 " %" PRIu64 " %" PRId64, build->hole.first,
+                       build->hole.last, build->begun_last, build->begun_missing);
+}
+
+static enum sg_status column_hole(struct store_connection *c, sqlite3_stmt *s, int index, struct build *out,
+                                  struct sg_error *err)
+{
+    const char *text = (const char *)sqlite3_column_text(s, index);
+    out->hole = (struct hole){0};
+    out->begun_last = 0;
+    out->begun_missing = 0;
+    if (text == NULL || (text[0] != '\0' && sscanf(text, "%20" SCNu64 "-%20" SCNu64 " %20" SCNu64 " %20" SCNd64,
+                                                  &out->hole.first, &out->hole.last, &out->begun_last,
+                                                  &out->begun_missing) != 4))
+        return store_fail(c, SQLITE_CORRUPT, "read the hole of a stream", err);
+    return SG_OK;
 }
 
 static bool row_has_next(sqlite3_stmt *s)
@@ -89,13 +102,16 @@ enum sg_status store_stream_from_row(struct store_connection *c, sqlite3_stmt *s
                                      struct sg_error *err)
 {
     struct rebuild served;
+    struct build build;
     memset(out, 0, sizeof *out);
     out->id = sqlite3_column_int64(s, 0);
     column_text(s, 1, out->name, sizeof out->name);
     rebuild_from_row(s, STREAM_COLUMN_SERVED, &served);
     out->epoch = served.epoch;
-    struct hole hole = column_hole(s, STREAM_COLUMN_SERVED);
-    out->position = position_claimed(served.position, &hole);
+    enum sg_status status = column_hole(c, s, STREAM_COLUMN_SERVED + HOLE, &build, err);
+    if (status != SG_OK)
+        return status;
+    out->position = position_claimed(served.position, &build.hole);
     out->applied = served.position;
     out->build = served.build;
     if (row_has_next(s)) {
@@ -123,9 +139,9 @@ enum sg_status store_build_from_row(struct store_connection *c, sqlite3_stmt *s,
     column_text(s, base + POSITION_SUBJECT, out->position_subject, sizeof out->position_subject);
     out->build = sqlite3_column_int64(s, base + BUILD);
     out->target = (uint64_t)sqlite3_column_int64(s, base + TARGET);
-    out->hole = column_hole(s, base);
-    out->begun_last = (uint64_t)sqlite3_column_int64(s, base + BEGUN_LAST);
-    out->begun_missing = sqlite3_column_int64(s, base + BEGUN_MISSING);
+    enum sg_status status = column_hole(c, s, base + HOLE, out, err);
+    if (status != SG_OK)
+        return status;
     return column_gaps(c, s, base + GAPS, out->gaps, &out->gaps_count, err);
 }
 

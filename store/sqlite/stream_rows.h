@@ -13,14 +13,18 @@ SG_MUST_CHECK enum sg_status store_served_load(struct store_connection *c, struc
 
 /* The columns of SQL_READ_STREAMS, SQL_STREAM_BY_ID and SQL_STREAM_BY_NAME:
  * id and name, then the served build, then the next one. */
-enum { STREAM_COLUMN_SERVED = 2, STREAM_COLUMN_NEXT = 14, STREAM_COLUMN_ROWS_FINGERPRINT = 26,
-       STREAM_COLUMN_ATTACHED = 27 };
+enum { STREAM_COLUMN_SERVED = 2, STREAM_COLUMN_NEXT = 11, STREAM_COLUMN_ROWS_FINGERPRINT = 20,
+       STREAM_COLUMN_ATTACHED = 21 };
 
 /* Fill `out` from a row of one of them: what is served, or what is written. */
 SG_MUST_CHECK enum sg_status store_stream_from_row(struct store_connection *c, sqlite3_stmt *s, struct stream *out,
                                                    struct sg_error *err);
 SG_MUST_CHECK enum sg_status store_build_from_row(struct store_connection *c, sqlite3_stmt *s, struct build *out,
                                                   struct sg_error *err);
+
+/* What is stored of a build's hole, and of what was missing when it began; "" = nothing. */
+#define STORE_HOLE_TEXT_BYTES 88 /* four numbers of 20 digits and a sign, and what stands between */
+void store_hole_format(const struct build *build, char out[STORE_HOLE_TEXT_BYTES]);
 
 #define STORE_GAPS_TEXT_BYTES (STREAM_GAPS_MAX * 42 + 1) /* two numbers of 20 digits, a dash and a comma each */
 void store_gaps_format(const struct gap *gaps, size_t count, char out[STORE_GAPS_TEXT_BYTES]);

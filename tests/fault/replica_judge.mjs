@@ -1,0 +1,74 @@
+// What a replica may show of an entity, judged against everything that was ever published of it, and what the stream
+// still holds.
+//
+// In a bucket it is what the bucket says. Elsewhere it is what some of the published events come to: those that the
+// replica read. One that it did not read must have been superseded by a later one of its subject that it did read, or the
+// answer says State-Gap. A fresh replica has read what the stream holds, and nothing else.
+
+const VERSIONED = new Set(['state', 'conflict', 'tombstone']);
+
+// The event that wins, as they are applied in their order; null = nothing is applied.
+function fold(events) {
+  let won = null;
+  for (const event of events) if (VERSIONED.has(event.kind) && event.version > (won?.version ?? 0)) won = event;
+  return won;
+}
+
+function describe({ status, headers, text }) {
+  const names = ['state-version', 'state-position', 'state-gap', 'state-rejected'];
+  return `${status} ${names.map((name) => `${name}=${headers[name] ?? '-'}`).join(' ')} ${status === 200 ? text : ''}`;
+}
+
+// Is this the event that is shown? null: none is.
+function shows(answer, event) {
+  if (event === null) return answer.status === 404;
+  if (answer.headers['state-version'] !== String(event.version)) return false;
+  return answer.status === (event.kind === 'tombstone' ? 410 : 200);
+}
+
+// In a bucket: the last message of the key.
+function judgeBucket(answer, held) {
+  if (answer.headers['state-gap'] !== undefined || answer.headers['state-rejected'] !== undefined) return null;
+  const last = held?.at(-1);
+  if (last === undefined || last.removed)
+    return answer.status === 404 || answer.status === 410 ? null : 'the bucket has no value of it';
+  const same = answer.status === 200 && answer.text === last.text && answer.headers['state-version'] === `${last.seq}`;
+  return same ? null : `the bucket has ${last.text} at ${last.seq}`;
+}
+
+// May it be shown by a replica that read it, and not all that came later? What came later and would have won was not read:
+// so it was superseded, which only a stream that keeps some messages of a subject does.
+function mayShow(event, all, limit) {
+  const later = all.filter(({ seq }) => seq > event.seq);
+  const unread = later.filter(({ kind, version }) => VERSIONED.has(kind) && version > event.version);
+  return unread.every(({ seq }) => limit > 0 && later.some((other) => other.seq > seq));
+}
+
+// Elsewhere: `all` was published of it, `held` is left.
+function judgeStream(answer, all, held, { limit, role }) {
+  if (answer.headers['state-gap'] !== undefined) return null;
+  const whole = fold(all);
+  if (role === 'fresh') {
+    const left = new Set((held ?? []).map(({ seq }) => seq));
+    const expected = fold(all.filter(({ seq }) => left.has(seq)));
+    return shows(answer, expected) ? null : `the stream holds version ${expected?.version ?? 'none'} of it`;
+  }
+  if (shows(answer, whole) || all.some((event) => shows(answer, event) && mayShow(event, all, limit))) return null;
+  if (answer.status === 404 && mayShow({ seq: 0, version: 0 }, all, limit)) return null;
+  // Created and removed unread, where nothing but the subjects that are left tells what was removed.
+  if (answer.status === 404 && limit === 1 && held === undefined) return null;
+  return `version ${whole?.version ?? 'none'} was published`;
+}
+
+// The violations of one replica.
+export function judge(world, role, shown, held) {
+  const wrong = [];
+  for (const [id, answer] of shown) {
+    const all = world.published.filter((event) => event.id === id);
+    const broken = world.kv
+      ? judgeBucket(answer, held.get(id))
+      : judgeStream(answer, all, held.get(id), { limit: world.limit, role });
+    if (broken !== null) wrong.push(`${role} ${id}: ${describe(answer)}; ${broken}`);
+  }
+  return wrong;
+}
