@@ -14,6 +14,9 @@
 #include "core/domain/tunables.h"
 #include "core/base/status.h"
 
+/* The parameters that demand, for a route's row; min_version is refused by name where no entity is meant. */
+#define DEMANDS_PARAMS "min_version", "min_position", "max_staleness", "wait"
+
 struct demand_position {
     size_t stream;      /* index in the settings */
     uint64_t sequence;
@@ -32,8 +35,8 @@ struct demands {
 
 /* Read the demands of a request. `entity_route`: Min-Version means something here. A parameter wins over its header.
  * Repeated single-valued headers, more than HTTP_LINES_MAX lines of Min-Position or Prefer, malformed values and one
- * stream named twice are refused; a Prefer that is not understood is ignored. SG_INVALID (400): names the header or parameter; SG_NOT_FOUND (409): a stream that is not
- * configured, named; SG_MEMORY. On failure nothing is owned. */
+ * stream named twice are refused; a Prefer that is not understood is ignored. SG_INVALID (400): names the header or
+ * parameter; SG_NOT_FOUND (409): a stream that is not configured, named; SG_MEMORY. On failure nothing is owned. */
 SG_MUST_CHECK enum sg_status demands_parse(const struct http_fields *fields, const struct target *target,
                                            bool entity_route, const struct settings *settings,
                                            const struct tunables *tunables, struct demands *out,

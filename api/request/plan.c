@@ -22,9 +22,9 @@ static enum sg_status check_params(const struct target *target, const struct pla
     for (size_t i = 0; i < target->params_count; i++) {
         struct slice name = target->params[i].name;
         size_t k = 0;
-        while (rules->params[k] != NULL && !slice_equal(slice_of(rules->params[k]), name))
+        while (k < PLAN_PARAMS_MAX && rules->params[k] != NULL && !slice_equal(slice_of(rules->params[k]), name))
             k++;
-        if (rules->params[k] == NULL)
+        if (k == PLAN_PARAMS_MAX || rules->params[k] == NULL)
             return sg_fail(err, SG_INVALID, "the parameter '%.*s' is not known here",
                            (int)(name.bytes < CLIP_BYTES ? name.bytes : CLIP_BYTES), name.data);
     }

@@ -17,7 +17,7 @@
 #include "core/domain/settings.h"
 #include "core/domain/tunables.h"
 
-#define PLAN_PARAMS_MAX 8
+#define PLAN_PARAMS_MAX 12
 
 /* Where a request is answered: on its loop, or, where that may take long, in the thread of a job. */
 enum plan_place { PLAN_ON_LOOP, PLAN_IN_JOB };
@@ -54,7 +54,7 @@ struct plan_rules {
      * SG_INVALID names the one that is malformed. */
     enum sg_status (*more)(const struct target *target, const struct settings *settings, struct plan *plan,
                            struct sg_error *err);
-    const char *params[PLAN_PARAMS_MAX + 1]; /* that it knows; NULL-terminated */
+    const char *params[PLAN_PARAMS_MAX]; /* that it knows; NULL after the last one, if there is room */
 };
 
 /* Read a request to a route with these rules; `out` comes zeroed, with the collection and the id of the path. A cursor

@@ -7,9 +7,6 @@
 #include "api/request/admission.h"
 #include "core/base/time.h"
 
-/* Parameters that demand; min_version is refused by name where no entity is meant. */
-#define DEMAND_PARAMS "min_version", "min_position", "max_staleness", "wait"
-
 /* A path with its segments. */
 #define SEGMENT(text) {text, sizeof text - 1}
 #define PATH_1(a) "/" a, 1, {SEGMENT(a)}
@@ -19,17 +16,17 @@
 
 static const struct route routes[ROUTES_COUNT] = {
     [ROUTE_COLLECTIONS] = {PATH_2("v1", "state"), .find = collections_find, .answer = collections_answer,
-                           .rules = {.demands = DEMANDS_READ, .params = {DEMAND_PARAMS}}},
+                           .rules = {.demands = DEMANDS_READ, .params = {DEMANDS_PARAMS}}},
     [ROUTE_PAGE] = {PATH_3("v1", "state", "{collection}"), .find = page_find, .answer = page_answer,
                     .rules = {.demands = DEMANDS_READ, .conditions = true, .pages = true, .cursor = CURSOR_ENTITIES,
-                              .params = {"limit", "cursor", DEMAND_PARAMS}}},
+                              .params = {"limit", "cursor", DEMANDS_PARAMS}}},
     [ROUTE_ENTITY] = {PATH_4("v1", "state", "{collection}", "{id}"), .find = entity_find, .answer = entity_answer,
                       .rules = {.demands = DEMANDS_READ, .min_version = true, .conditions = true,
-                                .params = {DEMAND_PARAMS}}},
+                                .params = {DEMANDS_PARAMS}}},
     [ROUTE_REJECTED] = {PATH_2("v1", "rejected"), .find = rejected_find, .answer = rejected_answer,
                         .rules = {.demands = DEMANDS_READ, .pages = true, .cursor = CURSOR_REJECTED,
                                   .more = rejected_plan,
-                                  .params = {"limit", "cursor", "stream", "collection", DEMAND_PARAMS}}},
+                                  .params = {"limit", "cursor", "stream", "collection", DEMANDS_PARAMS}}},
     [ROUTE_STATUS] = {PATH_2("v1", "status"), .find = status_find, .answer = status_answer},
     [ROUTE_LIVEZ] = {PATH_1("livez"), .ops = true, .answer = livez_answer, .rules = {.demands = DEMANDS_IGNORED}},
     [ROUTE_READYZ] = {PATH_1("readyz"), .ops = true, .answer = readyz_answer,

@@ -263,17 +263,13 @@ static void command_note(struct ingest *ingest, const struct command *c, enum sg
 {
     struct stream_writer *writer = &ingest->writers[c->stream];
     bool failed = status == SG_STORAGE || status == SG_FULL || status == SG_CORRUPT;
-    if (failed != writer->command_failed && (failed || !command_only_reads(c))) {
-        writer->command_failed = failed;
-        if (failed)
-            freshness_set_halted(ingest->context.freshness, c->stream, c->err->message);
-        else if (writer->retry_ms == 0)
-            freshness_set_halted(ingest->context.freshness, c->stream, NULL);
-    }
-    if (status == SG_CORRUPT)
-        atomic_store(&ingest->failed, true);
+    bool written = !failed && !command_only_reads(c);
+    if (failed)
+        ingest_command_failed(ingest, c->stream, c->err);
+    else if (written && writer->retry_ms != 0)
+        writer->command_failed = false; /* the batch is not through yet */
     stream_writer_drop_void(writer);
-    if (status == SG_OK && !command_only_reads(c) && writer->items_count == 0)
+    if (written && (writer->command_failed || (status == SG_OK && writer->items_count == 0)))
         ingest_succeeded(ingest, c->stream);
 }
 

@@ -33,11 +33,24 @@ void ingest_succeeded(struct ingest *ingest, size_t stream)
     writer->retry_at_ns = 0;
 }
 
+void ingest_command_failed(struct ingest *ingest, size_t stream, const struct sg_error *err)
+{
+    struct stream_writer *writer = &ingest->writers[stream];
+    bool first = writer->retry_ms == 0 && !writer->command_failed;
+    writer->command_failed = true;
+    freshness_set_halted(ingest->context.freshness, stream, err->message);
+    if (err->status == SG_CORRUPT)
+        atomic_store(&ingest->failed, true);
+    if (first)
+        log_event(LOG_ERROR, "ingest_halted", LOG_STR("stream", ingest->context.settings->streams[stream].name),
+                  LOG_STR("error", err->message));
+}
+
 void ingest_halted(struct ingest *ingest, size_t stream, const struct sg_error *err)
 {
     struct stream_writer *writer = &ingest->writers[stream];
-    bool first = writer->retry_ms == 0;
-    writer->retry_ms = first ? INGEST_RETRY_MIN_MS : writer->retry_ms * 2;
+    bool first = writer->retry_ms == 0 && !writer->command_failed;
+    writer->retry_ms = writer->retry_ms == 0 ? INGEST_RETRY_MIN_MS : writer->retry_ms * 2;
     if (writer->retry_ms > INGEST_RETRY_MAX_MS)
         writer->retry_ms = INGEST_RETRY_MAX_MS;
     writer->retry_at_ns = time_boot_ns() + writer->retry_ms * NS_PER_MS;

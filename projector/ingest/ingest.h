@@ -102,5 +102,7 @@ void stream_writer_drop_void(struct stream_writer *writer);
 void ingest_succeeded(struct ingest *ingest, size_t stream);
 /* A batch could not be stored: it stays, and is tried again after a while. Logs the first failure. */
 void ingest_halted(struct ingest *ingest, size_t stream, const struct sg_error *err);
+/* What a source asked for could not be stored: it asks again. Logs the first failure, unless a batch's was logged. */
+void ingest_command_failed(struct ingest *ingest, size_t stream, const struct sg_error *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "store/reader.h"
+#include "store/schema_version.h"
 
 bool store_header_is_checked(const unsigned char header[STORE_HEADER_BYTES])
 {
@@ -17,7 +18,7 @@ bool store_header_is_checked(const unsigned char header[STORE_HEADER_BYTES])
     return memcmp(header, STORE_HEADER_MAGIC, sizeof STORE_HEADER_MAGIC) == 0 &&
            header[STORE_HEADER_PAGE_SIZE] == STORE_PAGE_BYTES >> 8 && header[STORE_HEADER_PAGE_SIZE + 1] == 0 &&
            header[STORE_HEADER_RESERVED] == STORE_PAGE_RESERVED &&
-           version >= STORE_FORM_VERSION_MIN && version <= STORE_FORM_VERSION_MAX &&
+           version >= STORE_FORM_VERSION_MIN && version <= STORE_SCHEMA_VERSION &&
            big_endian_32(header + STORE_HEADER_APPLICATION_ID) == STORE_APPLICATION_ID;
 }
 

@@ -9,9 +9,7 @@
 #define STORE_APPLICATION_ID 0x53474154 /* "SGAT" in the file's header: whose database it is */
 #define STORE_PAGE_BYTES 4096
 #define STORE_PAGE_RESERVED 8 /* at the end of each page, for its checksum */
-/* The schema versions whose pages are known to have this form, with checksums and a seal. */
-#define STORE_FORM_VERSION_MIN 2
-#define STORE_FORM_VERSION_MAX 3
+#define STORE_FORM_VERSION_MIN 2 /* the first schema version whose pages have this form, with checksums and a seal */
 
 /* The header of an SQLite file: https://sqlite.org/fileformat2.html#the_database_header */
 #define STORE_HEADER_BYTES 100

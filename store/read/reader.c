@@ -6,6 +6,7 @@
 
 #include "store/integrity/vfs.h"
 #include "store/read/reader_internal.h"
+#include "store/schema_version.h"
 #include "store/sqlite/stream_rows.h"
 
 #define WHAT "read the database"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "store/integrity/os_file.h"
+#include "store/schema_version.h"
 
 static const struct step {
     int from;

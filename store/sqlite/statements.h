@@ -1,9 +1,6 @@
-/* Every SQL statement of the store, the columns of entities, and the schema's version. */
+/* Every SQL statement of the store, and the columns of entities. */
 #ifndef STATEGATE_STORE_SQLITE_STATEMENTS_H
 #define STATEGATE_STORE_SQLITE_STATEMENTS_H
-
-#define STORE_SCHEMA_VERSION 3
-#define STORE_SCHEMA_VERSION_MIN 2 /* older ones have no checksums: moved aside and built anew */
 
 /* store/schema.sql and store/migrate_3.sql, with a NUL after them, embedded by the build. */
 extern const unsigned char store_schema_sql[];

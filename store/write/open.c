@@ -12,6 +12,7 @@
 #include "store/integrity/location.h"
 #include "store/integrity/os_file.h"
 #include "store/integrity/seal.h"
+#include "store/schema_version.h"
 #include "store/sqlite/migrate.h"
 #include "store/write/apply.h"
 #include "store/write/check.h"

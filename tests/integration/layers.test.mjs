@@ -22,7 +22,7 @@ const TOP = {
 // line do not include each other. A name that ends in / is a folder; any other is a file without its ending.
 const ORDER = {
   core: [['progress/'], ['domain/', 'json/'], ['base/']],
-  store: [['write/', 'read/'], ['tables/'], ['sqlite/'], ['integrity/', 'cache/']],
+  store: [['write/', 'read/'], ['tables/'], ['sqlite/'], ['integrity/', 'cache/'], ['schema_version']],
   projector: [['projector', 'source/'], ['ingest/', 'nats/'], ['decode/', 'shape/', 'queue'], ['message']],
   api: [['api'], ['worker'], ['pipeline'], ['routes/'], ['wait/'], ['answer/', 'access/'], ['request/'], ['http/']],
   server: [['main'], ['gateway', 'reload', 'descriptors', 'signals'], ['log_writer'], ['bootstrap'], ['client'], ['config/']],

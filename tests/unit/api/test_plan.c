@@ -23,17 +23,15 @@ static const struct settings settings = {
 };
 static const struct tunables tunables = {.wait_default_ms = 5000, .wait_max_ms = 30000};
 
-#define DEMAND_PARAMS "min_version", "min_position", "max_staleness", "wait"
-
 static const struct plan_rules entity_rules = {
-    .demands = DEMANDS_READ, .min_version = true, .conditions = true, .params = {DEMAND_PARAMS}};
+    .demands = DEMANDS_READ, .min_version = true, .conditions = true, .params = {DEMANDS_PARAMS}};
 static const struct plan_rules page_rules = {.demands = DEMANDS_READ,
                                              .conditions = true,
                                              .pages = true,
                                              .cursor = CURSOR_ENTITIES,
-                                             .params = {"limit", "cursor", DEMAND_PARAMS}};
+                                             .params = {"limit", "cursor", DEMANDS_PARAMS}};
 static const struct plan_rules rejected_rules = {
-    .demands = DEMANDS_READ, .pages = true, .cursor = CURSOR_REJECTED, .params = {"limit", "cursor", DEMAND_PARAMS}};
+    .demands = DEMANDS_READ, .pages = true, .cursor = CURSOR_REJECTED, .params = {"limit", "cursor", DEMANDS_PARAMS}};
 
 /* A request in the making, and its plan. */
 static struct http_head head;

@@ -11,6 +11,7 @@
 
 #include "store/integrity/os_file.h"
 #include "store/integrity/vfs.h"
+#include "store/schema_version.h"
 #include "store/sqlite/statements.h"
 #include "store_fixture.h"
 #include "tests/support/kept_file.h"

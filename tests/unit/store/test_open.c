@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "store/integrity/vfs.h"
+#include "store/schema_version.h"
 #include "store/sqlite/statements.h"
 #include "store_fixture.h"
 
