@@ -86,14 +86,14 @@ static enum sg_status start_api(struct gateway *g, struct sg_error *err)
     return api_start(&context, &g->api, err);
 }
 
-/* The sources have ended. */
+/* The sources have ended. What the projector still holds are the library's messages. */
 static void gateway_free(struct gateway *g)
 {
+    projector_destroy(g->projector);
     if (g->library_open)
         nats_library_close();
     for (size_t i = 0; i < SETTINGS_STREAMS_MAX; i++)
         source_destroy(g->sources[i]);
-    projector_destroy(g->projector);
     progress_destroy(g->progress);
     metrics_destroy(g->metrics);
     freshness_destroy(g->freshness);

@@ -19,10 +19,11 @@ const READS = ['/v1/state', '/v1/state/{collection}', ENTITY, '/v1/rejected'];
 function routeTable() {
   const source = readFileSync(join(SOURCE_DIR, 'api/routes/router.c'), 'utf8');
   const rows = [...source.matchAll(/\[ROUTE_\w+\] = \{PATH_\d\(([^)]+)\)([^\n]*(?:\n {20,}[^\n]*)*)/g)];
-  const demands = /^#define DEMAND_PARAMS (.*)$/m.exec(source)[1];
+  const header = readFileSync(join(SOURCE_DIR, 'api/request/demands.h'), 'utf8');
+  const demands = /^#define DEMANDS_PARAMS (.*)$/m.exec(header)[1];
   return rows.map(([, segments, rest]) => {
     const path = [...segments.matchAll(/"([^"]+)"/g)].map(([, segment]) => `/${segment}`).join('');
-    const list = (/\.params = \{([^}]*)\}/.exec(rest)?.[1] ?? '').replace('DEMAND_PARAMS', demands);
+    const list = (/\.params = \{([^}]*)\}/.exec(rest)?.[1] ?? '').replace('DEMANDS_PARAMS', demands);
     const params = [...list.matchAll(/"([^"]+)"/g)].map(([, name]) => name);
     // The table knows it on every read, only to refuse it by name where no entity is meant.
     return { path, params: params.filter((name) => name !== 'min_version' || path === ENTITY) };
