@@ -17,7 +17,8 @@ SG_MUST_CHECK enum sg_status store_file_inspect(const char *path, unsigned versi
                                                 enum store_file *out, struct sg_error *err);
 /* Whether a rollback journal lies beside the database: only its creation uses one. */
 bool store_file_journal(const char *path);
-/* Rename the database and its companions to `<path>.corrupt-<UTC time>...`. */
+/* Rename the database and its companions to `<path>.corrupt-<UTC time>...`. Of those that were moved aside before, the
+ * newest stays; the others are removed. */
 SG_MUST_CHECK enum sg_status store_file_move_aside(const char *path, char *moved_aside, size_t moved_aside_bytes,
                                                    struct sg_error *err);
 

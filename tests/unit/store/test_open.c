@@ -179,6 +179,62 @@ static void truncated_database_is_moved_aside_each_under_its_own_name(void **sta
     }
 }
 
+static bool has_file(const struct store_fixture *f, const char *suffix)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s%s", f->path, suffix);
+    return access(path, F_OK) == 0;
+}
+
+static void make_file(const struct store_fixture *f, const char *suffix)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s%s", f->path, suffix);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void of_what_was_moved_aside_the_newest_two_stay(void **state)
+{
+    struct store_fixture *f = *state;
+    static const char *const old[] = {".corrupt-20240101T000000Z", ".corrupt-20240101T000000Z-wal",
+                                      ".corrupt-20250101T000000Z", ".corrupt-20250101T000000Z-9",
+                                      ".corrupt-20250101T000000Z-9-shm"};
+    static const char *const kept[] = {".corrupt-20250101T000000Z-10", ".corrupt-20250101T000000Z-10-wal"};
+    /* Not ours, or not known to be. */
+    static const char *const foreign[] = {".corrupt-", ".corrupt-20240101", ".corrupt-20240101T000000Z.gz",
+                                          ".corrupt-20240101T000000Zx", ".corrupt-2024O101T000000Z", ".corrupted",
+                                          "2.corrupt-20240101T000000Z"};
+    fill(f, 1, 100, 1, 200);
+    fixture_close(f);
+    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++)
+        make_file(f, old[i]);
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+        make_file(f, kept[i]);
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
+        make_file(f, foreign[i]);
+    fixture_file_write(f->path, 0, "this is no database at all", 26);
+    expect_moved_aside(f);
+    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++)
+        assert_false(has_file(f, old[i]));
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+        assert_true(has_file(f, kept[i]));
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
+        assert_true(has_file(f, foreign[i]));
+    assert_int_equal(access(f->report.moved_aside, F_OK), 0);
+    fixture_close(f);
+    /* The one that was made just now stays, also when the clock was set back. */
+    make_file(f, ".corrupt-29990101T000000Z");
+    make_file(f, ".corrupt-29980101T000000Z");
+    fixture_file_write(f->path, 0, "this is no database at all", 26);
+    expect_moved_aside(f);
+    assert_int_equal(access(f->report.moved_aside, F_OK), 0);
+    assert_true(has_file(f, ".corrupt-29990101T000000Z"));
+    assert_false(has_file(f, ".corrupt-29980101T000000Z"));
+    assert_false(has_file(f, kept[0]));
+}
+
 static void overwritten_page_is_found(void **state)
 {
     struct store_fixture *f = *state;
@@ -501,6 +557,7 @@ int main(void)
         STORE_TEST(garbage_is_moved_aside),
         STORE_TEST(overwritten_header_is_moved_aside),
         STORE_TEST(truncated_database_is_moved_aside_each_under_its_own_name),
+        STORE_TEST(of_what_was_moved_aside_the_newest_two_stay),
         STORE_TEST(overwritten_page_is_found),
         STORE_TEST(damage_met_while_running_is_looked_into_at_the_next_start),
         STORE_TEST(suspicion_without_damage_is_dropped),
