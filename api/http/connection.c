@@ -1,7 +1,6 @@
 /* Connections: their states, and where the HTTP library calls us. Everything runs on the loop's own thread. */
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -125,29 +124,21 @@ void http_connection_overdue(struct http_connection *connection)
 
 /* ---- connections ---- */
 
-/* A client of IPv6 has a network of its own, a /64, in which it may take any address. One of IPv4 that comes through
- * [::] is the client that it is elsewhere. */
-static void client_of_ipv6(const struct in6_addr *address, struct client_address *out)
-{
-    bool mapped = IN6_IS_ADDR_V4MAPPED(address);
-    if (mapped)
-        out->bytes[0] = AF_INET;
-    memcpy(out->bytes + 1, address->s6_addr + (mapped ? 12 : 0), mapped ? 4 : 8);
-}
-
-/* The client's address without its port, so that all its connections count as one client. */
 static void client_of(struct MHD_Connection *mhd, struct client_address *out)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
-    *out = (struct client_address){{0}};
-    if (address == NULL)
-        return;
-    out->bytes[0] = (unsigned char)address->sa_family;
-    if (address->sa_family == AF_INET)
-        memcpy(out->bytes + 1, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
-    else if (address->sa_family == AF_INET6)
-        client_of_ipv6(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, out);
+    client_address_set(info != NULL ? info->client_addr : NULL, out);
+}
+
+/* Is there room for one more of its client? The second address is for probes. */
+static bool client_take(struct http_connection *connection)
+{
+    struct http_port *port = connection->port;
+    size_t max = (size_t)tunables_take(port->loop->http->options.tunables)->http_connections_max_per_client;
+    if (max == 0 || port->ops_only)
+        return true;
+    connection->counted = clients_take(port->loop->http->clients, &connection->client, max);
+    return connection->counted;
 }
 
 static void connection_opened(struct http_port *port, struct MHD_Connection *mhd, void **context)
@@ -165,6 +156,12 @@ static void connection_opened(struct http_port *port, struct MHD_Connection *mhd
     connection->fd = info->connect_fd;
     connection->mhd = mhd;
     client_of(mhd, &connection->client);
+    if (!client_take(connection)) {
+        (void)shutdown(connection->fd, SHUT_RDWR);
+        free(connection);
+        *context = NULL;
+        return;
+    }
     (void)watch(connection); /* without it a hang-up is noticed at the deadline */
     atomic_fetch_add_explicit(&port->connections, 1, memory_order_relaxed);
     connection->state = CONNECTION_READING;
@@ -179,6 +176,8 @@ static void connection_closed(struct http_port *port, struct http_connection *co
     atomic_fetch_sub_explicit(&port->connections, 1, memory_order_relaxed);
     deadline_end(&connection->deadline);
     http_exchange_end(connection);
+    if (connection->counted)
+        clients_give(port->loop->http->clients, &connection->client);
     free(connection);
 }
 

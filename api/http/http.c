@@ -140,8 +140,9 @@ enum sg_status http_start(const struct http_options *options, struct http **out,
         http->options.begin_timeout_ms = HTTP_BEGIN_TIMEOUT_MS;
     http->loops_count = loops_wanted(options);
     http->loops = calloc(http->loops_count, sizeof *http->loops);
+    http->clients = clients_create();
     enum sg_status status = SG_OK;
-    if (http->loops == NULL)
+    if (http->loops == NULL || http->clients == NULL)
         status = sg_fail(err, SG_MEMORY, "out of memory for the HTTP loops");
     for (unsigned i = 0; http->loops != NULL && i < http->loops_count; i++)
         http->loops[i].epoll_fd = http->loops[i].wake_fd = -1;
@@ -230,6 +231,7 @@ void http_destroy(struct http *http)
     for (unsigned i = 0; i < http->addresses_count; i++)
         listen_close(&http->addresses[i]);
     listen_close(&http->ops_address);
+    clients_destroy(http->clients);
     free(http->loops);
     free(http);
 }

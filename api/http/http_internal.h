@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "api/http/clients.h"
 #include "api/http/deadlines.h"
 #include "api/http/http.h"
 #include "api/http/listen.h"
@@ -41,6 +42,7 @@ struct http_connection {
     int fd;                     /* the HTTP library's */
     enum connection_state state;
     bool suspended; /* the HTTP library does not look at it */
+    bool counted;   /* among those of its client */
     bool watched;   /* the loop's own epoll set reports when the client hangs up */
     struct client_address client;
 };
@@ -93,6 +95,7 @@ struct http {
     unsigned addresses_count;
     struct listen_address ops_address;
     char addresses_text[HTTP_ADDRESSES_MAX * LISTEN_TEXT_BYTES]; /* with commas between */
+    struct clients *clients; /* owned; their connections */
     unsigned loops_count;
     struct http_loop *loops; /* owned */
     atomic_bool stopping;

@@ -32,6 +32,7 @@ struct tunables {
     bool ready_without_broker;
     int64_t http_head_timeout_ms;   /* from the accept, or the end of an answer, until the whole head is there */
     int64_t http_answer_timeout_ms; /* from there until the answer, or the next chunk of it, has been taken */
+    unsigned http_connections_max_per_client; /* 0 = as many as there are */
     int64_t http_answers_bytes_max; /* of bodies that answers hold until they are sent */
     int64_t shutdown_delay_ms; /* not ready, and served as before */
     int64_t shutdown_drain_ms; /* then, for what was asked for */

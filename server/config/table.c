@@ -160,6 +160,11 @@ static const struct config_key keys[] = {
      RANGE(1, CONFIG_HTTP_CONNECTIONS_MAX),
      .what = "Open connections, divided among the loops, at least one each; further ones wait.",
      .more = "Each needs a descriptor: if the process may not open as many, it is lowered, with a warning."},
+    {"http.connections_max_per_client", KIND_UNSIGNED, "0", TUNABLE(http_connections_max_per_client),
+     RANGE(0, CONFIG_HTTP_CONNECTIONS_MAX),
+     .what = "The same for one client: an address without its port, of IPv6 the network (/64); further ones are closed. "
+             "0: no limit.",
+     .more = "All clients of a unix socket, or behind one proxy, count as one. Not on listen_ops."},
     {"http.answers_bytes_max", KIND_BYTES, "256MiB", TUNABLE(http_answers_bytes_max),
      RANGE(CONFIG_ANSWERS_BYTES_MIN, CONFIG_ANSWERS_BYTES_MAX),
      .what = "Bodies of answers that their clients have not taken yet, in bytes; beyond it a large answer is a 503.",

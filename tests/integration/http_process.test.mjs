@@ -302,10 +302,35 @@ describe('answers that nobody takes', () => {
   });
 });
 
+describe('connections of one client', () => {
+  it('beyond its limit are closed, those of others and of probes are not, and one that ends makes room', async (t) => {
+    const config = { listen_ops: '127.0.0.1:0', http: { connections_max_per_client: 4 } };
+    const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', config });
+    const answered = ({ text }) => text.startsWith('HTTP/1.1 200');
+    await fetch(`${gateway.url}/livez`, { headers: { Connection: 'close' } });
+    const held = Array.from({ length: 4 }, () => ask(gateway.address));
+    await until('as many as the limit are answered', () => held.every(answered));
+    const late = Array.from({ length: 20 }, () => ask(gateway.address));
+    await until('those beyond it are closed', () => late.every(({ socket }) => socket.closed));
+    assert.ok(late.every(({ text }) => text === ''));
+    const probes = Array.from({ length: 8 }, () => ask(gateway.opsAddress));
+    const others = [ask(gateway.address, '/livez', '127.0.0.2'), ...probes];
+    await until('others are answered', () => others.every(answered));
+    held.pop().socket.destroy();
+    let again;
+    await until('there is room again', async () => {
+      again = ask(gateway.address);
+      await until('an end', () => answered(again) || again.socket.closed);
+      return answered(again);
+    });
+    for (const { socket } of [...held, ...others, again]) socket.destroy();
+  });
+});
+
 // A connection that asks for something, and what came back on it so far.
-function ask(address, path = '/livez') {
+function ask(address, path = '/livez', from = undefined) {
   const [host, port] = address.split(':');
-  const asked = { socket: createConnection(Number(port), host), text: '' };
+  const asked = { socket: createConnection({ port: Number(port), host, localAddress: from }), text: '' };
   asked.socket.on('data', (data) => (asked.text += data)).on('error', () => {});
   asked.socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   return asked;
