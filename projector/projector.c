@@ -256,6 +256,7 @@ static void ingest_destroy(struct ingest *ingest)
         queue_destroy(writer->queue);
         decode_stream_close(&writer->decode);
         shaper_destroy(writer->shaper);
+        markers_free(&writer->markers);
     }
     arena_destroy(ingest->arena);
     notifier_destroy(ingest->notifier);

@@ -7,7 +7,7 @@
 
 static const struct format formats[] = {
     [FORMAT_ENVELOPE] = {{"Nats-Msg-Id"}, 1, decode_envelope},
-    [FORMAT_KV] = {{"KV-Operation", "Nats-Marker-Reason"}, 1, decode_kv},
+    [FORMAT_KV] = {{"KV-Operation", "Nats-Marker-Reason", "Nats-TTL"}, 1, decode_kv},
 };
 static_assert(sizeof formats / sizeof formats[0] == STREAM_FORMATS_COUNT, "each format has its row");
 

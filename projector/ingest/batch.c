@@ -41,6 +41,22 @@ static void batch_count(struct ingest *ingest, size_t stream, size_t count, int6
     metrics_histogram_add(&m->apply_seconds, (double)apply_ns / (double)NS_PER_S);
 }
 
+/* Of a bucket, whose markers expire without a word; one that is superseded does not. */
+static void batch_note_markers(struct ingest *ingest, size_t stream, size_t count)
+{
+    if (ingest->context.settings->streams[stream].format != FORMAT_KV)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const struct event *e = &ingest->events[i];
+        if (ingest->results[i] != RESULT_APPLIED)
+            continue;
+        if (e->kind == EVENT_TOMBSTONE)
+            markers_add(&ingest->writers[stream].markers, e->collection, e->id, e->time_ns, e->expires_ns);
+        else
+            markers_remove(&ingest->writers[stream].markers, e->collection, e->id);
+    }
+}
+
 /* One message, decoded and shaped. */
 static enum sg_status batch_decode_one(struct ingest *ingest, size_t stream, size_t at, struct sg_error *err)
 {
@@ -77,6 +93,7 @@ static enum sg_status batch_commit(struct ingest *ingest, size_t stream, size_t 
     if (status != SG_OK)
         return status;
     batch_count(ingest, stream, count, time_boot_ns() - began_ns);
+    batch_note_markers(ingest, stream, count);
 #ifndef SG_PLANT_WAKE_BEFORE_COMMIT
     publish_entities(ingest, count);
 #endif

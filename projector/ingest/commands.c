@@ -26,6 +26,7 @@ struct command {
     const struct gap *gaps;
     size_t gaps_count;
     bool nothing_removed;
+    const struct keys_question *question;
     struct keys_counted *counted;
     struct store_review *review;
     size_t rows_max;
@@ -139,10 +140,14 @@ enum sg_status ingest_settle(struct ingest *ingest, size_t stream, uint64_t thro
     return ask(ingest, &c);
 }
 
-enum sg_status ingest_count_keys(struct ingest *ingest, size_t stream, uint64_t head, struct keys_counted *out,
-                                 struct sg_error *err)
+enum sg_status ingest_count_keys(struct ingest *ingest, size_t stream, const struct keys_question *question,
+                                 struct keys_counted *out, struct sg_error *err)
 {
-    struct command c = {.kind = COMMAND_COUNT_KEYS, .stream = stream, .last = head, .counted = out, .err = err};
+    struct command c = {.kind = COMMAND_COUNT_KEYS,
+                        .stream = stream,
+                        .question = question,
+                        .counted = out,
+                        .err = err};
     return ask(ingest, &c);
 }
 
@@ -199,12 +204,35 @@ static enum sg_status begin_build(struct ingest *ingest, const struct command *c
     return status;
 }
 
+/* A review, during which markers are found to be gone. */
+struct review_here {
+    struct markers *markers;
+    store_reviewer *review;
+    void *context;
+};
+
+static enum store_review_result review_one(void *context, const struct store_reviewed *entity)
+{
+    struct review_here *here = context;
+    enum store_review_result result = here->review(here->context, entity);
+    if (result == REVIEW_GONE && entity->deleted)
+        markers_remove(here->markers, entity->collection, entity->id);
+    return result;
+}
+
 /* A row that is deleted, or has a gap now: whoever waits looks again. */
 static enum sg_status review(struct ingest *ingest, const struct command *c)
 {
     uint64_t found = c->review->gaps_count + c->review->deleted_count;
-    enum sg_status status = store_review(ingest->context.model, ingest->writers[c->stream].id, c->review, c->rows_max,
-                                         c->more, c->err);
+    struct store_review *review = c->review;
+    struct review_here here = {.markers = &ingest->writers[c->stream].markers, .review = review->review,
+                               .context = review->context};
+    review->review = review_one;
+    review->context = &here;
+    enum sg_status status =
+        store_review(ingest->context.model, ingest->writers[c->stream].id, review, c->rows_max, c->more, c->err);
+    review->review = here.review;
+    review->context = here.context;
     if (status == SG_OK && c->review->gaps_count + c->review->deleted_count != found)
         progress_changed(ingest->context.progress);
     return status;
@@ -215,7 +243,8 @@ static enum sg_status advance(struct ingest *ingest, const struct command *c)
     struct stream_writer *writer = &ingest->writers[c->stream];
     if (writer->items_count > 0 || !queue_is_current(writer->queue, c->generation) || !queue_is_idle(writer->queue))
         return SG_OK;
-    enum sg_status status = store_stream_advance(ingest->context.model, writer->id, c->last, c->nothing_removed, c->err);
+    enum sg_status status =
+        store_stream_advance(ingest->context.model, writer->id, c->last, c->nothing_removed, c->err);
     return status == SG_OK ? publish_row(ingest, c->stream, c->err) : status;
 }
 
@@ -243,7 +272,7 @@ static enum sg_status command_run(struct ingest *ingest, const struct command *c
         status = store_stream_settle(model, id, c->last, c->gaps, c->gaps_count, c->err);
         return status == SG_OK ? publish_row(ingest, c->stream, c->err) : status;
     case COMMAND_COUNT_KEYS:
-        return count_keys_at(ingest, c->stream, c->last, c->counted, c->err);
+        return count_keys_at(ingest, c->stream, c->question, c->counted, c->err);
     case COMMAND_REVIEW:
         return review(ingest, c);
     case COMMAND_ADVANCE:

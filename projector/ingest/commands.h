@@ -40,9 +40,10 @@ SG_MUST_CHECK enum sg_status ingest_begun(struct ingest *ingest, size_t stream, 
 /* The hole up to `through` is settled, with these gaps. */
 SG_MUST_CHECK enum sg_status ingest_settle(struct ingest *ingest, size_t stream, uint64_t through,
                                            const struct gap *gaps, size_t gaps_count, struct sg_error *err);
-/* Count the keys of all events up to `head`: now, or, `known` being false, once the position is there. */
-SG_MUST_CHECK enum sg_status ingest_count_keys(struct ingest *ingest, size_t stream, uint64_t head,
-                                               struct keys_counted *out, struct sg_error *err);
+/* Count the keys of all events up to the answer's head: now, or, `known` being false, once the position is there. */
+SG_MUST_CHECK enum sg_status ingest_count_keys(struct ingest *ingest, size_t stream,
+                                               const struct keys_question *question, struct keys_counted *out,
+                                               struct sg_error *err);
 /* Review up to `rows_max` more entities (store/writer.h). */
 SG_MUST_CHECK enum sg_status ingest_review(struct ingest *ingest, size_t stream, struct store_review *review,
                                            size_t rows_max, bool *more, struct sg_error *err);

@@ -11,6 +11,7 @@
 #include "core/progress/metrics.h"
 #include "core/progress/progress.h"
 #include "projector/decode/decode.h"
+#include "projector/ingest/markers.h"
 #include "projector/queue.h"
 #include "store/writer.h"
 
@@ -32,11 +33,20 @@ struct ingest_context {
     struct progress *progress;
 };
 
+/* An answer of the broker whose keys are to be counted: at its end, and when it was made; the stream's messages expire
+ * after `max_age_ns` (0 = not by age). */
+struct keys_question {
+    uint64_t head;
+    int64_t now_ns;
+    int64_t max_age_ns;
+};
+
 /* How many ids a build has at a position of which the stream has a message, as far as is known. */
 struct keys_counted {
     bool known;
     uint64_t keys;
     bool nothing_rejected; /* no stream has a rejected event recorded */
+    uint64_t markers_due;  /* of them, delete markers that were due when the answer was made */
 };
 
 /* One stream. Only for the thread that holds `writing`, but where it says otherwise. */
@@ -56,7 +66,8 @@ struct stream_writer {
     int64_t retry_at_ns; /* 0 = at once */
     int64_t retry_ms;    /* 0 = the last attempt succeeded */
     bool command_failed; /* the last command could not be stored */
-    uint64_t count_at;   /* the keys are to be counted when the position is there, and not beyond; 0 = nowhere */
+    struct keys_question question; /* whose keys are to be counted when the position is at its head; head 0 = none */
+    struct markers markers; /* of a bucket */
     /* Written by the projector's thread, read by any. */
     _Atomic uint64_t position; /* of the build that is written; written after its hole, read before it */
     _Atomic uint64_t hole_first;

@@ -5,10 +5,11 @@
 
 #include "projector/ingest/ingest.h"
 
-/* Count them if the position has come to `head`; else later, `out->known` being false. */
-SG_MUST_CHECK enum sg_status count_keys_at(struct ingest *ingest, size_t stream, uint64_t head,
+/* Count them if the position has come to its head; else later, `out->known` being false. */
+SG_MUST_CHECK enum sg_status count_keys_at(struct ingest *ingest, size_t stream, const struct keys_question *question,
                                            struct keys_counted *out, struct sg_error *err);
-/* Before a batch: how many of its messages may be applied before the keys are counted. Counts them where that is none. */
+/* Before a batch: how many of its messages may be applied before the keys are counted. Where that is none, they are
+ * counted. */
 size_t count_keys_before(struct ingest *ingest, size_t stream);
 /* After a commit, and whatever else moved the position. */
 void count_keys_due(struct ingest *ingest, size_t stream, uint64_t position);

@@ -157,6 +157,8 @@ static bool info_read(yyjson_val *root, const char *filter, struct stream_info *
         out->created_ns = created_ns;
     if (!time_parse_rfc3339(member_text(state, "last_ts"), &out->last_time_ns))
         out->last_time_ns = 0;
+    if (!time_parse_rfc3339(member_text(root, "ts"), &out->now_ns))
+        out->now_ns = time_wall_ns();
     subjects_read(config, filter, out);
     origins_read(root, config, out);
     return true;

@@ -28,6 +28,7 @@ struct stream_info {
     uint64_t first;
     uint64_t last;
     int64_t last_time_ns; /* of the last message; 0 = not shown */
+    int64_t now_ns;       /* the broker's wall clock; ours where it is not shown */
     uint64_t messages;   /* that are there */
     uint64_t subjects_count; /* of the messages that are there */
     /* Settings of the stream that matter here. */

@@ -59,6 +59,7 @@ void holes_begin(struct session *s)
     s->removed_known = false;
     s->counting = false;
     s->listed = false;
+    s->agreed_ns = time_boot_ns();
 }
 
 /* ---- gaps of the stream ---- */
@@ -256,6 +257,7 @@ static enum sg_status compare_all(struct session *s, struct hole hole, const str
     s->listed_odd = odd;
     s->listed_unknown = listing->count > c.known ? listing->count - c.known : 0;
     s->listed_removed = removed_count(after);
+    s->agreed_ns = time_boot_ns();
     return SG_OK;
 }
 
@@ -288,16 +290,31 @@ static enum sg_status list_subjects(struct session *s, struct hole hole, const s
 
 /* ---- subjects, counted ---- */
 
-/* Up to the answer's end, `keys` ids are known of which the stream had a message. */
-static enum sg_status judge(struct session *s, struct hole hole, const struct probe *probe, uint64_t keys,
-                            struct probe *proof, bool *proved, struct sg_error *err)
+/* Are as many subjects there as ids are known, but for delete markers that are due? The broker drops some of these later
+ * than they are due: as long as they explain the difference for a part, another key may hide among them. */
+static bool keys_agree(struct session *s, const struct keys_counted *counted, uint64_t subjects)
+{
+    uint64_t keys = counted->keys + (s->listed ? s->listed_unknown : 0);
+    bool exact = s->listed ? s->listed_odd == odd_events(s) : counted->nothing_rejected && odd_events(s) == 0;
+#ifdef SG_PLANT_KEYS_UNCOUNTED
+    keys = subjects;
+#endif
+    if (!exact || keys < subjects)
+        return false;
+    int64_t now_ns = time_boot_ns();
+    if (keys == subjects || keys - subjects == counted->markers_due)
+        s->agreed_ns = now_ns;
+    return keys - subjects <= counted->markers_due &&
+           (now_ns - s->agreed_ns < HOLES_DUE_LISTING_NS || now_ns < s->listing_at_ns);
+}
+
+/* `counted` is of exactly the answer's end. */
+static enum sg_status judge(struct session *s, struct hole hole, const struct probe *probe,
+                            const struct keys_counted *counted, struct probe *proof, bool *proved,
+                            struct sg_error *err)
 {
     const struct stream_info *info = &probe->info;
-#ifdef SG_PLANT_KEYS_UNCOUNTED
-    keys = info->subjects_count;
-#endif
-    bool exact = s->listed ? s->listed_odd == odd_events(s) : s->nothing_rejected && odd_events(s) == 0;
-    if (!exact || keys + (s->listed ? s->listed_unknown : 0) != info->subjects_count)
+    if (!keys_agree(s, counted, info->subjects_count))
         return list_subjects(s, hole, probe, proof, proved, err);
     *proof = *probe;
     *proved = true;
@@ -310,14 +327,15 @@ static enum sg_status count_keys(struct session *s, struct hole hole, const stru
                                  bool *proved, struct sg_error *err)
 {
     struct keys_counted counted = {0};
+    const struct keys_question question = {
+        .head = probe->info.last, .now_ns = probe->info.now_ns, .max_age_ns = probe->info.max_age_ns};
     if (s->counting)
         return SG_OK; /* of an earlier answer, first */
-    enum sg_status status = ingest_count_keys(s->context.ingest, s->stream, probe->info.last, &counted, err);
+    enum sg_status status = ingest_count_keys(s->context.ingest, s->stream, &question, &counted, err);
     if (status != SG_OK)
         return status;
-    s->nothing_rejected = counted.nothing_rejected;
     if (counted.known)
-        return judge(s, hole, probe, counted.keys, proof, proved, err);
+        return judge(s, hole, probe, &counted, proof, proved, err);
     s->counting = true;
     s->counting_probe = *probe;
     s->counting_hole = hole;
@@ -330,7 +348,7 @@ enum sg_status holes_counted(struct session *s, struct probe *proof, bool *prove
     if (!s->counting || !ingest_keys_counted(s->context.ingest, s->stream, &counted))
         return SG_OK;
     s->counting = false;
-    return judge(s, s->counting_hole, &s->counting_probe, counted.keys, proof, proved, err);
+    return judge(s, s->counting_hole, &s->counting_probe, &counted, proof, proved, err);
 }
 
 static enum sg_status settle_subjects(struct session *s, struct hole hole, const struct probe *probe,

@@ -14,6 +14,9 @@
 /* Listings of subjects: so far apart at least, and a tenth of the time at most. */
 #define HOLES_LISTING_INTERVAL_MS 1000
 #define HOLES_LISTING_PART 10
+/* While the difference is one of delete markers that are due, a key that went otherwise is hidden among them: it is
+ * looked for so often. */
+#define HOLES_DUE_LISTING_NS (10 * NS_PER_S)
 #define HOLES_REVIEW_ROWS 4096 /* looked at between two batches: some milliseconds */
 
 /* Was no message removed from `first` on, as the answer shows? Then what was not delivered from there on has subjects

@@ -80,12 +80,12 @@ struct session {
     bool counting;
     struct probe counting_probe;
     struct hole counting_hole;
-    bool nothing_rejected;
     /* What the last listing of this session came to. */
     bool listed;
     uint64_t listed_unknown; /* subjects of which there is no row */
     uint64_t listed_odd;     /* events without a row, by then */
     uint64_t listed_removed; /* messages that had been removed, by then */
+    int64_t agreed_ns;       /* when subjects and keys were the same at last, or were listed */
     int64_t listing_at_ns;   /* not before */
     uint64_t hole_tried;   /* the last sequence of the hole when the last probe was sent; 0 = there was none */
     /* A message that is in the stream and does not arrive. */

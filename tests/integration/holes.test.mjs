@@ -111,7 +111,7 @@ for (const [server, bin] of Object.entries(SERVERS)) {
       await assertGone(s, s.y);
     });
 
-    it('shows a gap where an older revision is back', async (t) => {
+    it('shows what it says where the newest revision was deleted unread', async (t) => {
       const s = await bucket(t, { history: 5 });
       let newest;
       await s.kv.put('y', '"second"');
@@ -122,6 +122,22 @@ for (const [server, bin] of Object.entries(SERVERS)) {
       });
       const answer = await fresh(s.gateway, 'settings', 'y');
       assert.equal(answer.text, '"second"', 'what the bucket says');
+    });
+
+    it('shows a gap where an older revision was found to be back', async (t) => {
+      const s = await bucket(t, { history: 5 });
+      await s.kv.put('y', '"second"');
+      const third = await s.kv.put('y', '"third"');
+      assert.equal((await fresh(s.gateway, 'settings', 'y')).text, '"third"');
+      await s.away(async () => {
+        await s.client.jsm.streams.deleteMessage('KV_settings', third);
+        await s.client.jsm.streams.purge('KV_settings', { filter: '$KV.settings.old' }); // so that it looks
+        await s.kv.put('z', '1');
+      });
+      assert.equal((await fresh(s.gateway, 'settings', 'old')).status, 410);
+      const answer = await fresh(s.gateway, 'settings', 'y');
+      assert.equal(answer.text, '"third"');
+      assert.match(answer.headers['state-gap'], /^5-/);
     });
 
     it('is not told to differ by keys of which every value was refused', async (t) => {
@@ -250,6 +266,44 @@ for (const [server, bin] of Object.entries(SERVERS)) {
     });
   });
 }
+
+describe('many keys that expire', () => {
+  it('leave fresh answers quick, and few listings, while their markers expire as well', async (t) => {
+    const keys = 4000;
+    const s = await linked(t, BUCKET, { bin: NATS_SERVER_NEWEST });
+    s.kv = await createBucket(s.client, 'settings', { history: 1, markerTTL: 2000 });
+    const follow = { streams: [BUCKET], log: { level: 'debug' } };
+    s.gateway = await startGateway({ t, nats: s.nats.url, config: follow });
+    await s.kv.put('stays', '1');
+    const make = (i) => s.kv.create(`k${i}`, '1', `${1 + (i % 12)}s`);
+    for (let i = 0; i < keys; i += 100) await Promise.all(Array.from({ length: 100 }, (_, j) => make(i + j)));
+    const began = performance.now();
+    const waits = [];
+    await until(
+      'all have expired, and their markers',
+      async () => {
+        const sent = performance.now();
+        const answer = await s.gateway.get('/v1/state/settings/stays', {
+          headers: { 'max-staleness': '0', prefer: 'wait=5' },
+        });
+        waits.push(performance.now() - sent);
+        assert.equal(answer.status, 200, answer.text);
+        return (await s.client.jsm.streams.info('KV_settings')).state.messages === 1;
+      },
+      { deadlineMs: 60_000, everyMs: 10, hard: true },
+    );
+    const seconds = (performance.now() - began) / 1000;
+    const listings = s.gateway.logged('subjects_listed').length;
+    waits.sort((a, b) => a - b);
+    const p99 = waits[Math.floor(waits.length * 0.99)];
+    t.diagnostic(`${keys} keys in ${seconds.toFixed(0)} s: p99 ${p99.toFixed(0)} ms, ${listings} listings`);
+    assert.ok(p99 < 1000, `${p99} ms`);
+    assert.ok(listings <= seconds + 1, `${listings} listings in ${seconds} s`);
+    for (let i = 0; i < keys; i += 397) assert.equal((await fresh(s.gateway, 'settings', `k${i}`)).status, 410);
+    await s.client.jsm.streams.purge('KV_settings', { filter: '$KV.settings.stays' });
+    assert.equal((await fresh(s.gateway, 'settings', 'stays')).status, 410);
+  });
+});
 
 describe('many overwrites', () => {
   it('while the consumer lags make no gap, few listings, and T moves on within 2 s of catching up', async (t) => {

@@ -314,6 +314,31 @@ static void key_value_deletions_are_tombstones(void **state)
     }
 }
 
+static void a_deletion_says_how_long_it_stays(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ttl;
+        int64_t ns; /* 0 = for ever, as far as is known */
+    } cases[] = {
+        {NULL, 0},   {"", 0},          {"never", 0},  {"5", 5 * NS_PER_S},       {"1s", NS_PER_S},
+        {"-1s", 0},  {"5x", 0},        {"1s2", 0},    {"1m30s", 90 * NS_PER_S},  {"2h0m0s", 7200 * NS_PER_S},
+        {"0s", 0},   {"1.5s", 3 * NS_PER_S / 2},      {"250ms", 250 * NS_PER_MS}, {"99999999999999999999h", 0},
+        {"1h1h1h1h1h1h1h1h1h1h1h1h1h1h1h1h", 0}, /* longer than any */
+    };
+    open_kv();
+    fixture.message.headers[0] = SLICE_LITERAL("DEL");
+    fixture.message.time_ns = 7;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fixture.message.headers[2] = slice_of(cases[i].ttl);
+        const struct event *event = run(SLICE_LITERAL(""));
+        assert_int_equal(event->expires_ns, cases[i].ns > 0 ? cases[i].ns + 7 : 0);
+    }
+    fixture.message.headers[0] = (struct slice){0};
+    fixture.message.headers[2] = SLICE_LITERAL("5s"); /* a value that expires leaves a marker */
+    assert_int_equal(run(SLICE_LITERAL("1"))->expires_ns, 0);
+}
+
 static void an_empty_value_is_no_deletion(void **state)
 {
     (void)state;
@@ -423,6 +448,7 @@ int main(void)
         json_test(payloads_are_limited_at_and_beyond),
         json_test(a_key_value_entry_takes_its_version_from_the_sequence),
         json_test(key_value_deletions_are_tombstones),
+        json_test(a_deletion_says_how_long_it_stays),
         json_test(an_empty_value_is_no_deletion),
         json_test(dropped_members_are_never_written),
         json_test(rules_mean_the_document_as_it_came),
