@@ -55,11 +55,12 @@ time_t time(time_t *out)
 
 typedef int timedwait(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
 
-/* The default version: an older one knows another layout of conditions. */
+/* The default version: an older one knows another layout of conditions. The thread sanitizer's own stands before it, and
+ * has none. */
 static timedwait *real_timedwait(void)
 {
     static const char *const versions[] = {"GLIBC_2.3.2", "GLIBC_2.17"};
-    void *found = NULL;
+    void *found = dlsym(RTLD_DEFAULT, "__tsan_init") != NULL ? dlsym(RTLD_NEXT, "pthread_cond_timedwait") : NULL;
     for (size_t i = 0; found == NULL && i < sizeof versions / sizeof versions[0]; i++)
         found = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", versions[i]);
     return (timedwait *)(found != NULL ? found : dlsym(RTLD_NEXT, "pthread_cond_timedwait"));
