@@ -324,7 +324,7 @@ static size_t no_unescape(void *cls, struct MHD_Connection *mhd, char *text)
 
 size_t http_connection_bytes(size_t position_bytes_max)
 {
-    return 2 * (HEAD_ENTRIES_BYTES + HEAD_ANSWER_BYTES + position_bytes_max);
+    return 2 * (HTTP_FIELDS_MAX * FIELD_ENTRY_BYTES + HEAD_ANSWER_BYTES + position_bytes_max);
 }
 
 enum sg_status http_port_open(struct http_port *port, int listen_fd, unsigned connections_max, struct sg_error *err)

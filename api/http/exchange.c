@@ -179,5 +179,6 @@ void http_exchange_collect(struct http_connection *connection, const char *metho
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     size_t head_bytes = info != NULL ? info->header_size : 0;
-    head->too_large = head_bytes + fields.count * EXCHANGE_FIELD_BYTES > HTTP_HEAD_COST_MAX;
+    head->too_large =
+        head_bytes + fields.count * EXCHANGE_FIELD_BYTES > HTTP_HEAD_COST_MAX || fields.count > HTTP_FIELDS_MAX;
 }

@@ -10,6 +10,9 @@
 /* Text of the request line and fields, and what the HTTP library keeps beside each field. It holds the longest id and
  * collection, percent-encoded, and a kilobyte of other fields. */
 #define HTTP_HEAD_COST_MAX 4096
+/* Header fields and parameters of a request. Each takes room from the answer's head, and all of the connection's memory is
+ * cleared for each request: a browser behind two proxies sends 30. */
+#define HTTP_FIELDS_MAX 40
 #define HTTP_LINES_MAX 4 /* that are kept of one header field: several lines are one list */
 
 enum http_method { METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_OTHER };
@@ -45,7 +48,7 @@ struct http_head {
     bool host_free;      /* to a unix socket, where Host means nothing */
     bool version_known;  /* HTTP/1.0 or HTTP/1.1 */
     bool version_1_1;
-    bool too_large;      /* beyond HTTP_HEAD_COST_MAX */
+    bool too_large;      /* beyond HTTP_HEAD_COST_MAX, or HTTP_FIELDS_MAX */
     bool has_body;       /* a Content-Length other than 0, or any Transfer-Encoding */
     bool expect_unknown; /* an Expect that is not 100-continue */
     size_t hosts_count;

@@ -137,8 +137,10 @@ static bool check_size(const struct http_head *head, struct response *out)
         problem_answer(out, PROBLEM_TARGET, "The request target is longer than %d bytes, or too long for the head.",
                        TARGET_BYTES_MAX);
     else if (head->too_large)
-        problem_answer(out, PROBLEM_HEADERS, "The request line and the header fields take more than %d bytes.",
-                       HTTP_HEAD_COST_MAX);
+        problem_answer(out, PROBLEM_HEADERS,
+                       "The request line and the header fields take more than %d bytes, or there are more than %d fields "
+                       "and parameters.",
+                       HTTP_HEAD_COST_MAX, HTTP_FIELDS_MAX);
     else
         return true;
     return false;
