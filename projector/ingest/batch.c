@@ -94,6 +94,7 @@ static enum sg_status batch_commit(struct ingest *ingest, size_t stream, size_t 
         return status;
     batch_count(ingest, stream, count, time_boot_ns() - began_ns);
     batch_note_markers(ingest, stream, count);
+    ingest_succeeded(ingest, stream); /* before it is published: who is woken by it would still read `halted` */
 #ifndef SG_PLANT_WAKE_BEFORE_COMMIT
     publish_entities(ingest, count);
 #endif
@@ -110,7 +111,6 @@ static size_t batch_apply(struct ingest *ingest, size_t stream)
         ingest_halted(ingest, stream, &err);
         return count > 0 ? count : 1;
     }
-    ingest_succeeded(ingest, stream);
     stream_writer_drop(&ingest->writers[stream], count);
     return count;
 }

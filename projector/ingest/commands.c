@@ -177,6 +177,23 @@ enum sg_status ingest_advance(struct ingest *ingest, size_t stream, uint64_t gen
 
 /* ---- serving ---- */
 
+/* Something was stored: the stream is not halted any more, unless a batch still waits for its next attempt. */
+static void command_succeeded(struct ingest *ingest, size_t stream)
+{
+    stream_writer_drop_void(&ingest->writers[stream]);
+    if (ingest->writers[stream].items_count == 0)
+        ingest_succeeded(ingest, stream);
+}
+
+/* Not halted first: who is woken by what is published would still read that it is. */
+static enum sg_status publish_stored(struct ingest *ingest, const struct command *c, enum sg_status status)
+{
+    if (status != SG_OK)
+        return status;
+    command_succeeded(ingest, c->stream);
+    return publish_row(ingest, c->stream, c->err);
+}
+
 static enum sg_status begin_build(struct ingest *ingest, const struct command *c)
 {
     struct stream_metrics *metrics = metrics_stream(ingest->context.metrics, c->stream);
@@ -197,7 +214,7 @@ static enum sg_status begin_build(struct ingest *ingest, const struct command *c
     if (another_incarnation)
         atomic_fetch_add_explicit(&metrics->epoch_changes, 1, memory_order_relaxed);
     ingest->sweep_needed = true;
-    status = publish_row(ingest, c->stream, c->err);
+    status = publish_stored(ingest, c, SG_OK);
     freshness_set_ready_target(ingest->context.freshness, c->stream, c->last, &c->epoch);
     if (c->last == 0)
         freshness_set_ready(ingest->context.freshness, c->stream);
@@ -245,7 +262,7 @@ static enum sg_status advance(struct ingest *ingest, const struct command *c)
         return SG_OK;
     enum sg_status status =
         store_stream_advance(ingest->context.model, writer->id, c->last, c->nothing_removed, c->err);
-    return status == SG_OK ? publish_row(ingest, c->stream, c->err) : status;
+    return publish_stored(ingest, c, status);
 }
 
 static enum sg_status command_run(struct ingest *ingest, const struct command *c)
@@ -258,19 +275,19 @@ static enum sg_status command_run(struct ingest *ingest, const struct command *c
         return store_build_load(model, id, c->loaded, c->err);
     case COMMAND_IDENTIFY:
         status = store_stream_identify(model, id, c->created_ns, &c->epoch, c->err);
-        return status == SG_OK ? publish_row(ingest, c->stream, c->err) : status;
+        return publish_stored(ingest, c, status);
     case COMMAND_BEGIN_BUILD:
         return begin_build(ingest, c);
     case COMMAND_SET_TARGET:
         status = store_stream_set_target(model, id, c->last, c->err);
-        return status == SG_OK ? publish_row(ingest, c->stream, c->err) : status;
+        return publish_stored(ingest, c, status);
     case COMMAND_ADD_GAP:
         return store_stream_add_gap(model, id, c->first, c->last, c->err);
     case COMMAND_BEGUN:
         return store_stream_begun(model, id, c->last, c->missing, c->err);
     case COMMAND_SETTLE:
         status = store_stream_settle(model, id, c->last, c->gaps, c->gaps_count, c->err);
-        return status == SG_OK ? publish_row(ingest, c->stream, c->err) : status;
+        return publish_stored(ingest, c, status);
     case COMMAND_COUNT_KEYS:
         return count_keys_at(ingest, c->stream, c->question, c->counted, c->err);
     case COMMAND_REVIEW:

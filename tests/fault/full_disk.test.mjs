@@ -212,6 +212,19 @@ describe('a start on a disk without any room', () => {
   });
 });
 
+// The status of the answer and of the stream, once everything up to this position is applied.
+function waiting(gateway, agent, position) {
+  const [host, port] = gateway.address.split(':');
+  const path = `/v1/state/customers/b-1?min_position=STATE:${position}&wait=30`;
+  return new Promise((done, failed) => {
+    http
+      .get({ host, port, path, agent }, (response) => {
+        response.resume().on('end', () => done(`${response.statusCode} ${response.headers['state-status']}`));
+      })
+      .on('error', failed);
+  });
+}
+
 describe('files that may not grow (RLIMIT_FSIZE)', () => {
   it('halt ingest, and it resumes when the limit is lifted', async (t) => {
     const folder = tempFolder(t, 'limited');
@@ -222,7 +235,16 @@ describe('files that may not grow (RLIMIT_FSIZE)', () => {
     await haltedAndReadable(s.gateway);
     await refusedAsHalted(s.gateway, 'min_position=STATE:5000');
     const { pid } = s.gateway;
+    // Whoever waits for an event behind the halt is woken by it, and must not read that it lasts.
+    const agent = new http.Agent({ maxSockets: 200 });
+    const { position } = await s.gateway.status();
+    const step = (5000 - position) / 200;
+    const waits = Array.from({ length: 200 }, (_, i) => waiting(s.gateway, agent, Math.ceil(position + step * (i + 1))));
+    await until('they wait', async () => (await scrape(s.gateway)).value('stategate_waits_parked') > 0);
     assert.equal(spawnSync('prlimit', ['--pid', String(pid), '--fsize=unlimited:unlimited']).status, 0);
+    const statuses = await Promise.all(waits);
+    agent.destroy();
+    assert.deepEqual([...new Set(statuses)].filter((one) => !/^200 (live|catching-up)$/.test(one)), []);
     await s.untilLive({ deadlineMs: 20_000 });
     assert.equal(s.gateway.pid, pid);
   });

@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <unistd.h>
 
 #include "core/base/time.h"
 #include "projector/ingest/commands.h"
@@ -295,6 +297,71 @@ static void what_is_not_committed_is_not_published(void **state)
     assert_false(queue_is_idle(f->queue)); /* it is kept, to be tried again */
 }
 
+static bool is_halted(struct fixture *f)
+{
+    const struct stream row = {0};
+    struct freshness_view view = {0};
+    freshness_view(f->freshness, 0, &row, time_boot_ns(), &view);
+    return view.status == STREAM_HALTED;
+}
+
+/* A descriptor whose writer waits: a pipe that is full. `*reading` is its other end. */
+static int full_pipe(int *reading)
+{
+    static const char bytes[4096];
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    *reading = ends[0];
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(ends[1], bytes, sizeof bytes) > 0) {
+    }
+    while (write(ends[1], bytes, 1) > 0) {
+    }
+    assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+    return ends[1];
+}
+
+/* The thread that writes is held in the middle of its wake-ups: what a loop would read then is read. */
+static void who_is_woken_by_what_is_stored_reads_of_no_halt(void **state)
+{
+    struct fixture *f = *state;
+    static char payload[1 << 20];
+    static char drained[1 << 20];
+    struct progress_loop *loop = NULL;
+    struct progress_wants wants = PROGRESS_WANTS_NONE;
+    struct sg_error err = {0};
+    int reading = -1;
+    int64_t deadline_ns = time_boot_ns() + DEADLINE_NS;
+    int writing = full_pipe(&reading);
+    int prefix = snprintf(payload, sizeof payload, "{\"version\":1,\"state\":{\"n\":\"");
+    memset(payload + prefix, 'x', sizeof payload - 16 - (size_t)prefix);
+    strcpy(payload + sizeof payload - 16, "\"}}");
+    push(f, 1, "a", payload); /* there is no room for it */
+    queue_verify(f->queue, f->generation);
+    while (!is_halted(f)) {
+        assert_true(time_boot_ns() < deadline_ns);
+        (void)sched_yield();
+    }
+    assert_int_equal(progress_join(f->progress, writing, &loop, &err), SG_OK);
+    wants.position = 1;
+    progress_want(loop, 0, &wants);
+    f->generation = queue_next_generation(f->queue); /* void, and another in its place for which there is */
+    push(f, 1, "a", "{\"version\":1,\"state\":{\"n\":1}}");
+    queue_verify(f->queue, f->generation);
+    wait_for(f, 1);
+    bool halted = is_halted(f);
+    assert_int_equal(fcntl(reading, F_SETFL, O_NONBLOCK), 0);
+    while (read(reading, drained, sizeof drained) <= 0) {
+    }
+    projector_stop(f->projector); /* it wakes no more */
+    projector_destroy(f->projector);
+    f->projector = NULL;
+    progress_leave(loop);
+    assert_int_equal(close(reading), 0);
+    assert_int_equal(close(writing), 0);
+    assert_false(halted);
+}
+
 /* Nothing of a generation is applied before it is verified, nor once it is void; nor does it move the position. */
 static void a_void_generation_changes_nothing(void **state)
 {
@@ -368,6 +435,7 @@ int main(void)
         projector_test(what_is_published_is_committed),
         cmocka_unit_test_setup_teardown(what_a_connection_publishes_is_committed, setup_here, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_committed_is_not_published, setup_full, teardown),
+        cmocka_unit_test_setup_teardown(who_is_woken_by_what_is_stored_reads_of_no_halt, setup_full, teardown),
         projector_test(a_void_generation_changes_nothing),
         projector_test(how_many_rejected_events_are_kept_may_change),
     };
