@@ -103,10 +103,10 @@ static bool host_allowed(struct slice host, const char *hosts)
     return false;
 }
 
-static bool check_host_name(const struct http_head *head, const char *hosts, struct response *out)
+static inline bool check_host_name(const struct http_head *head, const char *hosts, struct response *out)
 {
-    bool checked = !head->ops_only && !head->host_free && (head->host_checked || hosts[0] != '\0');
-    if (!checked || head->hosts_count == 0 || host_allowed(head->host, hosts))
+    if ((!head->host_checked && hosts[0] == '\0') || head->ops_only || head->host_free || head->hosts_count == 0 ||
+        host_allowed(head->host, hosts))
         return true;
     problem_answer(out, PROBLEM_MISDIRECTED, "This address is not served by the name in 'Host': it must be localhost, an "
                                              "IP address, or a name of the setting hosts.");
@@ -117,7 +117,7 @@ static bool check_host(const struct http_head *head, struct response *out)
 {
     if (head->hosts_count == 0 && !head->version_1_1)
         return true;
-    if (head->hosts_count == 1 && head->host.bytes == 0 && head->host_free)
+    if (head->host.bytes == 0 && head->hosts_count == 1 && head->host_free)
         return true;
     if (head->hosts_count == 0)
         problem_answer(out, PROBLEM_BAD_REQUEST, "The header 'Host' is missing.");

@@ -61,16 +61,31 @@ void metrics_histogram_init(struct metrics_histogram *h, const double *bounds, s
 #define NANO UINT64_C(1000000000)
 #define NANO_FULL (UINT64_C(1) << 62) /* what is added is below NANO: it cannot wrap before it is seen */
 
-static void sum_add(struct metrics_histogram *h, uint64_t whole, uint64_t nano)
+/* Once in four billion additions at least. */
+static __attribute__((cold)) void sum_carry(struct metrics_histogram *h)
 {
-    if (whole > 0)
-        atomic_fetch_add_explicit(&h->sum_whole, whole, memory_order_relaxed);
-    uint_fast64_t before = atomic_fetch_add_explicit(&h->sum_nano, nano, memory_order_relaxed);
-    /* Once in four billion additions at least; one thread sees the step. */
-    if (before < NANO_FULL && before + nano >= NANO_FULL) {
-        atomic_fetch_add_explicit(&h->sum_whole, NANO_FULL / NANO, memory_order_relaxed);
-        atomic_fetch_sub_explicit(&h->sum_nano, NANO_FULL / NANO * NANO, memory_order_relaxed);
+    uint_fast64_t nano = atomic_load_explicit(&h->sum_nano, memory_order_relaxed);
+    while (nano >= NANO_FULL) {
+        if (!atomic_compare_exchange_weak_explicit(&h->sum_nano, &nano, nano % NANO, memory_order_relaxed,
+                                                   memory_order_relaxed))
+            continue;
+        atomic_fetch_add_explicit(&h->sum_whole, nano / NANO, memory_order_relaxed);
+        return;
     }
+}
+
+static inline void sum_add_nano(struct metrics_histogram *h, uint64_t nano)
+{
+    if (atomic_fetch_add_explicit(&h->sum_nano, nano, memory_order_relaxed) >= NANO_FULL)
+        sum_carry(h);
+}
+
+static void sum_add_large(struct metrics_histogram *h, double value)
+{
+    uint64_t whole = value < 1e18 ? (uint64_t)value : UINT64_C(1000000000000000000);
+    double rest = value - (double)whole;
+    atomic_fetch_add_explicit(&h->sum_whole, whole, memory_order_relaxed);
+    sum_add_nano(h, rest > 0 && rest < 1 ? (uint64_t)(rest * 1e9 + 0.5) : 0);
 }
 
 void metrics_histogram_add(struct metrics_histogram *h, double value)
@@ -79,11 +94,10 @@ void metrics_histogram_add(struct metrics_histogram *h, double value)
     while (bucket < h->bounds_count && value > h->bounds[bucket])
         bucket++;
     atomic_fetch_add_explicit(&h->counts[bucket], 1, memory_order_relaxed);
-    if (value > 0) {
-        uint64_t whole = value < 1e18 ? (uint64_t)value : UINT64_C(1000000000000000000);
-        double rest = value - (double)whole;
-        sum_add(h, whole, rest > 0 && rest < 1 ? (uint64_t)(rest * 1e9 + 0.5) : 0);
-    }
+    if (value >= 1)
+        sum_add_large(h, value);
+    else if (value > 0)
+        sum_add_nano(h, (uint64_t)(int64_t)(value * 1e9 + 0.5)); /* below 2^63: one instruction instead of five */
 }
 
 void metrics_histogram_merge(struct metrics_histogram *h, const struct metrics_histogram *other)
@@ -95,7 +109,8 @@ void metrics_histogram_merge(struct metrics_histogram *h, const struct metrics_h
         atomic_fetch_add_explicit(&h->counts[i], atomic_load_explicit(&other->counts[i], memory_order_relaxed),
                                   memory_order_relaxed);
     metrics_histogram_sum(other, &whole, &nano);
-    sum_add(h, whole, nano);
+    atomic_fetch_add_explicit(&h->sum_whole, whole, memory_order_relaxed);
+    sum_add_nano(h, nano);
 }
 
 void metrics_histogram_sum(const struct metrics_histogram *h, uint64_t *whole, uint64_t *nano)

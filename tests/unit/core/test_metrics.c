@@ -53,10 +53,12 @@ static void sums_never_wrap(void **state)
     /* What stands in billionths is carried before it is full. */
     atomic_store(&other.sum_nano, (UINT64_C(1) << 62) - 3);
     metrics_histogram_add(&other, 0.000000005);
-    assert_true(atomic_load(&other.sum_nano) < UINT64_C(1000000000));
     assert_sum(&other, 4611686018, 427387906);
+    metrics_histogram_add(&other, 0.000000001);
+    assert_true(atomic_load(&other.sum_nano) < UINT64_C(1000000000));
+    assert_sum(&other, 4611686018, 427387907);
     metrics_histogram_merge(&other, &h);
-    assert_sum(&other, UINT64_C(946728000) * 1000000 + 250000 + UINT64_C(1000000000000000000) + 4611686018, 427387907);
+    assert_sum(&other, UINT64_C(946728000) * 1000000 + 250000 + UINT64_C(1000000000000000000) + 4611686018, 427387908);
     assert_int_equal(atomic_load(&other.counts[3]), 1000001);
 }
 
