@@ -11,9 +11,13 @@ import { Watch } from './broker_watch.mjs';
 import { makeWorld } from './broker_world.mjs';
 
 const BACK_MS = 60_000; // to be live again, on the slowest machine; what it really took is told
+const GAPS_MAX = 16; // that the gateway tells apart; beyond it, neighbours are merged
 const GAP_MS = 4000; // several probes
 const BUSY_MS = 8000; // then the writers rest: a machine that they keep busy is no fault of the gateway's
 const QUIET_WAIT_S = 10; // for the newest, when all is well
+// Is each of `gaps` within one of `list`, as many as there may be?
+const covers = (list, gaps) =>
+  list.length === GAPS_MAX && gaps.every((gap) => list.some(({ first, last }) => first <= gap.first && gap.last <= last));
 const DOWN = new Set(['disconnected', 'starting', 'rebuilding']);
 const RECREATE = 'stream deleted and created again';
 
@@ -126,7 +130,7 @@ export class Campaign {
     const { world } = this;
     const { life } = world;
     const told = (list) => list.map(({ first, last }) => `${first}-${last}`).join(' ');
-    if (gap) life.gaps = merged([...life.gaps, gap]);
+    if (gap) life.gaps = merged([...life.gaps, ...[gap].flat()]);
     if (anyGap) {
       const [found] = await this.toldGap(life);
       if (found && (found.first < anyGap.first || found.last !== anyGap.last))
@@ -136,6 +140,7 @@ export class Campaign {
     // A gap is found by the probe that follows.
     const gaps = await until('the gaps', async () => {
       const { gaps: list } = await world.gateway.status();
+      if (life.gaps.length > GAPS_MAX && covers(list, life.gaps)) life.gaps = list;
       if (told(list) !== told(life.gaps)) throw new Error(`${told(list)}, expected ${told(life.gaps)}`);
       return list;
     }).catch((error) => this.wrong(kind, error.message));

@@ -28,11 +28,16 @@ async function lasts(world, ms) {
 // Mostly short, so that it is over before anybody notices; sometimes long.
 const duration = (random) => (random.chance(0.25) ? LONG_MS : random.between(100, 3000));
 
-// What is lost to a gateway that was away at `position`, once the stream begins at `first`.
+// What is lost to a gateway that was away at `position`, once the stream begins at `first`: all before that, and what was
+// removed inside.
 function gapOf(world, position, first) {
-  if (position === 0 || first <= position + 1) return {};
+  if (position === 0) return {};
+  const inside = [...world.life.removed].filter((seq) => seq > position && seq >= first);
+  const gap = inside.map((seq) => ({ first: seq, last: seq }));
+  if (first > position + 1) gap.push({ first: position + 1, last: first - 1 });
+  if (gap.length === 0) return {};
   world.gapOperations++;
-  return { gap: { first: position + 1, last: first - 1 } };
+  return { gap };
 }
 
 // Removes messages in one of the ways there are; the model follows.

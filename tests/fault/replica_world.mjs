@@ -224,6 +224,16 @@ export class World {
     return held;
   }
 
+  // Is there a message left that expires?
+  async expires() {
+    const { state } = await this.client.jsm.streams.info(this.stream);
+    for (let seq = Math.max(1, state.first_seq); seq <= state.last_seq; seq++) {
+      const message = await this.client.jsm.streams.getMessage(this.stream, { seq }).catch(() => null);
+      if (message?.header?.get('Nats-TTL')) return true;
+    }
+    return false;
+  }
+
   // Nothing expires any more, and no link is cut: what each replica says of each id, as fresh as now.
   async ask(gateway) {
     const shown = new Map();
@@ -250,7 +260,7 @@ export class World {
 
   async end() {
     await this.proxy.flow();
-    if (this.ttl) await new Promise((done) => setTimeout(done, 3500)); // what is to expire has
+    if (this.ttl) await until('what is to expire has', async () => !(await this.expires()));
     this.fresh = await this.follow(this.nats.url);
     await until('the fresh one has read all', async () => (await this.fresh.get('/readyz')).status === 200);
   }
