@@ -16,8 +16,9 @@ INSERT INTO meta (generation, clean) VALUES (1, 0);
 
 -- What is served of each stream. `attached` is 1 for the streams that the running writer was given: others keep their
 -- rows, unseen. `target`: below it this build is not whole yet; -1: not known yet. `gaps`: "5001-7000,9000-9000",
--- ascending. `hole`: "5001-7000 9000 12": among the sequences 5001-7000 are some that were not delivered, and what they
--- were is not settled (0-0 = there is none); then begun_last and begun_missing of core/domain/stream.h; '' = nothing of
+-- ascending. `hole`: "5001-7000 9000 10 12": among the sequences 5001-7000 are some that were not delivered, and what they
+-- were is not settled (0-0 = there is none); then begun_last, begun_removed and
+-- begun_missing of core/domain/stream.h; '' = nothing of
 -- all that. The fingerprints name the settings that shape the rows, and those that shape what is derived from rows.
 CREATE TABLE streams (
     id INTEGER PRIMARY KEY,

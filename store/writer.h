@@ -147,10 +147,10 @@ SG_MUST_CHECK enum sg_status store_stream_set_target(struct store_writer *w, int
 SG_MUST_CHECK enum sg_status store_stream_add_gap(struct store_writer *w, int64_t stream_id, uint64_t first,
                                                   uint64_t last, struct sg_error *err);
 
-/* Before anything is applied: the stream's head when the build's first consumer was made, and how many of the sequences
- * up to there were missing then. */
+/* Before anything is applied: the stream's head when the build's first consumer was made, how many messages up to there
+ * had been removed by then, and how many of the sequences that consumer will pass over; -1 = not known. */
 SG_MUST_CHECK enum sg_status store_stream_begun(struct store_writer *w, int64_t stream_id, uint64_t last,
-                                                uint64_t missing, struct sg_error *err);
+                                                uint64_t removed, int64_t missing, struct sg_error *err);
 
 /* What the hole up to `through` is, is settled: these gaps are recorded, and it ends. What lies beyond stays. */
 SG_MUST_CHECK enum sg_status store_stream_settle(struct store_writer *w, int64_t stream_id, uint64_t through,

@@ -69,6 +69,7 @@ struct build {
     uint64_t target;     /* the head when it began: whole from there on; 0 = it was none, or it is the first build */
     struct hole hole;    /* not settled; within the position */
     uint64_t begun_last; /* the head when its first consumer was made; 0 = not known, or settled */
+    uint64_t begun_removed; /* how many messages up to there had been removed from the stream by then */
     int64_t begun_missing; /* of the sequences up to there that were missing then, those that the build has not passed
                               over yet; 0 at begun_last: it read all that there was */
     size_t gaps_count;

@@ -22,7 +22,8 @@ struct command {
     int64_t created_ns;
     struct epoch epoch;
     uint64_t first, last; /* of a gap; `last` is also a target or a position */
-    uint64_t missing;     /* up to `last` */
+    uint64_t removed;     /* up to `last`; so is `missing` */
+    int64_t missing;
     const struct gap *gaps;
     size_t gaps_count;
     bool nothing_removed;
@@ -121,10 +122,15 @@ enum sg_status ingest_add_gap(struct ingest *ingest, size_t stream, uint64_t fir
     return ask(ingest, &c);
 }
 
-enum sg_status ingest_begun(struct ingest *ingest, size_t stream, uint64_t last, uint64_t missing,
+enum sg_status ingest_begun(struct ingest *ingest, size_t stream, uint64_t last, uint64_t removed, int64_t missing,
                             struct sg_error *err)
 {
-    struct command c = {.kind = COMMAND_BEGUN, .stream = stream, .last = last, .missing = missing, .err = err};
+    struct command c = {.kind = COMMAND_BEGUN,
+                        .stream = stream,
+                        .last = last,
+                        .removed = removed,
+                        .missing = missing,
+                        .err = err};
     return ask(ingest, &c);
 }
 
@@ -284,7 +290,7 @@ static enum sg_status command_run(struct ingest *ingest, const struct command *c
     case COMMAND_ADD_GAP:
         return store_stream_add_gap(model, id, c->first, c->last, c->err);
     case COMMAND_BEGUN:
-        return store_stream_begun(model, id, c->last, c->missing, c->err);
+        return store_stream_begun(model, id, c->last, c->removed, c->missing, c->err);
     case COMMAND_SETTLE:
         status = store_stream_settle(model, id, c->last, c->gaps, c->gaps_count, c->err);
         return publish_stored(ingest, c, status);

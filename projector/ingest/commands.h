@@ -34,9 +34,10 @@ SG_MUST_CHECK enum sg_status ingest_set_target(struct ingest *ingest, size_t str
                                                struct sg_error *err);
 SG_MUST_CHECK enum sg_status ingest_add_gap(struct ingest *ingest, size_t stream, uint64_t first, uint64_t last,
                                             struct sg_error *err);
-/* Before anything is applied: the head, and how many of the sequences up to there are missing. */
-SG_MUST_CHECK enum sg_status ingest_begun(struct ingest *ingest, size_t stream, uint64_t last, uint64_t missing,
-                                          struct sg_error *err);
+/* Before anything is applied: the head, how many messages up to there were removed, and how many of the sequences are
+ * missing for the consumer; -1 = not known. */
+SG_MUST_CHECK enum sg_status ingest_begun(struct ingest *ingest, size_t stream, uint64_t last, uint64_t removed,
+                                          int64_t missing, struct sg_error *err);
 /* The hole up to `through` is settled, with these gaps. */
 SG_MUST_CHECK enum sg_status ingest_settle(struct ingest *ingest, size_t stream, uint64_t through,
                                            const struct gap *gaps, size_t gaps_count, struct sg_error *err);

@@ -198,33 +198,61 @@ static void deleted_add(uint64_t sequence, struct gap *ranges, size_t ranges_max
     ranges[(*count)++] = (struct gap){sequence, sequence};
 }
 
-enum sg_status jetstream_deleted(const struct jetstream *js, struct gap within, struct gap *ranges, size_t ranges_max,
-                                 size_t *ranges_count, struct sg_error *err)
+/* The stream's state with the list of its deleted messages. The caller frees *doc. */
+static enum sg_status ask_deleted(const struct jetstream *js, yyjson_doc **doc, yyjson_val **state,
+                                  struct sg_error *err)
 {
     char verb[JETSTREAM_SUBJECT_BYTES];
     struct slice answer;
+    (void)snprintf(verb, sizeof verb, "STREAM.INFO.%s", js->stream);
+    enum sg_status status =
+        ask(js, js->connection, verb, SLICE_LITERAL("{\"deleted_details\":true}"), &answer, err);
+    if (status == SG_OK)
+        status = answer_parse(answer, js->stream, doc, err);
+    if (status != SG_OK)
+        return status;
+    *state = yyjson_obj_get(yyjson_doc_get_root(*doc), "state");
+    if (yyjson_arr_size(yyjson_obj_get(*state, "deleted")) != (size_t)member_int(*state, "num_deleted", 0))
+        return sg_fail(err, SG_INVALID, "stream %.200s: information without the deleted messages", js->stream);
+    return SG_OK;
+}
+
+enum sg_status jetstream_deleted(const struct jetstream *js, struct gap within, struct gap *ranges, size_t ranges_max,
+                                 size_t *ranges_count, struct sg_error *err)
+{
     yyjson_doc *doc = NULL;
+    yyjson_val *state = NULL;
     size_t index, max;
     yyjson_val *value;
     size_t count = 0;
-    (void)snprintf(verb, sizeof verb, "STREAM.INFO.%s", js->stream);
-    enum sg_status status = ask(js, js->connection, verb, SLICE_LITERAL("{\"deleted_details\":true}"), &answer, err);
-    if (status == SG_OK)
-        status = answer_parse(answer, js->stream, &doc, err);
-    if (status != SG_OK)
-        return status;
-    yyjson_val *state = yyjson_obj_get(yyjson_doc_get_root(doc), "state");
-    yyjson_val *deleted = yyjson_obj_get(state, "deleted");
-    if (yyjson_arr_size(deleted) != (size_t)member_int(state, "num_deleted", 0))
-        status = sg_fail(err, SG_INVALID, "stream %.200s: information without the deleted messages", js->stream);
-    yyjson_arr_foreach(deleted, index, max, value) {
+    enum sg_status status = ask_deleted(js, &doc, &state, err);
+    yyjson_arr_foreach(yyjson_obj_get(state, "deleted"), index, max, value) {
         uint64_t sequence = yyjson_get_uint(value);
-        if (sequence >= within.first && sequence <= within.last)
+        if (status == SG_OK && sequence >= within.first && sequence <= within.last)
             deleted_add(sequence, ranges, ranges_max, &count);
     }
     yyjson_doc_free(doc);
     if (status == SG_OK)
         *ranges_count = count;
+    return status;
+}
+
+enum sg_status jetstream_removed(const struct jetstream *js, uint64_t last, uint64_t *count, struct sg_error *err)
+{
+    yyjson_doc *doc = NULL;
+    yyjson_val *state = NULL;
+    size_t index, max;
+    yyjson_val *value;
+    enum sg_status status = ask_deleted(js, &doc, &state, err);
+    uint64_t below = (uint64_t)member_int(state, "first_seq", 1);
+    below = below > 0 ? below - 1 : 0;
+    uint64_t found = below < last ? below : last;
+    yyjson_arr_foreach(yyjson_obj_get(state, "deleted"), index, max, value) {
+        found += yyjson_get_uint(value) <= last ? 1 : 0;
+    }
+    yyjson_doc_free(doc);
+    if (status == SG_OK)
+        *count = found;
     return status;
 }
 

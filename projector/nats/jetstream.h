@@ -86,6 +86,9 @@ SG_MUST_CHECK enum sg_status jetstream_create_listing(const struct jetstream *js
  * no room for. The stream's first sequence lies below. Deletions that came meanwhile may be among them. */
 SG_MUST_CHECK enum sg_status jetstream_deleted(const struct jetstream *js, struct gap within, struct gap *ranges,
                                                size_t ranges_max, size_t *ranges_count, struct sg_error *err);
+/* How many of the sequences up to `last` have no message, as it was deleted or lies below the stream's first one. */
+SG_MUST_CHECK enum sg_status jetstream_removed(const struct jetstream *js, uint64_t last, uint64_t *count,
+                                               struct sg_error *err);
 
 struct stream_message {
     uint64_t sequence;

@@ -145,11 +145,24 @@ static enum sg_status settle_free(struct session *s, uint64_t through, const str
     return settle_with(s, through, &none, info, err);
 }
 
-/* What the first build has read as it was when it began needs no other explanation. */
-static uint64_t explained_up_to(const struct build *row)
+/* What a build has read as it was when it began needs no other explanation: it passed over as many sequences as were
+ * missing then, or nothing of it was removed since. */
+static enum sg_status explained_up_to(struct session *s, const struct build *row, const struct stream_info *info,
+                                      uint64_t *out, struct sg_error *err)
 {
-    bool all_read = row->begun_last > 0 && row->begun_missing == 0 && row->position >= row->begun_last;
-    return all_read ? row->begun_last : 0;
+    uint64_t removed = 0;
+    enum sg_status status = SG_OK;
+    *out = 0;
+    if (row->begun_last == 0)
+        return SG_OK;
+    bool all_read = row->begun_missing == 0;
+    if (!all_read && info->last - info->first + 1 - info->messages <= HOLES_DELETED_MAX) {
+        status = jetstream_removed(&s->js, row->begun_last, &removed, err);
+        s->unanswered = status == SG_UNAVAILABLE;
+        all_read = status == SG_OK && removed == row->begun_removed;
+    }
+    *out = all_read ? row->begun_last : 0;
+    return status;
 }
 
 static enum sg_status settle_gaps(struct session *s, struct hole hole, const struct stream_info *info,
@@ -161,10 +174,12 @@ static enum sg_status settle_gaps(struct session *s, struct hole hole, const str
     enum sg_status status = ingest_load(s->context.ingest, s->stream, &row, err);
     if (status != SG_OK || row.position < row.begun_last)
         return status; /* what was there when the build began is still being read */
-    uint64_t explained = explained_up_to(&row);
+    uint64_t explained = 0;
+    if (within.first <= row.begun_last)
+        status = explained_up_to(s, &row, info, &explained, err);
     if (within.first <= explained)
         within.first = explained + 1;
-    if (within.first <= within.last)
+    if (status == SG_OK && within.first <= within.last)
         status = find_losses(s, within, info, &losses, err);
     return status == SG_OK ? settle_with(s, hole.last, &losses, info, err) : status;
 }

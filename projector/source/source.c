@@ -50,18 +50,20 @@ static enum sg_status subscribe(struct session *s, struct sg_error *err)
     return status;
 }
 
-/* A build begins: how many of the sequences does it not get, as no message that matches is there? Known where every
- * message matches, or where the stream stood still while the consumer was made. */
+/* A build begins: what it does not get, as it is gone already or never matches, is no loss. How many sequences its consumer
+ * passes over is known where every message matches, or where the stream stood still while the consumer was made. */
 static enum sg_status note_begun(struct session *s, const struct stream_info *after, struct sg_error *err)
 {
     const struct stream_info *before = &s->identified;
-    bool still = before->created_ns == after->created_ns && before->last == after->last &&
-                 before->messages == after->messages;
-    if (before->created_ns != s->row.created_ns || (!before->filter_is_all && !still))
+    bool still = before->last == after->last && before->messages == after->messages;
+    int64_t missing = -1;
+    if (before->created_ns != s->row.created_ns || before->messages > before->last || s->pending > INT64_MAX)
         return SG_OK;
-    uint64_t there = before->filter_is_all ? before->messages : s->pending;
-    return there <= before->last ? ingest_begun(s->context.ingest, s->stream, before->last, before->last - there, err)
-                                 : SG_OK;
+    if (before->filter_is_all)
+        missing = (int64_t)(before->last - before->messages);
+    else if (still && s->pending <= before->last)
+        missing = (int64_t)(before->last - s->pending);
+    return ingest_begun(s->context.ingest, s->stream, before->last, before->last - before->messages, missing, err);
 }
 
 /* No message is applied before an answer that was asked for after its consumer existed shows the stored creation time:

@@ -67,8 +67,9 @@ void store_hole_format(const struct build *build, char out[STORE_HOLE_TEXT_BYTES
 {
     out[0] = '\0';
     if (build->hole.first != 0 || build->begun_last != 0)
-        (void)snprintf(out, STORE_HOLE_TEXT_BYTES, "%" PRIu64 "-%" PRIu64 " %" PRIu64 " %" PRId64, build->hole.first,
-                       build->hole.last, build->begun_last, build->begun_missing);
+        (void)snprintf(out, STORE_HOLE_TEXT_BYTES, "%" PRIu64 "-%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64,
+                       build->hole.first, build->hole.last, build->begun_last, build->begun_removed,
+                       build->begun_missing);
 }
 
 static enum sg_status column_hole(struct store_connection *c, sqlite3_stmt *s, int index, struct build *out,
@@ -77,10 +78,11 @@ static enum sg_status column_hole(struct store_connection *c, sqlite3_stmt *s, i
     const char *text = (const char *)sqlite3_column_text(s, index);
     out->hole = (struct hole){0};
     out->begun_last = 0;
+    out->begun_removed = 0;
     out->begun_missing = 0;
-    if (text == NULL || (text[0] != '\0' && sscanf(text, "%20" SCNu64 "-%20" SCNu64 " %20" SCNu64 " %20" SCNd64,
+    if (text == NULL || (text[0] != '\0' && sscanf(text, "%20" SCNu64 "-%20" SCNu64 " %20" SCNu64 " %20" SCNu64 " %20" SCNd64,
                                                   &out->hole.first, &out->hole.last, &out->begun_last,
-                                                  &out->begun_missing) != 4))
+                                                  &out->begun_removed, &out->begun_missing) != 5))
         return store_fail(c, SQLITE_CORRUPT, "read the hole of a stream", err);
     return SG_OK;
 }

@@ -23,7 +23,7 @@ SG_MUST_CHECK enum sg_status store_build_from_row(struct store_connection *c, sq
                                                   struct sg_error *err);
 
 /* What is stored of a build's hole, and of what was missing when it began; "" = nothing. */
-#define STORE_HOLE_TEXT_BYTES 88 /* four numbers of 20 digits and a sign, and what stands between */
+#define STORE_HOLE_TEXT_BYTES 110 /* five numbers of 20 digits and a sign, and what stands between */
 void store_hole_format(const struct build *build, char out[STORE_HOLE_TEXT_BYTES]);
 
 #define STORE_GAPS_TEXT_BYTES (STREAM_GAPS_MAX * 42 + 1) /* two numbers of 20 digits, a dash and a comma each */

@@ -159,6 +159,7 @@ enum sg_status store_build_write_hole(struct store_writer *w, const struct build
     if (status == SG_OK && known->stream == build->stream) {
         known->hole = build->hole;
         known->begun_last = build->begun_last;
+        known->begun_removed = build->begun_removed;
         known->begun_missing = build->begun_missing;
     }
     return status;

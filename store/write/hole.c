@@ -9,12 +9,12 @@
 #include "store/sqlite/stream_rows.h"
 #include "store/write/build.h"
 
-enum sg_status store_stream_begun(struct store_writer *w, int64_t stream_id, uint64_t last, uint64_t missing,
-                                  struct sg_error *err)
+enum sg_status store_stream_begun(struct store_writer *w, int64_t stream_id, uint64_t last, uint64_t removed,
+                                  int64_t missing, struct sg_error *err)
 {
     struct build build;
-    if (last > INT64_MAX || missing > last)
-        return sg_fail(err, SG_INVALID, "%" PRIu64 " of %" PRIu64 " sequences cannot be missing", missing, last);
+    if (last > INT64_MAX || removed > last || missing > (int64_t)last)
+        return sg_fail(err, SG_INVALID, "%" PRIu64 " of %" PRIu64 " messages cannot be removed", removed, last);
     enum sg_status status = store_begin(w, err);
     if (status != SG_OK)
         return status;
@@ -22,7 +22,8 @@ enum sg_status store_stream_begun(struct store_writer *w, int64_t stream_id, uin
     if (status == SG_OK && build.position > 0)
         status = sg_fail(err, SG_INVALID, "stream number %lld has a position already", (long long)stream_id);
     build.begun_last = last;
-    build.begun_missing = (int64_t)missing;
+    build.begun_removed = removed;
+    build.begun_missing = missing;
     if (status == SG_OK)
         status = store_build_write_hole(w, &build, err);
     return store_end(w, status, err);

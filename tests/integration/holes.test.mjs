@@ -253,6 +253,24 @@ for (const [server, bin] of Object.entries(SERVERS)) {
       }
     });
 
+    it('built when messages were missing already has no gap, also while it is written to, beside other subjects', async (t) => {
+      const s = await linked(t, STATE, { bin });
+      await s.client.jsm.streams.add({ name: 'STATE', subjects: ['state.>'] });
+      const other = { subject: 'state.lonely', payload: Buffer.from('{}') };
+      await publishAll(s.client.js, Array.from({ length: 40 }, (_, i) => (i % 4 === 3 ? other : event('abc'[i % 3], i + 1))));
+      for (const sequence of [3, 12, 30]) await s.client.jsm.streams.deleteMessage('STATE', sequence);
+      let version = 100;
+      let writing = true;
+      const writer = (async () => {
+        while (writing) await publishAll(s.client.js, [event('a', version++), other]);
+      })();
+      const gateway = await s.follow();
+      for (const id of 'abc') assert.equal((await fresh(gateway, 'customers', id)).headers['state-gap'], undefined);
+      assert.deepEqual((await gateway.status()).gaps, []);
+      writing = false;
+      await writer;
+    });
+
     it('a hole that was not settled yet is settled by the next process', async (t) => {
       const s = await stream(t, {});
       await s.away(async () => {

@@ -135,12 +135,13 @@ static void an_advance_leaves_a_hole_unless_nothing_was_removed(void **state)
 static void a_build_counts_what_it_passes_of_what_was_missing_when_it_began(void **state)
 {
     struct store_fixture *f = *state;
-    assert_int_equal(store_stream_begun(f->writer, f->stream.id, 4, 5, NULL), SG_INVALID);
-    assert_int_equal(store_stream_begun(f->writer, f->stream.id, 10, 5, NULL), SG_OK);
+    assert_int_equal(store_stream_begun(f->writer, f->stream.id, 4, 5, 5, NULL), SG_INVALID);
+    assert_int_equal(store_stream_begun(f->writer, f->stream.id, 10, 3, 5, NULL), SG_OK);
     apply(f, 3, "a"); /* 1-2 */
     apply(f, 6, "b"); /* 4-5 */
     fixture_reopen(f);
     assert_int_equal(f->build.begun_missing, 1);
+    assert_int_equal(f->build.begun_removed, 3);
     apply(f, 9, "c"); /* 7-8: one more than was missing */
     fixture_reload(f);
     assert_int_equal(f->build.begun_missing, -1);
@@ -149,7 +150,7 @@ static void a_build_counts_what_it_passes_of_what_was_missing_when_it_began(void
     assert_int_equal(f->build.begun_missing, -2);
     assert_int_equal(f->build.begun_last, 10);
     assert_hole(f, 4, 19);
-    assert_int_equal(store_stream_begun(f->writer, f->stream.id, 30, 0, NULL), SG_INVALID); /* it has a position */
+    assert_int_equal(store_stream_begun(f->writer, f->stream.id, 30, 0, 0, NULL), SG_INVALID); /* it has a position */
     settle(f, 19);
     fixture_reload(f);
     assert_int_equal(f->build.begun_last, 0);
