@@ -211,3 +211,16 @@ bool subject_filter_covers(struct slice filter, struct slice subjects)
     }
     return at_filter > filter.bytes && at_subjects > subjects.bytes;
 }
+
+bool subject_filter_rest(struct slice filter, struct slice subjects, char *out, size_t out_bytes)
+{
+    size_t stem = subjects.bytes > 0 ? subjects.bytes - 1 : 0; /* with its last dot */
+    if (subjects.bytes < 3 || subjects.data[stem] != '>' || subjects.data[stem - 1] != '.' ||
+        filter.bytes != stem + 3 || stem + 2 > out_bytes || memcmp(filter.data, subjects.data, stem) != 0 ||
+        memcmp(filter.data + stem, "*.>", 3) != 0)
+        return false;
+    memcpy(out, subjects.data, stem);
+    out[stem] = '*';
+    out[stem + 1] = '\0';
+    return true;
+}

@@ -97,6 +97,8 @@ static void subjects_read(yyjson_val *config, const char *filter, struct stream_
         if (text.data == NULL)
             continue;
         out->takes_filter |= subjects_overlap(text, slice_of(filter));
+        if (out->subjects_known && count == 1)
+            (void)subject_filter_rest(slice_of(filter), text, out->rest, sizeof out->rest);
         out->filter_is_all = out->filter_is_all && subject_filter_covers(slice_of(filter), text);
         if (shown < sizeof out->subjects)
             shown += (size_t)snprintf(out->subjects + shown, sizeof out->subjects - shown, "%s%.*s",
@@ -184,6 +186,33 @@ enum sg_status jetstream_info(const struct jetstream *js, struct stream_info *ou
     (void)snprintf(verb, sizeof verb, "STREAM.INFO.%s", js->stream);
     enum sg_status status = ask(js, js->connection, verb, (struct slice){0}, &answer, err);
     return status == SG_OK ? jetstream_info_read(answer, js->stream, js->filter, out, err) : status;
+}
+
+enum sg_status jetstream_info_without(const struct jetstream *js, const char *rest, struct stream_info *out,
+                                      struct sg_error *err)
+{
+    char verb[JETSTREAM_SUBJECT_BYTES];
+    char body[JETSTREAM_SUBJECTS_SHOWN_BYTES + 32];
+    struct slice answer;
+    yyjson_doc *doc = NULL;
+    (void)snprintf(verb, sizeof verb, "STREAM.INFO.%s", js->stream);
+    int bytes = snprintf(body, sizeof body, "{\"subjects_filter\":\"%s\"}", rest);
+    enum sg_status status = ask(js, js->connection, verb, (struct slice){body, (size_t)bytes}, &answer, err);
+    if (status == SG_OK)
+        status = jetstream_info_read(answer, js->stream, js->filter, out, err);
+    if (status == SG_OK)
+        status = answer_parse(answer, js->stream, &doc, err);
+    if (status != SG_OK)
+        return status;
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_val *subjects = yyjson_obj_get(yyjson_obj_get(root, "state"), "subjects");
+    uint64_t listed = yyjson_obj_size(subjects);
+    if (member_int(root, "total", (int64_t)listed) != (int64_t)listed || listed > out->subjects_count)
+        status = sg_fail(err, SG_NOT_FOUND, "stream %.200s: too many subjects besides", js->stream);
+    else
+        out->subjects_count -= listed;
+    yyjson_doc_free(doc);
+    return status;
 }
 
 /* ---- deleted messages ---- */

@@ -48,6 +48,7 @@ struct stream_info {
     bool mirror_current;        /* it has heard of each of them, and had all of it then */
     int64_t mirror_heard_ns;    /* how long ago; of several, the longest */
     bool filter_is_all;   /* every message of the stream matches the filter */
+    char rest[JETSTREAM_SUBJECTS_SHOWN_BYTES]; /* else, what those have that do not, if that can be said; "" */
     /* Replicated, and the answer does not come from a leader with a majority: worth nothing as a proof. */
     bool replicated;
     bool leader_proved;   /* true where not replicated */
@@ -69,6 +70,10 @@ SG_MUST_CHECK enum sg_status jetstream_info_read(struct slice answer, const char
                                                  struct stream_info *out, struct sg_error *err);
 
 SG_MUST_CHECK enum sg_status jetstream_info(const struct jetstream *js, struct stream_info *out, struct sg_error *err);
+
+/* The same; the subjects that match info->rest are not among its subjects_count. Of them there are few. */
+SG_MUST_CHECK enum sg_status jetstream_info_without(const struct jetstream *js, const char *rest,
+                                                    struct stream_info *out, struct sg_error *err);
 
 /* An ephemeral push consumer without acknowledgements, from `start` (1 = from the first there is), with flow control
  * and heartbeats, kept in the server's memory. Asked on `connection`, which listens at `inbox`: so the broker knows of

@@ -366,11 +366,30 @@ enum sg_status holes_counted(struct session *s, struct probe *proof, bool *prove
     return judge(s, s->counting_hole, &s->counting_probe, &counted, proof, proved, err);
 }
 
+/* The same of an answer that leaves out what does not match; it is asked for only where there is a hole. */
+static enum sg_status count_without_rest(struct session *s, struct hole hole, const struct probe *before,
+                                         struct probe *proof, bool *proved, struct sg_error *err)
+{
+    struct probe probe = {.t0_ns = time_boot_ns(), .proof_grade = true};
+    if (s->counting)
+        return SG_OK;
+    enum sg_status status = jetstream_info_without(&s->js, before->info.rest, &probe.info, err);
+    probe.answered_ns = time_boot_ns();
+    s->unanswered = status == SG_UNAVAILABLE;
+    if (status == SG_NOT_FOUND)
+        return list_subjects(s, hole, before, proof, proved, err);
+    bool usable = status == SG_OK && probe.info.leader_proved && probe.info.created_ns == s->row.created_ns &&
+                  probe.answered_ns - probe.t0_ns <= NATS_REQUEST_TIMEOUT_MS * NS_PER_MS;
+    return usable ? count_keys(s, hole, &probe, proof, proved, err) : status;
+}
+
 static enum sg_status settle_subjects(struct session *s, struct hole hole, const struct probe *probe,
                                       struct probe *proof, bool *proved, struct sg_error *err)
 {
     if (probe->info.filter_is_all)
         return count_keys(s, hole, probe, proof, proved, err);
+    if (probe->info.rest[0] != '\0' && hole.first != 0 && !is_bucket(s))
+        return count_without_rest(s, hole, probe, proof, proved, err);
     if (hole.first == 0 && s->listed && s->listed_removed == removed_count(&probe->info)) {
         *proof = *probe;
         *proved = true;

@@ -181,6 +181,53 @@ static void subjects_overlap_where_one_subject_matches_both(void **state)
     }
 }
 
+static void a_filter_covers_what_all_its_subjects_match(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *filter;
+        const char *subjects;
+        bool covers;
+        const char *rest; /* NULL = that cannot be said */
+    } cases[] = {
+        {"$KV.b.>", "$KV.b.>", true, NULL},      {"state.*.>", "state.>", false, "state.*"},
+        {"state.*.>", "state.*.>", true, NULL},  {"state.*.>", "state.a.>", true, NULL},
+        {"state.>", "state.*", true, NULL},      {"state.*", "state.>", false, NULL},
+        {"a.b.*.>", "a.b.>", false, "a.b.*"},    {"a.b.>", "a.>", false, NULL},
+        {"state.*.*.>", "state.>", false, NULL}, {"stato.*.>", "state.>", false, NULL},
+        {"*.*.>", "*.>", false, "*.*"},          {"*.>", ">", false, NULL},
+        {"state.a", "state.a", true, NULL},      {"state.a", "state.*", false, NULL},
+        {"state.*.>", "state.*", false, NULL},   {">", "a.b", true, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char rest[16] = "";
+        struct slice filter = slice_of(cases[i].filter);
+        struct slice subjects = slice_of(cases[i].subjects);
+        assert_int_equal(subject_filter_covers(filter, subjects), cases[i].covers);
+        assert_int_equal(subject_filter_rest(filter, subjects, rest, sizeof rest), cases[i].rest != NULL);
+        assert_string_equal(rest, cases[i].rest != NULL ? cases[i].rest : "");
+    }
+    char exact[8];
+    assert_true(subject_filter_rest(SLICE_LITERAL("state.*.>"), SLICE_LITERAL("state.>"), exact, 8));
+    assert_false(subject_filter_rest(SLICE_LITERAL("state.*.>"), SLICE_LITERAL("state.>"), exact, 7));
+}
+
+static void a_template_is_exact_where_an_id_has_one_subject(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool exact;
+    } cases[] = {{"state.{collection}.{id}", true}, {"state.{id}", true},    {"state.{collection}", false},
+                 {"state.*.{id}", false},           {"state.{id}.>", false}, {"$KV.b.{id}", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct subject_template t;
+        struct sg_error err;
+        assert_int_equal(subject_template_parse(cases[i].text, &t, &err), SG_OK);
+        assert_int_equal(subject_template_is_exact(&t), cases[i].exact);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +239,8 @@ int main(void)
         cmocka_unit_test(tokens_without_meaning_are_skipped),
         cmocka_unit_test(a_subject_with_an_empty_token_never_matches),
         cmocka_unit_test(slices_of_a_match_point_into_the_subject),
+        cmocka_unit_test(a_filter_covers_what_all_its_subjects_match),
+        cmocka_unit_test(a_template_is_exact_where_an_id_has_one_subject),
         cmocka_unit_test(subjects_overlap_where_one_subject_matches_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
