@@ -24,9 +24,8 @@ struct hole {
     uint64_t last;
 };
 
-/* The position that may be claimed while there is a hole: below its first sequence nothing is unseen. It never falls, as
- * a hole begins after the position. */
-static inline uint64_t position_claimed(uint64_t position, const struct hole *hole)
+/* Up to where nothing was passed over unseen. It never falls, as a hole begins after the position. */
+static inline uint64_t position_settled(uint64_t position, const struct hole *hole)
 {
     return hole->first != 0 ? hole->first - 1 : position;
 }
@@ -46,8 +45,8 @@ struct stream {
     int64_t id;          /* of the row; constant for a name in one database file */
     char name[256];
     struct epoch epoch;
-    uint64_t position;   /* that may be claimed: all that readers are told rests on it */
-    uint64_t applied;    /* up to which events are applied: rows may be newer than what is claimed, never older */
+    uint64_t position;   /* up to which events are applied */
+    uint64_t settled;    /* up to which none was passed over unseen: demands and proofs rest on it; at most the position */
     int64_t build;       /* 1, 2, ... */
     size_t gaps_count;
     struct gap gaps[STREAM_GAPS_MAX]; /* ascending, not touching */

@@ -288,7 +288,7 @@ static const struct proof *proof_for(const struct stream_freshness *s, const str
 {
     if (s->proofs_count == 0 || !epoch_equal(&s->proofs_epoch, &row->epoch))
         return NULL;
-    uint64_t position = row->position;
+    uint64_t position = row->settled;
 #ifdef SG_PLANT_OLDER_SNAPSHOT
     if (s->applied_known && epoch_equal(&s->applied_epoch, &row->epoch))
         position = s->applied;

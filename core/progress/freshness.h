@@ -57,8 +57,8 @@ void freshness_proved_copy(struct freshness *f, size_t stream, int64_t proof_ns,
  * and its end. `copy`, `proof_ns`: as above, or false and t0_ns. */
 void freshness_answered(struct freshness *f, size_t stream, int64_t proof_ns, int64_t t0_ns, int64_t answered_ns,
                         uint64_t head, bool copy, const struct epoch *epoch);
-/* After each commit, and once at the start: where the rows are that readers see. The next build, which is
- * written beside them, does not count: nobody reads it. */
+/* After each commit, and once at the start: up to where the rows that readers see are settled (struct stream). The next
+ * build, which is written beside them, does not count: nobody reads it. */
 void freshness_applied(struct freshness *f, size_t stream, uint64_t position, const struct epoch *epoch);
 /* Another build is served from now on: the position that is reported next may be lower, even within an epoch. */
 void freshness_swapped(struct freshness *f, size_t stream);

@@ -66,13 +66,13 @@ enum sg_status publish_row(struct ingest *ingest, size_t stream, struct sg_error
     writer_publish(ingest, stream, written.position, written.hole);
     if (served.build != writer->served_build)
         publish_build(ingest, stream, &served);
-    freshness_applied(ingest->context.freshness, stream, served.position, &served.epoch);
+    freshness_applied(ingest->context.freshness, stream, served.settled, &served.epoch);
     if (!epoch_equal(&writer->served_epoch, &served.epoch)) {
         /* Also when it becomes known: a read that demands this epoch waits for nothing else that would wake it. */
         writer->served_epoch = served.epoch;
         progress_changed(ingest->context.progress);
     }
-    publish_wake(ingest, stream, served.position);
+    publish_wake(ingest, stream, served.settled);
     return SG_OK;
 }
 
@@ -83,8 +83,8 @@ enum sg_status publish_position(struct ingest *ingest, size_t stream, uint64_t p
     if (writer->growing)
         return publish_row(ingest, stream, err);
     writer_publish(ingest, stream, position, hole);
-    uint64_t claimed = position_claimed(position, &hole);
-    freshness_applied(ingest->context.freshness, stream, claimed, &writer->epoch);
-    publish_wake(ingest, stream, claimed);
+    uint64_t settled = position_settled(position, &hole);
+    freshness_applied(ingest->context.freshness, stream, settled, &writer->epoch);
+    publish_wake(ingest, stream, settled);
     return SG_OK;
 }

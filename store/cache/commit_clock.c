@@ -96,7 +96,7 @@ void commit_clock_publish(struct commit_clock *shared, const struct store_served
     (void)pthread_mutex_unlock(&shared->mutex);
 }
 
-void commit_clock_publish_position(struct commit_clock *shared, int64_t stream_id, uint64_t claimed, uint64_t applied)
+void commit_clock_publish_position(struct commit_clock *shared, int64_t stream_id, uint64_t position, uint64_t settled)
 {
     if (shared == NULL)
         return;
@@ -105,8 +105,8 @@ void commit_clock_publish_position(struct commit_clock *shared, int64_t stream_i
         struct stream *stream = &shared->served.streams[i];
         if (stream->id != stream_id)
             continue;
-        stream->position = claimed;
-        stream->applied = applied;
+        stream->position = position;
+        stream->settled = settled;
     }
     (void)pthread_mutex_unlock(&shared->mutex);
 }

@@ -61,7 +61,7 @@ void commit_clock_end(struct commit_clock *shared);
 SG_MUST_CHECK enum sg_status commit_clock_reserve(struct commit_clock *shared, size_t count, struct sg_error *err);
 /* Between begin and end: what is served, all of it, or only where one stream is. */
 void commit_clock_publish(struct commit_clock *shared, const struct store_served *served);
-void commit_clock_publish_position(struct commit_clock *shared, int64_t stream_id, uint64_t claimed, uint64_t applied);
+void commit_clock_publish_position(struct commit_clock *shared, int64_t stream_id, uint64_t position, uint64_t settled);
 
 /* ---- readers ---- */
 

@@ -113,8 +113,8 @@ enum sg_status store_stream_from_row(struct store_connection *c, sqlite3_stmt *s
     enum sg_status status = column_hole(c, s, STREAM_COLUMN_SERVED + HOLE, &build, err);
     if (status != SG_OK)
         return status;
-    out->position = position_claimed(served.position, &build.hole);
-    out->applied = served.position;
+    out->settled = position_settled(served.position, &build.hole);
+    out->position = served.position;
     out->build = served.build;
     if (row_has_next(s)) {
         out->rebuilding = true;

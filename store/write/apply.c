@@ -437,7 +437,7 @@ static enum sg_status write_position(struct batch *b, struct sg_error *err)
         b->w->changes = SERVED_POSITION;
         b->w->moved_stream = b->build.stream;
         b->w->moved_position = b->position;
-        b->w->moved_claimed = position_claimed(b->position, &b->build.hole);
+        b->w->moved_settled = position_settled(b->position, &b->build.hole);
     }
     if (b->passed) {
         enum sg_status status = store_build_write_hole(b->w, &b->build, err);

@@ -1,7 +1,7 @@
 /* Holes of a build: passed over, stored with the position, settled.
  *
  *   an event, or an advance, whose sequence does not follow the position ── passed: the hole reaches from the first
- *        sequence that is not settled to the last one; what may be claimed stands still before it
+ *        sequence that is not settled to the last one; what is settled stands still before it
  *   the source has found out what is lost with it ── settled: gaps are recorded, and the claim catches up */
 #include <inttypes.h>
 #include <string.h>

@@ -36,7 +36,7 @@ static void served_publish(struct store_writer *w)
     if (w->changes == SERVED_ANYTHING)
         commit_clock_publish(w->shared, &w->served);
     else if (w->changes == SERVED_POSITION)
-        commit_clock_publish_position(w->shared, w->moved_stream, w->moved_claimed, w->moved_position);
+        commit_clock_publish_position(w->shared, w->moved_stream, w->moved_position, w->moved_settled);
 }
 
 enum sg_status store_commit(struct store_writer *w, struct sg_error *err)

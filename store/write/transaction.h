@@ -78,7 +78,7 @@ struct store_writer {
     enum { SERVED_ANYTHING, SERVED_POSITION, SERVED_NOTHING } changes;
     int64_t moved_stream;
     uint64_t moved_position;
-    uint64_t moved_claimed;
+    uint64_t moved_settled;
     struct store_served served;    /* owned scratch */
     struct store_scratch *scratch; /* owned; NULL until the first batch */
     struct hole applied_hole;      /* of the last batch's build */

@@ -81,35 +81,6 @@ export class Life {
     return this.fold;
   }
 
-  // Is there a sequence after `position` that a consumer of the gateway's does not get?
-  passedOverAfter(position) {
-    for (let seq = position + 1; seq <= this.resolvedTo; seq++) {
-      const message = this.log.get(seq);
-      if (message === undefined || this.removed.has(seq) || message.subject.split('.').length < 3) return true;
-    }
-    return false;
-  }
-
-  // What an entity's row comes to after `position`, event by event.
-  laterRows({ position, collection, id }) {
-    if (this.later?.position !== position) this.later = { position, rows: this.rowsAfter(position) };
-    return this.later.rows.get(`${collection}/${id}`) ?? [];
-  }
-
-  rowsAfter(position) {
-    const ahead = this.fresh();
-    const rows = new Map();
-    ahead.foldTo(position);
-    for (const seq of [...this.log.keys()].filter((one) => one > position).sort((a, b) => a - b)) {
-      const entities = ahead.foldTo(seq).entities;
-      const [, collection, ...tokens] = this.log.get(seq).subject.split('.');
-      const row = entities.get(collection)?.get(tokens.join('.'));
-      const key = `${collection}/${tokens.join('.')}`;
-      if (row) rows.set(key, [...(rows.get(key) ?? []), { ...row }]);
-    }
-    return rows;
-  }
-
   // The largest sequence that was acknowledged before `instant`; 0 = none.
   floor(instant) {
     let low = 0;

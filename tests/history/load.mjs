@@ -155,13 +155,7 @@ class Life {
       ack.top = top;
       if (!this.log.has(ack.q) && ack.id !== undefined) this.log.set(ack.q, ack);
     }
-    this.lastPassedOver = 0;
-    let before = 0;
-    for (const entry of [...this.log.values()].sort((a, b) => a.q - b.q)) {
-      if (entry.k === 'o' || entry.q > before + 1) this.lastPassedOver = entry.k === 'o' ? entry.q : entry.q - 1;
-      before = entry.q;
-      this.apply(entry);
-    }
+    for (const entry of [...this.log.values()].sort((a, b) => a.q - b.q)) this.apply(entry);
   }
 
   apply({ q, c, id, v, k }) {
@@ -179,17 +173,6 @@ class Life {
   row(c, id, q) {
     const changes = this.entities.get(`${c} ${id}`) ?? [];
     return changes[lastAtMost(changes, (change) => change.q, q)];
-  }
-
-  // Is there a sequence after `q` that no gateway is sent: outside the filter, or not there?
-  passedOverAfter(q) {
-    return this.lastPassedOver > q;
-  }
-
-  // The rows that an entity has after `q`, in their order.
-  rowsAfter(c, id, q) {
-    const changes = this.entities.get(`${c} ${id}`) ?? [];
-    return changes.slice(lastAtMost(changes, (change) => change.q, q) + 1);
   }
 
   // The sequence at which an entity reached version `v`; undefined = never.

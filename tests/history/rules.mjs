@@ -96,13 +96,6 @@ function lag(history, r) {
 
 // ---- what is shown was published, and belongs to the position shown ----
 
-// The rows are those of the position; or later ones, while it stands before messages that were passed over, and the
-// gateway has not found out yet what they were.
-
-const row = (one) => (one === undefined ? 'nothing' : `version ${one.v}${one.k === 'd' ? ', deleted' : ''}`);
-
-const PAGE_LATER_MAX = 2000; // rows change so often while one hole is settled, at most
-
 function entity(history, r) {
   if (!answered(r) || r.id === undefined) return;
   const l = lifeOf(history, r);
@@ -111,11 +104,10 @@ function entity(history, r) {
   if (r.st === 200 && history.attempt(l, r.c, r.id, r.rv)?.b !== r.b)
     return `${r.c}/${r.id} version ${r.rv} was not published with this state`;
   if (r.pos.q > life.dumped) return;
-  const expected = row(life.row(r.c, r.id, r.pos.q));
+  const row = life.row(r.c, r.id, r.pos.q);
+  const expected = row === undefined ? 'nothing' : `version ${row.v}${row.k === 'd' ? ', deleted' : ''}`;
   const shown = r.st === 404 ? 'nothing' : `version ${r.rv}${r.st === 410 ? ', deleted' : ''}`;
-  const later = () => life.rowsAfter(r.c, r.id, r.pos.q).some((one) => row(one) === shown);
-  if (shown !== expected && !(life.passedOverAfter(r.pos.q) && later()))
-    return `${r.c}/${r.id} at ${r.pos.q}: ${shown}, and the stream says ${expected}`;
+  if (shown !== expected) return `${r.c}/${r.id} at ${r.pos.q}: ${shown}, and the stream says ${expected}`;
 }
 
 function page(history, r) {
@@ -123,27 +115,17 @@ function page(history, r) {
   const l = lifeOf(history, r);
   const life = history.lives.get(l);
   if (!life || r.pos.q > life.dumped) return;
-  const wrong = pageAt(history, r, l, r.pos.q);
-  if (wrong === undefined || !life.passedOverAfter(r.pos.q)) return wrong;
-  const later = new Set((life.ids.get(r.c) ?? []).flatMap((id) => life.rowsAfter(r.c, id, r.pos.q).map(({ q }) => q)));
-  const some = [...later].sort((a, b) => a - b).slice(0, PAGE_LATER_MAX);
-  return some.some((q) => pageAt(history, r, l, q) === undefined) ? undefined : wrong;
-}
-
-// What is wrong with a page, were it one of position `q`.
-function pageAt(history, r, l, q) {
-  const life = history.lives.get(l);
   const shown = new Map(r.items.map(([id, v, b]) => [id, { v, b }]));
   for (const id of life.ids.get(r.c) ?? []) {
-    const stored = life.row(r.c, id, q);
+    const row = life.row(r.c, id, r.pos.q);
     const item = shown.get(id);
     shown.delete(id);
-    const expected = stored === undefined || stored.k === 'd' ? undefined : stored.v;
-    if (item?.v !== expected) return `page of ${r.c} at ${q}: ${id} ${item?.v}, and the stream says ${expected}`;
+    const expected = row === undefined || row.k === 'd' ? undefined : row.v;
+    if (item?.v !== expected) return `page of ${r.c} at ${r.pos.q}: ${id} ${item?.v}, and the stream says ${expected}`;
     if (item && history.attempt(l, r.c, id, item.v)?.b !== item.b)
       return `page of ${r.c}: ${id} version ${item.v} was not published with this state`;
   }
-  if (shown.size > 0) return `page of ${r.c} at ${q}: ${[...shown.keys()]} was never published by then`;
+  if (shown.size > 0) return `page of ${r.c} at ${r.pos.q}: ${[...shown.keys()]} was never published by then`;
 }
 
 // ---- never back ----

@@ -24,7 +24,7 @@ static struct freshness *make(void)
 
 static struct stream row_at(uint64_t position, const struct epoch *epoch)
 {
-    struct stream row = {.position = position, .epoch = *epoch, .build = 1};
+    struct stream row = {.position = position, .settled = position, .epoch = *epoch, .build = 1};
     return row;
 }
 

@@ -1,5 +1,5 @@
-/* What holes promise: what was passed over is stored with the position, by the same commit; nothing beyond it is claimed
- * until it is settled; and a claim never falls. */
+/* What holes promise: what was passed over is stored with the position, by the same commit; nothing beyond it counts
+ * until it is settled; and what is settled never falls. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,15 +15,15 @@ static void apply(struct store_fixture *f, uint64_t sequence, const char *id)
 }
 
 /* The store, a reader in a transaction, and the next peek without one, agree. */
-static void assert_claimed(struct store_fixture *f, uint64_t claimed, uint64_t applied)
+static void assert_settled(struct store_fixture *f, uint64_t settled, uint64_t applied)
 {
     fixture_reload(f);
-    assert_int_equal(f->stream.position, claimed);
-    assert_int_equal(f->stream.applied, applied);
+    assert_int_equal(f->stream.settled, settled);
+    assert_int_equal(f->stream.position, applied);
     assert_int_equal(f->build.position, applied);
     const struct stream *read = store_read_stream(fixture_begin(f), "ORDERS");
-    assert_int_equal(read->position, claimed);
-    assert_int_equal(read->applied, applied);
+    assert_int_equal(read->settled, settled);
+    assert_int_equal(read->position, applied);
 }
 
 static void assert_hole(const struct store_fixture *f, uint64_t first, uint64_t last)
@@ -41,26 +41,26 @@ static void a_build_begins_at_the_first_message_there_is(void **state)
 {
     struct store_fixture *f = *state;
     apply(f, 7, "a");
-    assert_claimed(f, 7, 7);
+    assert_settled(f, 7, 7);
     assert_hole(f, 0, 0);
 }
 
-static void what_is_passed_over_is_not_claimed_until_it_is_settled(void **state)
+static void what_is_passed_over_is_not_settled_before_that_is_known(void **state)
 {
     struct store_fixture *f = *state;
     apply(f, 1, "a");
     apply(f, 2, "a");
-    assert_claimed(f, 2, 2);
+    assert_settled(f, 2, 2);
     apply(f, 5, "b");
-    assert_claimed(f, 2, 5);
+    assert_settled(f, 2, 5);
     assert_hole(f, 3, 4);
     apply(f, 6, "c");
-    assert_claimed(f, 2, 6);
+    assert_settled(f, 2, 6);
     apply(f, 9, "d"); /* one hole spans both */
-    assert_claimed(f, 2, 9);
+    assert_settled(f, 2, 9);
     assert_hole(f, 3, 8);
     settle(f, 8);
-    assert_claimed(f, 9, 9);
+    assert_settled(f, 9, 9);
     assert_hole(f, 0, 0);
 }
 
@@ -74,9 +74,9 @@ static void a_hole_is_found_within_a_batch_and_survives_the_process(void **state
     fixture_apply(f, events, 4, results, reasons);
     assert_int_equal(store_applied_hole(f->writer).first, 2);
     assert_int_equal(store_applied_hole(f->writer).last, 7);
-    assert_claimed(f, 1, 8);
+    assert_settled(f, 1, 8);
     fixture_reopen(f);
-    assert_claimed(f, 1, 8);
+    assert_settled(f, 1, 8);
     assert_hole(f, 2, 7);
 }
 
@@ -87,7 +87,7 @@ static void only_what_was_known_is_settled(void **state)
     apply(f, 3, "b");
     apply(f, 6, "c");
     settle(f, 2); /* 4-5 came meanwhile */
-    assert_claimed(f, 2, 6);
+    assert_settled(f, 2, 6);
     assert_hole(f, 3, 5);
     settle(f, 1); /* nothing of it */
     assert_hole(f, 3, 5);
@@ -102,7 +102,7 @@ static void gaps_are_recorded_by_the_commit_that_settles(void **state)
     apply(f, 9, "b");
     assert_int_equal(store_stream_settle(f->writer, f->stream.id, 8, &none, 1, NULL), SG_INVALID);
     assert_int_equal(store_stream_settle(f->writer, f->stream.id, 8, gaps, 2, NULL), SG_OK);
-    assert_claimed(f, 9, 9);
+    assert_settled(f, 9, 9);
     assert_int_equal(f->stream.gaps_count, 2);
     assert_int_equal(f->stream.gaps[0].first, 3);
     assert_int_equal(f->stream.gaps[1].last, 8);
@@ -117,7 +117,7 @@ static void redelivery_leaves_no_hole(void **state)
     apply(f, 1, "x");
     fixture_apply(f, events, 2, results, reasons);
     fixture_apply(f, events, 3, results, reasons);
-    assert_claimed(f, 4, 4);
+    assert_settled(f, 4, 4);
     assert_hole(f, 0, 0);
 }
 
@@ -126,9 +126,9 @@ static void an_advance_leaves_a_hole_unless_nothing_was_removed(void **state)
     struct store_fixture *f = *state;
     apply(f, 1, "a");
     assert_int_equal(store_stream_advance(f->writer, f->stream.id, 3, true, NULL), SG_OK);
-    assert_claimed(f, 3, 3);
+    assert_settled(f, 3, 3);
     assert_int_equal(store_stream_advance(f->writer, f->stream.id, 5, false, NULL), SG_OK);
-    assert_claimed(f, 3, 5);
+    assert_settled(f, 3, 5);
     assert_hole(f, 4, 5);
 }
 
@@ -165,13 +165,13 @@ static void another_build_has_no_hole(void **state)
     assert_int_equal(store_stream_begin_build(f->writer, f->stream.id, 2, &epoch, 7, NULL), SG_OK);
     fixture_reload(f);
     assert_hole(f, 0, 0);
-    assert_int_equal(f->stream.position, 1); /* what is served is claimed as before */
+    assert_int_equal(f->stream.settled, 1); /* what is served stands as before */
     apply(f, 3, "c");
     apply(f, 5, "d");
     fixture_reload(f);
     assert_hole(f, 4, 4);
     apply(f, 7, "e"); /* whole: its hole goes with it */
-    assert_claimed(f, 3, 7);
+    assert_settled(f, 3, 7);
     assert_hole(f, 4, 6);
 }
 
@@ -181,7 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORE_TEST(a_build_begins_at_the_first_message_there_is),
-        STORE_TEST(what_is_passed_over_is_not_claimed_until_it_is_settled),
+        STORE_TEST(what_is_passed_over_is_not_settled_before_that_is_known),
         STORE_TEST(a_hole_is_found_within_a_batch_and_survives_the_process),
         STORE_TEST(only_what_was_known_is_settled),
         STORE_TEST(gaps_are_recorded_by_the_commit_that_settles),
