@@ -8,10 +8,10 @@
 #include "api/routes/router.h"
 #include "core/base/time.h"
 
-bool pipeline_admit(struct route_counters *counters, const struct settings *settings, const struct http_head *head,
-                    struct response *out)
+bool pipeline_admit(struct route_counters *counters, const struct settings *settings, struct admission_host *last,
+                    const struct http_head *head, struct response *out)
 {
-    if (admission_check(head, settings->hosts, out))
+    if (admission_check(head, settings->hosts, last, out))
         return true;
     router_count(counters, NULL, head->method, out, time_boot_ns());
     return false;

@@ -12,6 +12,7 @@
 
 #include "api/http/head.h"
 #include "api/http/response.h"
+#include "api/request/admission.h"
 #include "api/routes/route.h"
 
 enum outcome {
@@ -21,8 +22,8 @@ enum outcome {
 };
 
 /* Step one, when the head is there. False: `out` is the refusal, and the connection is closed. The loop's thread. */
-bool pipeline_admit(struct route_counters *counters, const struct settings *settings, const struct http_head *head,
-                    struct response *out);
+bool pipeline_admit(struct route_counters *counters, const struct settings *settings, struct admission_host *last,
+                    const struct http_head *head, struct response *out);
 
 /* The other steps; for a call that was planned before, an attempt. `call` has its head and what all loops share. The
  * loop's thread. */

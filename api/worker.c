@@ -53,7 +53,7 @@ bool worker_admit(void *context, const struct http_head *head, struct response *
 {
     struct worker *worker = context;
     store_read_prefetch_row(snapshot_reader(worker->snapshot));
-    return pipeline_admit(worker->counters, worker->api->settings, head, out);
+    return pipeline_admit(worker->counters, worker->api->settings, &worker->last_host, head, out);
 }
 
 /* ---- jobs ---- */

@@ -15,6 +15,7 @@
 struct worker {
     struct api_shared *api;          /* borrowed */
     struct route_counters *counters; /* borrowed; written by this thread only, read by any */
+    struct admission_host last_host;
     struct snapshot *snapshot;         /* owned */
     struct http_loop *loop;            /* borrowed: where its jobs are posted back to */
     struct progress_loop *interest;    /* owned */

@@ -103,17 +103,16 @@ static bool host_allowed(struct slice host, const char *hosts)
     return false;
 }
 
-static inline bool check_host_name(const struct http_head *head, const char *hosts, struct response *out)
+static bool check_host_name(const struct http_head *head, const char *hosts, struct response *out)
 {
-    if ((!head->host_checked && hosts[0] == '\0') || head->ops_only || head->host_free || head->hosts_count == 0 ||
-        host_allowed(head->host, hosts))
+    if (head->hosts_count == 0 || host_allowed(head->host, hosts))
         return true;
     problem_answer(out, PROBLEM_MISDIRECTED, "This address is not served by the name in 'Host': it must be localhost, an "
                                              "IP address, or a name of the setting hosts.");
     return false;
 }
 
-static bool check_host(const struct http_head *head, struct response *out)
+static bool check_host_form(const struct http_head *head, struct response *out)
 {
     if (head->hosts_count == 0 && !head->version_1_1)
         return true;
@@ -128,6 +127,32 @@ static bool check_host(const struct http_head *head, struct response *out)
     else
         return true;
     return false;
+}
+
+static bool is_last(const struct http_head *head, bool checked, const struct admission_host *last)
+{
+    return last->bytes > 0 && head->hosts_count == 1 && head->host.bytes == last->bytes && last->checked >= checked &&
+           memcmp(head->host.data, last->text, last->bytes) == 0;
+}
+
+static void keep_last(const struct http_head *head, bool checked, struct admission_host *last)
+{
+    last->bytes = head->hosts_count == 1 && head->host.bytes <= sizeof last->text ? head->host.bytes : 0;
+    last->checked = checked;
+    if (last->bytes > 0)
+        memcpy(last->text, head->host.data, last->bytes);
+}
+
+static bool check_host(const struct http_head *head, const char *hosts, struct admission_host *last,
+                       struct response *out)
+{
+    bool checked = !head->ops_only && !head->host_free && (head->host_checked || hosts[0] != '\0');
+    if (is_last(head, checked, last))
+        return true;
+    if (!check_host_form(head, out) || (checked && !check_host_name(head, hosts, out)))
+        return false;
+    keep_last(head, checked, last);
+    return true;
 }
 
 static bool check_size(const struct http_head *head, struct response *out)
@@ -146,7 +171,8 @@ static bool check_size(const struct http_head *head, struct response *out)
     return false;
 }
 
-bool admission_check(const struct http_head *head, const char *hosts, struct response *out)
+bool admission_check(const struct http_head *head, const char *hosts, struct admission_host *last,
+                     struct response *out)
 {
     if (!check_size(head, out))
         return false;
@@ -163,7 +189,7 @@ bool admission_check(const struct http_head *head, const char *hosts, struct res
         problem_answer(out, PROBLEM_METHOD, "The methods are " ADMISSION_ALLOW ".");
         return false;
     }
-    if (!check_host(head, out) || !check_host_name(head, hosts, out))
+    if (!check_host(head, hosts, last, out))
         return false;
     if (head->expect_unknown) {
         problem_answer(out, PROBLEM_EXPECT, "The header 'Expect' asks for something that this server does not know.");

@@ -8,6 +8,15 @@
 
 #define ADMISSION_ALLOW "GET, HEAD, OPTIONS"
 
+/* The Host that was admitted last: most requests to a loop bear the same one, and it is not looked at again. Zeroed at
+ * first; of one thread, and of one value of `hosts`. */
+#define ADMISSION_HOST_BYTES 64
+struct admission_host {
+    size_t bytes; /* 0 = none, or a longer one */
+    bool checked; /* its name as well */
+    char text[ADMISSION_HOST_BYTES];
+};
+
 /* True: go on. False: `out` is the refusal.
  *
  * `hosts` are the names that Host may bear besides localhost and IP addresses, with commas between. A page in a browser
@@ -18,6 +27,7 @@
  *   any other           where `hosts` is not empty
  *   unix socket         never; it may be empty
  *   the second address  never */
-bool admission_check(const struct http_head *head, const char *hosts, struct response *out);
+bool admission_check(const struct http_head *head, const char *hosts, struct admission_host *last,
+                     struct response *out);
 
 #endif

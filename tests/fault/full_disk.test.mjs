@@ -203,9 +203,9 @@ describe('a start on a disk without any room', () => {
     await s.gateway.untilPosition(50);
     await stopAndFill(s.gateway, disk);
     const drop = { ...config, collections: [{ name: 'customers', drop: ['/text'] }] };
-    await assert.rejects(startGateway({ t, nats: s.nats, config: drop, database: join(disk, 'state.db') }), /full/);
+    await assert.rejects(startGateway({ t, nats: s.nats, config: drop, database: join(disk, 'state.db') }), /the disk is full/);
     const other = { streams: [{ name: 'OTHER', subject: 'other.{collection}.{id}' }] };
-    await assert.rejects(startGateway({ t, nats: s.nats, config: other, database: join(disk, 'state.db') }), /full/);
+    await assert.rejects(startGateway({ t, nats: s.nats, config: other, database: join(disk, 'state.db') }), /the disk is full/);
     rmSync(join(disk, 'ballast'));
     await s.gateway.start();
     await s.untilLive({ deadlineMs: 20_000 });

@@ -276,10 +276,12 @@ static bool check_target(struct slice raw, bool *metrics)
 
 static void check_host(struct slice host)
 {
-    struct http_head head = {.version_known = true, .version_1_1 = true, .hosts_count = 1, .host = host};
+    struct http_head head = {
+        .target_bytes = 1, .version_known = true, .version_1_1 = true, .hosts_count = 1, .host = host};
     struct response response;
     response_init(&response);
-    if (admission_check(&head, "a,state.example", &response)) {
+    struct admission_host last = {0};
+    if (admission_check(&head, "a,state.example", &last, &response)) {
         REQUIRE(host.bytes > 0);
         for (size_t i = 0; i < host.bytes; i++)
             REQUIRE(isalnum((unsigned char)host.data[i]) || (host.data[i] != '\0' && strchr("-._~:[]", host.data[i])));

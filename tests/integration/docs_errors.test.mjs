@@ -72,6 +72,9 @@ const IN_SOURCE = { 'no leader with a majority': 'projector/source/probe.c' };
 const sqlite = (file, statement) => assert.equal(spawnSync('sqlite3', [file, statement]).status, 0, statement);
 
 // How a start is refused: options of a gateway that does not start. `database` is the file of one that was stopped.
+// What takes a small disk is caused where there is one.
+const CAUSED_ELSEWHERE = { 'the disk is full': 'tests/fault/full_disk.test.mjs' };
+
 const REFUSALS = {
   'unknown key': () => ({ config: 'listn: 127.0.0.1:0\n' }),
   'has the database': ({ running }) => ({ database: running.database }),
@@ -129,7 +132,13 @@ describe('last errors of docs/troubleshooting.md', () => {
 describe('refusals of docs/troubleshooting.md', () => {
   const named = rows(read('docs/troubleshooting.md'), 'refusal').map(([refusal]) => codes(refusal)[0]);
 
-  it('are those that are caused here', () => assert.deepEqual([...named].sort(), Object.keys(REFUSALS).sort()));
+  it('are those that are caused here', () => {
+    assert.deepEqual([...named].sort(), [...Object.keys(REFUSALS), ...Object.keys(CAUSED_ELSEWHERE)].sort());
+  });
+
+  for (const [refusal, file] of Object.entries(CAUSED_ELSEWHERE)) {
+    it(`${refusal}, in ${file}`, () => assert.ok(read(file).includes(refusal)));
+  }
 
   for (const [refusal, cause] of Object.entries(REFUSALS)) {
     it(refusal, { timeout: 60_000 }, async (t) => {

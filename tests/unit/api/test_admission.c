@@ -15,7 +15,8 @@ static bool admitted(struct slice host)
         .target_bytes = 1, .version_known = true, .version_1_1 = true, .hosts_count = 1, .host = host};
     struct response response;
     response_init(&response);
-    bool good = admission_check(&head, "", &response);
+    struct admission_host last = {0};
+    bool good = admission_check(&head, "", &last, &response);
     assert_false(response.failed);
     assert_int_equal(response.status, good ? 200 : 400);
     response_free(&response);
@@ -60,7 +61,8 @@ static unsigned status_of(const char *host, bool loopback, const char *hosts)
                              .host = slice_of(host)};
     struct response response;
     response_init(&response);
-    (void)admission_check(&head, hosts, &response);
+    struct admission_host last = {0};
+    (void)admission_check(&head, hosts, &last, &response);
     unsigned status = response.status;
     response_free(&response);
     return status;
@@ -106,12 +108,39 @@ static void a_unix_socket_takes_any_host_and_none(void **state)
     for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
         struct http_head head = {.target_bytes = 1, .version_known = true, .version_1_1 = true, .hosts_count = 1,
                                  .host_free = true, .host = hosts[i]};
+        struct admission_host last = {0};
         struct response response;
         response_init(&response);
-        assert_true(admission_check(&head, "state.example", &response));
+        assert_true(admission_check(&head, "state.example", &last, &response));
         head.host_free = false;
         head.ops_only = true;
-        assert_int_equal(admission_check(&head, "state.example", &response), i > 0);
+        assert_int_equal(admission_check(&head, "state.example", &last, &response), i > 0);
+        response_free(&response);
+    }
+}
+
+/* One after the other on one loop: what was admitted is not looked at again, and admits nothing else. */
+static void the_host_before_admits_only_itself(void **state)
+{
+    static const struct {
+        const char *host;
+        bool loopback;
+        unsigned status;
+    } steps[] = {
+        {"evil.example", false, 200}, {"evil.example", true, 421}, {"localhost:8080", true, 200},
+        {"localhost:8080", true, 200}, {"localhost:8081", true, 200}, {"localhost:808x", true, 400},
+        {"localhos", true, 421}, {"evil.example", true, 421}, {"localhost:8080", false, 200}, {"", false, 400},
+    };
+    struct admission_host last = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        struct http_head head = {.target_bytes = 1, .version_known = true, .version_1_1 = true, .hosts_count = 1,
+                                 .host_checked = steps[i].loopback, .host = slice_of(steps[i].host)};
+        struct response response;
+        print_message("step %zu\n", i);
+        response_init(&response);
+        (void)admission_check(&head, "", &last, &response);
+        assert_int_equal(response.status, steps[i].status);
         response_free(&response);
     }
 }
@@ -124,6 +153,7 @@ int main(void)
         cmocka_unit_test(a_loopback_address_answers_to_its_own_names_alone),
         cmocka_unit_test(names_of_the_setting_are_served_on_every_address),
         cmocka_unit_test(a_unix_socket_takes_any_host_and_none),
+        cmocka_unit_test(the_host_before_admits_only_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
