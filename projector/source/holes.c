@@ -89,6 +89,10 @@ static enum sg_status find_deleted(struct session *s, struct gap within, const s
     }
     enum sg_status status = jetstream_deleted(&s->js, within, ranges, STREAM_GAPS_MAX, &count, err);
     s->unanswered = status == SG_UNAVAILABLE;
+    if (status == SG_INVALID) { /* no list: as if it were too long */
+        losses_add(losses, within.first, within.last);
+        return SG_OK;
+    }
     for (size_t i = 0; status == SG_OK && i < count; i++)
         losses_add(losses, ranges[i].first, ranges[i].last);
     return status;
@@ -160,6 +164,7 @@ static enum sg_status explained_up_to(struct session *s, const struct build *row
         status = jetstream_removed(&s->js, row->begun_last, &removed, err);
         s->unanswered = status == SG_UNAVAILABLE;
         all_read = status == SG_OK && removed == row->begun_removed;
+        status = status == SG_INVALID ? SG_OK : status;
     }
     *out = all_read ? row->begun_last : 0;
     return status;

@@ -182,6 +182,8 @@ enum sg_status listing_take(struct session *s, const struct probe *before, struc
     enum sg_status status = nats_listing_open(s->questions, consumer, inbox, &t.messages, err);
     if (status == SG_OK)
         status = jetstream_create_listing(&s->js, consumer, inbox, s->inactive_threshold_ns, &pending, err);
+    if (status == SG_INVALID)
+        status = SG_NOT_FOUND; /* refused: a stream may allow one consumer only */
     if (status == SG_OK)
         status = receive(&t, pending, UINT64_MAX, err);
     if (status == SG_OK)

@@ -271,6 +271,23 @@ for (const [server, bin] of Object.entries(SERVERS)) {
       await writer;
     });
 
+    it('that allows one consumer is followed on, and says why nothing newer is proved', async (t) => {
+      const s = await stream(t, { max_msgs_per_subject: 1, max_consumers: 1 });
+      await s.away(async () => {
+        await s.publish([event('b', 2)]);
+        await s.client.jsm.streams.purge('STATE', { filter: 'state.customers.b' });
+        await s.publish([event('c', 2)]);
+      });
+      await until('the reason is shown', async () => /consumer/.test((await s.gateway.status()).lastError ?? ''));
+      await s.publish([event('a', 2)]);
+      await until('it goes on', async () => {
+        const { headers } = await s.gateway.get('/v1/state/customers/a');
+        return headers['state-version'] === '2' && headers['state-position'].startsWith('STATE:3;');
+      });
+      const strict = await s.gateway.get('/v1/state/customers/a', { headers: { 'max-staleness': '0', prefer: 'wait=1' } });
+      assert.ok(strict.status >= 500, `${strict.status}`);
+    });
+
     it('a hole that was not settled yet is settled by the next process', async (t) => {
       const s = await stream(t, {});
       await s.away(async () => {
