@@ -1,6 +1,6 @@
 /* Holes: sequences that the consumer passed over, stored with the position (core/domain/stream.h). What they were is
  * settled here, by asking the stream: messages of other subjects, messages that newer ones superseded, or events that
- * are lost to this replica. Until then the position stands still before them, and no proof counts.
+ * are lost to this replica. Until then neither a proof nor a demanded position beyond them counts.
  *
  * A bucket is watched without holes as well: what it no longer has is deleted here, however it went. An answer proves
  * something of it once the bucket is shown to have as many keys as are known. */
