@@ -287,7 +287,7 @@ static void wake_streams(struct worker *worker, http_resume *resume)
             return; /* logged; their deadlines remain */
         const struct snapshot_stream *s = snapshot_stream(worker->snapshot, i);
         struct parked_reads_facts facts = {
-            .position = s->row->settled,
+            .position = s->view.met,
             .proof_ns = s->view.staleness_known ? s->view.proof_ns : INT64_MIN,
             .probe_ns = s->view.probe_known ? s->view.probe_ns : INT64_MIN,
         };

@@ -59,7 +59,7 @@ static bool position_met(const struct position_look *look)
 {
     const struct demand_position *p = look->demand;
     const struct snapshot_stream *s = look->stream;
-    if (s->row->settled < p->sequence)
+    if (s->view.met < p->sequence)
         return false;
     if (p->epoch.text[0] != '\0')
         return epoch_equal(&p->epoch, &s->row->epoch);
@@ -94,19 +94,19 @@ static void position_want(const struct position_look *look, struct wants *wants)
     const struct demand_position *p = look->demand;
     const struct snapshot_stream *s = look->stream;
     bool epoch_fits = p->epoch.text[0] == '\0' || epoch_equal(&p->epoch, &s->row->epoch);
-    if (!wants->position && epoch_fits && s->row->settled < p->sequence) {
+    if (!wants->position && epoch_fits && s->view.met < p->sequence) {
         wants->position = true;
         wants->position_stream = p->stream;
         wants->position_sequence = p->sequence;
     }
     if (!wants->probe && !asked_since(look)) {
         /* Where only the epoch is in doubt, a probe that is under way already may do; not one that showed another. */
-        bool in_doubt = p->epoch.text[0] == '\0' && s->row->settled >= p->sequence &&
+        bool in_doubt = p->epoch.text[0] == '\0' && s->view.met >= p->sequence &&
                         !(s->view.probe_known && s->view.probe_ns >= look->trusted_ns);
         wants->probe = true;
         wants->probe_stream = p->stream;
         wants->probe_ns = in_doubt ? look->trusted_ns : look->arrived_ns;
-        wants->probe_patient = epoch_fits && s->row->settled < p->sequence;
+        wants->probe_patient = epoch_fits && s->view.met < p->sequence;
     }
 }
 

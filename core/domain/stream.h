@@ -46,7 +46,7 @@ struct stream {
     char name[256];
     struct epoch epoch;
     uint64_t position;   /* up to which events are applied */
-    uint64_t settled;    /* up to which none was passed over unseen: demands and proofs rest on it; at most the position */
+    uint64_t settled;    /* up to which none was passed over unseen: proofs rest on it; at most the position */
     int64_t build;       /* 1, 2, ... */
     size_t gaps_count;
     struct gap gaps[STREAM_GAPS_MAX]; /* ascending, not touching */

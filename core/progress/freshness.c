@@ -27,6 +27,7 @@ struct stream_freshness {
     int64_t probe_t0_ns;
     int64_t probe_head_ns;
     bool copy;
+    bool filtered;
     uint64_t probe_head;
     struct epoch probe_epoch;
 
@@ -261,6 +262,21 @@ void freshness_set_ready_target(struct freshness *f, size_t stream, uint64_t hea
     stream_unlock(s);
 }
 
+void freshness_set_filtered(struct freshness *f, size_t stream, bool filtered)
+{
+    struct stream_freshness *s = stream_lock(f, stream);
+    s->filtered = filtered;
+    stream_unlock(s);
+}
+
+uint64_t freshness_met(struct freshness *f, size_t stream, uint64_t position, uint64_t settled)
+{
+    struct stream_freshness *s = stream_lock(f, stream);
+    uint64_t met = s->filtered ? position : settled;
+    stream_unlock(s);
+    return met;
+}
+
 void freshness_set_ready(struct freshness *f, size_t stream)
 {
     struct stream_freshness *s = stream_lock(f, stream);
@@ -339,6 +355,7 @@ void freshness_view(struct freshness *f, size_t stream, const struct stream *row
     view.probe_ns = s->probe_t0_ns;
     view.probe_head_ns = s->probe_head_ns;
     view.copy = s->copy;
+    view.met = s->filtered ? row->position : row->settled;
     view.probe_head = s->probe_head;
     view.probe_epoch = s->probe_epoch;
     stream_unlock(s);

@@ -60,6 +60,11 @@ void freshness_answered(struct freshness *f, size_t stream, int64_t proof_ns, in
 /* After each commit, and once at the start: up to where the rows that readers see are settled (struct stream). The next
  * build, which is written beside them, does not count: nobody reads it. */
 void freshness_applied(struct freshness *f, size_t stream, uint64_t position, const struct epoch *epoch);
+/* Whether the stream's filter passes messages of others over, so that a hole is no sign of loss: a position is then met
+ * beside one. Until it is said, it is not. */
+void freshness_set_filtered(struct freshness *f, size_t stream, bool filtered);
+/* Up to where demands for a position are met, by rows of these. */
+uint64_t freshness_met(struct freshness *f, size_t stream, uint64_t position, uint64_t settled);
 /* Another build is served from now on: the position that is reported next may be lower, even within an epoch. */
 void freshness_swapped(struct freshness *f, size_t stream);
 /* Another incarnation was found: all proofs are forgotten. Served rows of the old one are unproved until the swap. */
@@ -99,6 +104,7 @@ struct freshness_view {
     bool probe_known;
     int64_t probe_ns;    /* sent at */
     int64_t probe_head_ns; /* the stream ended there at this instant; INT64_MIN = at none that is known */
+    uint64_t met;        /* demands for a position are met up to here */
     bool copy;           /* it showed a copy of other streams, which lags behind them by nature */
     uint64_t probe_head;
     struct epoch probe_epoch;

@@ -72,7 +72,7 @@ enum sg_status publish_row(struct ingest *ingest, size_t stream, struct sg_error
         writer->served_epoch = served.epoch;
         progress_changed(ingest->context.progress);
     }
-    publish_wake(ingest, stream, served.settled);
+    publish_wake(ingest, stream, freshness_met(ingest->context.freshness, stream, served.position, served.settled));
     return SG_OK;
 }
 
@@ -85,6 +85,6 @@ enum sg_status publish_position(struct ingest *ingest, size_t stream, uint64_t p
     writer_publish(ingest, stream, position, hole);
     uint64_t settled = position_settled(position, &hole);
     freshness_applied(ingest->context.freshness, stream, settled, &writer->epoch);
-    publish_wake(ingest, stream, settled);
+    publish_wake(ingest, stream, freshness_met(ingest->context.freshness, stream, position, settled));
     return SG_OK;
 }

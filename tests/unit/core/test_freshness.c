@@ -53,6 +53,26 @@ static void without_a_proof_nothing_is_claimed(void **state)
     freshness_destroy(f);
 }
 
+static void what_was_passed_over_proves_nothing_and_meets_a_position_only_beside_a_filter(void **state)
+{
+    (void)state;
+    struct freshness *f = make();
+    struct freshness_view view;
+    struct stream row = row_at(100, &first_life);
+    int64_t t = base();
+    row.settled = 90;
+    freshness_proved(f, 0, t, t, 100, &first_life);
+    for (int filtered = 0; filtered <= 1; filtered++) {
+        freshness_set_filtered(f, 0, filtered);
+        freshness_view(f, 0, &row, t, &view);
+        assert_false(view.staleness_known);
+        assert_int_equal(view.lag, 0);
+        assert_int_equal(view.met, filtered ? 100 : 90);
+        assert_int_equal(freshness_met(f, 0, 100, 90), view.met);
+    }
+    freshness_destroy(f);
+}
+
 static void staleness_counts_from_the_question_not_from_the_answer(void **state)
 {
     (void)state;
@@ -423,6 +443,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_proof_nothing_is_claimed),
+        cmocka_unit_test(what_was_passed_over_proves_nothing_and_meets_a_position_only_beside_a_filter),
         cmocka_unit_test(staleness_counts_from_the_question_not_from_the_answer),
         cmocka_unit_test(an_older_snapshot_is_not_flattered_by_a_newer_proof),
         cmocka_unit_test(a_proof_that_is_not_met_proves_nothing_yet),
