@@ -112,10 +112,12 @@ class Cluster {
   async untilJetStream() {
     const client = await this.client();
     try {
-      await until('the cluster has a leader', async () => (await client.jsm.getAccountInfo()) !== undefined, {
-        deadlineMs: ELECTION_DEADLINE_MS,
-        everyMs: 100,
-      });
+      const waiting = { deadlineMs: ELECTION_DEADLINE_MS, everyMs: 100 };
+      await until('the cluster has a leader', async () => (await client.jsm.getAccountInfo()) !== undefined, waiting);
+      // Its leader may not have heard of the others yet.
+      const probe = { name: 'SETTLING', subjects: ['settling'], storage: 'memory', num_replicas: this.servers.length };
+      await until('a stream is replicated to all', () => client.jsm.streams.add(probe), waiting);
+      await until('it is gone', () => client.jsm.streams.delete(probe.name), waiting);
     } finally {
       await client.close();
     }
