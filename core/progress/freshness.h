@@ -61,7 +61,7 @@ void freshness_answered(struct freshness *f, size_t stream, int64_t proof_ns, in
  * build, which is written beside them, does not count: nobody reads it. */
 void freshness_applied(struct freshness *f, size_t stream, uint64_t position, const struct epoch *epoch);
 /* Whether the stream's filter passes messages of others over, so that a hole is no sign of loss: a position is then met
- * beside one. Until it is said, it is not. */
+ * beside one. Without this it is not. */
 void freshness_set_filtered(struct freshness *f, size_t stream, bool filtered);
 /* Up to where demands for a position are met, by rows of these. */
 uint64_t freshness_met(struct freshness *f, size_t stream, uint64_t position, uint64_t settled);

@@ -69,6 +69,8 @@ enum sg_status session_probe(struct session *s, struct probe *out, struct sg_err
     out->t0_ns = time_boot_ns();
     enum sg_status status = jetstream_info(&s->js, &out->info, err);
     out->answered_ns = time_boot_ns();
+    if (status == SG_OK)
+        freshness_set_filtered(s->context.freshness, s->stream, !out->info.filter_is_all && out->info.rest[0] == '\0');
 #ifdef SG_PLANT_STALENESS_AT_RECEIPT
     out->t0_ns = out->answered_ns;
 #endif
@@ -78,8 +80,6 @@ enum sg_status session_probe(struct session *s, struct probe *out, struct sg_err
         status = probe_check_usable(s, &out->info, err);
         out->proof_grade = status == SG_OK;
     }
-    if (out->proof_grade)
-        freshness_set_filtered(s->context.freshness, s->stream, !out->info.filter_is_all);
     enum probe_result result = status != SG_OK ? PROBE_FAILED : out->proof_grade ? PROBE_PROVED : PROBE_UNPROVED;
     atomic_fetch_add_explicit(&m->probes[result], 1, memory_order_relaxed);
     return status;
