@@ -54,18 +54,16 @@ static bool is_shown_as(const char *subject, const char *shown)
 }
 
 /* The message at the position, without its body where that can be had. SG_NOT_FOUND: it is gone. */
-static enum sg_status load_message(struct session *s, const struct stream_info *info, struct stream_message *out,
-                                   struct sg_error *err)
+static enum sg_status load_message(struct session *s, struct stream_message *out, struct sg_error *err)
 {
     char name[SESSION_CONSUMER_BYTES];
     uint64_t position = s->row.position;
     session_consumer_name(name);
     s->looked = true;
     enum sg_status status = jetstream_look(&s->js, name, position, s->inactive_threshold_ns, out, err);
-    if (status == SG_OK && out->sequence != position)
-        return sg_fail(err, SG_NOT_FOUND, "stream %s: the message at the position is gone", s->settings->name);
-    /* The consumer may be a follower's that lags, or one too many for the stream: its leader knows as well. */
-    if ((status == SG_NOT_FOUND && info->replicated) || status == SG_INVALID)
+    /* None that matches is there. One of another subject may be, in a stream that was rolled back and written on; or the
+     * consumer is a follower's that lags, or one too many for the stream. The stream itself knows. */
+    if ((status == SG_OK && out->sequence != position) || status == SG_NOT_FOUND || status == SG_INVALID)
         status = jetstream_message(&s->js, position, out, err);
     return status;
 }
@@ -91,7 +89,7 @@ static enum sg_status identify_message(struct session *s, const struct stream_in
         return SG_OK;
     if (s->row.position == info->last && s->row.position_time_ns == info->last_time_ns)
         return SG_OK; /* its time in nanoseconds names it */
-    enum sg_status status = load_message(s, info, &message, err);
+    enum sg_status status = load_message(s, &message, err);
     if (status == SG_NOT_FOUND)
         return SG_OK;
     if (status != SG_OK || is_applied(&s->row, &message))

@@ -309,6 +309,17 @@ describe('a stream restored from an older copy', () => {
     });
   }
 
+  it('is rebuilt although a message that is not for it stands at the position', async (t) => {
+    const { s, before } = await rolledBack(t, { while: 'away' });
+    await s.nats.start();
+    s.client = await s.nats.client();
+    await s.publish(events(39, { ids: 7, from: 5000 }));
+    assert.equal((await s.client.js.publish('state.other', 'x')).seq, 100);
+    await s.publish(events(20, { ids: 7, from: 6000 }));
+    await s.gateway.start();
+    await rebuilt(s, before);
+  });
+
   it('is rebuilt although it grows past the position while it is looked at', async (t) => {
     const { s, before } = await rolledBack(t, { while: 'running' });
     const proved = async () => {
