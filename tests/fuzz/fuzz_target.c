@@ -286,7 +286,7 @@ static void check_host(struct slice host)
         for (size_t i = 0; i < host.bytes; i++)
             REQUIRE(isalnum((unsigned char)host.data[i]) || (host.data[i] != '\0' && strchr("-._~:[]", host.data[i])));
     } else {
-        REQUIRE(response.status == 400 && !response.failed);
+        REQUIRE((response.status == 400 || response.status == 421) && !response.failed);
     }
     response_free(&response);
 }

@@ -23,7 +23,9 @@ static struct stream_settings streams[] = {
     {.name = other_name, .collections = owned, .collections_count = 1},
 };
 
+static char no_hosts[] = "";
 static struct settings settings = {
+    .hosts = no_hosts,
     .streams = streams,
     .streams_count = 2,
 };
