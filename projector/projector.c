@@ -236,7 +236,8 @@ static enum sg_status stream_writer_open(struct ingest *ingest, size_t index, qu
         return status;
     writer->id = row.id;
     writer->served_build = row.build;
-    freshness_set_filtered(ingest->context.freshness, index, stream->format != FORMAT_KV); /* until the broker says it */
+    /* Until the broker says it: most streams have subjects of others, and no bucket has. */
+    (void)freshness_set_filtered(ingest->context.freshness, index, stream->format != FORMAT_KV);
     if (reshaped)
         log_event(LOG_WARN, "rebuild_began", LOG_STR("stream", stream->name), LOG_STR("reason", "settings changed"));
     else if (row.rebuilding)

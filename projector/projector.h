@@ -1,4 +1,4 @@
-/* The writing side's thread: serve what the sources ask, then a batch of each stream, again and again; sweep rows
+/* The writing side's thread, beside which a connection's loop applies a few messages itself: serve what the sources ask, then a batch of each stream, again and again; sweep rows
  * of old builds, and give memory back when there is nothing else to do. */
 #ifndef STATEGATE_PROJECTOR_PROJECTOR_H
 #define STATEGATE_PROJECTOR_PROJECTOR_H

@@ -184,14 +184,16 @@ static void log_faults(const struct gateway *g)
                   LOG_STR("action", "it was removed or replaced while it was open; the next start takes what is there"));
 }
 
-bool gateway_stop(struct gateway *g, int64_t drain_ms)
+bool gateway_stop(struct gateway *g, int64_t drain_ms, bool *failed)
 {
+    *failed = false;
     if (g == NULL)
         return true;
-    log_faults(g);
     api_stop(g->api, drain_ms);
     bool ended = stop_sources(g);
     projector_stop(g->projector);
+    *failed = gateway_failed(g);
+    log_faults(g);
     if (ended)
         gateway_free(g);
     else

@@ -83,9 +83,16 @@ enum sg_status log_writer_start(struct sg_error *err)
 /* A thread that hangs in a write ends with the process. */
 void log_writer_stop(void)
 {
-    log_ring_close();
-    if (log_ring_flush(LOG_WRITER_END_MS))
-        (void)pthread_join(writer, NULL);
-    else
-        (void)pthread_detach(writer);
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static bool stopped = false; /* guarded by mutex: whoever comes second waits for the first */
+    (void)pthread_mutex_lock(&mutex);
+    if (!stopped) {
+        stopped = true;
+        log_ring_close();
+        if (log_ring_flush(LOG_WRITER_END_MS))
+            (void)pthread_join(writer, NULL);
+        else
+            (void)pthread_detach(writer);
+    }
+    (void)pthread_mutex_unlock(&mutex);
 }

@@ -11,8 +11,8 @@
  * SIGSEGV and their like) writes what it can before it does. Main thread, before other threads start; signals must be
  * blocked already, so that this thread takes none. Once in a process. */
 SG_MUST_CHECK enum sg_status log_writer_start(struct sg_error *err);
-/* Write what is left, for LOG_WRITER_END_MS at most. Nothing that is logged later is written. Main thread; after
- * log_writer_start alone. */
+/* Write what is left, for LOG_WRITER_END_MS at most. Nothing that is logged later is written. Any thread;
+ * after log_writer_start alone. */
 void log_writer_stop(void);
 
 #endif

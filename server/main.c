@@ -99,7 +99,10 @@ static int serve_logged(struct config *config, bool *clean)
         return start_failed(status, &err);
     signals_serving();
     int result = follow(gateway, &tunables);
-    *clean = gateway_stop(gateway, tunables_take(&tunables)->shutdown_drain_ms);
+    bool failed = false;
+    *clean = gateway_stop(gateway, tunables_take(&tunables)->shutdown_drain_ms, &failed);
+    if (failed)
+        result = EXIT_FAILURE;
     log_event(LOG_INFO, "stopped", LOG_INT("exit", result));
     return result;
 }
@@ -119,6 +122,7 @@ static int serve(struct config *config)
         return EXIT_FAILURE;
     }
     int result = serve_logged(config, &clean);
+    signals_serving(); /* also after a start that failed: how it ends is decided */
     log_writer_stop();
     if (!clean)
         _exit(result);

@@ -65,12 +65,14 @@ static void take(int number)
     }
     (void)pthread_mutex_lock(&state.mutex);
     bool serving = state.serving;
-    state.asked++;
-    (void)pthread_cond_broadcast(&state.changed);
     (void)pthread_mutex_unlock(&state.mutex);
     if (!serving)
         end_at_once(name);
-    log_event(LOG_INFO, "stopping", LOG_STR("signal", name));
+    log_event(LOG_INFO, "stopping", LOG_STR("signal", name)); /* before anybody acts on it, and says so */
+    (void)pthread_mutex_lock(&state.mutex);
+    state.asked++;
+    (void)pthread_cond_broadcast(&state.changed);
+    (void)pthread_mutex_unlock(&state.mutex);
 }
 
 static void *signals_run(void *argument)

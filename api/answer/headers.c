@@ -87,11 +87,6 @@ void headers_gaps_with(struct response *r, const struct stream *row, uint64_t se
         response_header_bytes(r, "State-Gap", text, used);
 }
 
-void headers_gaps_after(struct response *r, const struct snapshot_stream *stream, uint64_t sequence)
-{
-    headers_gaps_with(r, stream->row, sequence, (struct gap){0, 0});
-}
-
 void headers_rejections(struct response *r, const struct store_entity_rejections *rejections)
 {
     if (!rejections->any)

@@ -31,8 +31,6 @@ struct snapshot {
     const struct tunables *tunables; /* of this iteration */
     struct freshness *freshness;     /* borrowed */
     struct store_reader *reader;     /* owned */
-    store_read_stop *stop;           /* NULL = none */
-    void *stop_context;
     bool open;
     uint64_t number;                 /* of the reader, that the slots show */
     bool failing;                    /* a read failed, and that is logged */
@@ -173,14 +171,7 @@ void snapshot_end(struct snapshot *snapshot)
 
 void snapshot_stop_when(struct snapshot *snapshot, store_read_stop *stop, void *context)
 {
-    snapshot->stop = stop;
-    snapshot->stop_context = context;
     store_read_stop_when(snapshot->reader, stop, context);
-}
-
-bool snapshot_stopped(const struct snapshot *snapshot)
-{
-    return snapshot->stop != NULL && snapshot->stop(snapshot->stop_context);
 }
 
 struct store_reader *snapshot_reader(struct snapshot *snapshot)

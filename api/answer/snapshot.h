@@ -49,10 +49,8 @@ bool snapshot_peek(struct snapshot *snapshot);
 void snapshot_end(struct snapshot *snapshot);
 
 /* Until this is said with NULL: a read ends with SG_STOPPED soon after `stop(context)` is true; it is asked again and
- * again, by the snapshot's thread. What takes long besides its reads asks snapshot_stopped itself. Between
- * iterations. */
+ * again, by the snapshot's thread. Between iterations. */
 void snapshot_stop_when(struct snapshot *snapshot, store_read_stop *stop, void *context);
-bool snapshot_stopped(const struct snapshot *snapshot);
 
 /* Report that a read of this snapshot failed, for the log; one that was stopped has not. */
 void snapshot_failed(struct snapshot *snapshot, const struct sg_error *err);

@@ -12,7 +12,7 @@
 #define HTTP_HEAD_COST_MAX 4096
 /* Header fields and parameters of a request. Each takes room from the answer's head, and all of the connection's memory is
  * cleared for each request: a browser behind two proxies sends 30. */
-#define HTTP_FIELDS_MAX 40
+#define HTTP_FIELDS_MAX 32
 #define HTTP_LINES_MAX 4 /* that are kept of one header field: several lines are one list */
 
 enum http_method { METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_OTHER };

@@ -10,6 +10,7 @@
 #include "api/http/head.h"
 #include "api/http/response.h"
 #include "core/base/status.h"
+#include "core/domain/settings.h"
 #include "core/domain/tunables.h"
 
 /* An answer whose body is no longer than this is sent however much is on its way: 64 MiB with the most connections that
@@ -19,7 +20,7 @@
 #define HTTP_BEGIN_TIMEOUT_MS 1000
 #define HTTP_CLOSING_TIMEOUT_MS 1000 /* for the library to see that a connection was shut down; then once more */
 #define HTTP_OPS_CONNECTIONS_MAX 256 /* on the second address: a few probes and scrapers */
-#define HTTP_ADDRESSES_MAX 8
+#define HTTP_ADDRESSES_MAX SETTINGS_LISTEN_MAX
 #define HTTP_LOOPS_MAX 256
 
 /* Let the request of this connection (from its head) be handled again, or its producer be asked again; one that is not

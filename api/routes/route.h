@@ -37,8 +37,7 @@ enum route_id {
 
 /* Demands and conditions are checked between `find` and `answer`, and nowhere else. Neither blocks but on the store,
  * and both use only what their call has, so that any thread with a snapshot of its own may run them. A failure is
- * answered for them, as `storage`. In a job, reads stop when nobody waits any more (SG_STOPPED); what takes long
- * besides asks snapshot_stopped, and returns the same. */
+ * answered for them, as `storage`. In a job, reads stop when nobody waits any more (SG_STOPPED). */
 struct route {
     const char *path; /* also the label `route` */
     size_t segments_count;

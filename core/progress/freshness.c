@@ -22,8 +22,8 @@ struct stream_freshness {
     struct proof proofs[FRESHNESS_PROOFS_MAX]; /* ascending by t0_ns */
     size_t proofs_count;
     struct epoch proofs_epoch;
-    int64_t answered_ns; /* of the newest proof; before the first: when this stream was created */
-    bool probe_known;    /* a proof was ever there; survives freshness_reset only as the last fact shown */
+    int64_t answered_ns; /* of the newest answer; before the first: when this stream was created */
+    bool probe_known;    /* there was one; survives freshness_reset only as the last fact shown */
     int64_t probe_t0_ns;
     int64_t probe_head_ns;
     bool copy;
@@ -140,6 +140,7 @@ static void proofs_thin(struct stream_freshness *s)
     proof_remove(s, victim);
 }
 
+/* An answer may come to be a proof later than one that was asked for after it. */
 static void proof_add(struct stream_freshness *s, const struct proof *proof, const struct epoch *epoch)
 {
     if (!epoch_equal(&s->proofs_epoch, epoch)) {
@@ -148,8 +149,14 @@ static void proof_add(struct stream_freshness *s, const struct proof *proof, con
     }
     proofs_thin(s);
     assert(s->proofs_count < FRESHNESS_PROOFS_MAX);
-    assert(s->proofs_count == 0 || s->proofs[s->proofs_count - 1].t0_ns <= proof->t0_ns);
-    s->proofs[s->proofs_count++] = *proof;
+    size_t at = s->proofs_count;
+    while (at > 0 && s->proofs[at - 1].t0_ns > proof->t0_ns)
+        at--;
+    if (at < s->proofs_count && s->proofs[at].head < proof->head)
+        return; /* heads rise with time: it proves less than the one after it */
+    memmove(&s->proofs[at + 1], &s->proofs[at], (s->proofs_count - at) * sizeof s->proofs[0]);
+    s->proofs[at] = *proof;
+    s->proofs_count++;
 }
 
 /* The newest answer, whatever it proves: an older one may come to be a proof later. */
@@ -262,11 +269,13 @@ void freshness_set_ready_target(struct freshness *f, size_t stream, uint64_t hea
     stream_unlock(s);
 }
 
-void freshness_set_filtered(struct freshness *f, size_t stream, bool filtered)
+bool freshness_set_filtered(struct freshness *f, size_t stream, bool filtered)
 {
     struct stream_freshness *s = stream_lock(f, stream);
+    bool changed = s->filtered != filtered;
     s->filtered = filtered;
     stream_unlock(s);
+    return changed;
 }
 
 uint64_t freshness_met(struct freshness *f, size_t stream, uint64_t position, uint64_t settled)

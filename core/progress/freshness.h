@@ -61,8 +61,8 @@ void freshness_answered(struct freshness *f, size_t stream, int64_t proof_ns, in
  * build, which is written beside them, does not count: nobody reads it. */
 void freshness_applied(struct freshness *f, size_t stream, uint64_t position, const struct epoch *epoch);
 /* Whether the stream's filter passes messages of others over, so that a hole is no sign of loss: a position is then met
- * beside one. Without this it is not. */
-void freshness_set_filtered(struct freshness *f, size_t stream, bool filtered);
+ * beside one. Without this it is not. True: that changes, and who waits for a position must look again. */
+bool freshness_set_filtered(struct freshness *f, size_t stream, bool filtered);
 /* Up to where demands for a position are met, by rows of these. */
 uint64_t freshness_met(struct freshness *f, size_t stream, uint64_t position, uint64_t settled);
 /* Another build is served from now on: the position that is reported next may be lower, even within an epoch. */
@@ -123,7 +123,7 @@ struct freshness_ready {
     bool ready;
     bool target_known;
     uint64_t target;     /* H0 */
-    uint64_t position;   /* of what is served; 0 while that is of another epoch than the target */
+    uint64_t position;   /* up to where what is served is settled; 0 while that is of another epoch than the target */
 };
 void freshness_ready(struct freshness *f, size_t stream, struct freshness_ready *out);
 /* All streams are ready. With `without_broker`, a stream with rows counts although its head is not known yet. */
@@ -132,7 +132,7 @@ bool freshness_all_ready(struct freshness *f, bool without_broker);
 /* For /v1/status, and for the writing side itself. */
 struct freshness_facts {
     bool applied_known;
-    uint64_t applied;               /* position of the rows that readers see */
+    uint64_t applied;               /* up to where the rows that readers see are settled */
     char error[256];
 };
 void freshness_facts(struct freshness *f, size_t stream, struct freshness_facts *out);

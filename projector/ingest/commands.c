@@ -11,7 +11,6 @@ struct command {
         COMMAND_IDENTIFY,
         COMMAND_BEGIN_BUILD,
         COMMAND_SET_TARGET,
-        COMMAND_ADD_GAP,
         COMMAND_BEGUN,
         COMMAND_SETTLE,
         COMMAND_COUNT_KEYS,
@@ -21,7 +20,7 @@ struct command {
     size_t stream;
     int64_t created_ns;
     struct epoch epoch;
-    uint64_t first, last; /* of a gap; `last` is also a target or a position */
+    uint64_t last;        /* a target, a position, or the end of a hole */
     uint64_t removed;     /* up to `last`; so is `missing` */
     int64_t missing;
     const struct gap *gaps;
@@ -32,6 +31,7 @@ struct command {
     struct store_review *review;
     size_t rows_max;
     bool *more;
+    bool reviewed; /* the review wrote something */
     uint64_t generation;
     struct build *loaded; /* where COMMAND_LOAD puts what is written */
     struct sg_error *err;
@@ -112,13 +112,6 @@ enum sg_status ingest_begin_build(struct ingest *ingest, size_t stream, int64_t 
 enum sg_status ingest_set_target(struct ingest *ingest, size_t stream, uint64_t target, struct sg_error *err)
 {
     struct command c = {.kind = COMMAND_SET_TARGET, .stream = stream, .last = target, .err = err};
-    return ask(ingest, &c);
-}
-
-enum sg_status ingest_add_gap(struct ingest *ingest, size_t stream, uint64_t first, uint64_t last,
-                              struct sg_error *err)
-{
-    struct command c = {.kind = COMMAND_ADD_GAP, .stream = stream, .first = first, .last = last, .err = err};
     return ask(ingest, &c);
 }
 
@@ -244,7 +237,7 @@ static enum store_review_result review_one(void *context, const struct store_rev
 }
 
 /* A row that is deleted, or has a gap now: whoever waits looks again. */
-static enum sg_status review(struct ingest *ingest, const struct command *c)
+static enum sg_status review(struct ingest *ingest, struct command *c)
 {
     uint64_t found = c->review->gaps_count + c->review->deleted_count;
     struct store_review *review = c->review;
@@ -256,7 +249,8 @@ static enum sg_status review(struct ingest *ingest, const struct command *c)
         store_review(ingest->context.model, ingest->writers[c->stream].id, review, c->rows_max, c->more, c->err);
     review->review = here.review;
     review->context = here.context;
-    if (status == SG_OK && c->review->gaps_count + c->review->deleted_count != found)
+    c->reviewed = status == SG_OK && c->review->gaps_count + c->review->deleted_count != found;
+    if (c->reviewed)
         progress_changed(ingest->context.progress);
     return status;
 }
@@ -271,7 +265,7 @@ static enum sg_status advance(struct ingest *ingest, const struct command *c)
     return publish_stored(ingest, c, status);
 }
 
-static enum sg_status command_run(struct ingest *ingest, const struct command *c)
+static enum sg_status command_run(struct ingest *ingest, struct command *c)
 {
     struct store_writer *model = ingest->context.model;
     int64_t id = ingest->writers[c->stream].id;
@@ -287,8 +281,6 @@ static enum sg_status command_run(struct ingest *ingest, const struct command *c
     case COMMAND_SET_TARGET:
         status = store_stream_set_target(model, id, c->last, c->err);
         return publish_stored(ingest, c, status);
-    case COMMAND_ADD_GAP:
-        return store_stream_add_gap(model, id, c->first, c->last, c->err);
     case COMMAND_BEGUN:
         return store_stream_begun(model, id, c->last, c->removed, c->missing, c->err);
     case COMMAND_SETTLE:
@@ -306,7 +298,7 @@ static enum sg_status command_run(struct ingest *ingest, const struct command *c
 
 static bool command_only_reads(const struct command *c)
 {
-    return c->kind == COMMAND_LOAD || c->kind == COMMAND_COUNT_KEYS || c->kind == COMMAND_REVIEW;
+    return c->kind == COMMAND_LOAD || c->kind == COMMAND_COUNT_KEYS || (c->kind == COMMAND_REVIEW && !c->reviewed);
 }
 
 /* A command that cannot be stored halts the stream as a batch does; its asker tries again. That a row can be read says

@@ -1,5 +1,5 @@
-/* What the sources ask of the projector's thread. It alone writes to the store; a source that must change what is
- * stored of its stream asks by a call that is served between two batches. */
+/* What the sources ask of the projector's thread: a source that must change what is stored of its stream asks by a call
+ * that is served between two batches. */
 #ifndef STATEGATE_PROJECTOR_INGEST_COMMANDS_H
 #define STATEGATE_PROJECTOR_INGEST_COMMANDS_H
 
@@ -32,8 +32,6 @@ SG_MUST_CHECK enum sg_status ingest_begin_build(struct ingest *ingest, size_t st
 /* A build whose end was not known (its settings changed) ends at `target`. */
 SG_MUST_CHECK enum sg_status ingest_set_target(struct ingest *ingest, size_t stream, uint64_t target,
                                                struct sg_error *err);
-SG_MUST_CHECK enum sg_status ingest_add_gap(struct ingest *ingest, size_t stream, uint64_t first, uint64_t last,
-                                            struct sg_error *err);
 /* Before anything is applied: the head, how many messages up to there were removed, and how many of the sequences are
  * missing for the consumer; -1 = not known. */
 SG_MUST_CHECK enum sg_status ingest_begun(struct ingest *ingest, size_t stream, uint64_t last, uint64_t removed,

@@ -1,4 +1,4 @@
-/* What the rooms of ingest share: the streams as the projector's thread writes them, each with its batch. */
+/* What the rooms of ingest share: the streams as they are written, each with its batch. */
 #ifndef STATEGATE_PROJECTOR_INGEST_INGEST_H
 #define STATEGATE_PROJECTOR_INGEST_INGEST_H
 
@@ -68,7 +68,7 @@ struct stream_writer {
     bool command_failed; /* the last command could not be stored */
     struct keys_question question; /* whose keys are to be counted when the position is at its head; head 0 = none */
     struct markers markers; /* of a bucket */
-    /* Written by the projector's thread, read by any. */
+    /* Written by whoever holds `writing`, read by any thread. */
     _Atomic uint64_t position; /* of the build that is written; written after its hole, read before it */
     _Atomic uint64_t hole_first;
     _Atomic uint64_t hole_last;

@@ -51,6 +51,7 @@ void markers_add(struct markers *markers, struct slice collection, struct slice 
     uint64_t hash = entity_hash(markers, collection, id);
     struct marker *marker = slot(markers->items, hash);
     markers->count += marker->hash == 0 ? 1 : 0;
+    markers->expiring = markers->expiring || expires_ns > 0;
     *marker = (struct marker){hash, time_ns, expires_ns};
 }
 
@@ -64,6 +65,8 @@ void markers_remove(struct markers *markers, struct slice collection, struct sli
 uint64_t markers_due(const struct markers *markers, int64_t now_ns, int64_t max_age_ns)
 {
     uint64_t due = 0;
+    if (max_age_ns <= 0 && !markers->expiring)
+        return 0;
     for (size_t i = 0; markers->count > 0 && i < SLOTS; i++) {
         const struct marker *marker = &markers->items[i];
         bool expired = marker->expires_ns > 0 && marker->expires_ns <= now_ns;

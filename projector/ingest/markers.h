@@ -3,6 +3,7 @@
 #ifndef STATEGATE_PROJECTOR_INGEST_MARKERS_H
 #define STATEGATE_PROJECTOR_INGEST_MARKERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@ struct markers {
     struct marker *items; /* owned; NULL until the first one */
     size_t count;         /* that are not free */
     uint64_t seed;
+    bool expiring; /* one was there that expires by itself */
 };
 
 /* An entity was deleted by a message of then. Not remembered without memory, or beyond MARKERS_MAX. */

@@ -145,8 +145,6 @@ static bool info_read(yyjson_val *root, const char *filter, struct stream_info *
         .subjects_count = (uint64_t)member_int(state, "num_subjects", 0),
         .retention = slice_equal(member_text(config, "retention"), SLICE_LITERAL("limits")) ? RETENTION_LIMITS
                                                                                            : RETENTION_OTHER,
-        .max_messages = member_int(config, "max_msgs", -1),
-        .max_bytes = member_int(config, "max_bytes", -1),
         .max_messages_per_subject = member_int(config, "max_msgs_per_subject", -1),
         .max_age_ns = member_int(config, "max_age", 0),
         .message_ttl = yyjson_get_bool(yyjson_obj_get(config, "allow_msg_ttl")),
@@ -192,12 +190,20 @@ enum sg_status jetstream_info_without(const struct jetstream *js, const char *re
                                       struct sg_error *err)
 {
     char verb[JETSTREAM_SUBJECT_BYTES];
-    char body[JETSTREAM_SUBJECTS_SHOWN_BYTES + 32];
+    struct buffer body;
     struct slice answer;
     yyjson_doc *doc = NULL;
+    enum sg_status status = SG_MEMORY;
     (void)snprintf(verb, sizeof verb, "STREAM.INFO.%s", js->stream);
-    int bytes = snprintf(body, sizeof body, "{\"subjects_filter\":\"%s\"}", rest);
-    enum sg_status status = ask(js, js->connection, verb, (struct slice){body, (size_t)bytes}, &answer, err);
+    buffer_init(&body, 8 * JETSTREAM_SUBJECTS_SHOWN_BYTES); /* escaped, a byte may take six */
+    buffer_append_text(&body, "{\"subjects_filter\":");
+    buffer_append_json_string(&body, slice_of(rest));
+    buffer_append_text(&body, "}");
+    if (body.failed)
+        status = sg_fail(err, SG_MEMORY, "out of memory to ask for stream %.200s", js->stream);
+    else
+        status = ask(js, js->connection, verb, (struct slice){body.data, body.bytes}, &answer, err);
+    buffer_free(&body);
     if (status == SG_OK)
         status = jetstream_info_read(answer, js->stream, js->filter, out, err);
     if (status == SG_OK)

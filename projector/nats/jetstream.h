@@ -33,9 +33,7 @@ struct stream_info {
     uint64_t subjects_count; /* of the messages that are there */
     /* Settings of the stream that matter here. */
     enum stream_retention retention;
-    int64_t max_messages; /* -1 = none; so for the next four */
-    int64_t max_bytes;
-    int64_t max_messages_per_subject;
+    int64_t max_messages_per_subject; /* -1 = no limit */
     int64_t max_age_ns;   /* 0 = none */
     bool message_ttl;     /* single messages may expire */
     bool delete_markers;  /* expiry of a subject's last message leaves a marker */

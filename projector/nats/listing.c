@@ -61,7 +61,7 @@ static enum sg_status control(const struct nats_listing *listing, natsMsg *msg, 
     const char *reply = natsMsg_GetReply(msg);
     struct slice stalled = header(msg, "Nats-Consumer-Stalled");
     uint64_t sent = 0;
-    *out = NATS_LISTED_NOTHING;
+    *out = NATS_LISTED_HEARD;
     if (!slice_equal(header(msg, "Status"), SLICE_LITERAL("100")))
         return sg_fail(err, SG_UNAVAILABLE, "the consumer of a listing ended");
     if (reply != NULL && reply[0] != '\0') {

@@ -17,6 +17,7 @@ void nats_listing_close(struct nats_listing *listing);
 enum nats_listed {
     NATS_LISTED,       /* a message: its subject (good until the next call) and its sequence */
     NATS_LISTED_ALL,   /* the consumer is idle: it has sent all that there was for it */
+    NATS_LISTED_HEARD, /* no message, but the consumer is alive */
     NATS_LISTED_NOTHING /* within the time */
 };
 /* SG_UNAVAILABLE: messages were lost, or the connection. */

@@ -251,12 +251,11 @@ static void report_comparison(const struct session *s, const struct comparison *
                   LOG_UINT("head", c->head));
 }
 
-/* Compare every entity with what the stream has, and settle the hole. */
-static enum sg_status compare_all(struct session *s, struct hole hole, const struct listing *listing,
+/* Compare every entity with what the stream has, and settle the hole. `odd`: events without a row before the listing. */
+static enum sg_status compare_all(struct session *s, struct hole hole, const struct listing *listing, uint64_t odd,
                                   struct sg_error *err)
 {
     const struct stream_info *after = &listing->after.info;
-    uint64_t odd = odd_events(s);
     struct comparison c = {.listing = listing,
                            .hole_last = hole.last,
                            .head = after->last,
@@ -286,11 +285,14 @@ static enum sg_status list_subjects(struct session *s, struct hole hole, const s
 {
     struct listing listing = {0};
     int64_t began_ns = time_boot_ns();
-    if (began_ns < s->listing_at_ns || session_position(s) < probe->info.last)
+    uint64_t odd = odd_events(s);
+    /* Once caught up. Where the newest messages are of other subjects, the position alone does not show it. */
+    bool behind = session_position(s) < probe->info.last && (probe->info.filter_is_all || !queue_is_idle(s->queue));
+    if (began_ns < s->listing_at_ns || behind)
         return SG_OK;
     enum sg_status status = listing_take(s, probe, &listing, err);
     if (status == SG_OK)
-        status = compare_all(s, hole, &listing, err);
+        status = compare_all(s, hole, &listing, odd, err);
     int64_t took_ns = time_boot_ns() - began_ns;
     int64_t pause_ns = took_ns * HOLES_LISTING_PART;
     int64_t interval_ns = HOLES_LISTING_INTERVAL_MS * NS_PER_MS;

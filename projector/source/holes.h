@@ -1,6 +1,7 @@
 /* Holes: sequences that the consumer passed over, stored with the position (core/domain/stream.h). What they were is
  * settled here, by asking the stream: messages of other subjects, messages that newer ones superseded, or events that
- * are lost to this replica. Until then neither a proof nor a demanded position beyond them counts.
+ * are lost to this replica. Until then no proof beyond them counts, nor, where the filter passes no messages of
+ * others over, a demanded position.
  *
  * A bucket is watched without holes as well: what it no longer has is deleted here, however it went. An answer proves
  * something of it once the bucket is shown to have as many keys as are known. */

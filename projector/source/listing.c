@@ -12,6 +12,7 @@
 
 #include "core/base/hash.h"
 #include "projector/nats/listing.h"
+#include "projector/source/alive.h"
 
 #define ENTRIES_FIRST 1024
 #define NEXT_TIMEOUT_MS 100
@@ -110,16 +111,20 @@ static enum sg_status tick(struct taking *t, struct sg_error *err)
         return sg_fail(err, SG_STOPPED, "stopping");
     if (nats_fatal(s->connection, reason))
         return sg_fail(err, SG_UNAVAILABLE, "stream %s: %s", s->settings->name, reason);
+    enum sg_status status = alive_check(s, err);
+    if (status != SG_OK)
+        return status;
     if (time_boot_ns() - t->tick_ns < LISTING_TICK_NS)
         return SG_OK;
     t->tick_ns = time_boot_ns();
-    enum sg_status status = session_probe(s, &probe, err);
+    status = session_probe(s, &probe, err);
     if (status != SG_OK || !probe.proof_grade)
         return status;
     if (probe.info.created_ns != s->row.created_ns)
         return sg_fail(err, SG_UNAVAILABLE, "stream %s: another creation time", s->settings->name);
     freshness_answered(s->context.freshness, s->stream, probe.info.mirrored ? INT64_MIN : probe.t0_ns, probe.t0_ns,
                        probe.answered_ns, probe.info.last, probe.info.mirrored, &s->row.epoch);
+    session_wake_waiting(s);
     return SG_OK;
 }
 
@@ -128,6 +133,7 @@ static enum sg_status receive(struct taking *t, uint64_t count, uint64_t sequenc
 {
     enum sg_status status = SG_OK;
     enum nats_listed listed = NATS_LISTED_NOTHING;
+    int64_t heard_ns = time_boot_ns();
     while (status == SG_OK && listed != NATS_LISTED_ALL && t->received < count && t->listing->last < sequence) {
         struct slice subject = {0};
         uint64_t at = 0;
@@ -136,6 +142,11 @@ static enum sg_status receive(struct taking *t, uint64_t count, uint64_t sequenc
             t->received++;
             status = listing_add(t->s, t->listing, subject, at, err);
         }
+        if (listed != NATS_LISTED_NOTHING)
+            heard_ns = time_boot_ns();
+        else if (status == SG_OK && time_boot_ns() - heard_ns > SOURCE_SILENCE_NS)
+            status = sg_fail(err, SG_UNAVAILABLE, "stream %s: no heartbeat of a listing's consumer",
+                             t->s->settings->name);
         if (status == SG_OK && (listed != NATS_LISTED || t->received % 1024 == 0))
             status = tick(t, err);
     }

@@ -69,8 +69,9 @@ enum sg_status session_probe(struct session *s, struct probe *out, struct sg_err
     out->t0_ns = time_boot_ns();
     enum sg_status status = jetstream_info(&s->js, &out->info, err);
     out->answered_ns = time_boot_ns();
-    if (status == SG_OK)
-        freshness_set_filtered(s->context.freshness, s->stream, !out->info.filter_is_all && out->info.rest[0] == '\0');
+    bool filtered = status == SG_OK && !out->info.filter_is_all && out->info.rest[0] == '\0';
+    if (status == SG_OK && freshness_set_filtered(s->context.freshness, s->stream, filtered))
+        progress_changed(s->context.progress);
 #ifdef SG_PLANT_STALENESS_AT_RECEIPT
     out->t0_ns = out->answered_ns;
 #endif

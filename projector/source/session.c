@@ -61,3 +61,15 @@ uint64_t session_seen(const struct session *s)
     const struct build *row = &s->row;
     return row->target != TARGET_UNKNOWN && row->target > row->position ? row->target : row->position;
 }
+
+void session_wake_waiting(struct session *s)
+{
+    int64_t proof_ns;
+    int64_t probe_ns;
+    if (!epoch_equal(&s->published_epoch, &s->row.epoch)) {
+        s->published_epoch = s->row.epoch;
+        progress_changed(s->context.progress);
+    }
+    freshness_newest(s->context.freshness, s->stream, &proof_ns, &probe_ns);
+    progress_proved(s->context.progress, s->stream, proof_ns, probe_ns);
+}

@@ -58,7 +58,7 @@ struct session {
     /* Nothing of the stream matches the template: shown until a message comes. */
     bool unmatched;
     uint64_t unmatched_received; /* nats_received() when it was found so */
-    int64_t proved_ns;       /* when the newest proof-grade probe was sent; 0 = none yet */
+    int64_t proved_ns;       /* the newest instant that was proved; 0 = none yet */
     /* Which answers are proof-grade. */
     int64_t answered_ns;         /* the last answered probe; 0 = none yet */
     int64_t silence_answered_ns; /* the first answer after a silence; 0 = that is over */
@@ -87,7 +87,7 @@ struct session {
     uint64_t listed_removed; /* messages that had been removed, by then */
     int64_t agreed_ns;       /* when subjects and keys were the same at last, or were listed */
     int64_t listing_at_ns;   /* not before */
-    uint64_t hole_tried;   /* the last sequence of the hole when the last probe was sent; 0 = there was none */
+    bool hole_tried;         /* there was a hole when the last probe was sent, and there still is */
     /* A message that is in the stream and does not arrive. */
     uint64_t stalled_sequence; /* 0 = none */
     int64_t stalled_since_ns;
@@ -107,6 +107,10 @@ bool session_warning(struct session *s, char warning[256]);
 
 /* Wait, but not past a stop. False when the source is stopping. */
 bool session_sleep(struct session *s, int64_t duration_ns);
+
+/* Wake the reads that wait for what an answer proves; all of them where the stream shows another incarnation than
+ * before. */
+void session_wake_waiting(struct session *s);
 
 /* Load s->row: what is written of the stream, as it is stored now. */
 SG_MUST_CHECK enum sg_status session_load(struct session *s, struct sg_error *err);

@@ -5,36 +5,11 @@
 #include <stdio.h>
 
 #include "core/base/log.h"
+#include "projector/source/alive.h"
 #include "projector/source/holes.h"
 #include "projector/source/probe.h"
 
 /* ---- when nothing more can arrive ---- */
-
-/* Is a message on its way that takes longer to arrive than we look? */
-static void look_at_arrival(struct session *s)
-{
-    uint64_t activity = nats_activity(s->connection);
-    uint64_t bytes = nats_bytes_received(s->connection);
-    if (activity != s->activity) {
-        s->activity = activity;
-        s->heard_ns = time_boot_ns();
-        s->bytes_whole = bytes;
-    }
-    s->arriving = bytes - s->bytes_whole > SOURCE_ARRIVING_BYTES_MIN;
-    if (s->arriving && bytes > s->bytes)
-        s->heard_ns = time_boot_ns();
-    s->bytes = bytes;
-}
-
-/* The session ends with a consumer that was never heard. */
-static enum sg_status fail_unheard(struct session *s, struct sg_error *err)
-{
-    s->unheard = true;
-    return sg_fail(err, SG_UNAVAILABLE,
-                   "stream %s: nothing of its consumer arrives: an API that is imported from another account needs the "
-                   "consumer's deliver subject imported too",
-                   s->settings->name);
-}
 
 /* A message is in the stream and should be here: give it some time, then call the consumer lost. */
 static enum sg_status note_stalled(struct session *s, uint64_t sequence, struct sg_error *err)
@@ -48,7 +23,7 @@ static enum sg_status note_stalled(struct session *s, uint64_t sequence, struct 
         s->stalled_since_ns = time_boot_ns();
     } else if (time_boot_ns() - s->stalled_since_ns > SOURCE_STALL_NS) {
         if (nats_activity(s->connection) == s->activity_began)
-            return fail_unheard(s, err);
+            return alive_fail_unheard(s, err);
         return sg_fail(err, SG_UNAVAILABLE, "stream %s: message %llu is there but does not arrive", s->settings->name,
                        (unsigned long long)sequence);
     }
@@ -99,7 +74,7 @@ static enum sg_status advance(struct session *s, const struct probe *before, str
     uint64_t limit = before->info.last;
     if (position >= limit || !queue_is_idle(s->queue) || time_boot_ns() < s->next_at_ns)
         return SG_OK;
-    look_at_arrival(s);
+    alive_look(s);
     if (s->arriving) { /* that one is the next; its body need not come on the other connection too */
         s->stalled_sequence = 0;
         return SG_OK;
@@ -134,22 +109,6 @@ static enum sg_status advance(struct session *s, const struct probe *before, str
 }
 
 /* ---- the loop ---- */
-
-/* The consumer must be heard every second; a full queue explains its silence, and so does a large message, as long as
- * bytes of it arrive. */
-static enum sg_status check_alive(struct session *s, struct sg_error *err)
-{
-    int64_t now_ns = time_boot_ns();
-    look_at_arrival(s);
-    if (queue_is_full(s->queue))
-        s->heard_ns = now_ns;
-    if (now_ns - s->heard_ns > SOURCE_SILENCE_NS && s->activity == s->activity_began)
-        return fail_unheard(s, err);
-    if (now_ns - s->heard_ns > SOURCE_SILENCE_NS)
-        return sg_fail(err, SG_UNAVAILABLE, "stream %s: no heartbeat of the consumer for %lld ms", s->settings->name,
-                       (long long)((now_ns - s->heard_ns) / NS_PER_MS));
-    return SG_OK;
-}
 
 /* Does the answer come from the incarnation that the rows belong to? */
 static enum sg_status check_incarnation(const struct session *s, const struct probe *p, uint64_t position_sent,
@@ -187,19 +146,6 @@ static void show_warning(struct session *s)
     }
 }
 
-/* Wake the reads that wait for this proof; all of them where the stream shows another incarnation than before. */
-static void wake_waiting(struct session *s)
-{
-    int64_t proof_ns;
-    int64_t probe_ns;
-    if (!epoch_equal(&s->published_epoch, &s->row.epoch)) {
-        s->published_epoch = s->row.epoch;
-        progress_changed(s->context.progress);
-    }
-    freshness_newest(s->context.freshness, s->stream, &proof_ns, &probe_ns);
-    progress_proved(s->context.progress, s->stream, proof_ns, probe_ns);
-}
-
 /* The instant by which everything that was published is at or before the head that the answer shows; INT64_MIN = none is
  * known. What a copy shows is as old as its last word from its origin, and its own account of that is not exact. */
 static int64_t proved_instant(const struct session *s, const struct probe *p)
@@ -215,7 +161,7 @@ static void answered(struct session *s, const struct probe *p)
 {
     freshness_answered(s->context.freshness, s->stream, proved_instant(s, p), p->t0_ns, p->answered_ns, p->info.last,
                        p->info.mirrored, &s->row.epoch);
-    wake_waiting(s);
+    session_wake_waiting(s);
 }
 
 /* A proof: of freshness and of readiness. */
@@ -235,7 +181,7 @@ static void proved(struct session *s, const struct probe *p)
     }
     if (proof_ns > s->proved_ns)
         s->proved_ns = proof_ns;
-    wake_waiting(s);
+    session_wake_waiting(s);
     show_warning(s);
 }
 
@@ -257,7 +203,7 @@ static enum sg_status probe_once(struct session *s, struct sg_error *err)
     bool is_proved = false;
     uint64_t position_sent = session_position(s);
     struct hole hole = ingest_hole(s->context.ingest, s->stream); /* before the question: an older answer cannot settle it */
-    s->hole_tried = hole.last;
+    s->hole_tried = hole.first != 0;
     enum sg_status status = session_probe(s, &probe, err);
     if (status != SG_OK || !probe.proof_grade)
         return status;
@@ -272,7 +218,7 @@ static enum sg_status probe_once(struct session *s, struct sg_error *err)
     if (status == SG_OK)
         status = advance(s, &probe, err);
     if (ingest_hole(s->context.ingest, s->stream).first == 0)
-        s->hole_tried = 0;
+        s->hole_tried = false;
     return status;
 }
 
@@ -281,7 +227,7 @@ static enum sg_status probe_once(struct session *s, struct sg_error *err)
 static int64_t wanted_interval_ns(const struct session *s, int64_t began_ns)
 {
     int64_t interval_ns = s->tunables->probe_min_interval_ms * NS_PER_MS;
-    bool in_vain = s->proved_ns < began_ns || s->hole_tried != 0;
+    bool in_vain = s->proved_ns < began_ns || s->hole_tried;
     return in_vain && interval_ns < SOURCE_VAIN_INTERVAL_NS ? SOURCE_VAIN_INTERVAL_NS : interval_ns;
 }
 
@@ -328,7 +274,7 @@ enum sg_status session_watch(struct session *s, struct sg_error *err)
         int64_t idle_ns = s->tunables->probe_idle_ms * NS_PER_MS;
         if (nats_fatal(s->connection, reason) || nats_fatal(s->questions, reason))
             return sg_fail(err, SG_UNAVAILABLE, "stream %s: %s", s->settings->name, reason);
-        enum sg_status status = check_alive(s, err);
+        enum sg_status status = alive_check(s, err);
         if (status == SG_OK)
             status = look_counted(s, err);
         if (status != SG_OK)

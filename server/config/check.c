@@ -69,7 +69,9 @@ static bool is_host(struct slice name)
 const char *config_check_hosts(const char *text)
 {
     const char *rest = text;
-    while (rest[0] != '\0') {
+    for (size_t count = 1; rest[0] != '\0'; count++) {
+        if (count > SETTINGS_HOSTS_MAX)
+            return "must be at most 64 names";
         if (!is_host(address_next(&rest)))
             return "must be names such as state.example, without ports, each of at most 253 bytes";
     }

@@ -168,7 +168,7 @@ static const struct config_key keys[] = {
     {"http.answers_bytes_max", KIND_BYTES, "256MiB", TUNABLE(http_answers_bytes_max),
      RANGE(CONFIG_ANSWERS_BYTES_MIN, CONFIG_ANSWERS_BYTES_MAX),
      .what = "Bodies of answers that their clients have not taken yet, in bytes; beyond it a large answer is a 503.",
-     .more = "What takes at most 4 KiB is sent in any case. An entity has up to 8 MiB, and a page up to 16."},
+     .more = "What takes at most 4 KiB is sent in any case. An entity has up to 8 MiB, and so has a page."},
     {"http.head_timeout", KIND_DURATION, "30s", TUNABLE(http_head_timeout_ms),
      RANGE(CONFIG_HTTP_TIMEOUT_MS_MIN, CONFIG_HTTP_TIMEOUT_MS_MAX),
      .what = "From the accept, or the end of the previous answer, until the whole head of a request has arrived.",

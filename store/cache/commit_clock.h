@@ -51,7 +51,7 @@ struct commit_clock {
 /* The number, or 0 while it is odd. */
 uint64_t commit_clock_stable(const struct commit_clock *shared);
 
-/* ---- the writer's thread ---- */
+/* ---- the writer: one thread at a time ---- */
 
 /* Something is about to be committed. May be called again before the end. */
 void commit_clock_begin(struct commit_clock *shared);

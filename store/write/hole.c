@@ -2,7 +2,7 @@
  *
  *   an event, or an advance, whose sequence does not follow the position ── passed: the hole reaches from the first
  *        sequence that is not settled to the last one; what is settled stands still before it
- *   the source has found out what is lost with it ── settled: gaps are recorded, and the claim catches up */
+ *   the source has found out what is lost with it ── settled: gaps are recorded, and it ends */
 #include <inttypes.h>
 #include <string.h>
 

@@ -189,7 +189,11 @@ enum sg_status store_review(struct store_writer *w, int64_t stream_id, struct st
                                             : sg_fail(err, SG_MEMORY, "out of memory to review the entities");
     if (status == SG_OK) {
         w->changes = SERVED_NOTHING;
-        status = store_end(w, review_chunk(&k, stream_id, last, &end, err), err);
+        status = review_chunk(&k, stream_id, last, &end, err);
+        if (status == SG_OK && k.noted_count == 0)
+            store_rollback(w); /* nothing to write */
+        else
+            status = store_end(w, status, err);
     }
     if (status == SG_OK)
         review_move(review, last, end, more);

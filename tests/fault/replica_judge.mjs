@@ -26,10 +26,22 @@ function shows(answer, event) {
   return answer.status === (event.kind === 'tombstone' ? 410 : 200);
 }
 
+// Is the gap that is shown one at all: does the stream lack a message of it? A fresh replica has none: what was missing
+// when its build began is no gap.
+function judgeGap(answer, role, sequences) {
+  if (role === 'fresh') return 'a fresh replica has no gap';
+  const ranges = answer.headers['state-gap'].split(', ').map((range) => range.split('-').map(Number));
+  const lacks = ([first, last]) => {
+    for (let seq = first; seq <= last; seq++) if (!sequences.has(seq)) return true;
+    return false;
+  };
+  return ranges.every(lacks) ? null : 'the stream has all of the gap';
+}
+
 // In a bucket: the last message of the key. Where it keeps several, the newest may have been deleted by itself after it was
 // read: docs/promises.md says that this is not noticed.
 function judgeBucket(answer, held, all, limit) {
-  if (answer.headers['state-gap'] !== undefined || answer.headers['state-rejected'] !== undefined) return null;
+  if (answer.headers['state-rejected'] !== undefined) return null;
   const last = held?.at(-1);
   if (last === undefined || last.removed)
     return answer.status === 404 || answer.status === 410 ? null : 'the bucket has no value of it';
@@ -50,7 +62,6 @@ function mayShow(event, all, limit) {
 
 // Elsewhere: `all` was published of it, `held` is left.
 function judgeStream(answer, all, held, { limit, role }) {
-  if (answer.headers['state-gap'] !== undefined) return null;
   const whole = fold(all);
   if (role === 'fresh') {
     const left = new Set((held ?? []).map(({ seq }) => seq));
@@ -64,14 +75,16 @@ function judgeStream(answer, all, held, { limit, role }) {
   return `version ${whole?.version ?? 'none'} was published`;
 }
 
-// The violations of one replica.
+// The violations of one replica. `held`: what is left of each id, and all `sequences` that are.
 export function judge(world, role, shown, held) {
   const wrong = [];
   for (const [id, answer] of shown) {
     const all = world.published.filter((event) => event.id === id);
-    const broken = world.kv
-      ? judgeBucket(answer, held.get(id), all, world.limit)
-      : judgeStream(answer, all, held.get(id), { limit: world.limit, role });
+    const left = held.byId.get(id);
+    const rows = world.kv
+      ? () => judgeBucket(answer, left, all, world.limit)
+      : () => judgeStream(answer, all, left, { limit: world.limit, role });
+    const broken = answer.headers['state-gap'] !== undefined ? judgeGap(answer, role, held.sequences) : rows();
     if (broken !== null) wrong.push(`${role} ${id}: ${describe(answer)}; ${broken}`);
   }
   return wrong;

@@ -208,20 +208,22 @@ export class World {
 
   // ---- what there is ----
 
-  // What the stream holds of each id, in its order: all that is left.
+  // What the stream holds of each id, in its order, and all sequences that it has.
   async held() {
     const held = new Map();
+    const sequences = new Set();
     const { state } = await this.client.jsm.streams.info(this.stream);
     for (let seq = Math.max(1, state.first_seq); seq <= state.last_seq; seq++) {
       const message = await this.client.jsm.streams.getMessage(this.stream, { seq }).catch(() => null);
       if (message === null || message === undefined) continue;
+      sequences.add(seq);
       const id = message.subject.split('.').at(-1);
       if (message.subject !== this.subject(id)) continue;
       const operation = message.header?.get('KV-Operation') || message.header?.get('Nats-Marker-Reason');
       const text = new TextDecoder().decode(message.data);
       held.set(id, [...(held.get(id) ?? []), { id, seq, text, removed: Boolean(operation) }]);
     }
-    return held;
+    return { byId: held, sequences };
   }
 
   // Is there a message left that expires?
@@ -237,8 +239,7 @@ export class World {
   // Nothing expires any more, and no link is cut: what each replica says of each id, as fresh as now.
   async ask(gateway) {
     const shown = new Map();
-    for (let i = 0; i < IDS; i++) {
-      const id = `k${i}`;
+    for (const id of this.ids) {
       shown.set(
         id,
         await until(`${id} as fresh as now`, async () => {

@@ -34,17 +34,37 @@ async function run(t, servers, { number, newest, ...kind }) {
   await world.end();
   const violations = [];
   let gaps = 0;
+  let seen = 0;
   for (const [role, gateway] of [['cut', world.cutOff], ['steady', world.steady], ['fresh', world.fresh]]) {
     const shown = await world.ask(gateway);
-    violations.push(...judge(world, role, shown, await world.held()));
+    const held = await world.held();
+    violations.push(...judge(world, role, shown, held));
+    if (role === 'fresh') seen = tamperingsSeen(world, shown, held);
     gaps += [...shown.values()].filter(({ headers }) => headers['state-gap'] !== undefined).length;
   }
   await world.close();
-  return { violations, gaps, published: world.published.length, said: world.said };
+  return { violations, gaps, seen, published: world.published.length, said: world.said };
+}
+
+// Wrong answers made of right ones: how many of them a judge of the fresh replica names. All, or it is none.
+const TAMPERINGS = {
+  'a gap where nothing is lost': (answer) => ({ ...answer, headers: { ...answer.headers, 'state-gap': '1-1' } }),
+  'another version': (answer) => ({ ...answer, status: 200, headers: { ...answer.headers, 'state-version': '999999' } }),
+  'an internal error': (answer) => ({ ...answer, status: 500 }),
+};
+
+function tamperingsSeen(world, shown, held) {
+  const tampered = Object.entries(TAMPERINGS).flatMap(([what, change]) =>
+    [...shown]
+      .filter(([, { headers }]) => headers['state-rejected'] === undefined)
+      .map(([id, answer]) => [what, judge(world, 'fresh', new Map([[id, change(answer)]]), held)]),
+  );
+  assert.deepEqual(tampered.filter(([, found]) => found.length !== 1), []);
+  return tampered.length;
 }
 
 describe(`${COUNT} worlds of replicas (SEED=${SEED})`, () => {
-  const sums = { worlds: 0, published: 0, gaps: 0, violations: 0 };
+  const sums = { worlds: 0, published: 0, gaps: 0, violations: 0, tamperings: 0 };
   after(() => console.log(`replicas: SEED=${SEED} COUNT=${COUNT}: ${JSON.stringify(sums)}`));
 
   it('show what the stream says, or State-Gap', async (t) => {
@@ -62,6 +82,7 @@ describe(`${COUNT} worlds of replicas (SEED=${SEED})`, () => {
         sums.worlds++;
         sums.published += result.published;
         sums.gaps += result.gaps;
+        sums.tamperings += result.seen;
         sums.violations += result.violations.length;
         if (process.env.VERBOSE || result.violations.length > 0)
           t.diagnostic(`${JSON.stringify(one)}: ${result.said.join(' ')}\n${result.violations.join('\n')}`);
@@ -69,5 +90,6 @@ describe(`${COUNT} worlds of replicas (SEED=${SEED})`, () => {
     };
     await Promise.all(Array.from({ length: AT_ONCE }, next));
     assert.equal(sums.violations, 0, `SEED=${SEED}`);
+    assert.ok(sums.worlds > 0 && sums.tamperings > 0, 'something was judged');
   });
 });

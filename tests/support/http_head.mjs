@@ -6,7 +6,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 const TARGET_BYTES_MAX = 3072;
 const HEAD_COST_MAX = 4096; // docs/limits.md: request line and fields, and 56 for each field
 const FIELD_COST = 56;
-const FIELDS_MAX = 40; // header fields and parameters
+const FIELDS_MAX = 32; // header fields and parameters
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const PART_OF_LINE = /^[!-~]+(?: [!-~]*(?: (?:H|HT|HTT|HTTP|HTTP\/|HTTP\/\d|HTTP\/\d\.|HTTP\/\d\.\d\r?)?)?)?$/;
 const PART_OF_FIELD = /^(?:[!#$%&'*+.^_`|~0-9A-Za-z-]*|[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*)\r?$/;

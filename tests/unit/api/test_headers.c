@@ -99,30 +99,28 @@ static void staleness_grows_until_the_answer_is_made(void **state)
 static void gaps_are_shown_where_they_lie_after_the_entity(void **state)
 {
     struct stream row = {.gaps_count = 2, .gaps = {{10, 20}, {30, 30}}};
-    struct snapshot_stream stream = {.row = &row};
     struct response r;
     (void)state;
     response_init(&r);
-    headers_gaps_after(&r, &stream, 9);
+    headers_gaps_with(&r, &row, 9, (struct gap){0});
     assert_header(&r, "State-Gap", "10-20, 30-30");
     response_init(&r);
-    headers_gaps_after(&r, &stream, 21);
+    headers_gaps_with(&r, &row, 21, (struct gap){0});
     assert_header(&r, "State-Gap", "30-30");
     response_init(&r);
-    headers_gaps_after(&r, &stream, 31);
+    headers_gaps_with(&r, &row, 31, (struct gap){0});
     assert_header(&r, "State-Gap", NULL);
 }
 
 static void the_most_and_longest_gaps_have_room(void **state)
 {
     struct stream row = {.gaps_count = STREAM_GAPS_MAX};
-    struct snapshot_stream stream = {.row = &row};
     struct response r;
     (void)state;
     for (size_t i = 0; i < STREAM_GAPS_MAX; i++)
         row.gaps[i] = (struct gap){UINT64_MAX, UINT64_MAX};
     response_init(&r);
-    headers_gaps_after(&r, &stream, 0);
+    headers_gaps_with(&r, &row, 0, (struct gap){0});
     assert_false(r.failed);
     assert_int_equal(strlen(header(&r, "State-Gap")), STREAM_GAPS_MAX * 43 - 2);
 }

@@ -23,7 +23,6 @@
 #include "router_fixture.h"
 
 #define ALL SIZE_MAX
-#define REQUESTS_MAX 8
 #define ENTITIES 25
 #define STATE_BYTES 1500 /* so that not all rows of a page fit a chunk */
 

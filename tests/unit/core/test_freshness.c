@@ -73,6 +73,24 @@ static void what_was_passed_over_proves_nothing_and_meets_a_position_only_beside
     freshness_destroy(f);
 }
 
+/* Its keys were counted late, after other answers had proved something. */
+static void an_answer_that_proves_something_late_takes_its_place_among_the_others(void **state)
+{
+    (void)state;
+    struct freshness *f = make();
+    int64_t t = base();
+    freshness_proved(f, 0, t + 1, t + 1, 10, &first_life);
+    freshness_proved(f, 0, t + 3, t + 3, 30, &first_life);
+    freshness_proved(f, 0, t + 2, t + 2, 20, &first_life);
+    assert_int_equal(view_at(f, 15, t + 9).proof_ns, t + 1);
+    assert_int_equal(view_at(f, 25, t + 9).proof_ns, t + 2);
+    assert_int_equal(view_at(f, 30, t + 9).proof_ns, t + 3);
+    assert_int_equal(view_at(f, 30, t + 9).head, 30);
+    freshness_proved(f, 0, t + 2, t + 2, 40, &first_life); /* no answer of this stream: nothing is believed of it */
+    assert_int_equal(view_at(f, 25, t + 9).proof_ns, t + 2);
+    freshness_destroy(f);
+}
+
 static void staleness_counts_from_the_question_not_from_the_answer(void **state)
 {
     (void)state;
@@ -443,6 +461,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_proof_nothing_is_claimed),
+        cmocka_unit_test(an_answer_that_proves_something_late_takes_its_place_among_the_others),
         cmocka_unit_test(what_was_passed_over_proves_nothing_and_meets_a_position_only_beside_a_filter),
         cmocka_unit_test(staleness_counts_from_the_question_not_from_the_answer),
         cmocka_unit_test(an_older_snapshot_is_not_flattered_by_a_newer_proof),

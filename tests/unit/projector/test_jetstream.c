@@ -41,8 +41,6 @@ static void sequences_creation_and_limits_are_read(void **state)
     assert_int_equal(info.last, 9);
     assert_int_equal(info.created_ns, INT64_C(1767323045000000007));
     assert_int_equal(info.retention, RETENTION_LIMITS);
-    assert_int_equal(info.max_messages, 10);
-    assert_int_equal(info.max_bytes, -1);
     assert_int_equal(info.max_age_ns, 7);
     assert_int_equal(info.max_messages_per_subject, 1);
     assert_true(info.message_ttl);
