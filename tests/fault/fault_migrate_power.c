@@ -60,31 +60,6 @@ static struct memory_disk *disk_with(const struct kept_files *kept)
     return disk;
 }
 
-/* The start after the cut. It comes first: the store must find by itself what is whole. */
-static bool start(uint64_t sum_before, int *from, char why[256])
-{
-    struct sg_error err = {0};
-    struct store_open_report report = {0};
-    struct store_writer *w = NULL;
-    int version = 0;
-    uint64_t sum = 0;
-    if (store_open(&options, &w, &report, &err) != SG_OK) {
-        (void)snprintf(why, 256, "store_open: %.200s", err.message);
-        return false;
-    }
-    *from = report.migrated_from;
-    bool good = !report.created && report.moved_aside[0] == '\0';
-    if (!good)
-        (void)snprintf(why, 256, "moved aside: %.200s", report.reason);
-    good = good && kept_look(path, &version, &sum, why);
-    if (good && (version != 3 || sum != sum_before)) {
-        (void)snprintf(why, 256, "version %d, rows %s", version, sum == sum_before ? "as before" : "changed");
-        good = false;
-    }
-    store_close(w);
-    return good;
-}
-
 static void cut(const struct variant *v, const struct disk_image *image, uint64_t *chance, bool quiet,
                 struct tally *t)
 {
@@ -92,7 +67,7 @@ static void cut(const struct variant *v, const struct disk_image *image, uint64_
     int from = 0;
     struct memory_disk *disk = disk_image_cut(image, chance);
     memory_vfs_use(disk);
-    bool good = start(v->sum, &from, why);
+    bool good = kept_migrate(&options, v->sum, &from, why);
     memory_disk_destroy(disk);
     t->cuts++;
     t->old += good && from == 2;

@@ -214,3 +214,27 @@ bool kept_sum(sqlite3 *db, int *version, uint64_t *sum, char why[256])
         *sum = found;
     return good;
 }
+
+bool kept_migrate(const struct store_options *options, uint64_t sum_before, int *from, char why[256])
+{
+    struct sg_error err = {0};
+    struct store_open_report report = {0};
+    struct store_writer *w = NULL;
+    int version = 0;
+    uint64_t sum = 0;
+    if (store_open(options, &w, &report, &err) != SG_OK) {
+        (void)snprintf(why, 256, "store_open: %.200s", err.message);
+        return false;
+    }
+    *from = report.migrated_from;
+    bool good = !report.created && report.moved_aside[0] == '\0';
+    if (!good)
+        (void)snprintf(why, 256, "moved aside: %.200s", report.reason);
+    good = good && kept_look(options->path, &version, &sum, why);
+    if (good && (version != 3 || sum != sum_before)) {
+        (void)snprintf(why, 256, "version %d, rows %s", version, sum == sum_before ? "as before" : "changed");
+        good = false;
+    }
+    store_close(w);
+    return good;
+}

@@ -9,6 +9,8 @@
 
 #include <sqlite3.h>
 
+#include "store/writer.h"
+
 /* Unpack it to `path`. Ends the process if that fails. */
 void kept_unpack(const char *path);
 
@@ -33,5 +35,9 @@ bool kept_look(const char *path, int *version, uint64_t *sum, char why[256]);
 /* Sum all that must outlive a migration: streams, builds, collections, entities and tombstones, rejected events; also
  * looks whether the database is sound, and whether what it counts is there. False: it is not; `why` says what. */
 bool kept_sum(sqlite3 *db, int *version, uint64_t *sum, char why[256]);
+
+/* Start the store on what a fault has left of it or of its migration, which must find by itself what is whole, and compare
+ * with the sum from before. `*from`: the version that was found, 0 = the present one. False: `why` says what is wrong. */
+bool kept_migrate(const struct store_options *options, uint64_t sum_before, int *from, char why[256]);
 
 #endif

@@ -62,29 +62,34 @@ static void all_of(const char *path, const char *sql, char out[TEXT_BYTES])
     (void)sqlite3_close(db);
 }
 
+/* Of the kept file, unpacked. */
+static uint64_t kept_sum_of(const char *path)
+{
+    uint64_t sum = 0;
+    int version = 0;
+    char why[256];
+    kept_unpack(path);
+    if (!kept_look(path, &version, &sum, why))
+        fail_msg("%s", why);
+    assert_int_equal(version, 2);
+    return sum;
+}
+
 static void kept_file_has_all_its_rows(void **state)
 {
     struct store_fixture *f = *state;
-    uint64_t before = 0;
     uint64_t after = 0;
     int version = 0;
     char why[256];
     fixture_close(f);
-    kept_unpack(f->path);
-    sqlite3 *db = look(f->path);
-    if (!kept_sum(db, &version, &before, why))
-        fail_msg("%s", why);
-    assert_int_equal(version, 2);
-    (void)sqlite3_close(db);
+    uint64_t before = kept_sum_of(f->path);
     open_kept(f);
     assert_false(f->report.created);
     assert_int_equal(f->report.migrated_from, 2);
-    db = look(f->path);
-    if (!kept_sum(db, &version, &after, why))
+    if (!kept_look(f->path, &version, &after, why))
         fail_msg("%s", why);
     assert_int_equal(version, 3);
     assert_int_equal(before, after);
-    (void)sqlite3_close(db);
     fixture_close(f);
     assert_int_equal(store_open(&f->options, &f->writer, &f->report, NULL), SG_OK);
     assert_int_equal(f->report.migrated_from, 0);
@@ -282,16 +287,12 @@ static void rows_against_the_rules_of_their_version_are_damage(void **state)
 static void a_byte_that_changed_is_found_by_the_migration(void **state)
 {
     struct store_fixture *f = *state;
-    uint64_t sum_before = 0;
     uint64_t sum = 0;
     int version = 0;
     int found = 0;
     char why[256];
     fixture_close(f);
-    kept_unpack(f->path);
-    sqlite3 *db = look(f->path);
-    assert_true(kept_sum(db, &version, &sum_before, why));
-    (void)sqlite3_close(db);
+    uint64_t sum_before = kept_sum_of(f->path);
     struct store_sizes sizes;
     store_sizes(f->path, &sizes);
     for (long page = 2; page < sizes.database_bytes / 4096; page++) { /* from the third: the first two are looked at first */
@@ -302,11 +303,9 @@ static void a_byte_that_changed_is_found_by_the_migration(void **state)
             found++;
             assert_string_not_equal(f->report.moved_aside, "");
         } else {
-            db = look(f->path);
-            if (!kept_sum(db, &version, &sum, why))
+            if (!kept_look(f->path, &version, &sum, why))
                 fail_msg("page %ld: %s", page, why);
             assert_int_equal(sum, sum_before); /* in a page that holds nothing */
-            (void)sqlite3_close(db);
         }
         fixture_close(f);
     }
