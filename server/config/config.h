@@ -31,7 +31,7 @@
 #define CONFIG_STREAM_NAME_BYTES_MAX 255       /* nats-server's limit */
 #define CONFIG_COLLECTIONS_LIMIT_MAX 100000    /* each is a row in memory and several metric series */
 #define CONFIG_WAIT_MS_MAX INT64_C(3600000)    /* 1h: no proxy in between holds a quiet connection for longer */
-#define CONFIG_PARKED_MAX 1000000              /* 5 KB each: 5 GB */
+#define CONFIG_PARKED_MAX 1000000              /* 6 KB each: 6 GB */
 #define CONFIG_PROBE_IDLE_MS_MIN INT64_C(100)  /* ten questions a second to the broker from an idle replica */
 #define CONFIG_PROBE_IDLE_MS_MAX INT64_C(3600000) /* 1h: staleness is known no better than this */
 #define CONFIG_PROBE_INTERVAL_MS_MIN INT64_C(1)   /* below it, Max-Staleness: 0 could flood the broker */

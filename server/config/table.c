@@ -124,7 +124,7 @@ static const struct config_key keys[] = {
     {"wait.max", KIND_DURATION, "30s", TUNABLE(wait_max_ms), RANGE(0, CONFIG_WAIT_MS_MAX),
      .what = "The longest wait that a read may ask for."},
     {"wait.parked_max", KIND_COUNT, "10000", TUNABLE(parked_max), RANGE(0, CONFIG_PARKED_MAX),
-     .what = "How many reads may wait at a time, about 5 KB each; others get a 503."},
+     .what = "How many reads may wait at a time, about 6 KB each; others get a 503."},
     {"wait.parked_max_per_client", KIND_COUNT, "10000", TUNABLE(parked_max_per_client), RANGE(0, CONFIG_PARKED_MAX),
      .what = "The same for one client: an address without its port, of IPv6 the network (/64).",
      .more = "All clients of a unix socket, or behind one proxy, count as one."},
