@@ -126,10 +126,11 @@ describe(`a full disk (SEED=${SEED}, ${COUNT} times)`, () => {
       await published.check(s.gateway);
     }
     assert.equal(s.gateway.pid, pid);
+    assert.deepEqual(await query(s.gateway.database, 'PRAGMA integrity_check'), [{ integrity_check: 'ok' }]);
+    await s.gateway.stop(); // then all of its log has come
     const halts = s.gateway.logged('ingest_halted').length;
     assert.ok(halts >= COUNT);
     assert.equal(s.gateway.logged('ingest_resumed').length, halts);
-    assert.deepEqual(await query(s.gateway.database, 'PRAGMA integrity_check'), [{ integrity_check: 'ok' }]);
     const { length } = published.all;
     t.diagnostic(`seed ${SEED}, filled ${COUNT} times, ${halts} halts, ${length} events: equal to the fold`);
   });
@@ -177,7 +178,7 @@ describe('a start on a disk without any room', () => {
     for (const killed of [false, true]) {
       await stopAndFill(s.gateway, disk);
       await s.gateway.start();
-      assert.equal(s.gateway.logged('database_full').length, 1);
+      assert.equal((await s.gateway.untilLogged('database_full')).length, 1);
       assert.equal((await s.gateway.get('/v1/state/customers/b-50')).status, 200, 'before anything is published');
       const [{ seq }] = await s.publish([event('b-1', killed ? 3 : 2)]);
       await haltedAndReadable(s.gateway);
@@ -272,7 +273,7 @@ describe('a write-ahead log that cannot be written back', () => {
       await s.gateway.untilPosition(last);
     };
     await until('it fails', async () => (await more(), (await failures()) > 1), { hard: true, everyMs: 300 });
-    assert.equal(s.gateway.logged('checkpoint_failing').length, 1);
+    assert.equal((await s.gateway.untilLogged('checkpoint_failing')).length, 1);
     assert.equal((await s.gateway.status()).status, 'live', 'all is applied');
     assert.equal(spawnSync('prlimit', ['--pid', String(s.gateway.pid), '--fsize=unlimited:unlimited']).status, 0);
     await until('it recovers', async () => (await more(), s.gateway.logged('checkpoint_recovered').length === 1), { hard: true, everyMs: 300 });

@@ -170,8 +170,8 @@ describe('more connections than there is room for', () => {
     it(`wait when descriptors are used up, ${loops} loop(s), and come in when there are some`, async (t) => {
       const config = { http: { loops, ...TIMEOUTS, head_timeout: '20s' } };
       const gateway = await startGateway({ t, nats: NO_BROKER, config, bin: withDescriptors(t, 90) });
-      const [lowered] = gateway.logged('connections_max_lowered');
-      assert.equal(lowered?.descriptors, 90);
+      const [lowered] = await gateway.untilLogged('connections_max_lowered');
+      assert.equal(lowered.descriptors, 90);
       assert.ok(lowered.connections_max >= 40 && lowered.connections_max < 80, `${lowered.connections_max}`);
       await outOfRoom(t, gateway, lowered.connections_max, `90 descriptors, ${loops} loop(s)`);
       assert.ok(!gateway.log.some(({ level }) => level === 'error'));

@@ -337,11 +337,12 @@ describe('a refusal that is over', () => {
     for (let i = 0; i < 40; i++)
       await client.js.publish(`state.c.${i}`, `{"version":1,"state":{"large":"${large}"}}`);
     await lastError(gateway, /FC/i, { deadlineMs: 30_000 });
+    await until('it is logged', () => gateway.log.some(({ error }) => /FC/i.test(error ?? '')));
     const before = gateway.logged('stream_interrupted').length;
     nats.pause();
     t.after(() => nats.resume());
     await gateway.untilStatus('disconnected', { deadlineMs: 10_000 });
-    const kinds = await until('it is logged', () => {
+    const kinds = await until('the outage is logged', () => {
       const later = gateway.logged('stream_interrupted').slice(before);
       return later.length > 0 && later.map(({ kind }) => kind);
     }, { deadlineMs: 30_000 });

@@ -56,7 +56,7 @@ describe('a database that is a symbolic link', () => {
       await s.gateway[how]();
       await s.gateway.start();
       await s.gateway.untilRows(20); // those of the first run: the stream is empty
-      assert.equal(s.gateway.logged('database_open')[0].state, 'existing');
+      assert.equal((await s.gateway.untilLogged('database_open'))[0].state, 'existing');
     }
   });
 
@@ -145,7 +145,7 @@ describe('a look from outside', () => {
     await s.gateway.kill9();
     await s.gateway.start();
     await s.untilLive();
-    assert.equal(s.gateway.logged('database_open')[0].state, 'existing');
+    assert.equal((await s.gateway.untilLogged('database_open'))[0].state, 'existing');
   });
 });
 

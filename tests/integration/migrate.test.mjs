@@ -70,7 +70,8 @@ describe('a database of schema version 2', () => {
   it('has all that was in it, and is read, without a broker', async (t) => {
     const database = keptDatabase(t);
     const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', database, config: CONFIG });
-    const [[{ from, to, bytes }], [migrated]] = ['database_migrating', 'database_migrated'].map((name) => gateway.logged(name));
+    const [migrated] = await gateway.untilLogged('database_migrated');
+    const [{ from, to, bytes }] = gateway.logged('database_migrating'); // the line before
     assert.deepEqual([from, to, bytes], [2, 3, gunzipSync(readFileSync(join(KEPT, 'version-2.db.gz'))).length]);
     assert.ok(migrated.from === 2 && migrated.bytes >= bytes && migrated.ms >= 0 && migrated.ms < 60_000, JSON.stringify(migrated));
     assert.deepEqual(gateway.logged('rebuild_began'), []);
@@ -108,7 +109,7 @@ describe('a database of schema version 2', () => {
     }, { deadlineMs: 20_000 });
     assert.equal(grown.epoch, dump.growing[0].epoch);
     assert.equal(grown.position, 4000);
-    const continued = gateway.logged('rebuild_continues');
+    const continued = await gateway.untilLogged('rebuild_continues');
     assert.equal(continued.length, 1);
     assert.equal(String(continued[0].position), dump.growing[0].position, 'it grew on from where it was');
     for (const event of ['rebuild_began', 'epoch_changed']) assert.deepEqual(gateway.logged(event), []);
@@ -143,7 +144,7 @@ describe('a database of schema version 2', () => {
     bytes[at + 2] ^= 1;
     writeFileSync(database, bytes);
     const gateway = await startGateway({ t, nats, database, config: CONFIG });
-    const [corrupt, ...others] = gateway.logged('database_corrupt');
+    const [corrupt, ...others] = await gateway.untilLogged('database_corrupt');
     assert.match(corrupt.moved_to, /state\.db\.corrupt-/);
     assert.deepEqual(others, []);
     assert.deepEqual(gateway.logged('database_migrated'), []);

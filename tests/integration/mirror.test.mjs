@@ -59,11 +59,10 @@ for (const [version, bin] of Object.entries({
         const gateway = await startGateway({ t, nats, config: { streams } });
         const reason = /none of its messages matches the template's filter \$KV\.edge\.>/;
         const reported = async () => {
-          const lines = () => gateway.logged('stream_warning').filter(({ error }) => reason.test(error)).length;
           await until('it is reported', async () => reason.test((await gateway.status()).lastError), WITHIN);
-          await until('it is logged', () => lines() > 0, WITHIN);
           await gateway.untilStatus('live', WITHIN);
-          assert.equal(lines(), 1);
+          const where = ({ error }) => reason.test(error);
+          assert.equal((await gateway.untilLogged('stream_warning', { where, ...WITHIN })).length, 1);
         };
         await reported();
         await gateway.restart();

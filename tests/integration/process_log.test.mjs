@@ -150,7 +150,7 @@ describe('what is logged at the end', () => {
     const s = await scene(t, { publish: [event('1', 1)], gateway: { bin: RELEASE } });
     await s.untilLive();
     await s.nats.stop();
-    await until('a line', () => s.gateway.logged('stream_interrupted').length > 0);
+    await s.gateway.untilLogged('stream_interrupted');
     assert.deepEqual(await end(s.gateway.running, 'SIGABRT'), { code: null, signal: 'SIGABRT' });
   });
 

@@ -133,7 +133,7 @@ describe('while a recreated stream is read', () => {
     await s.gateway.kill9();
     await s.gateway.start();
     assert.equal((await sample(s, builds)).build, builds[0]);
-    const [continued] = s.gateway.logged('rebuild_continues');
+    const [continued] = await s.gateway.untilLogged('rebuild_continues');
     assert.ok(continued.position >= growing.rebuild.position, 'what had grown is there');
     assert.equal((await s.gateway.get('/readyz')).status, 503, 'not before the served build is whole');
     await between();

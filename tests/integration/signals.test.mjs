@@ -32,8 +32,8 @@ describe('signals that are not meant to end it', () => {
     const { pid } = s.gateway;
     const ignored = ['HUP', 'USR1', 'USR2', 'ALRM', 'VTALRM', 'PROF', 'IO', 'PIPE', 'XFSZ', 'PWR', 'STKFLT', 'RTMIN', 'RTMAX', 'WINCH', 'CHLD'];
     for (const name of ignored) execFileSync('/bin/bash', ['-c', `kill -s ${name} ${pid}`]);
-    await until('it says so', () => s.gateway.logged('signal_ignored').length === 2);
-    assert.deepEqual(s.gateway.logged('signal_ignored').map((line) => line.signal).sort(), ['SIGHUP', 'SIGUSR1']);
+    const reported = await s.gateway.untilLogged('signal_ignored', { count: 2 });
+    assert.deepEqual(reported.map((line) => line.signal).sort(), ['SIGHUP', 'SIGUSR1']);
     await s.publish(events(3, { from: 4 }));
     await s.untilLive();
     assert.deepEqual(await s.gateway.stop(), { code: 0, signal: null });
@@ -64,7 +64,7 @@ describe('shutdown.delay', () => {
   it('is ended by a second SIGTERM', async (t) => {
     const gateway = await startGateway({ t, nats: NOWHERE, config: { shutdown: { delay: '1h' } } });
     signal(gateway.running.child, 'SIGTERM');
-    await until('it is asked', () => gateway.logged('stopping').length === 1);
+    assert.equal((await gateway.untilLogged('stopping')).length, 1);
     await throughout('it serves', 500, async () => (await fresh(gateway, '/livez')).status === 200);
     assert.deepEqual(await gateway.stop(), { code: 0, signal: null });
   });
@@ -109,7 +109,7 @@ describe('SIGTERM', () => {
     assert.ok(took < 1500, `it ended after ${took} ms`);
     await s.gateway.start();
     await s.untilLive();
-    assert.equal(s.gateway.logged('database_open')[0].state, 'existing');
+    assert.equal((await s.gateway.untilLogged('database_open'))[0].state, 'existing');
   });
 
   it('while the start hangs in a file ends it', async (t) => {

@@ -21,7 +21,6 @@ import { bulky, bulkyScene, haltedAndReadable } from '../support/halted.mjs';
 import { publishAll } from '../support/nats.mjs';
 import { tempFolder } from '../support/process.mjs';
 import { event, events, scene } from '../support/scene.mjs';
-import { until } from '../support/until.mjs';
 
 const MIB = 1024 * 1024;
 
@@ -42,9 +41,9 @@ describe('a database that reaches its limit', () => {
     await s.untilLive();
     await publishAll(s.client.js, [event('b-11', 1, { text: 'x'.repeat(1_040_000) })]);
     await haltedAndReadable(s.gateway);
-    const sessions = s.gateway.logged('stream_connected').length;
+    const sessions = await s.gateway.untilLogged('stream_connected');
     await s.nats.restart();
-    await until('another session', () => s.gateway.logged('stream_connected').length > sessions, { deadlineMs: 5000 });
+    await s.gateway.untilLogged('stream_connected', { count: sessions.length + 1, deadlineMs: 5000 });
     await s.gateway.untilStatus('halted');
     await haltedAndReadable(s.gateway);
     assert.deepEqual(s.gateway.logged('ingest_resumed'), []);
@@ -97,7 +96,7 @@ describe('a damaged database', () => {
         name.startsWith(`${basename(s.gateway.database)}.corrupt-`),
       );
       assert.equal(aside.filter((name) => !/-(wal|shm)$/.test(name)).length, 1);
-      assert.equal(s.gateway.logged('database_corrupt').length, 1);
+      assert.equal((await s.gateway.untilLogged('database_corrupt')).length, 1);
     });
   }
 });

@@ -25,7 +25,7 @@ async function refused(gateway, reason) {
     },
     WITHIN,
   );
-  assert.ok(gateway.logged('stream_interrupted').some(({ error }) => reason.test(error)), 'the log says so too');
+  await gateway.untilLogged('stream_interrupted', { where: ({ error }) => reason.test(error), ...WITHIN });
 }
 
 // An edit of the stream makes it unusable for a gateway that follows it; the way back is noticed too.

@@ -168,8 +168,16 @@ class Gateway {
     return this.start();
   }
 
+  // The lines of this event that have come so far. The log is written by a thread of its own, so a line may come after
+  // the state that it reports can be seen: wait for it by untilLogged(). All have come once the process has ended.
   logged(event) {
     return this.log.filter((entry) => entry.event === event);
+  }
+
+  // The lines of this event that `where` accepts, as soon as there are `count`.
+  async untilLogged(event, { count = 1, where = () => true, ...options } = {}) {
+    const lines = () => this.logged(event).filter(where);
+    return until(`${count} of ${event} in the log`, () => lines().length >= count && lines(), options);
   }
 
   // One request; `path` goes out as it is. Gives {status, headers (lower case), rawHeaders, body, text, json()}. One that
