@@ -145,10 +145,11 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-static void make_message(struct bench *b, size_t slot, uint64_t entity, int version)
+static void make_message_in(struct bench *b, const char *collection, size_t slot, uint64_t entity, int version)
 {
     struct message *m = &b->messages[slot];
-    int subject = snprintf(b->subjects[slot], sizeof b->subjects[slot], "state.customers.%016" PRIx64, mix(entity));
+    int subject =
+        snprintf(b->subjects[slot], sizeof b->subjects[slot], "state.%s.%016" PRIx64, collection, mix(entity));
     int payload = snprintf(b->payloads[slot], PAYLOAD_BYTES_MAX,
                            "{\"aggregateId\":\"%016" PRIx64 "\",\"version\":%d,\"type\":\"CustomerChanged\","
                            "\"occurredAt\":\"2026-01-31T12:00:00.123Z\",\"state\":{\"name\":\"Ada Lovelace\","
@@ -162,6 +163,11 @@ static void make_message(struct bench *b, size_t slot, uint64_t entity, int vers
         .sequence = ++b->sequence,
         .time_ns = CREATED_NS + (int64_t)b->sequence,
     };
+}
+
+static void make_message(struct bench *b, size_t slot, uint64_t entity, int version)
+{
+    make_message_in(b, "customers", slot, entity, version);
 }
 
 static void decode_batch(struct bench *b, size_t first, size_t count)
@@ -234,6 +240,35 @@ static void count_events(struct bench *b)
     case_decode(b);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         case_events(b, &cases[i]);
+}
+
+/* ---- many collections ---- */
+
+#define FEW_COLLECTIONS 10
+#define MANY_COLLECTIONS 10000 /* a multiple of BATCH */
+
+static void make_collection_message(struct bench *b, size_t slot, size_t collections, size_t entity, int version)
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "c%zu-%zu", collections, entity % collections);
+    make_message_in(b, name, slot, entity, version);
+}
+
+/* The writer knows so many collections, which hold as many entities in any case; then an event alone, for an entity of one
+ * of the first few of them. */
+static void case_collections(struct bench *b, const char *name, size_t collections)
+{
+    for (size_t first = 0; first < MANY_COLLECTIONS; first += BATCH) {
+        for (size_t i = 0; i < BATCH; i++)
+            make_collection_message(b, i, collections, first + i, 1);
+        apply_batch(b, 0, BATCH);
+    }
+    for (size_t i = 0; i < EVENTS_ALONE; i++)
+        make_collection_message(b, i, collections, i % FEW_COLLECTIONS, 2 + (int)(i / FEW_COLLECTIONS));
+    count_begin();
+    for (size_t i = 0; i < EVENTS_ALONE; i++)
+        apply_batch(b, i, 1);
+    count_end(name, EVENTS_ALONE);
 }
 
 /* ---- reads ---- */
@@ -490,7 +525,7 @@ static void count_waits(struct bench *b)
 
 static void open_model(struct bench *b, const char *folder, int64_t cache_bytes)
 {
-    struct store_options options = {.path = b->database, .collections_max = 10, .rejected_max = 10};
+    struct store_options options = {.path = b->database, .collections_max = 2 * MANY_COLLECTIONS, .rejected_max = 10};
     struct store_open_report report;
     struct epoch epoch;
     bool reshaped = false;
@@ -576,6 +611,13 @@ int main(int argc, char **argv)
     count_reads(b, true);
     count_events(b);
     count_waits(b);
+    close_all(b);
+    /* Each with a write-ahead log that has just begun. */
+    open_all(b, argv[1], CACHE_BYTES);
+    case_collections(b, "event, alone, 10 collections", FEW_COLLECTIONS);
+    close_all(b);
+    open_all(b, argv[1], CACHE_BYTES);
+    case_collections(b, "event, alone, 10,000 collections", MANY_COLLECTIONS);
     close_all(b);
     free(b);
     return 0;

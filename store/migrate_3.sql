@@ -38,4 +38,4 @@ ALTER TABLE streams RENAME COLUMN fingerprint TO rows_fingerprint;
 ALTER TABLE streams ADD COLUMN derived_fingerprint TEXT NOT NULL DEFAULT '';
 ALTER TABLE streams ADD COLUMN hole TEXT NOT NULL DEFAULT '';
 ALTER TABLE next_build ADD COLUMN hole TEXT NOT NULL DEFAULT '';
-UPDATE meta SET generation = generation + 1;
+ALTER TABLE meta DROP COLUMN generation;

@@ -6,13 +6,11 @@
 CREATE TABLE seal (record BLOB NOT NULL);
 INSERT INTO seal (record) VALUES (zeroblob(3072));
 
--- One row. `generation` rises whenever a collection row or the build of a stream changes: readers keep what they know
--- of collections for as long as it stands still. `clean` is 1 only while the file is closed after an orderly stop.
+-- One row. `clean` is 1 only while the file is closed after an orderly stop.
 CREATE TABLE meta (
-    generation INTEGER NOT NULL,
     clean INTEGER NOT NULL
 );
-INSERT INTO meta (generation, clean) VALUES (1, 0);
+INSERT INTO meta (clean) VALUES (0);
 
 -- What is served of each stream. `attached` is 1 for the streams that the running writer was given: others keep their
 -- rows, unseen. `target`: below it this build is not whole yet; -1: not known yet. `gaps`: "5001-7000,9000-9000",
@@ -51,7 +49,8 @@ CREATE TABLE next_build (
     hole TEXT NOT NULL DEFAULT ''
 );
 
--- Rows of a build that is neither the served nor the next one wait to be swept. `floor`: tombstones of events at or below
+-- Rows of a build that is neither the served nor the next one wait to be swept. As long as a process runs, it gives no `id`
+-- twice: rows in memory are known by it. `floor`: tombstones of events at or below
 -- this sequence are not kept any more; 0 = all are. `gaps`: rows of entity_gaps; `gone`: tombstones that are. A row is
 -- written when what it counts changes, and not for each event: of those that only changed an entity, the sequence is in
 -- entities alone, where the index has the highest one first.

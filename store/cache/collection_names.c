@@ -1,6 +1,7 @@
 /* A hash table from (stream, build, name) to a collection's row: open addressing, entries never move. */
 #include "store/cache/collection_names.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,7 @@ static bool names_grow(struct collection_names *t)
             *name_slot(&bigger, k->stream, k->build, (struct slice){k->name, k->name_bytes}) = k;
     }
     bigger.count = t->count;
+    bigger.changed = t->changed;
     free(t->slots);
     *t = bigger;
     return true;
@@ -74,6 +76,43 @@ struct collection_name *collection_names_add(struct collection_names *t, int64_t
     return k;
 }
 
+void collection_names_change(struct collection_names *t, struct collection_name *name)
+{
+    if (name->changed)
+        return;
+    name->changed = true;
+    name->next_changed = t->changed;
+    t->changed = name;
+}
+
+/* Entries that follow move up, so that a free slot still ends each search. */
+static void slot_close(struct collection_names *t, size_t free_slot)
+{
+    size_t mask = t->slots_count - 1;
+    for (size_t i = (free_slot + 1) & mask; t->slots[i] != NULL; i = (i + 1) & mask) {
+        struct collection_name *k = t->slots[i];
+        size_t home = name_hash(k->stream, k->build, (struct slice){k->name, k->name_bytes}) & mask;
+        if (((i - home) & mask) < ((i - free_slot) & mask))
+            continue; /* it would stand before the place where its search begins */
+        t->slots[free_slot] = k;
+        t->slots[i] = NULL;
+        free_slot = i;
+    }
+}
+
+void collection_names_remove(struct collection_names *t, int64_t stream, int64_t build, struct slice name)
+{
+    struct collection_name **slot = t->slots_count > 0 ? name_slot(t, stream, build, name) : NULL;
+    if (slot == NULL || *slot == NULL)
+        return;
+    assert(!(*slot)->changed);
+    free((*slot)->name);
+    free(*slot);
+    *slot = NULL;
+    t->count--;
+    slot_close(t, (size_t)(slot - t->slots));
+}
+
 void collection_names_clear(struct collection_names *t)
 {
     for (size_t i = 0; i < t->slots_count; i++) {
@@ -83,6 +122,7 @@ void collection_names_clear(struct collection_names *t)
         t->slots[i] = NULL;
     }
     t->count = 0;
+    t->changed = NULL;
 }
 
 void collection_names_free(struct collection_names *t)

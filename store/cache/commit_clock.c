@@ -76,7 +76,6 @@ static void copy(struct store_served *to, const struct store_served *from)
     if (from->count > 0)
         memcpy(to->streams, from->streams, from->count * sizeof *from->streams);
     to->count = from->count;
-    to->generation = from->generation;
 }
 
 enum sg_status commit_clock_reserve(struct commit_clock *shared, size_t count, struct sg_error *err)

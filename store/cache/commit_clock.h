@@ -36,7 +36,6 @@ struct store_served {
     struct stream *streams; /* owned */
     size_t count;
     size_t capacity;
-    int64_t generation;
 };
 
 struct commit_clock {

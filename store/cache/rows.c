@@ -38,7 +38,6 @@ struct cached_row {
     bool deleted;
     uint64_t hash;
     int64_t collection;
-    int64_t generation;
     unsigned state_bytes;
     unsigned short id_bytes;
     unsigned short occurred_at_bytes;
@@ -189,10 +188,9 @@ static uint64_t key_hash(const struct row_cache *cache, int64_t collection, stru
     return hash_bytes(cache->seed ^ (uint64_t)collection * UINT64_C(0x9e3779b97f4a7c15), id);
 }
 
-struct row_cache_key row_cache_key(const struct row_cache *cache, int64_t collection, int64_t generation,
-                                   struct slice id)
+struct row_cache_key row_cache_key(const struct row_cache *cache, int64_t collection, struct slice id)
 {
-    return (struct row_cache_key){collection, generation, id, key_hash(cache, collection, id)};
+    return (struct row_cache_key){collection, id, key_hash(cache, collection, id)};
 }
 
 static size_t shard_index(const struct row_cache *cache, uint64_t hash)
@@ -265,12 +263,11 @@ struct cached_row *row_cache_find(struct row_cache *cache, const struct row_cach
     struct shard *s = shard_of(cache, key->hash);
     (void)pthread_mutex_lock(&s->mutex);
     struct cached_row *row = row_of(cache, s, key->hash, key->collection, key->id);
-    if (row != NULL && row->generation == key->generation) {
+    if (row != NULL) {
         (void)atomic_fetch_add_explicit(&row->holders, 1, memory_order_relaxed);
         row->found = true;
         s->hits++;
     } else {
-        row = NULL;
         s->misses++;
     }
     (void)pthread_mutex_unlock(&s->mutex);
@@ -486,7 +483,6 @@ static void row_add(const struct row_cache *cache, struct shard *s, const struct
     row->deleted = entity->deleted;
     row->hash = key->hash;
     row->collection = key->collection;
-    row->generation = key->generation;
     row->state_bytes = (unsigned)entity->state.bytes;
     row->id_bytes = (unsigned short)key->id.bytes;
     row->occurred_at_bytes = (unsigned short)entity->occurred_at.bytes;
@@ -518,12 +514,7 @@ void row_cache_fill(struct row_cache *cache, const struct row_cache_key *key, co
     then = atomic_load(clock);
 #endif
     if (atomic_load(clock) == then) {
-        struct cached_row *row = row_of(cache, s, key->hash, key->collection, key->id);
-        if (row != NULL && row->generation != key->generation) {
-            unlink_row(cache, s, row);
-            row = NULL;
-        }
-        if (row == NULL) /* or another loop read it too */
+        if (row_of(cache, s, key->hash, key->collection, key->id) == NULL) /* or another loop read it too */
             row_add(cache, s, key, entity);
     }
     (void)pthread_mutex_unlock(&s->mutex);

@@ -19,15 +19,13 @@
 
 struct row_cache;
 
-/* Which row: of a collection's row and an id, while the generation (schema.sql) stands still. */
+/* Which row: the number of its collection's row (schema.sql: of one build of one stream), and its id. */
 struct row_cache_key {
     int64_t collection;
-    int64_t generation;
     struct slice id;
     uint64_t hash;
 };
-struct row_cache_key row_cache_key(const struct row_cache *cache, int64_t collection, int64_t generation,
-                                   struct slice id);
+struct row_cache_key row_cache_key(const struct row_cache *cache, int64_t collection, struct slice id);
 
 /* Up to `bytes` with all that belongs to it, taken as it is needed. All below: any thread. */
 SG_MUST_CHECK enum sg_status row_cache_create(int64_t bytes, struct row_cache **out, struct sg_error *err);

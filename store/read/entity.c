@@ -3,11 +3,30 @@
 
 #define WHAT "read the database"
 
+static size_t stream_index(const struct store_reader *r, int64_t stream)
+{
+    size_t at = 0;
+    while (at < r->served.count && r->served.streams[at].id != stream)
+        at++;
+    return at;
+}
+
+int64_t store_read_known(const struct store_reader *r, struct slice name)
+{
+    const struct served_name *known = served_names_find(&r->names, name);
+    if (known == NULL)
+        return 0;
+    size_t at = known->stream_at;
+    if (at >= r->served.count || r->served.streams[at].id != known->stream)
+        at = stream_index(r, known->stream);
+    return at < r->served.count && r->served.streams[at].build == known->build ? known->id : 0;
+}
+
 enum sg_status store_read_resolve(struct store_reader *r, struct slice name, int64_t *id, struct sg_error *err)
 {
-    const struct collection_name *known = collection_names_find(&r->collections, 0, 0, name);
-    if (known != NULL) {
-        *id = known->id;
+    int64_t known = store_read_known(r, name);
+    if (known != 0) {
+        *id = known;
         return SG_OK;
     }
     sqlite3_stmt *s = store_read_statement(r, SQL_READ_COLLECTION_ID);
@@ -17,7 +36,9 @@ enum sg_status store_read_resolve(struct store_reader *r, struct slice name, int
     if (status != SG_OK)
         return status;
     *id = sqlite3_column_int64(s, 0);
-    if (collection_names_add(&r->collections, 0, 0, name, *id) == NULL)
+    int64_t stream = sqlite3_column_int64(s, 1);
+    int64_t build = sqlite3_column_int64(s, 2);
+    if (served_names_add(&r->names, name, *id, stream, build, stream_index(r, stream)) == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory");
     return SG_OK;
 }
@@ -151,7 +172,7 @@ enum sg_status store_read_entity(struct store_reader *r, struct slice collection
     if (cache == NULL) {
         status = entity_step(r, SQL_READ_ENTITY, collection_id, id, 0, out, err);
     } else {
-        key = row_cache_key(cache, collection_id, r->generation, id);
+        key = row_cache_key(cache, collection_id, id);
         status = entity_find(r, &key, out, err);
     }
     if (status == SG_NOT_FOUND)

@@ -70,25 +70,17 @@ void store_reader_close(struct store_reader *r)
         return;
     store_read_end(r);
     store_connection_close(&r->c);
-    collection_names_free(&r->collections);
+    served_names_free(&r->names);
     free(r->served.streams);
     free(r);
-}
-
-/* What is known of collections is good for as long as the generation stands still. */
-static void generation_set(struct store_reader *r, int64_t generation)
-{
-    if (r->generation != generation)
-        collection_names_clear(&r->collections);
-    r->generation = generation;
 }
 
 /* `known_at`: the streams are known already, as of the moment that the clock showed then. */
 static enum sg_status snapshot_load(struct store_reader *r, uint64_t known_at, struct sg_error *err)
 {
     unsigned data_version = 0;
-    int64_t generation = 0;
-    enum sg_status status = store_generation_load(&r->c, &generation, err); /* takes the snapshot: BEGIN does not */
+    sqlite3_stmt *first = store_statement(&r->c, SQL_READ_META);
+    enum sg_status status = store_run(&r->c, first, SQLITE_OK, WHAT, err); /* takes the snapshot: BEGIN does not */
     if (status != SG_OK)
         return status;
     /* Counts the snapshots of this connection that differed from the one before: SQLite dropped its cache for it. */
@@ -106,7 +98,6 @@ static enum sg_status snapshot_load(struct store_reader *r, uint64_t known_at, s
     }
     if (status != SG_OK)
         return status;
-    generation_set(r, generation);
     r->data_version = data_version;
     r->loaded = true;
     return SG_OK;
@@ -145,7 +136,6 @@ bool store_read_peek(struct store_reader *r)
     r->loaded = false; /* the streams are not those of a transaction */
     if (!commit_clock_copy(r->shared, stable, &r->served))
         return false;
-    generation_set(r, r->served.generation);
     r->stable = stable;
     return true;
 }
@@ -170,12 +160,12 @@ uint64_t store_read_snapshot(const struct store_reader *r)
 
 bool store_read_cached(struct store_reader *r, struct slice collection, struct slice id, struct entity *out)
 {
-    const struct collection_name *known = collection_names_find(&r->collections, 0, 0, collection);
+    int64_t known = store_read_known(r, collection);
     assert(r->stable != 0);
     store_read_release(r);
-    if (known == NULL)
+    if (known == 0)
         return false;
-    struct row_cache_key key = row_cache_key(r->shared->cache, known->id, r->generation, id);
+    struct row_cache_key key = row_cache_key(r->shared->cache, known, id);
     struct entity found; /* `*out` is written only once it is known that no commit came in between */
     r->held = row_cache_find(r->shared->cache, &key, &found);
     if (r->held == NULL || commit_clock_stable(r->shared) != r->stable)
@@ -186,11 +176,11 @@ bool store_read_cached(struct store_reader *r, struct slice collection, struct s
 
 void store_read_prefetch(struct store_reader *r, struct slice collection, struct slice id)
 {
-    const struct collection_name *known = collection_names_find(&r->collections, 0, 0, collection);
+    const struct served_name *known = served_names_find(&r->names, collection);
     r->expecting = known != NULL && r->shared != NULL && r->shared->cache != NULL;
     if (!r->expecting)
         return;
-    r->expected = row_cache_key(r->shared->cache, known->id, r->generation, id);
+    r->expected = row_cache_key(r->shared->cache, known->id, id);
     row_cache_prefetch(r->shared->cache, &r->expected);
 }
 

@@ -2,8 +2,8 @@
 #ifndef STATEGATE_STORE_READ_READER_INTERNAL_H
 #define STATEGATE_STORE_READ_READER_INTERNAL_H
 
-#include "store/cache/collection_names.h"
 #include "store/cache/commit_clock.h"
+#include "store/cache/served_names.h"
 #include "store/sqlite/connection.h"
 #include "store/reader.h"
 
@@ -27,9 +27,7 @@ struct store_reader {
     bool tombstones_any; /* likewise */
     bool entity_gaps_any_known;
     bool entity_gaps_any; /* likewise */
-    /* Good for as long as the generation stands still. */
-    int64_t generation;
-    struct collection_names collections; /* by name alone: stream and build are 0 */
+    struct served_names names; /* counts where the build is served: store_read_known */
     struct row_cache_key expected;       /* only a hint: its id may be gone */
     bool expecting;
 };
@@ -38,6 +36,8 @@ struct store_reader {
 sqlite3_stmt *store_read_statement(struct store_reader *r, enum store_sql which);
 void store_read_release(struct store_reader *r);
 
+/* The row of a collection in the snapshot, if it is known; 0 = not. */
+int64_t store_read_known(const struct store_reader *r, struct slice name);
 /* The row of a collection; SG_NOT_FOUND: no served collection has this name. */
 SG_MUST_CHECK enum sg_status store_read_resolve(struct store_reader *r, struct slice name, int64_t *id,
                                                 struct sg_error *err);

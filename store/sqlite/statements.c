@@ -39,7 +39,6 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [SQL_META_CLEAN] = "SELECT clean FROM meta",
     [SQL_META_SET_CLEAN] = "UPDATE meta SET clean = ?1",
-    [SQL_META_BUMP] = "UPDATE meta SET generation = generation + 1",
     [SQL_STREAMS_DETACH] = "UPDATE streams SET attached = 0",
     [SQL_STREAM_BY_ID] = "SELECT " STREAM_COLUMNS " FROM " STREAMS " WHERE s.id = ?1",
     [SQL_STREAM_BY_NAME] = "SELECT " STREAM_COLUMNS ", s.rows_fingerprint, s.attached FROM " STREAMS " WHERE s.name = ?1",
@@ -68,8 +67,8 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_NEXT_BUILD_SET_HOLE] = "UPDATE next_build SET hole = ?2 WHERE stream = ?1",
     [SQL_COLLECTION_FIND] = "SELECT id, tombstones, gaps, gone FROM collections "
                             "WHERE stream = ?1 AND build = ?2 AND name = ?3",
-    [SQL_COLLECTION_INSERT] = "INSERT INTO collections (stream, build, name, entities, position) "
-                              "VALUES (?1, ?2, ?3, 0, 0)",
+    [SQL_COLLECTION_INSERT] = "INSERT INTO collections (id, stream, build, name, entities, position) "
+                              "VALUES (?4, ?1, ?2, ?3, 0, 0)",
     [SQL_COLLECTION_UPDATE] =
         "UPDATE collections SET entities = entities + ?2, position = ?3, tombstones = ?4, gaps = ?5, gone = ?6 "
         "WHERE id = ?1",
@@ -78,10 +77,10 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
                               " JOIN collections c ON c.stream = s.id AND c.build = " WRITTEN " WHERE s.attached = 1",
     /* Builds only rise, so that the index on (stream, build) finds the stale ones: before the served build, or between
      * it and the next one. */
-    [SQL_COLLECTION_STALE] = "SELECT c.id FROM streams s CROSS JOIN collections c "
+    [SQL_COLLECTION_STALE] = "SELECT c.id, c.stream, c.build, c.name FROM streams s CROSS JOIN collections c "
                              "ON c.stream = s.id AND c.build < s.build UNION ALL "
-                             "SELECT c.id FROM next_build g CROSS JOIN streams s ON s.id = g.stream "
-                             "CROSS JOIN collections c "
+                             "SELECT c.id, c.stream, c.build, c.name FROM next_build g CROSS JOIN streams s "
+                             "ON s.id = g.stream CROSS JOIN collections c "
                              "ON c.stream = s.id AND c.build > s.build AND c.build < g.build LIMIT 1",
     [SQL_ENTITY_FIND] = "SELECT number, version, sequence FROM entities WHERE collection = ?1 AND id = ?2",
     [SQL_ENTITY_STATE] = "SELECT state FROM entities WHERE number = ?1",
@@ -143,7 +142,7 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_COMMIT] = "COMMIT",
 
     [SQL_BEGIN_READ] = "BEGIN",
-    [SQL_READ_GENERATION] = "SELECT generation FROM meta",
+    [SQL_READ_META] = "SELECT clean FROM meta",
     [SQL_READ_STREAMS] = "SELECT " STREAM_COLUMNS " FROM " STREAMS " WHERE s.attached = 1 ORDER BY s.id",
     [SQL_READ_ENTITY] = "SELECT " ENTITY_READ "number FROM entities "
                         "WHERE collection = ?1 AND id = ?2",
@@ -158,7 +157,9 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
                              "WHERE g.collection = ?1 AND g.id > ?2 AND g.id <= ?3",
     [SQL_READ_PAGE] = "SELECT version, id, occurred_at, state FROM entities "
                       "WHERE collection = ?1 AND id > ?2 ORDER BY id",
-    [SQL_READ_COLLECTION_ID] = "SELECT c.id FROM " SERVED_COLLECTIONS " WHERE c.name = ?1 ORDER BY s.id LIMIT 1",
+    [SQL_READ_COLLECTION_ID] = "SELECT c.id, c.stream, c.build FROM streams s CROSS JOIN collections c "
+                               "ON c.stream = s.id AND c.build = s.build "
+                               "WHERE s.attached = 1 AND c.name = ?1 ORDER BY s.id LIMIT 1",
     [SQL_READ_COLLECTION] = "SELECT " COLLECTION_READ " FROM collections c "
                             "JOIN streams s ON s.id = c.stream WHERE c.id = ?1",
     [SQL_READ_COLLECTIONS] =

@@ -12,7 +12,6 @@ enum store_sql {
     SQL_BEGIN_WRITE,
     SQL_META_CLEAN,
     SQL_META_SET_CLEAN,
-    SQL_META_BUMP,
     SQL_STREAMS_DETACH,
     SQL_STREAM_BY_ID,
     SQL_STREAM_BY_NAME,
@@ -65,10 +64,10 @@ enum store_sql {
     SQL_REJECTED_STALE_DELETE,
     /* Both. */
     SQL_COMMIT,
-    SQL_READ_GENERATION,
     SQL_READ_STREAMS,
     /* The readers'. */
     SQL_BEGIN_READ,
+    SQL_READ_META,
     SQL_READ_ENTITY,
     SQL_READ_ENTITY_AT,
     SQL_READ_TOMBSTONE,

@@ -212,15 +212,3 @@ enum sg_status store_served_load(struct store_connection *c, struct store_served
     (void)sqlite3_reset(s);
     return status == SG_NOT_FOUND ? SG_OK : status;
 }
-
-enum sg_status store_generation_load(struct store_connection *c, int64_t *out, struct sg_error *err)
-{
-    sqlite3_stmt *s = store_statement(c, SQL_READ_GENERATION);
-    enum sg_status status = store_step(c, s, SQLITE_OK, "read the generation", err);
-    if (status == SG_OK)
-        *out = sqlite3_column_int64(s, 0);
-    else if (status == SG_NOT_FOUND)
-        status = store_fail(c, SQLITE_CORRUPT, "read the generation", err);
-    (void)sqlite3_reset(s);
-    return status;
-}

@@ -6,8 +6,7 @@
 #include "store/cache/commit_clock.h"
 #include "store/sqlite/connection.h"
 
-/* Read the generation, or all that is served but for it, in the transaction at hand. */
-SG_MUST_CHECK enum sg_status store_generation_load(struct store_connection *c, int64_t *out, struct sg_error *err);
+/* Read all that is served, in the transaction at hand. */
 SG_MUST_CHECK enum sg_status store_served_load(struct store_connection *c, struct store_served *out,
                                                struct sg_error *err);
 

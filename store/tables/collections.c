@@ -1,6 +1,8 @@
 /* The writer's collections. */
 #include "store/tables/collections.h"
 
+#include <assert.h>
+
 #define WHAT "apply events"
 
 static int bind_key(sqlite3_stmt *s, const struct build *build, struct slice name)
@@ -34,6 +36,7 @@ enum sg_status store_collections_find(struct store_connection *c, struct collect
     (*out)->tombstones = tombstones;
     (*out)->gaps = gaps;
     (*out)->gone = gone;
+    (*out)->uncounted = tombstones - gone;
     return SG_OK;
 }
 
@@ -48,14 +51,16 @@ enum sg_status store_collections_count(struct store_connection *c, int64_t *out,
 }
 
 enum sg_status store_collections_create(struct store_connection *c, struct collection_names *names,
-                                  const struct build *build, struct slice name, struct collection_name **out,
-                                  struct sg_error *err)
+                                        const struct build *build, int64_t id, struct slice name,
+                                        struct collection_name **out, struct sg_error *err)
 {
     sqlite3_stmt *s = store_statement(c, SQL_COLLECTION_INSERT);
-    enum sg_status status = store_run(c, s, bind_key(s, build, name), WHAT, err);
+    int bound = bind_key(s, build, name);
+    bound |= sqlite3_bind_int64(s, 4, id);
+    enum sg_status status = store_run(c, s, bound, WHAT, err);
     if (status != SG_OK)
         return status;
-    *out = collection_names_add(names, build->stream, build->build, name, sqlite3_last_insert_rowid(c->db));
+    *out = collection_names_add(names, build->stream, build->build, name, id);
     return *out != NULL ? SG_OK : sg_fail(err, SG_MEMORY, "out of memory");
 }
 
@@ -71,23 +76,26 @@ static enum sg_status write_counts(struct store_connection *c, const struct coll
     return store_run(c, s, bound, WHAT, err);
 }
 
-enum sg_status store_collections_flush(struct store_connection *c, struct collection_names *names, struct sg_error *err)
+enum sg_status store_collections_flush(struct store_connection *c, struct collection_names *names, int64_t *keys,
+                                       struct sg_error *err)
 {
     enum sg_status status = SG_OK;
-    for (size_t i = 0; status == SG_OK && i < names->slots_count; i++) {
-        struct collection_name *k = names->slots[i];
-        if (k == NULL || k->position == 0)
-            continue;
+    for (struct collection_name *k = names->changed; status == SG_OK && k != NULL; k = k->next_changed) {
+        assert(k->position > 0); /* whatever changes it has a sequence */
         if (k->counted)
             status = write_counts(c, k, err);
+        *keys += k->entities_delta + k->tombstones - k->gone - k->uncounted;
+        k->uncounted = k->tombstones - k->gone;
         k->entities_delta = 0;
         k->position = 0;
         k->counted = false;
+        k->changed = false;
     }
+    names->changed = NULL;
     return status;
 }
 
-enum sg_status store_collections_keys(struct store_connection *c, int64_t stream, int64_t build, uint64_t *out,
+enum sg_status store_collections_keys(struct store_connection *c, int64_t stream, int64_t build, int64_t *out,
                                       struct sg_error *err)
 {
     sqlite3_stmt *s = store_statement(c, SQL_KEYS_COUNT);
@@ -95,17 +103,20 @@ enum sg_status store_collections_keys(struct store_connection *c, int64_t stream
     bound |= sqlite3_bind_int64(s, 2, build);
     enum sg_status status = store_step(c, s, bound, "count the keys of a stream", err);
     if (status == SG_OK)
-        *out = (uint64_t)sqlite3_column_int64(s, 0);
+        *out = sqlite3_column_int64(s, 0);
     (void)sqlite3_reset(s);
     return status;
 }
 
-enum sg_status store_collections_stale(struct store_connection *c, int64_t *id, struct sg_error *err)
+enum sg_status store_collections_stale(struct store_connection *c, struct collection_names *names, int64_t *id,
+                                       struct sg_error *err)
 {
     sqlite3_stmt *s = store_statement(c, SQL_COLLECTION_STALE);
     enum sg_status status = store_step(c, s, SQLITE_OK, "sweep", err);
-    if (status == SG_OK)
+    if (status == SG_OK) {
         *id = sqlite3_column_int64(s, 0);
+        collection_names_remove(names, sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2), store_column_slice(s, 3));
+    }
     (void)sqlite3_reset(s);
     return status;
 }

@@ -10,23 +10,24 @@
 SG_MUST_CHECK enum sg_status store_collections_find(struct store_connection *c, struct collection_names *names,
                                               const struct build *build, struct slice name,
                                               struct collection_name **out, struct sg_error *err);
-/* Create one that was not found. The caller raises the generation. */
+/* Create one that was not found, with an id that no other had in this process. */
 SG_MUST_CHECK enum sg_status store_collections_create(struct store_connection *c, struct collection_names *names,
-                                                const struct build *build, struct slice name,
+                                                const struct build *build, int64_t id, struct slice name,
                                                 struct collection_name **out, struct sg_error *err);
 /* How many there are in the written builds of all attached streams. */
 SG_MUST_CHECK enum sg_status store_collections_count(struct store_connection *c, int64_t *out, struct sg_error *err);
-/* Write what the batch has changed of counts and positions. */
+/* Write what the batch has changed of counts and positions; `*keys` moves by as much as store_collections_keys. */
 SG_MUST_CHECK enum sg_status store_collections_flush(struct store_connection *c, struct collection_names *names,
-                                               struct sg_error *err);
+                                                     int64_t *keys, struct sg_error *err);
 
 /* How many ids a build has of which the stream has a message, as far as is known. */
 SG_MUST_CHECK enum sg_status store_collections_keys(struct store_connection *c, int64_t stream, int64_t build,
-                                                    uint64_t *out, struct sg_error *err);
+                                                    int64_t *out, struct sg_error *err);
 
-/* One of a build that neither is served nor grows. SG_NOT_FOUND (err not filled): none is left. */
-SG_MUST_CHECK enum sg_status store_collections_stale(struct store_connection *c, int64_t *id, struct sg_error *err);
-/* Delete its row. The caller raises the generation, since the row's number may be given to another collection. */
+/* One of a build that neither is served nor grows: it is in memory no more. SG_NOT_FOUND (err not filled): none is left. */
+SG_MUST_CHECK enum sg_status store_collections_stale(struct store_connection *c, struct collection_names *names,
+                                                     int64_t *id, struct sg_error *err);
+/* Delete its row. */
 SG_MUST_CHECK enum sg_status store_collections_delete(struct store_connection *c, int64_t id, struct sg_error *err);
 
 #endif

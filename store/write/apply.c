@@ -121,12 +121,12 @@ static enum sg_status collection_create(struct batch *b, struct slice name, stru
         status = store_collections_count(&w->c, &w->collections_count, err);
     if (status != SG_OK || (uint64_t)w->collections_count >= w->collections_max)
         return status;
-    status = store_collections_create(&w->c, &w->collections, &b->build, name, out, err);
-    if (status == SG_OK)
-        status = store_bump_generation(w, err);
-    if (status == SG_OK)
-        w->collections_count++;
-    return status;
+    status = store_collections_create(&w->c, &w->collections, &b->build, w->collections_last + 1, name, out, err);
+    if (status != SG_OK)
+        return status;
+    w->collections_last++; /* also where it is rolled back */
+    w->collections_count++;
+    return SG_OK;
 }
 
 static enum sg_status classify_row(struct batch *b, size_t index, struct sg_error *err)
@@ -265,6 +265,7 @@ static enum sg_status group_count(struct batch *b, const struct store_group *g, 
                                   struct sg_error *err)
 {
     b->rows_changed = true;
+    collection_names_change(&b->w->collections, g->collection);
     g->collection->counted |= g->row.value.deleted || !was_alive;
     g->collection->entities_delta += (g->row.value.deleted ? 0 : 1) - (was_alive ? 1 : 0);
     g->collection->tombstones += (g->row.value.deleted ? 1 : 0) - (was_tombstone ? 1 : 0);
@@ -461,7 +462,7 @@ static enum sg_status batch_run(struct batch *b, int64_t stream_id, struct sg_er
     if (status == SG_OK && b->recorded)
         status = record_rejected(b, err);
     if (status == SG_OK)
-        status = store_collections_flush(&b->w->c, &b->w->collections, err);
+        status = store_build_write_counts(b->w, &b->build, err);
     if (status == SG_OK && b->last != NULL)
         status = write_position(b, err);
     return status;

@@ -10,15 +10,14 @@
 #include <stdio.h>
 
 #include "store/sqlite/stream_rows.h"
+#include "store/tables/collections.h"
 
 enum sg_status store_stream_write(struct store_writer *w, sqlite3_stmt *s, int bound, struct sg_error *err)
 {
     enum sg_status status = store_run(&w->c, s, bound, "write a stream", err);
     if (status == SG_OK && sqlite3_changes(w->c.db) == 0)
         status = sg_fail(err, SG_NOT_FOUND, "the database has no such stream");
-    if (status == SG_OK)
-        status = store_bump_generation(w, err);
-    store_forget(w);
+    store_streams_changed(w);
     return status;
 }
 
@@ -93,6 +92,7 @@ enum sg_status store_build_serve_new(struct store_writer *w, const struct build 
                                      const struct epoch *epoch, uint64_t target, struct sg_error *err)
 {
     sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_BUILD);
+    store_written_changed(w);
     enum sg_status status = store_stream_write(w, s, bind_begin(s, before, created_ns, epoch, target), err);
     return status == SG_OK && before->growing ? next_build_delete(w, before->stream, err) : status;
 }
@@ -116,6 +116,7 @@ static enum sg_status begin_build(struct store_writer *w, int64_t stream_id, int
     if (nothing_served || (target == 0 && w->rebuild_empty_swap))
         return store_build_serve_new(w, &before, created_ns, epoch, target, err);
     sqlite3_stmt *s = store_statement(&w->c, SQL_NEXT_BUILD_REPLACE);
+    store_written_changed(w);
     return store_stream_write(w, s, bind_begin(s, &before, created_ns, epoch, target), err);
 }
 
@@ -165,6 +166,18 @@ enum sg_status store_build_write_hole(struct store_writer *w, const struct build
     return status;
 }
 
+/* ---- counts ---- */
+
+enum sg_status store_build_write_counts(struct store_writer *w, const struct build *build, struct sg_error *err)
+{
+    size_t slot = (size_t)build->stream % STORE_BUILDS_KNOWN;
+    int64_t moved = 0;
+    enum sg_status status = store_collections_flush(&w->c, &w->collections, &moved, err);
+    if (status == SG_OK && w->builds[slot].stream == build->stream && w->keys[slot] >= 0)
+        w->keys[slot] += moved;
+    return status;
+}
+
 /* ---- the written build changed otherwise than by events ---- */
 
 static enum sg_status set_target(struct store_writer *w, int64_t stream_id, uint64_t target, struct sg_error *err)
@@ -200,7 +213,7 @@ enum sg_status store_stream_advance(struct store_writer *w, int64_t stream_id, u
         return status;
     status = store_build_load(w, stream_id, &build, err);
     if (status != SG_OK || position <= build.position) {
-        store_rollback(w); /* nothing to write */
+        store_abandon(w); /* nothing to write */
         return status;
     }
     if (!nothing_removed) {

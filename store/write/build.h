@@ -4,7 +4,7 @@
 
 #include "store/write/transaction.h"
 
-/* Write to a known row of streams or growing; with the generation, since what is served may change. */
+/* Write to a known row of streams or next_build: what is served may change. */
 SG_MUST_CHECK enum sg_status store_stream_write(struct store_writer *w, sqlite3_stmt *s, int bound,
                                                 struct sg_error *err);
 /* Store a position in the open transaction, and swap to the build if that makes it whole; `rows_changed` by it. */
@@ -16,6 +16,9 @@ SG_MUST_CHECK enum sg_status store_build_move(struct store_writer *w, struct bui
 void build_pass(struct build *build, uint64_t first, uint64_t last);
 SG_MUST_CHECK enum sg_status store_build_write_hole(struct store_writer *w, const struct build *build,
                                                     struct sg_error *err);
+/* Write what a batch changed of the build's collections. */
+SG_MUST_CHECK enum sg_status store_build_write_counts(struct store_writer *w, const struct build *build,
+                                                      struct sg_error *err);
 /* Begin a build that is served at once, in the open transaction; a growing one is thrown away. */
 SG_MUST_CHECK enum sg_status store_build_serve_new(struct store_writer *w, const struct build *before,
                                                    int64_t created_ns, const struct epoch *epoch, uint64_t target,

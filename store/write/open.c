@@ -155,8 +155,6 @@ static enum sg_status session_begin(struct store_writer *w, struct sg_error *err
     status = store_run(&w->c, s, sqlite3_bind_int(s, 1, 0), "open the database", err);
     if (status == SG_OK)
         status = store_run_plain(&w->c, SQL_STREAMS_DETACH, "open the database", err);
-    if (status == SG_OK)
-        status = store_bump_generation(w, err);
     return store_end(w, status, err);
 }
 
@@ -221,7 +219,8 @@ enum sg_status store_open(const struct store_options *options, struct store_writ
     w->rejected_max = options->rejected_max;
     w->rejected_payload = options->rejected_payload;
     w->rebuild_empty_swap = options->rebuild_empty_swap;
-    store_forget(w);
+    store_streams_changed(w);
+    store_written_changed(w);
     enum sg_status status = lock_take(w, options->path, err);
     if (status == SG_OK)
         status = open_sound(w, options, &found, err);
@@ -230,6 +229,8 @@ enum sg_status store_open(const struct store_options *options, struct store_writ
         w->checked = store_checksum_database(w->c.db);
         status = store_checkpoint_setup(w, err);
     }
+    if (status == SG_OK)
+        status = store_query_int(&w->c, "SELECT coalesce(max(id), 0) FROM collections", &w->collections_last, err);
     if (status == SG_OK)
         status = session_begin(w, err);
     if (status == SG_FULL && !found.created) {

@@ -9,6 +9,7 @@
 #include "store/tables/entities.h"
 #include "store/tables/entity_gaps.h"
 #include "store/tables/rejected.h"
+#include "store/write/build.h"
 #include "store/write/transaction.h"
 
 #define WHAT "review the entities"
@@ -133,6 +134,7 @@ static enum sg_status write_one(struct chunk *k, const struct noted *n, struct s
     if (status != SG_OK)
         return status;
     /* So that what changed of the collection is written, and pages of it are seen to be others. */
+    collection_names_change(&k->w->collections, collection);
     collection->counted = true;
     if (k->review->head > collection->position)
         collection->position = k->review->head;
@@ -149,10 +151,27 @@ static enum sg_status write_one(struct chunk *k, const struct noted *n, struct s
 
 static enum sg_status write_noted(struct chunk *k, struct sg_error *err)
 {
-    enum sg_status status = store_bump_generation(k->w, err); /* rows leave the cache */
+    enum sg_status status = SG_OK;
     for (size_t i = 0; status == SG_OK && i < k->noted_count; i++)
         status = write_one(k, &k->noted[i], err);
-    return status == SG_OK ? store_collections_flush(&k->w->c, &k->w->collections, err) : status;
+    return status == SG_OK ? store_build_write_counts(k->w, &k->build, err) : status;
+}
+
+/* What is written leaves the cache. Before the commit; what grows unseen is not in it. */
+static void forget_noted(const struct chunk *k)
+{
+    const struct store_writer *w = k->w;
+    if (w->shared == NULL || w->shared->cache == NULL || k->build.growing)
+        return;
+    commit_clock_begin(w->shared); /* first: no fill follows */
+    for (size_t i = 0; i < k->noted_count; i++) {
+        const struct noted *n = &k->noted[i];
+        const struct collection_name *collection =
+            collection_names_find(&w->collections, k->build.stream, k->build.build,
+                                  chunk_text(k, n->name_at, n->name_bytes));
+        if (collection != NULL)
+            row_cache_forget(w->shared->cache, collection->id, chunk_text(k, n->id_at, n->id_bytes));
+    }
 }
 
 /* ---- a chunk ---- */
@@ -191,8 +210,10 @@ enum sg_status store_review(struct store_writer *w, int64_t stream_id, struct st
         w->changes = SERVED_NOTHING;
         status = review_chunk(&k, stream_id, last, &end, err);
         if (status == SG_OK && k.noted_count == 0)
-            store_rollback(w); /* nothing to write */
-        else
+            store_abandon(w); /* nothing to write */
+        else if (status == SG_OK)
+            forget_noted(&k);
+        if (status != SG_OK || k.noted_count > 0)
             status = store_end(w, status, err);
     }
     if (status == SG_OK)
@@ -209,7 +230,14 @@ enum sg_status store_keys_count(struct store_writer *w, int64_t stream_id, uint6
 {
     struct build build;
     enum sg_status status = store_build_load(w, stream_id, &build, err);
-    if (status == SG_OK)
-        status = store_rejected_count(&w->c, rejected, err);
-    return status == SG_OK ? store_collections_keys(&w->c, stream_id, build.build, out, err) : status;
+    int64_t *keys = &w->keys[(size_t)stream_id % STORE_BUILDS_KNOWN];
+    if (status == SG_OK && w->rejected_count < 0)
+        status = store_rejected_count(&w->c, &w->rejected_count, err);
+    if (status == SG_OK && *keys < 0)
+        status = store_collections_keys(&w->c, stream_id, build.build, keys, err);
+    if (status != SG_OK)
+        return status;
+    *out = (uint64_t)*keys;
+    *rejected = w->rejected_count;
+    return SG_OK;
 }

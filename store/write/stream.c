@@ -30,7 +30,8 @@ enum sg_status store_stream_load(struct store_writer *w, int64_t stream_id, stru
 
 enum sg_status store_build_load(struct store_writer *w, int64_t stream_id, struct build *out, struct sg_error *err)
 {
-    struct build *known = &w->builds[stream_id % STORE_BUILDS_KNOWN];
+    size_t slot = (size_t)stream_id % STORE_BUILDS_KNOWN;
+    struct build *known = &w->builds[slot];
     if (known->stream == stream_id) {
         *out = *known;
         return SG_OK;
@@ -41,9 +42,11 @@ enum sg_status store_build_load(struct store_writer *w, int64_t stream_id, struc
     if (status == SG_OK)
         status = store_build_from_row(&w->c, s, &found, err);
     (void)sqlite3_reset(s);
-    if (status == SG_OK)
-        *out = *known = found;
-    return status;
+    if (status != SG_OK)
+        return status;
+    *out = *known = found;
+    w->keys[slot] = -1;
+    return SG_OK;
 }
 
 /* ---- attaching ---- */
@@ -67,6 +70,7 @@ static enum sg_status attach_new(struct store_writer *w, const char *name, const
     sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_INSERT);
     int bound = sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
     bound |= bind_fingerprint(s, fingerprint);
+    store_written_changed(w);
     return store_stream_write(w, s, bound, err);
 }
 
@@ -77,6 +81,7 @@ static enum sg_status attach_known(struct store_writer *w, const struct build *f
     sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_ATTACH);
     int bound = sqlite3_bind_int64(s, 1, found->stream);
     bound |= bind_fingerprint(s, fingerprint);
+    store_written_changed(w);
     enum sg_status status = store_stream_write(w, s, bound, err);
     if (status == SG_OK)
         status = reshaped ? store_build_serve_new(w, found, found->created_ns, &found->epoch, TARGET_UNKNOWN, err)

@@ -42,8 +42,6 @@ static enum sg_status sweep_collection(struct store_writer *w, int64_t id, struc
     if (status != SG_OK || !done)
         return status;
     status = store_collections_delete(&w->c, id, err);
-    if (status == SG_OK)
-        status = store_bump_generation(w, err);
     budget_take(budget);
     return status;
 }
@@ -64,7 +62,7 @@ enum sg_status store_sweep(struct store_writer *w, size_t rows_max, bool *more, 
     w->changes = SERVED_NOTHING;
     status = delete_rows(w, store_statement(&w->c, SQL_REJECTED_STALE_DELETE), SQLITE_OK, &budget, err);
     while (status == SG_OK && budget.rows > 0) {
-        status = store_collections_stale(&w->c, &id, err);
+        status = store_collections_stale(&w->c, &w->collections, &id, err);
         if (status == SG_OK)
             status = sweep_collection(w, id, &budget, err);
     }

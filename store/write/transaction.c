@@ -25,9 +25,7 @@ static enum sg_status served_prepare(struct store_writer *w, struct sg_error *er
 {
     if (w->shared == NULL || w->changes != SERVED_ANYTHING)
         return SG_OK;
-    enum sg_status status = store_generation_load(&w->c, &w->served.generation, err);
-    if (status == SG_OK)
-        status = store_served_load(&w->c, &w->served, err);
+    enum sg_status status = store_served_load(&w->c, &w->served, err);
     return status == SG_OK ? commit_clock_reserve(w->shared, w->served.count, err) : status;
 }
 
@@ -71,16 +69,20 @@ enum sg_status store_session_defer(struct store_writer *w, struct sg_error *err)
     return SG_OK;
 }
 
-void store_forget(struct store_writer *w)
+void store_streams_changed(struct store_writer *w)
 {
-    collection_names_clear(&w->collections);
-    w->collections_count = -1;
-    w->rejected_count = -1;
+    w->changes = SERVED_ANYTHING;
     for (size_t i = 0; i < STORE_BUILDS_KNOWN; i++)
         w->builds[i].stream = 0;
 }
 
-void store_rollback(struct store_writer *w)
+void store_written_changed(struct store_writer *w)
+{
+    w->collections_count = -1;
+    w->rejected_count = -1;
+}
+
+void store_abandon(struct store_writer *w)
 {
     /* Half-read statements would keep the transaction open. */
     for (size_t i = 0; i < SQL_STATEMENTS_COUNT; i++) {
@@ -90,7 +92,15 @@ void store_rollback(struct store_writer *w)
     /* After some failures SQLite has rolled back by itself. */
     if (!sqlite3_get_autocommit(w->c.db))
         (void)sqlite3_exec(w->c.db, "ROLLBACK", NULL, NULL, NULL);
-    store_forget(w);
+}
+
+void store_rollback(struct store_writer *w)
+{
+    store_abandon(w);
+    /* All that is known may be of what was written. */
+    collection_names_clear(&w->collections);
+    store_written_changed(w);
+    store_streams_changed(w);
 }
 
 enum sg_status store_end(struct store_writer *w, enum sg_status status, struct sg_error *err)
@@ -99,12 +109,6 @@ enum sg_status store_end(struct store_writer *w, enum sg_status status, struct s
         return store_commit(w, err);
     store_rollback(w);
     return status;
-}
-
-enum sg_status store_bump_generation(struct store_writer *w, struct sg_error *err)
-{
-    w->changes = SERVED_ANYTHING;
-    return store_run_plain(&w->c, SQL_META_BUMP, "write the database", err);
 }
 
 /* ---- the page cache: large while much is applied at once, since each page is then met again soon; small at rest, as

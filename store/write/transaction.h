@@ -64,8 +64,10 @@ struct store_writer {
     /* Known from committed rows or those of the open transaction; forgotten when one is rolled back. */
     struct collection_names collections;
     int64_t collections_count; /* of written builds; -1 = not known */
+    int64_t collections_last;  /* the highest id that a collection ever had in this process */
     int64_t rejected_count;    /* rows of written builds; -1 = not known */
     struct build builds[STORE_BUILDS_KNOWN]; /* by the stream's id, modulo; `stream` is 0 where none is known */
+    int64_t keys[STORE_BUILDS_KNOWN];        /* store_keys_count of the same; -1 = not known */
     /* Checkpointing. */
     int wal_pages;        /* in the WAL after the last commit */
     int checkpoint_pages; /* threshold while much is applied */
@@ -95,10 +97,12 @@ void store_rollback(struct store_writer *w);
 SG_MUST_CHECK enum sg_status store_session_defer(struct store_writer *w, struct sg_error *err);
 /* Commit if `status` is SG_OK, else roll back and return it. */
 SG_MUST_CHECK enum sg_status store_end(struct store_writer *w, enum sg_status status, struct sg_error *err);
-/* What is known of the rows of streams and collections. */
-void store_forget(struct store_writer *w);
-/* Readers notice that what they know of collections is out of date. */
-SG_MUST_CHECK enum sg_status store_bump_generation(struct store_writer *w, struct sg_error *err);
+/* End a transaction that has written nothing. */
+void store_abandon(struct store_writer *w);
+/* Rows of streams have changed: what is known of their builds is read again, and what is served is published. */
+void store_streams_changed(struct store_writer *w);
+/* Other builds are written than before: what is counted over all of them is counted again. */
+void store_written_changed(struct store_writer *w);
 /* Between sweeps: write the WAL back before there is so much of it that it would stall a commit. False: not due yet. */
 bool store_checkpoint_swept(struct store_writer *w);
 /* Write the WAL back, if it has come to what is right at the moment. Outside a transaction. */

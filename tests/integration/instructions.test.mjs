@@ -25,6 +25,13 @@ test('no_read_and_no_event_costs_more_instructions_than_the_baseline', async (t)
   assert.equal(measured.status, 0, measured.out);
   const { key, figures } = JSON.parse(readFileSync(counted, 'utf8'));
 
+  await t.test('an_event_costs_the_same_however_many_collections_there_are', () => {
+    const few = figures['event, alone, 10 collections'];
+    const many = figures['event, alone, 10,000 collections'];
+    // What is left lies in SQLite: its own index of the write-ahead log is a little longer.
+    assert.ok(many < few * 1.05, `${few} instructions with 10 collections, ${many} with 10,000`);
+  });
+
   // What the same figures say against a baseline that is `percent` lower, and these limits.
   const against = (percent, change = () => {}, limits = {}) => {
     const file = join(folder, 'baseline.json');

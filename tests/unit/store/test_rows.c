@@ -159,8 +159,12 @@ static void entity_with_a_rejected_event_is_not_cached(void **state)
     assert_int_equal(cached_version(f->reader, "a"), 0); /* and not taken in */
     assert_int_equal(fixture_entity(f, "b", &entity), SG_OK);
     assert_int_equal(cached_version(f->reader, "b"), 1); /* others are */
-    /* Also if the writer knows nothing of the collection any more, as after a start. */
-    assert_int_equal(store_stream_advance(f->writer, f->stream.id, 1, true, NULL), SG_OK);
+    /* Also if the writer knows nothing of the collection any more, as after a failure. */
+    enum event_result result;
+    enum event_reason reason;
+    uint64_t position = 0;
+    struct event beyond = event_state(UINT64_MAX, "c", 1, "{}");
+    assert_int_equal(store_apply(f->writer, f->stream.id, &beyond, 1, NULL, &result, &reason, &position, NULL), SG_INVALID);
     assert_int_equal(fixture_apply_one(f, event_rejected(4, "b", 2, REASON_BAD_TYPE)), RESULT_REJECTED);
     assert_int_equal(cached_version(f->reader, "b"), 0);
 }
@@ -190,7 +194,7 @@ static void swap_empties_the_cache(void **state)
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
     assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
     assert_int_equal(store_stream_begin_build(f->writer, f->stream.id, 5, &epoch, 2, NULL), SG_OK);
-    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK); /* the generation rose */
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
     assert_int_equal(fixture_apply_one(f, event_state(1, "b", 9, "{}")), RESULT_APPLIED);
     assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
     assert_int_equal(cached_version(f->reader, "a"), 1); /* the old build is served on */
@@ -200,6 +204,107 @@ static void swap_empties_the_cache(void **state)
     assert_int_equal(fixture_entity(f, "b", &entity), SG_OK);
     assert_int_equal(cached_version(f->reader, "b"), 9);
     assert_string_equal(store_read_stream(f->reader, "ORDERS")->epoch.text, epoch.text);
+}
+
+/* An event of another stream. */
+static void apply_to(struct store_fixture *f, const struct stream *stream, struct event event, const char *collection)
+{
+    enum event_result result;
+    enum event_reason reason;
+    uint64_t position = 0;
+    event.collection = slice_of(collection);
+    assert_int_equal(store_apply(f->writer, stream->id, &event, 1, NULL, &result, &reason, &position, NULL), SG_OK);
+    assert_int_equal(result, RESULT_APPLIED);
+}
+
+static struct stream attach_other(struct store_fixture *f)
+{
+    struct stream other;
+    bool reshaped = false;
+    assert_int_equal(store_stream_attach(f->writer, "OTHER", STREAM_FINGERPRINT("x"), &other, &reshaped, NULL), SG_OK);
+    return other;
+}
+
+static void new_collection_leaves_others_cached(void **state)
+{
+    struct store_fixture *f = *state;
+    struct entity entity;
+    struct stream other = attach_other(f);
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    assert_int_equal(cached_version(f->reader, "a"), 1);
+    apply_to(f, &f->stream, event_state(2, "b", 1, "{}"), "orders");
+    assert_int_equal(cached_version(f->reader, "a"), 1);
+    apply_to(f, &other, event_state(1, "c", 1, "{}"), "others");
+    assert_int_equal(cached_version(f->reader, "a"), 1);
+}
+
+static void swap_and_gap_of_a_stream_leave_another_cached(void **state)
+{
+    struct store_fixture *f = *state;
+    struct entity entity;
+    struct epoch epoch = {"other1"};
+    struct stream other = attach_other(f);
+    apply_to(f, &other, event_state(1, "x", 1, "{}"), "others");
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    assert_int_equal(store_stream_add_gap(f->writer, other.id, 5, 9, NULL), SG_OK);
+    assert_int_equal(cached_version(f->reader, "a"), 1);
+    assert_int_equal(store_stream_begin_build(f->writer, other.id, 5, &epoch, 2, NULL), SG_OK);
+    apply_to(f, &other, event_state(2, "y", 1, "{}"), "others");
+    assert_int_equal(cached_version(f->reader, "a"), 1);
+    assert_string_equal(store_read_stream(f->reader, "OTHER")->epoch.text, epoch.text); /* it was swapped to */
+    /* A gap of its own does not change its rows, and is shown beside them. */
+    assert_int_equal(store_stream_add_gap(f->writer, f->stream.id, 2, 4, NULL), SG_OK);
+    assert_int_equal(cached_version(f->reader, "a"), 1);
+    assert_int_equal(store_read_stream(f->reader, "ORDERS")->gaps_count, 1);
+}
+
+/* The number of a collection that is gone must not be that of another: its rows would be taken for the other's. */
+static void rows_of_a_swept_collection_are_nobodys(void **state)
+{
+    struct store_fixture *f = *state;
+    struct entity entity;
+    struct epoch epoch = {"other1"};
+    bool more = true;
+    f->options.rebuild_empty_swap = true;
+    fixture_reopen(f);
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
+    assert_int_equal(cached_version(f->reader, "a"), 1);
+    assert_int_equal(store_stream_begin_build(f->writer, f->stream.id, 5, &epoch, 0, NULL), SG_OK); /* served at once */
+    while (more)
+        assert_int_equal(store_sweep(f->writer, 1000, &more, NULL), SG_OK);
+    assert_int_equal(fixture_apply_one(f, event_state(1, "b", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_entity(f, "b", &entity), SG_OK);
+    assert_int_equal(cached_version(f->reader, "a"), 0);
+    assert_int_equal(fixture_entity(f, "a", &entity), SG_NOT_FOUND);
+}
+
+static enum store_review_result gone_and_gap(void *context, const struct store_reviewed *e)
+{
+    (void)context;
+    return e->id.data[0] == 'x' ? REVIEW_GONE : e->id.data[0] == 'g' ? REVIEW_GAP : REVIEW_KEEP;
+}
+
+static void row_that_a_review_changes_leaves_the_cache(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_review review = {.review = gone_and_gap, .gap_last = 9, .head = 10};
+    static const char *const ids[] = {"a", "g", "x"};
+    struct entity entity;
+    bool more = true;
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(fixture_apply_one(f, event_state(i + 1, ids[i], 1, "{}")), RESULT_APPLIED);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(fixture_entity(f, ids[i], &entity), SG_OK);
+        assert_int_equal(cached_version(f->reader, ids[i]), 1);
+    }
+    while (more)
+        assert_int_equal(store_review(f->writer, f->stream.id, &review, 100, &more, NULL), SG_OK);
+    assert_int_equal(cached_version(f->reader, "a"), 1);
+    assert_int_equal(cached_version(f->reader, "g"), 0);
+    assert_int_equal(cached_version(f->reader, "x"), 0);
 }
 
 static void without_a_cache_there_is_no_peek(void **state)
@@ -217,11 +322,11 @@ static void without_a_cache_there_is_no_peek(void **state)
 
 static atomic_uint_fast64_t quiet = 2;
 
-static struct row_cache_key key_of(struct row_cache *cache, int64_t number, int64_t generation)
+static struct row_cache_key key_of(struct row_cache *cache, int64_t number, int64_t collection)
 {
     static char id[24];
     (void)snprintf(id, sizeof id, "id-%lld", (long long)number);
-    return row_cache_key(cache, 1, generation, slice_of(id));
+    return row_cache_key(cache, collection, slice_of(id));
 }
 
 /* Another one for numbers that are near. */
@@ -327,7 +432,7 @@ static void row_that_is_held_outlives_its_place(void **state)
     assert_true(is_whole(&entity, 5)); /* still there */
     cached_row_release(row);
     put(cache, 5, 10);
-    key = key_of(cache, 5, 2); /* of another generation: not this row */
+    key = key_of(cache, 5, 2); /* of another collection: not this row */
     assert_null(row_cache_find(cache, &key, &entity));
     row_cache_destroy(cache);
 }
@@ -623,7 +728,7 @@ static void wrong_place_is_noticed(void **state)
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
     assert_int_equal(fixture_apply_one(f, event_state(2, "b", 2, "{}")), RESULT_APPLIED);
     assert_int_equal(fixture_entity(f, "a", &entity), SG_OK);
-    struct row_cache_key key = row_cache_key(cache, 1, 0, SLICE_LITERAL("a"));
+    struct row_cache_key key = row_cache_key(cache, 1, SLICE_LITERAL("a"));
     int64_t place = row_cache_hint(cache, &key);
     assert_true(place > 0);
     static const int64_t off[] = {1, 1000}; /* that of b, and that of nobody */
@@ -743,7 +848,7 @@ static void hold_one(struct hold *h)
     struct entity entity;
     int64_t number = rand_r(&h->seed) % NUMBERS;
     (void)snprintf(id, sizeof id, "id-%lld", (long long)number);
-    struct row_cache_key key = row_cache_key(h->cache, 1, 1, slice_of(id));
+    struct row_cache_key key = row_cache_key(h->cache, 1, slice_of(id));
     struct cached_row *row = row_cache_find(h->cache, &key, &entity);
     if (row == NULL) {
         entity = (struct entity){.version = number, .state = {text, (size_t)(rand_r(&h->seed) % 600)}};
@@ -800,6 +905,10 @@ int main(void)
         STORE_TEST(row_read_from_an_older_snapshot_is_not_cached),
         STORE_TEST(entity_with_a_rejected_event_is_not_cached),
         STORE_TEST(swap_empties_the_cache),
+        STORE_TEST(new_collection_leaves_others_cached),
+        STORE_TEST(swap_and_gap_of_a_stream_leave_another_cached),
+        STORE_TEST(rows_of_a_swept_collection_are_nobodys),
+        STORE_TEST(row_that_a_review_changes_leaves_the_cache),
         STORE_TEST(build_that_is_whole_is_told_so),
         STORE_TEST(every_answer_is_that_of_its_position),
         cmocka_unit_test(row_that_is_held_stays_whole_among_threads),
