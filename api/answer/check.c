@@ -10,6 +10,8 @@
 
 #define MEMBER_BYTES 512 /* of a position with the longest epoch, or a number; a longer one is left out */
 
+_Static_assert(SETTINGS_STREAMS_MAX <= 64, "each stream has its bit in struct wants");
+
 static void shortfall_add(struct shortfall *s, enum wait_kind kind, enum stream_status status)
 {
     if (s->kinds == 0 || status > s->worst)
@@ -48,6 +50,7 @@ enum problem shortfall_problem(const struct shortfall *s)
 /* One demand, and where its stream is. */
 struct position_look {
     const struct demand_position *demand;
+    const struct snapshot *snapshot;
     const struct snapshot_stream *stream;
     int64_t arrived_ns;
     int64_t trusted_ns; /* a probe that was sent then or later is believed about the epoch */
@@ -75,11 +78,16 @@ static bool asked_since(const struct position_look *look)
     return look->stream->view.probe_known && look->stream->view.probe_ns >= look->arrived_ns;
 }
 
-/* Of one that is not met: what a probe that was sent after the request arrived shows it to be. */
+/* Of one that is not met: what a probe that was sent after the request arrived shows it to be, or any that showed its
+ * epoch to be over. */
 static enum verdict position_verdict(const struct position_look *look, enum problem *problem)
 {
     const struct demand_position *p = look->demand;
     const struct freshness_view *view = &look->stream->view;
+    if (p->epoch.text[0] != '\0' && snapshot_epoch_is_past(look->snapshot, p->stream, &p->epoch)) {
+        *problem = PROBLEM_EPOCH_MISMATCH;
+        return VERDICT_IMPOSSIBLE;
+    }
     if (!asked_since(look))
         return VERDICT_SHORT;
     bool other_epoch = p->epoch.text[0] != '\0' && !epoch_equal(&p->epoch, &view->probe_epoch);
@@ -99,22 +107,23 @@ static void position_want(const struct position_look *look, struct wants *wants)
         wants->position_stream = p->stream;
         wants->position_sequence = p->sequence;
     }
-    if (!wants->probe && !asked_since(look)) {
-        /* Where only the epoch is in doubt, a probe that is under way already may do; not one that showed another. */
-        bool in_doubt = p->epoch.text[0] == '\0' && s->view.met >= p->sequence &&
-                        !(s->view.probe_known && s->view.probe_ns >= look->trusted_ns);
-        wants->probe = true;
-        wants->probe_stream = p->stream;
-        wants->probe_ns = in_doubt ? look->trusted_ns : look->arrived_ns;
-        wants->probe_patient = epoch_fits && s->view.met < p->sequence;
-    }
+    if (asked_since(look))
+        return;
+    /* Where only the epoch is in doubt, a probe that is under way already may do; not one that showed another. */
+    bool in_doubt = p->epoch.text[0] == '\0' && s->view.met >= p->sequence &&
+                    !(s->view.probe_known && s->view.probe_ns >= look->trusted_ns);
+    *(in_doubt ? &wants->recent : &wants->probes) |= wants_bit(p->stream);
+    wants->recent_ns = look->trusted_ns;
+    wants->probe_ns = look->arrived_ns;
+    if (epoch_fits && s->view.met < p->sequence)
+        wants->patient |= wants_bit(p->stream);
 }
 
 static enum verdict check_positions(const struct demands *d, struct snapshot *snapshot, int64_t arrived_ns,
                                     struct shortfall *out)
 {
     int64_t trust_ns = snapshot_tunables(snapshot)->probe_epoch_trust_ms * NS_PER_MS;
-    struct position_look look = {.arrived_ns = arrived_ns, .trusted_ns = arrived_ns - trust_ns};
+    struct position_look look = {.snapshot = snapshot, .arrived_ns = arrived_ns, .trusted_ns = arrived_ns - trust_ns};
     for (size_t i = 0; i < d->positions_count; i++) {
         look.demand = &d->positions[i];
         look.stream = snapshot_stream(snapshot, look.demand->stream);
@@ -160,11 +169,8 @@ static enum verdict check_staleness_of(const struct plan *plan, struct snapshot 
         return VERDICT_IMPOSSIBLE;
     }
     shortfall_add(out, WAIT_STALENESS, s->view.status);
-    if (!out->wants.proof) {
-        out->wants.proof = true;
-        out->wants.proof_stream = stream;
-        out->wants.proof_ns = wanted_ns;
-    }
+    out->wants.proofs |= wants_bit(stream);
+    out->wants.proof_ns = wanted_ns;
     return VERDICT_SHORT;
 }
 

@@ -245,6 +245,11 @@ const struct snapshot_stream *snapshot_stream(struct snapshot *snapshot, size_t 
     return &slot_of(snapshot, stream)->stream;
 }
 
+bool snapshot_epoch_is_past(const struct snapshot *snapshot, size_t stream, const struct epoch *epoch)
+{
+    return freshness_is_past(snapshot->freshness, stream, epoch);
+}
+
 static const struct stream_facts *facts_all(struct snapshot *snapshot)
 {
     struct snapshot_slot *all = &snapshot->all;

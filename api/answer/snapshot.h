@@ -63,6 +63,8 @@ const struct settings *snapshot_settings(const struct snapshot *snapshot);
 /* Those of this iteration: not to be kept beyond it. */
 const struct tunables *snapshot_tunables(const struct snapshot *snapshot);
 const struct snapshot_stream *snapshot_stream(struct snapshot *snapshot, size_t stream);
+/* Is it known of this epoch of the stream that it is over? */
+bool snapshot_epoch_is_past(const struct snapshot *snapshot, size_t stream, const struct epoch *epoch);
 /* What may be said of one stream, or, with OWNER_ALL, of all of them together. */
 const struct stream_facts *snapshot_facts(struct snapshot *snapshot, int stream);
 /* The same, whose State-Position also holds the `others_count` streams of `others`; valid until the next call. */

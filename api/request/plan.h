@@ -51,7 +51,7 @@ struct plan_rules {
     bool pages;       /* `limit` and `cursor`, of this kind */
     enum cursor_kind cursor;
     /* Reads the parameters that no other route has; owner, collection and place may be changed. NULL = there are none.
-     * SG_INVALID names the one that is malformed. */
+     * SG_INVALID names the one that is malformed; SG_NOT_FOUND, after that, a stream that is not configured. */
     enum sg_status (*more)(const struct target *target, const struct settings *settings, struct plan *plan,
                            struct sg_error *err);
     const char *params[PLAN_PARAMS_MAX]; /* that it knows; NULL after the last one, if there is room */

@@ -88,16 +88,18 @@ static bool visit_rejected(void *context, const struct store_rejected *row)
     return !page->body.failed;
 }
 
-/* The stream that the filters leave, or OWNER_ALL. */
+/* The stream that the filters leave, OWNER_ALL, or OWNER_NONE: one is named that is not followed. */
 static int stream_meant(const struct settings *settings, const struct plan *plan)
 {
+    if (plan->stream.bytes == 0) {
+        int owner = plan->collection.bytes > 0 ? settings_owner(settings, plan->collection) : OWNER_ALL;
+        return owner == OWNER_NONE ? OWNER_ALL : owner;
+    }
     for (size_t i = 0; i < settings->streams_count; i++) {
         if (slice_equal(slice_of(settings->streams[i].name), plan->stream))
             return (int)i;
     }
-    int owner = plan->stream.bytes == 0 && plan->collection.bytes > 0 ? settings_owner(settings, plan->collection)
-                                                                      : OWNER_ALL;
-    return owner == OWNER_NONE ? OWNER_ALL : owner;
+    return OWNER_NONE;
 }
 
 enum sg_status rejected_plan(const struct target *target, const struct settings *settings, struct plan *plan,
@@ -109,8 +111,12 @@ enum sg_status rejected_plan(const struct target *target, const struct settings 
         return sg_fail(err, SG_INVALID, "the parameter 'stream' is empty or longer than %u bytes", STREAM_BYTES_MAX);
     if (target_param(target, "collection", &plan->collection))
         status = segment_check(plan->collection, EVENT_COLLECTION_BYTES_MAX, "parameter 'collection'", err);
+    if (status != SG_OK)
+        return status;
     plan->owner = stream_meant(settings, plan);
-    return status;
+    return plan->owner != OWNER_NONE
+               ? SG_OK
+               : sg_fail(err, SG_NOT_FOUND, "stream: the stream '%.*s' is not configured", SLICE_ARGS(plan->stream));
 }
 
 enum sg_status rejected_find(struct call *call, struct basis *out, struct sg_error *err)

@@ -80,9 +80,10 @@ static void heap_down(struct heap *h, size_t index)
 }
 
 /* Room was reserved. */
-static void heap_add(struct heap *h, struct heap_entry *entry, struct parked_read *owner, uint64_t key, size_t stream)
+static void heap_add(struct heap *h, struct heap_entry *entry, struct parked_read *owner, uint64_t key)
 {
-    *entry = (struct heap_entry){.owner = owner, .key = key, .stream = stream};
+    entry->owner = owner;
+    entry->key = key;
     h->entries[++h->count] = entry;
     entry->index = h->count;
     heap_up(h, h->count);
@@ -195,45 +196,111 @@ void parked_reads_destroy(struct parked_reads *parked)
     free(parked);
 }
 
-static bool reserve(struct parked_reads *parked, const struct wants *w)
+/* Take the next stream out of a set that is not empty. */
+static size_t next_stream(uint64_t *set)
 {
-    return heap_reserve(&parked->deadlines) &&
-           (!w->position || heap_reserve(&parked->streams[w->position_stream].positions)) &&
-           (!w->proof || heap_reserve(&parked->streams[w->proof_stream].proofs)) &&
-           (!w->probe || heap_reserve(&parked->streams[w->probe_stream].probes));
+    size_t stream = (size_t)__builtin_ctzll(*set);
+    *set &= *set - 1;
+    return stream;
 }
 
-static void want_probe(struct stream_wants *s, int64_t sent_ns)
+static bool reserve_asked(struct parked_reads *parked, struct parked_read *read)
 {
-    if (sent_ns > s->probe_newest_ns)
-        s->probe_newest_ns = sent_ns;
+    const struct wants *w = &read->wants;
+    uint64_t probes = w->probes | w->recent;
+    size_t count = (size_t)(__builtin_popcountll(w->proofs) + __builtin_popcountll(probes));
+    read->asked_count = 0;
+    read->asked = read->asked_few;
+    for (uint64_t set = w->proofs; set != 0;) {
+        if (!heap_reserve(&parked->streams[next_stream(&set)].proofs))
+            return false;
+    }
+    while (probes != 0) {
+        if (!heap_reserve(&parked->streams[next_stream(&probes)].probes))
+            return false;
+    }
+    if (count > PARKED_READ_ASKED_FEW)
+        read->asked = calloc(count, sizeof read->asked[0]);
+    return read->asked != NULL;
+}
+
+static bool reserve(struct parked_reads *parked, struct parked_read *read)
+{
+    const struct wants *w = &read->wants;
+    return heap_reserve(&parked->deadlines) &&
+           (!w->position || heap_reserve(&parked->streams[w->position_stream].positions)) &&
+           reserve_asked(parked, read);
+}
+
+/* ---- what is asked of the streams ---- */
+
+static struct heap *heap_of(struct parked_reads *parked, const struct heap_entry *entry)
+{
+    struct stream_wants *s = &parked->streams[entry->stream];
+    return entry->is_probe ? &s->probes : &s->proofs;
+}
+
+/* Room was reserved. */
+static void ask(struct parked_reads *parked, struct parked_read *read, struct heap_entry entry, int64_t ns)
+{
+    struct stream_wants *s = &parked->streams[entry.stream];
+    struct heap_entry *asked = &read->asked[read->asked_count++];
+    *asked = entry;
+    heap_add(heap_of(parked, asked), asked, read, time_key(ns));
+    if (ns > s->probe_newest_ns)
+        s->probe_newest_ns = ns;
+    s->impatient += asked->impatient;
     s->changed = true;
 }
+
+static void ask_all(struct parked_reads *parked, struct parked_read *read)
+{
+    const struct wants *w = &read->wants;
+    for (uint64_t set = w->proofs; set != 0;) {
+        size_t stream = next_stream(&set);
+        ask(parked, read, (struct heap_entry){.stream = (unsigned)stream, .impatient = true}, w->proof_ns);
+    }
+    for (uint64_t set = w->probes | w->recent; set != 0;) {
+        size_t stream = next_stream(&set);
+        bool recent = (w->recent & wants_bit(stream)) != 0;
+        bool impatient = (w->patient & wants_bit(stream)) == 0;
+        ask(parked, read, (struct heap_entry){.stream = (unsigned)stream, .is_probe = true, .impatient = impatient},
+            recent ? w->recent_ns : w->probe_ns);
+    }
+}
+
+static void unask_all(struct parked_reads *parked, struct parked_read *read)
+{
+    for (size_t i = 0; i < read->asked_count; i++) {
+        struct heap_entry *asked = &read->asked[i];
+        struct stream_wants *s = &parked->streams[asked->stream];
+        heap_remove(heap_of(parked, asked), asked);
+        s->impatient -= asked->impatient;
+        s->changed = true;
+        if (s->proofs.count == 0 && s->probes.count == 0)
+            s->probe_newest_ns = INT64_MIN;
+    }
+    if (read->asked != read->asked_few)
+        free(read->asked);
+    read->asked = NULL;
+    read->asked_count = 0;
+}
+
+/* ---- one read ---- */
 
 enum sg_status parked_reads_add(struct parked_reads *parked, struct parked_read *read, struct sg_error *err)
 {
     const struct wants *w = &read->wants;
     assert(!read->in_heaps);
-    if (!reserve(parked, w))
+    if (!reserve(parked, read))
         return sg_fail(err, SG_MEMORY, "out of memory for parked reads");
-    heap_add(&parked->deadlines, &read->deadline, read, time_key(read->deadline_ns), 0);
+    heap_add(&parked->deadlines, &read->deadline, read, time_key(read->deadline_ns));
     if (w->position) {
         struct stream_wants *s = &parked->streams[w->position_stream];
-        heap_add(&s->positions, &read->position, read, w->position_sequence, w->position_stream);
+        heap_add(&s->positions, &read->position, read, w->position_sequence);
         s->changed = true;
     }
-    if (w->proof) {
-        struct stream_wants *s = &parked->streams[w->proof_stream];
-        heap_add(&s->proofs, &read->proof, read, time_key(w->proof_ns), w->proof_stream);
-        want_probe(s, w->proof_ns);
-        s->impatient++;
-    }
-    if (w->probe) {
-        struct stream_wants *s = &parked->streams[w->probe_stream];
-        heap_add(&s->probes, &read->probe, read, time_key(w->probe_ns), w->probe_stream);
-        want_probe(s, w->probe_ns);
-        s->impatient += !w->probe_patient;
-    }
+    ask_all(parked, read);
     if (w->entity) {
         if (++parked->entities_count > parked->chains_count)
             chains_grow(parked);
@@ -258,28 +325,18 @@ static void unchecked_remove(struct parked_reads *parked, struct parked_read *re
     read->unchecked = false;
 }
 
-static void entry_remove(struct stream_wants *s, struct heap *h, struct heap_entry *entry)
-{
-    if (entry->index == 0)
-        return;
-    heap_remove(h, entry);
-    s->changed = true;
-    if (s->proofs.count == 0 && s->probes.count == 0)
-        s->probe_newest_ns = INT64_MIN;
-}
-
 void parked_reads_remove(struct parked_reads *parked, struct parked_read *read)
 {
     if (!read->in_heaps)
         return;
     unchecked_remove(parked, read);
     heap_remove(&parked->deadlines, &read->deadline);
-    struct stream_wants *streams = parked->streams;
-    streams[read->proof.stream].impatient -= read->proof.index != 0;
-    streams[read->probe.stream].impatient -= read->probe.index != 0 && !read->wants.probe_patient;
-    entry_remove(&streams[read->position.stream], &streams[read->position.stream].positions, &read->position);
-    entry_remove(&streams[read->proof.stream], &streams[read->proof.stream].proofs, &read->proof);
-    entry_remove(&streams[read->probe.stream], &streams[read->probe.stream].probes, &read->probe);
+    if (read->wants.position) {
+        struct stream_wants *s = &parked->streams[read->wants.position_stream];
+        heap_remove(&s->positions, &read->position);
+        s->changed = true;
+    }
+    unask_all(parked, read);
     if (read->entity_link != NULL) {
         chain_remove(read);
         parked->entities_count--;

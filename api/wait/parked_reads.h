@@ -19,8 +19,11 @@ struct heap_entry {
     struct parked_read *owner;
     uint64_t key;
     size_t index; /* in the heap, from 1; 0 = not there */
-    size_t stream;
+    unsigned stream;
+    bool is_probe;  /* of what is asked: a probe, or a proof */
+    bool impatient; /* and it is needed at once */
 };
+#define PARKED_READ_ASKED_FEW 2 /* one stream's proof, and a probe of it */
 
 /* One parked read; part of its request. Zeroed = not parked. */
 struct parked_read {
@@ -30,7 +33,10 @@ struct parked_read {
     bool in_heaps;
     bool unchecked;          /* made visible, and not checked since */
     struct parked_read *next_unchecked;
-    struct heap_entry deadline, position, proof, probe;
+    struct heap_entry deadline, position;
+    struct heap_entry *asked; /* the proofs and probes that it wants; owned, or `asked_few` */
+    size_t asked_count;
+    struct heap_entry asked_few[PARKED_READ_ASKED_FEW];
     struct parked_read *entity_next;
     struct parked_read **entity_link; /* what points at this one; NULL = in no chain */
 };

@@ -30,10 +30,12 @@ struct stream_freshness {
     bool filtered;
     uint64_t probe_head;
     struct epoch probe_epoch;
+    struct epoch past[FRESHNESS_PAST_MAX]; /* the newest first */
+    size_t past_count;
 
     bool applied_known;
     uint64_t applied;
-    struct epoch applied_epoch;
+    struct epoch applied_epoch; /* stays when `applied` is not known any more */
 
     char halted[256]; /* why; "" = it is not */
     bool disconnected;
@@ -154,61 +156,78 @@ static void proof_add(struct stream_freshness *s, const struct proof *proof, con
         at--;
     if (at < s->proofs_count && s->proofs[at].head < proof->head)
         return; /* heads rise with time: it proves less than the one after it */
+    /* A stream that lost its end: what an earlier answer showed beyond this one will not come. */
+    while (at > 0 && s->proofs[at - 1].head > proof->head)
+        proof_remove(s, --at);
     memmove(&s->proofs[at + 1], &s->proofs[at], (s->proofs_count - at) * sizeof s->proofs[0]);
     s->proofs[at] = *proof;
     s->proofs_count++;
 }
 
-/* The newest answer, whatever it proves: an older one may come to be a proof later. */
-static void answer_note(struct stream_freshness *s, const struct proof *answer, bool copy, const struct epoch *epoch)
+/* Of a copy: an earlier instant than one that was proved already proves less; that one's, with this head, is true as
+ * well. */
+static void proof_add_of(struct stream_freshness *s, const struct freshness_answer *answer)
 {
-    s->disconnected = false;
-    if (s->probe_known && answer->asked_ns < s->probe_t0_ns)
-        return;
-    s->answered_ns = answer->answered_ns;
-    s->probe_known = true;
-    s->probe_t0_ns = answer->asked_ns;
-    s->probe_head_ns = answer->t0_ns;
-    s->copy = copy;
-    s->probe_head = answer->head;
-    s->probe_epoch = *epoch;
-}
-
-void freshness_answered(struct freshness *f, size_t stream, int64_t proof_ns, int64_t t0_ns, int64_t answered_ns,
-                        uint64_t head, bool copy, const struct epoch *epoch)
-{
-    struct proof answer = {.t0_ns = proof_ns, .asked_ns = t0_ns, .answered_ns = answered_ns, .head = head};
-    struct stream_freshness *s = stream_lock(f, stream);
-    answer_note(s, &answer, copy, epoch);
-    stream_unlock(s);
-}
-
-void freshness_proved(struct freshness *f, size_t stream, int64_t t0_ns, int64_t answered_ns, uint64_t head,
-                      const struct epoch *epoch)
-{
-    int64_t wall_ns = time_wall_ns() - (time_boot_ns() - t0_ns);
-    struct proof proof = {t0_ns, t0_ns, answered_ns, wall_ns, head};
-    struct stream_freshness *s = stream_lock(f, stream);
-    proof_add(s, &proof, epoch);
-    answer_note(s, &proof, false, epoch);
-    stream_unlock(s);
-}
-
-void freshness_proved_copy(struct freshness *f, size_t stream, int64_t proof_ns, int64_t t0_ns, int64_t answered_ns,
-                           uint64_t head, const struct epoch *epoch)
-{
-    int64_t wall_ns = time_wall_ns() - (time_boot_ns() - t0_ns);
-    struct proof proof = {proof_ns, t0_ns, answered_ns, wall_ns, head};
-    struct stream_freshness *s = stream_lock(f, stream);
-    /* An earlier instant than one that was proved already proves less: that one's, with this head, is true as well. */
-    if (proof_ns != INT64_MIN && s->proofs_count > 0 && epoch_equal(&s->proofs_epoch, epoch) &&
+    struct proof proof = {.t0_ns = answer->proof_ns,
+                          .asked_ns = answer->asked_ns,
+                          .answered_ns = answer->answered_ns,
+                          .wall_ns = time_wall_ns() - (time_boot_ns() - answer->asked_ns),
+                          .head = answer->head};
+    if (answer->copy && s->proofs_count > 0 && epoch_equal(&s->proofs_epoch, &answer->epoch) &&
         proof.t0_ns < s->proofs[s->proofs_count - 1].t0_ns)
         proof.t0_ns = s->proofs[s->proofs_count - 1].t0_ns;
-    if (proof_ns != INT64_MIN)
-        proof_add(s, &proof, epoch);
-    answer_note(s, &proof, true, epoch);
-    stream_unlock(s);
+    proof_add(s, &proof, &answer->epoch);
 }
+
+/* ---- epochs that are over ---- */
+
+static size_t past_find(const struct stream_freshness *s, const struct epoch *epoch)
+{
+    size_t at = 0;
+    while (at < s->past_count && !epoch_equal(&s->past[at], epoch))
+        at++;
+    return at;
+}
+
+static void past_remove(struct stream_freshness *s, const struct epoch *epoch)
+{
+    size_t at = past_find(s, epoch);
+    if (at == s->past_count)
+        return;
+    s->past_count--;
+    memmove(&s->past[at], &s->past[at + 1], (s->past_count - at) * sizeof s->past[0]);
+}
+
+static void past_add(struct stream_freshness *s, const struct epoch *epoch)
+{
+    if (epoch->text[0] == '\0')
+        return;
+    past_remove(s, epoch);
+    if (s->past_count < FRESHNESS_PAST_MAX)
+        s->past_count++;
+    memmove(&s->past[1], &s->past[0], (s->past_count - 1) * sizeof s->past[0]);
+    s->past[0] = *epoch;
+}
+
+/* This one is the present one, though it may have been over: a stream can be restored. */
+static void past_note(struct stream_freshness *s, const struct epoch *present)
+{
+    if (!epoch_equal(&s->applied_epoch, present))
+        past_add(s, &s->applied_epoch);
+    if (!epoch_equal(&s->probe_epoch, present))
+        past_add(s, &s->probe_epoch);
+    past_remove(s, present);
+}
+
+bool freshness_is_past(struct freshness *f, size_t stream, const struct epoch *epoch)
+{
+    struct stream_freshness *s = stream_lock(f, stream);
+    bool past = past_find(s, epoch) < s->past_count;
+    stream_unlock(s);
+    return past;
+}
+
+/* ---- answers ---- */
 
 /* Ready once, ready for good, until it is cleared. */
 static void ready_update(struct stream_freshness *s)
@@ -216,6 +235,38 @@ static void ready_update(struct stream_freshness *s)
     if (s->target_known && s->applied_known && s->applied >= s->target &&
         epoch_equal(&s->applied_epoch, &s->target_epoch))
         s->ready = true;
+}
+
+/* The newest answer, whatever it proves: an older one may come to be a proof later. True: the stream's end fell. */
+static bool answer_note(struct stream_freshness *s, const struct freshness_answer *answer)
+{
+    s->disconnected = false;
+    if (s->probe_known && answer->asked_ns < s->probe_t0_ns)
+        return false;
+    bool fell = s->probe_known && epoch_equal(&s->probe_epoch, &answer->epoch) && answer->head < s->probe_head;
+    past_note(s, &answer->epoch);
+    s->answered_ns = answer->answered_ns;
+    s->probe_known = true;
+    s->probe_t0_ns = answer->asked_ns;
+    s->probe_head_ns = answer->proof_ns;
+    s->copy = answer->copy;
+    s->probe_head = answer->head;
+    s->probe_epoch = answer->epoch;
+    if (s->target_known && epoch_equal(&s->target_epoch, &answer->epoch) && answer->head < s->target) {
+        s->target = answer->head;
+        ready_update(s);
+    }
+    return fell;
+}
+
+bool freshness_answered(struct freshness *f, size_t stream, const struct freshness_answer *answer, bool proves)
+{
+    struct stream_freshness *s = stream_lock(f, stream);
+    if (proves && answer->proof_ns != INT64_MIN)
+        proof_add_of(s, answer);
+    bool fell = answer_note(s, answer);
+    stream_unlock(s);
+    return fell;
 }
 
 void freshness_applied(struct freshness *f, size_t stream, uint64_t position, const struct epoch *epoch)

@@ -25,6 +25,7 @@
 #define FRESHNESS_DISCONNECTED_NS (3 * NS_PER_S) /* no proof-grade answer for so long: `disconnected` */
 #define FRESHNESS_PROOFS_MAX 32 /* kept per stream: a few that are met, for older snapshots, and those not met yet */
 #define FRESHNESS_PROOFS_MET 8  /* of them, the newest that are met */
+#define FRESHNESS_PAST_MAX 8    /* epochs kept per stream that are over; of older ones nothing is known */
 
 /* Best to worst: the worst of several streams is the largest. */
 enum stream_status {
@@ -45,18 +46,20 @@ void freshness_destroy(struct freshness *f);
 
 /* ---- what the writing side reports ---- */
 
-/* A proof-grade answer: the question was sent at t0_ns (boot clock), the answer came at answered_ns, and showed `head`
- * in `epoch`. Of another epoch than the last one: earlier proofs are forgotten. */
-void freshness_proved(struct freshness *f, size_t stream, int64_t t0_ns, int64_t answered_ns, uint64_t head,
-                      const struct epoch *epoch);
-/* The same of a stream that copies others (a mirror, sources): its answer, asked for at t0_ns, shows what was published
- * by proof_ns; INT64_MIN: it proves nothing of the kind, but that the stream is there, in `epoch`. */
-void freshness_proved_copy(struct freshness *f, size_t stream, int64_t proof_ns, int64_t t0_ns, int64_t answered_ns,
-                           uint64_t head, const struct epoch *epoch);
-/* An answer that proves nothing of the rows yet, as something of them is to be looked into first: it shows the incarnation
- * and its end. `copy`, `proof_ns`: as above, or false and t0_ns. */
-void freshness_answered(struct freshness *f, size_t stream, int64_t proof_ns, int64_t t0_ns, int64_t answered_ns,
-                        uint64_t head, bool copy, const struct epoch *epoch);
+/* A proof-grade answer; times on the boot clock. */
+struct freshness_answer {
+    int64_t asked_ns;    /* when the question was sent */
+    int64_t answered_ns;
+    int64_t proof_ns;    /* what was published by then ends at `head`: asked_ns, but of a stream that copies others (a
+                            mirror, sources) an earlier instant; INT64_MIN = none is known */
+    bool copy;
+    uint64_t head;
+    struct epoch epoch;
+};
+/* `proves`: it proves something of the rows. Otherwise something of them is to be looked into first, and it shows the
+ * incarnation and its end. Of another epoch than the last one: earlier proofs are forgotten. True: it shows an end of
+ * this incarnation before the one that was shown last, so that who waits for what lay between must look again. */
+bool freshness_answered(struct freshness *f, size_t stream, const struct freshness_answer *answer, bool proves);
 /* After each commit, and once at the start: up to where the rows that readers see are settled (struct stream). The next
  * build, which is written beside them, does not count: nobody reads it. */
 void freshness_applied(struct freshness *f, size_t stream, uint64_t position, const struct epoch *epoch);
@@ -76,7 +79,8 @@ void freshness_set_halted(struct freshness *f, size_t stream, const char *reason
  * shown as disconnected at once, until the next proof. */
 void freshness_set_disconnected(struct freshness *f, size_t stream);
 /* The head that makes the replica ready, when rows of its epoch that reach it are served; asked for once at the start,
- * and again when a rebuild begins. A replica that is ready stays so: reads go on from the old rows. */
+ * and again when a rebuild begins. It falls with the stream's end. A replica that is ready stays so: reads go on from the
+ * old rows. */
 void freshness_set_ready_target(struct freshness *f, size_t stream, uint64_t head, const struct epoch *epoch);
 /* Ready without a head to reach: the stream is found empty, and what is served is kept until its first event. */
 void freshness_set_ready(struct freshness *f, size_t stream);
@@ -113,6 +117,9 @@ struct freshness_view {
 /* What an answer from a snapshot of `row` may claim at now_ns. */
 void freshness_view(struct freshness *f, size_t stream, const struct stream *row, int64_t now_ns,
                     struct freshness_view *out);
+
+/* Did an answer show that this epoch is over? Of those that the rows had, or that earlier answers showed. */
+bool freshness_is_past(struct freshness *f, size_t stream, const struct epoch *epoch);
 
 /* What those who wait must learn: T for the committed position, and when the newest proof-grade probe was sent (boot
  * clock; INT64_MIN = none). */

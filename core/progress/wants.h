@@ -17,25 +17,31 @@ struct wants {
     bool position;           /* `position_stream` reaches `position_sequence` */
     size_t position_stream;
     uint64_t position_sequence;
-    bool proof;              /* T of `proof_stream` is at least `proof_ns` */
-    size_t proof_stream;
+    /* Of each stream in a set (wants_bit): all of them are asked at once. */
+    uint64_t proofs;         /* its T is at least `proof_ns` */
     int64_t proof_ns;
-    bool probe;              /* a probe of `probe_stream` that was sent at `probe_ns` or later is answered */
-    size_t probe_stream;
+    uint64_t probes;         /* a probe that was sent at `probe_ns` or later is answered */
     int64_t probe_ns;
-    bool probe_patient;      /* it will hardly be needed: what is waited for is on its way */
+    uint64_t patient;        /* of `probes`: it will hardly be needed, as what is waited for is on its way */
+    uint64_t recent;         /* of other streams, the same at `recent_ns` */
+    int64_t recent_ns;
 };
+
+/* A set of streams has a bit for each. */
+static inline uint64_t wants_bit(size_t stream)
+{
+    return UINT64_C(1) << stream;
+}
 
 /* What is not wanted does not matter. */
 static inline bool wants_equal(const struct wants *a, const struct wants *b)
 {
     return a->entity == b->entity && (!a->entity || a->entity_name == b->entity_name) && a->position == b->position &&
+           a->proofs == b->proofs && a->probes == b->probes && a->patient == b->patient && a->recent == b->recent &&
            (!a->position ||
             (a->position_stream == b->position_stream && a->position_sequence == b->position_sequence)) &&
-           a->proof == b->proof &&
-           (!a->proof || (a->proof_stream == b->proof_stream && a->proof_ns == b->proof_ns)) && a->probe == b->probe &&
-           (!a->probe || (a->probe_stream == b->probe_stream && a->probe_ns == b->probe_ns &&
-                          a->probe_patient == b->probe_patient));
+           (a->proofs == 0 || a->proof_ns == b->proof_ns) && (a->probes == 0 || a->probe_ns == b->probe_ns) &&
+           (a->recent == 0 || a->recent_ns == b->recent_ns);
 }
 
 #endif

@@ -407,6 +407,11 @@ static enum sg_status settle_subjects(struct session *s, struct hole hole, const
 
 /* ---- answers ---- */
 
+bool holes_prove_at_once(const struct session *s, struct hole hole)
+{
+    return !is_bucket(s) && hole.first == 0;
+}
+
 enum sg_status holes_answered(struct session *s, struct hole hole, const struct probe *probe, struct probe *proof,
                               bool *proved, struct sg_error *err)
 {

@@ -27,6 +27,9 @@ bool holes_nothing_removed(const struct session *s, const struct stream_info *in
 /* A session begins: nothing is counted or compared yet. */
 void holes_begin(struct session *s);
 
+/* Does an answer prove something as it is, as there is nothing to settle before? */
+bool holes_prove_at_once(const struct session *s, struct hole hole);
+
 /* A proof-grade answer came, asked for when `hole` was there already: settle what can be settled by it. `*proved` is
  * set, with *proof, when something is proved: by this answer, or by a later one that a listing took. SG_UNAVAILABLE also
  * where a build begins again instead of a gap: the session must end. */

@@ -122,8 +122,7 @@ static enum sg_status tick(struct taking *t, struct sg_error *err)
         return status;
     if (probe.info.created_ns != s->row.created_ns)
         return sg_fail(err, SG_UNAVAILABLE, "stream %s: another creation time", s->settings->name);
-    freshness_answered(s->context.freshness, s->stream, probe.info.mirrored ? INT64_MIN : probe.t0_ns, probe.t0_ns,
-                       probe.answered_ns, probe.info.last, probe.info.mirrored, &s->row.epoch);
+    (void)probe_publish(s, &probe, false);
     session_wake_waiting(s);
     return SG_OK;
 }

@@ -1,6 +1,8 @@
 /* Probes: the stream's information, and whether the answer is proof-grade. */
 #include "projector/source/probe.h"
 
+#include "core/base/log.h"
+
 #define PROOF_ATTEMPTS_MAX 4
 
 /* After a silence of a replicated stream's leader the first answer may be the old leader's, resumed: only one that was
@@ -99,4 +101,29 @@ enum sg_status session_probe_proved(struct session *s, struct probe *out, struct
     }
     return sg_fail(err, SG_UNAVAILABLE, "stream %s: no proof-grade answer: no leader with a majority",
                    s->settings->name);
+}
+
+/* What a copy shows is as old as its last word from its origin, and its own account of that is not exact. */
+static int64_t proved_instant(const struct session *s, const struct probe *p)
+{
+    int64_t delay_ns = tunables_take(s->context.tunables)->probe_mirror_delay_ms * NS_PER_MS;
+    if (!p->info.mirrored)
+        return p->t0_ns;
+    return p->info.mirror_current ? p->t0_ns - p->info.mirror_heard_ns - delay_ns : INT64_MIN;
+}
+
+int64_t probe_publish(struct session *s, const struct probe *p, bool proves)
+{
+    const struct freshness_answer answer = {.asked_ns = p->t0_ns,
+                                            .answered_ns = p->answered_ns,
+                                            .proof_ns = proved_instant(s, p),
+                                            .copy = p->info.mirrored,
+                                            .head = p->info.last,
+                                            .epoch = s->row.epoch};
+    if (freshness_answered(s->context.freshness, s->stream, &answer, proves)) {
+        /* The stream has lost its end. What was there is lost to everybody, and who waits for it must learn that. */
+        log_event(LOG_WARN, "head_fell", LOG_STR("stream", s->settings->name), LOG_UINT("head", p->info.last));
+        progress_changed(s->context.progress);
+    }
+    return answer.proof_ns;
 }

@@ -98,7 +98,7 @@ static enum sg_status advance(struct session *s, const struct probe *before, str
     if (status != SG_OK)
         return status;
     if (!after.proof_grade || after.info.created_ns != s->row.created_ns || !queue_is_idle(s->queue) ||
-        session_position(s) != position || limit <= position)
+        session_position(s) != position || limit <= position || after.info.last < limit)
         return SG_OK;
     struct hole passed = {.first = position + 1, .last = limit};
     bool nothing_removed = holes_nothing_removed(s, &after.info, passed.first);
@@ -146,33 +146,17 @@ static void show_warning(struct session *s)
     }
 }
 
-/* The instant by which everything that was published is at or before the head that the answer shows; INT64_MIN = none is
- * known. What a copy shows is as old as its last word from its origin, and its own account of that is not exact. */
-static int64_t proved_instant(const struct session *s, const struct probe *p)
-{
-    if (!p->info.mirrored)
-        return p->t0_ns;
-    return p->info.mirror_current ? p->t0_ns - p->info.mirror_heard_ns - s->tunables->probe_mirror_delay_ms * NS_PER_MS
-                                  : INT64_MIN;
-}
-
-/* The broker shows this incarnation, and where it ends. */
+/* The broker shows this incarnation, and where it ends; what it proves is still to be looked into. */
 static void answered(struct session *s, const struct probe *p)
 {
-    freshness_answered(s->context.freshness, s->stream, proved_instant(s, p), p->t0_ns, p->answered_ns, p->info.last,
-                       p->info.mirrored, &s->row.epoch);
+    probe_publish(s, p, false);
     session_wake_waiting(s);
 }
 
 /* A proof: of freshness and of readiness. */
 static void proved(struct session *s, const struct probe *p)
 {
-    int64_t proof_ns = proved_instant(s, p);
-    if (p->info.mirrored)
-        freshness_proved_copy(s->context.freshness, s->stream, proof_ns, p->t0_ns, p->answered_ns, p->info.last,
-                              &s->row.epoch);
-    else
-        freshness_proved(s->context.freshness, s->stream, p->t0_ns, p->answered_ns, p->info.last, &s->row.epoch);
+    int64_t proof_ns = probe_publish(s, p, true);
     if (!s->target_set && proof_ns != INT64_MIN) {
         s->target_set = true;
         freshness_set_ready_target(s->context.freshness, s->stream, p->info.last, &s->row.epoch);
@@ -211,7 +195,8 @@ static enum sg_status probe_once(struct session *s, struct sg_error *err)
     s->unheard = s->unheard && nats_activity(s->connection) == s->activity_began;
     if (status != SG_OK || s->unheard)
         return status;
-    answered(s, &probe);
+    if (!holes_prove_at_once(s, hole))
+        answered(s, &probe);
     status = holes_answered(s, hole, &probe, &proof, &is_proved, err);
     if (is_proved)
         proved(s, &proof);

@@ -150,7 +150,9 @@ static void prove(size_t stream, const struct stream *row)
 {
     int64_t now_ns = time_boot_ns();
     freshness_applied(rig.freshness, stream, row->position, &row->epoch);
-    freshness_proved(rig.freshness, stream, now_ns, now_ns, row->position, &row->epoch);
+    const struct freshness_answer answer = {
+        .asked_ns = now_ns, .answered_ns = now_ns, .proof_ns = now_ns, .head = row->position, .epoch = row->epoch};
+    (void)freshness_answered(rig.freshness, stream, &answer, true);
 }
 
 static void resume(struct http_connection *connection)

@@ -474,6 +474,30 @@ describe('demands: probes', () => {
     }
   });
 
+  it('of several streams are on their way together', async (t) => {
+    const COUNT = 6;
+    const names = Array.from({ length: COUNT }, (_, i) => `S${i}`);
+    const s = await scene(t, { stream: null, gateway: null });
+    for (const name of names) {
+      await s.client.jsm.streams.add({ name, subjects: [`${name}.>`] });
+      await s.client.js.publish(`${name}.x`, '{"version":1,"state":{}}');
+    }
+    const proxy = await startProxy({ t, target: s.nats.port });
+    const streams = names.map((name) => ({ name, subject: `${name}.{id}`, collection: name.toLowerCase() }));
+    // Only what a read wants is asked, and no epoch is believed that was shown before it came.
+    const config = { streams, probe: { idle: '1m', epoch_trust: '0s' } };
+    const gateway = await startGateway({ t, nats: proxy.url, config });
+    for (const name of names) await gateway.untilPosition(1, { stream: name });
+    await gateway.untilReady();
+    const ROUND_TRIP_MS = 300;
+    proxy.delayMs = ROUND_TRIP_MS / 2;
+    for (const demand of ['max_staleness=0', `min_position=${names.map((name) => `${name}:1`).join(',')}`]) {
+      const answer = await timedGet(gateway, `/v1/state?${demand}&wait=20`);
+      assert.equal(answer.status, 200, answer.text);
+      assert.ok(answer.ms < (COUNT / 2) * ROUND_TRIP_MS, `${demand} took ${answer.ms} ms`);
+    }
+  });
+
   it('that do not come: too stale is refused, at the deadline, and data is never given instead', async (t) => {
     const { proxy, gateway } = await behindProxy(t);
     proxy.stall();
@@ -509,6 +533,8 @@ describe('demands: several lives', () => {
     assert.equal(`${bare.status} ${bare.headers['state-version']}`, '200 4', bare.text);
     assertProblem(await s.gateway.get(C1, { headers: { 'Min-Position': old } }), 409, 'epoch-mismatch');
     assertProblem(await parked, 409, 'epoch-mismatch', 'parked when the life ended');
+    const over = await s.gateway.get(`${C1}?wait=0`, { headers: { 'Min-Position': old } });
+    assertProblem(over, 409, 'epoch-mismatch', 'known to be over: nobody is asked');
     assert.ok((await scrape(s.gateway)).value('stategate_stream_epoch_changes_total', { stream: 'STATE' }) >= 1);
   });
 

@@ -409,6 +409,12 @@ describe('reads', () => {
     assert.ok(!('version' in unknown));
     assert.equal(items.find(({ id }) => id === 'r-conflict').reason, 'conflict');
     assert.deepEqual((await get('/v1/rejected?collection=pages')).json().items, []);
+    for (const path of ['/v1/rejected?stream=STATES', '/v1/rejected?stream=STATES&collection=pages&min_position=STATE:1']) {
+      const typo = await get(path);
+      assert.equal(`${typo.status} ${typo.json().type}`, '409 urn:stategate:problem:unknown-stream', path);
+      assert.match(typo.json().detail, /STATES/);
+    }
+    assert.equal((await get('/v1/rejected?stream=STATES&limit=x')).status, 400, 'what is malformed is said first');
     const first = (await get('/v1/rejected?limit=1')).json();
     assert.equal(first.items.length, 1);
     const second = (await get(`/v1/rejected?limit=1&cursor=${first.next}`)).json();

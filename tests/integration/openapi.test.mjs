@@ -81,6 +81,7 @@ const DEMANDS = [
       [path, example, { 'Max-Staleness': '0', Prefer: 'wait=0' }, '504 too-stale'],
     ];
   }),
+  ['/v1/rejected', '/v1/rejected?stream=NOBODY', {}, '409 unknown-stream'],
   [ENTITY, '/v1/state/customers/1', { 'Min-Version': '1' }, '200'],
   [ENTITY, '/v1/state/customers/1?max_staleness=0&wait=5', { 'If-None-Match': '*' }, '304'],
   [ENTITY, '/v1/state/customers/1?max_staleness=0&wait=5', { 'If-None-Match': '"' }, '400 bad-request'],

@@ -15,6 +15,7 @@ import { startGateway } from '../support/gateway.mjs';
 import { NATS_SERVER, NATS_SERVER_NEWEST, publishAll, startNats } from '../support/nats.mjs';
 import { freePort } from '../support/ports.mjs';
 import { signal, tempFolder } from '../support/process.mjs';
+import { startProxy } from '../support/proxy.mjs';
 import { event, events, scene } from '../support/scene.mjs';
 import { throughout, until } from '../support/until.mjs';
 
@@ -28,6 +29,11 @@ async function counter(gateway, name) {
   const { text } = await gateway.get('/metrics');
   const line = text.split('\n').find((candidate) => candidate.startsWith(`${name}{stream="STATE"}`));
   return line === undefined ? undefined : Number(line.split(' ').at(-1));
+}
+
+async function proofs(gateway) {
+  const { text } = await gateway.get('/metrics');
+  return Number(/^stategate_probes_total\{stream="STATE",result="proved"\} (\d+)$/m.exec(text)?.[1] ?? 0);
 }
 
 function toldGaps(gateway) {
@@ -309,6 +315,54 @@ describe('a stream restored from an older copy', () => {
     });
   }
 
+  // It is at 5, behind a message that takes a minute to arrive. Then the stream ends earlier than it did, but not before
+  // what was applied.
+  it('refuses at once who waits for what was lost, and goes on', async (t) => {
+    const MB = 1024 * 1024;
+    const large = 'max_payload: 16777216\nmax_pending: 67108864\nwrite_deadline: "600s"\n';
+    const s = await scene(t, { nats: { config: large }, publish: events(5), gateway: null });
+    const proxy = await startProxy({ t, target: s.nats.port });
+    s.gateway = await startGateway({ t, nats: proxy.url });
+    await s.gateway.untilPosition(5, WITHIN);
+    proxy.bytesPerSecond = 125_000;
+    const body = JSON.stringify({ version: 1, state: { pad: 'x'.repeat(8 * MB) } });
+    await s.client.js.publish('state.customers.large', body, { timeout: 60_000 });
+    await s.client.js.publish('state.customers.c-1', '{"version":100,"state":{}}');
+    const store = join(tempFolder(t, 'store'), 'copy');
+    await s.nats.closeClients();
+    await s.nats.stop();
+    cpSync(s.nats.storeDir, store, { recursive: true });
+    await s.nats.start();
+    s.client = await s.nats.client();
+    for (let version = 101; version <= 103; version++)
+      await s.client.js.publish('state.customers.c-1', JSON.stringify({ version, state: {} }));
+    await until('the end is known', async () => (await s.gateway.status()).head === 10, WITHIN);
+    const { epoch } = await s.gateway.status();
+    const from = performance.now();
+    const waits = s.gateway.get('/v1/state/customers/c-1?min_position=STATE:9&wait=60', { timeoutMs: 90_000 });
+    await until('it waits', async () => /^stategate_waits_parked 1$/m.test((await s.gateway.get('/metrics')).text));
+    const asked = await proofs(s.gateway);
+    await until('it was found on its way', async () => (await proofs(s.gateway)) >= asked + 2, WITHIN);
+    await s.nats.closeClients();
+    await s.nats.stop();
+    rmSync(s.nats.storeDir, { recursive: true });
+    cpSync(store, s.nats.storeDir, { recursive: true });
+    await s.nats.start();
+    s.client = await s.nats.client();
+    const answer = await waits;
+    assert.equal(`${answer.status} ${answer.json().type}`, '409 urn:stategate:problem:position-beyond-head', answer.text);
+    assert.ok(performance.now() - from < 25_000, `after ${performance.now() - from} ms`);
+    await until('it is logged', () => s.gateway.logged('head_fell').length > 0);
+    assert.equal((await s.gateway.status()).position, 5);
+    proxy.bytesPerSecond = 0;
+    await s.gateway.untilPosition(7, { deadlineMs: 90_000 });
+    await s.gateway.untilStatus('live', WITHIN);
+    const after = await s.gateway.status();
+    assert.deepEqual({ epoch: after.epoch, head: after.head }, { epoch, head: 7 });
+    const fresh = await s.gateway.get('/v1/state/customers/c-1?max_staleness=0');
+    assert.equal(`${fresh.status} ${fresh.headers['state-version']}`, '200 100');
+  });
+
   it('is rebuilt although a message that is not for it stands at the position', async (t) => {
     const { s, before } = await rolledBack(t, { while: 'away' });
     await s.nats.start();
@@ -322,14 +376,10 @@ describe('a stream restored from an older copy', () => {
 
   it('is rebuilt although it grows past the position while it is looked at', async (t) => {
     const { s, before } = await rolledBack(t, { while: 'running' });
-    const proved = async () => {
-      const { text } = await s.gateway.get('/metrics');
-      return Number(/^stategate_probes_total\{stream="STATE",result="proved"\} (\d+)$/m.exec(text)?.[1] ?? 0);
-    };
-    const asked = await proved();
+    const asked = await proofs(s.gateway);
     await s.nats.start();
     s.client = await s.nats.client();
-    await until('it was seen at 60', async () => (await proved()) >= asked + 2, WITHIN);
+    await until('it was seen at 60', async () => (await proofs(s.gateway)) >= asked + 2, WITHIN);
     await s.publish(events(60, { ids: 7, from: 5000 }));
     await rebuilt(s, before);
   });

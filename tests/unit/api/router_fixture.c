@@ -144,12 +144,18 @@ void rig_apply_rejected(struct rig *r, const char *id, int64_t version)
                                 .detail = SLICE_LITERAL("no object")});
 }
 
+bool rig_answer(struct rig *r, size_t stream, int64_t sent_ns, uint64_t head, const struct epoch *epoch)
+{
+    const struct freshness_answer answer = {
+        .asked_ns = sent_ns, .answered_ns = time_boot_ns(), .proof_ns = sent_ns, .head = head, .epoch = *epoch};
+    return freshness_answered(r->freshness, stream, &answer, true);
+}
+
 void rig_prove(struct rig *r)
 {
-    int64_t now_ns = time_boot_ns();
     ASSERT_OK(store_stream_load(r->writer, r->stream.id, &r->stream, &err));
     freshness_applied(r->freshness, 0, r->stream.position, &r->stream.epoch);
-    freshness_proved(r->freshness, 0, now_ns, now_ns, r->stream.position, &r->stream.epoch);
+    (void)rig_answer(r, 0, time_boot_ns(), r->stream.position, &r->stream.epoch);
 }
 
 static void publish_proof(struct rig *r, size_t stream)
@@ -175,7 +181,8 @@ void rig_publish_commit(struct rig *r, const char *id)
 
 void rig_publish_probe(struct rig *r, size_t stream, int64_t sent_ns, uint64_t head, const struct epoch *epoch)
 {
-    freshness_proved(r->freshness, stream, sent_ns, time_boot_ns(), head, epoch);
+    if (rig_answer(r, stream, sent_ns, head, epoch))
+        progress_changed(r->progress);
     publish_proof(r, stream);
 }
 

@@ -51,6 +51,8 @@ void rig_apply_state(struct rig *r, const char *id, int64_t version, const char 
 void rig_apply_rejected(struct rig *r, const char *id, int64_t version);
 /* The first stream's rows and its head are where they are. */
 void rig_prove(struct rig *r);
+/* Nobody learns of it; true: the stream's end fell. */
+bool rig_answer(struct rig *r, size_t stream, int64_t sent_ns, uint64_t head, const struct epoch *epoch);
 
 /* What the projector publishes after the commit: where both streams are, and that this entity of `customers` changed
  * (NULL = none). */

@@ -568,6 +568,79 @@ static void the_swap_ends_waits_for_the_new_incarnation_and_refuses_the_old(void
     assert_problem(r, 409, "epoch-mismatch");
 }
 
+static void an_epoch_that_is_over_is_409_at_once_and_asks_nobody(void **state)
+{
+    struct rig *r = *state;
+    struct epoch old;
+    begin(r);
+    old = r->stream.epoch;
+    (void)asked(r, ENTITY "?min_position=STATE:2;epoch=%s&wait=0", old.text);
+    assert_problem(r, 504, "position-not-reached");
+    rig_publish_probe(r, 0, time_boot_ns(), 2, &(struct epoch){"another"});
+    (void)asked(r, ENTITY "?min_position=STATE:2;epoch=%s&wait=0", old.text);
+    assert_problem(r, 409, "epoch-mismatch");
+    assert_true(rig_body_has(r, "another"));
+    (void)asked(r, ENTITY "?min_position=STATE:2;epoch=%s&wait=5", old.text);
+    assert_problem(r, 409, "epoch-mismatch");
+    /* Its rows are still served, and meet what they can. */
+    assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=%s&wait=0", old.text), 200);
+    /* One that nobody here has met may be a newer one. */
+    (void)asked(r, ENTITY "?min_position=STATE:2;epoch=zzzzzz&wait=0");
+    assert_problem(r, 503, "starting");
+}
+
+/* A server that lost the end of its stream, after the read had found that it reached that far. */
+static void what_waits_beyond_an_end_that_fell_is_409(void **state)
+{
+    struct rig *r = *state;
+    begin(r);
+    assert_int_equal(asked(r, ENTITY "?min_position=STATE:9&wait=5"), 0);
+    assert_true(rig_park(r));
+    rig_publish_probe(r, 0, time_boot_ns(), 10, &r->stream.epoch);
+    assert_true(rig_wake(r));
+    assert_int_equal(rig_ask_again(r), 0); /* on its way */
+    assert_true(rig_park(r));
+    rig_publish_probe(r, 0, time_boot_ns(), 10, &r->stream.epoch);
+    assert_false(rig_wake(r));
+    rig_publish_probe(r, 0, time_boot_ns(), 7, &r->stream.epoch);
+    assert_true(rig_wake(r));
+    (void)rig_ask_again(r);
+    assert_problem(r, 409, "position-beyond-head");
+    assert_true(rig_body_has(r, "ended at 7"));
+}
+
+/* Each of them has to show something later than the request: none waits for another's answer. */
+static void all_streams_that_are_short_are_asked_at_once(void **state)
+{
+    struct rig *r = *state;
+    static const char *const targets[] = {"/v1/state?max_staleness=0&wait=5", "/v1/state?min_position=STATE:1,OTHER:1&wait=5",
+                                          "/v1/state?min_position=STATE:9;epoch=zzzzzz,OTHER:9;epoch=zzzzzz&wait=5"};
+    begin(r);
+    rig_publish_commit(r, NULL);
+    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+        r->tunables.probe_epoch_trust_ms = 0;
+        assert_int_equal(rig_ask(r, targets[i]), 0);
+        assert_true(rig_park(r));
+        for (size_t stream = 0; stream < 2; stream++)
+            assert_true(progress_probe_at(r->progress, stream, r->call.arrived_ns - 1) < INT64_MAX);
+        worker_forget(r->worker, &r->call);
+    }
+    r->tunables.probe_epoch_trust_ms = 2000;
+}
+
+/* Also where the first of them answers nothing. */
+static void any_stream_that_refuses_ends_the_wait(void **state)
+{
+    struct rig *r = *state;
+    begin(r);
+    assert_int_equal(rig_ask(r, "/v1/state?min_position=STATE:9;epoch=zzzzzz,OTHER:9;epoch=zzzzzz&wait=5"), 0);
+    assert_true(rig_park(r));
+    rig_publish_probe(r, 1, time_boot_ns(), 9, &(struct epoch){"another"});
+    assert_true(rig_wake(r));
+    (void)rig_ask_again(r);
+    assert_problem(r, 409, "epoch-mismatch");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -602,6 +675,10 @@ int main(void)
         TEST(a_gateway_that_stops_answers_who_waits),
         TEST(until_the_swap_old_rows_meet_demands_of_their_epoch),
         TEST(the_swap_ends_waits_for_the_new_incarnation_and_refuses_the_old),
+        TEST(an_epoch_that_is_over_is_409_at_once_and_asks_nobody),
+        TEST(what_waits_beyond_an_end_that_fell_is_409),
+        TEST(all_streams_that_are_short_are_asked_at_once),
+        TEST(any_stream_that_refuses_ends_the_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

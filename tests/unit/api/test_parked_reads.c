@@ -95,18 +95,19 @@ static bool woken(struct yard *y)
 
 static struct wants random_wants(struct yard *y)
 {
+    uint64_t probes = below(y, 3) == 0 ? below(y, 1u << STREAMS) : 0;
     return (struct wants){
         .entity = below(y, 2) == 0,
         .entity_name = below(y, 50),
         .position = below(y, 2) == 0,
         .position_stream = below(y, STREAMS),
         .position_sequence = below(y, 100),
-        .proof = below(y, 3) == 0,
-        .proof_stream = below(y, STREAMS),
+        .proofs = below(y, 3) == 0 ? below(y, 1u << STREAMS) : 0,
         .proof_ns = (int64_t)below(y, 120) - 20,
-        .probe = below(y, 3) == 0,
-        .probe_stream = below(y, STREAMS),
+        .probes = probes,
         .probe_ns = (int64_t)below(y, 120) - 20,
+        .recent = below(y, 3) == 0 ? below(y, 1u << STREAMS) & ~probes : 0,
+        .recent_ns = (int64_t)below(y, 120) - 20,
     };
 }
 
@@ -120,8 +121,9 @@ static bool is_helped(const struct parked_read *r, size_t stream, const struct p
 {
     const struct wants *w = &r->wants;
     return (w->position && w->position_stream == stream && w->position_sequence <= f->position) ||
-           (w->proof && w->proof_stream == stream && time_met(w->proof_ns, f->proof_ns)) ||
-           (w->probe && w->probe_stream == stream && time_met(w->probe_ns, f->probe_ns));
+           ((w->proofs & wants_bit(stream)) != 0 && time_met(w->proof_ns, f->proof_ns)) ||
+           ((w->probes & wants_bit(stream)) != 0 && time_met(w->probe_ns, f->probe_ns)) ||
+           ((w->recent & wants_bit(stream)) != 0 && time_met(w->recent_ns, f->probe_ns));
 }
 
 static size_t helped_count(const struct yard *y, size_t stream, const struct parked_reads_facts *facts)
@@ -198,8 +200,8 @@ static void assert_same(struct yard *y)
         if (r->deadline_ns < deadline_ns)
             deadline_ns = r->deadline_ns;
         wants_stream[r->wants.position_stream] |= r->wants.position;
-        wants_stream[r->wants.proof_stream] |= r->wants.proof;
-        wants_stream[r->wants.probe_stream] |= r->wants.probe;
+        for (size_t k = 0; k < STREAMS; k++)
+            wants_stream[k] |= ((r->wants.proofs | r->wants.probes | r->wants.recent) & wants_bit(k)) != 0;
     }
     assert_int_equal(parked_reads_count(y->parked_reads), count);
     assert_int_equal(parked_reads_next_deadline_ns(y->parked_reads), deadline_ns);
@@ -327,8 +329,8 @@ static void a_commit_wakes_once_word_is_left(void **state)
 static void a_proof_or_a_probe_wakes_who_wants_it(void **state)
 {
     struct yard *y = *state;
-    struct parked_read *proof = add(y, 0, (struct wants){.proof = true, .proof_stream = 0, .proof_ns = 100}, 1);
-    struct parked_read *probe = add(y, 1, (struct wants){.probe = true, .probe_stream = 2, .probe_ns = 100}, 1);
+    struct parked_read *proof = add(y, 0, (struct wants){.proofs = wants_bit(0), .proof_ns = 100}, 1);
+    struct parked_read *probe = add(y, 1, (struct wants){.probes = wants_bit(2), .probe_ns = 100}, 1);
     parked_reads_publish(y->parked_reads);
     progress_proved(y->progress, 0, 99, 100);
     progress_proved(y->progress, 2, 100, 99);
@@ -362,8 +364,8 @@ static void an_entity_needs_no_publishing(void **state)
 static void probes_are_wanted_as_young_as_the_youngest_read(void **state)
 {
     struct yard *y = *state;
-    struct parked_read *older = add(y, 0, (struct wants){.proof = true, .proof_stream = 1, .proof_ns = 100}, 1);
-    struct parked_read *younger = add(y, 1, (struct wants){.probe = true, .probe_stream = 1, .probe_ns = 200}, 1);
+    struct parked_read *older = add(y, 0, (struct wants){.proofs = wants_bit(1), .proof_ns = 100}, 1);
+    struct parked_read *younger = add(y, 1, (struct wants){.probes = wants_bit(1), .probe_ns = 200}, 1);
     parked_reads_publish(y->parked_reads);
     assert_true(progress_probe_at(y->progress, 1, 199) < INT64_MAX);
     assert_true(progress_probe_at(y->progress, 1, 200) == INT64_MAX);
@@ -377,12 +379,12 @@ static void probes_are_wanted_as_young_as_the_youngest_read(void **state)
 static void a_probe_is_wanted_at_once_while_one_read_cannot_wait(void **state)
 {
     struct yard *y = *state;
-    struct wants on_its_way = {.probe = true, .probe_stream = 1, .probe_ns = 100, .probe_patient = true};
+    struct wants on_its_way = {.probes = wants_bit(1), .probe_ns = 100, .patient = wants_bit(1)};
     struct parked_read *patient = add(y, 0, on_its_way, 1);
     parked_reads_publish(y->parked_reads);
     assert_true(progress_probe_at(y->progress, 1, 0) == 100 + PROGRESS_PATIENCE_NS);
-    struct parked_read *probe = add(y, 1, (struct wants){.probe = true, .probe_stream = 1, .probe_ns = 90}, 1);
-    struct parked_read *proof = add(y, 2, (struct wants){.proof = true, .proof_stream = 1, .proof_ns = 80}, 1);
+    struct parked_read *probe = add(y, 1, (struct wants){.probes = wants_bit(1), .probe_ns = 90}, 1);
+    struct parked_read *proof = add(y, 2, (struct wants){.proofs = wants_bit(1), .proof_ns = 80}, 1);
     parked_reads_publish(y->parked_reads);
     assert_true(progress_probe_at(y->progress, 1, 0) == INT64_MIN);
     parked_reads_remove(y->parked_reads, probe);
@@ -392,6 +394,32 @@ static void a_probe_is_wanted_at_once_while_one_read_cannot_wait(void **state)
     parked_reads_publish(y->parked_reads);
     assert_true(progress_probe_at(y->progress, 1, 0) == 100 + PROGRESS_PATIENCE_NS);
     parked_reads_remove(y->parked_reads, patient);
+}
+
+static void one_read_asks_all_of_its_streams_at_once(void **state)
+{
+    struct yard *y = *state;
+    struct wants wants = {.proofs = wants_bit(0) | wants_bit(2), .proof_ns = 100, .probes = wants_bit(1), .probe_ns = 100,
+                          .recent = wants_bit(2), .recent_ns = 50};
+    struct parked_read *read = add(y, 0, wants, 1);
+    parked_reads_publish(y->parked_reads);
+    for (size_t i = 0; i < STREAMS; i++)
+        assert_true(progress_probe_at(y->progress, i, 99) == INT64_MIN);
+    /* And whatever comes first wakes it. */
+    progress_proved(y->progress, 1, 99, 100);
+    assert_true(woken(y));
+    progress_proved(y->progress, 2, 99, 50);
+    assert_true(woken(y));
+    progress_proved(y->progress, 2, 100, 49);
+    assert_true(woken(y));
+    for (size_t i = 0; i < STREAMS; i++) {
+        const struct parked_reads_facts facts = {.proof_ns = 99, .probe_ns = i == 2 ? 50 : 100};
+        assert_ptr_equal(parked_reads_helped(y->parked_reads, i, &facts), i == 0 ? NULL : read);
+    }
+    parked_reads_remove(y->parked_reads, read);
+    parked_reads_publish(y->parked_reads);
+    for (size_t i = 0; i < STREAMS; i++)
+        assert_true(progress_probe_at(y->progress, i, 0) == INT64_MAX);
 }
 
 /* ---- the second check ---- */
@@ -424,34 +452,35 @@ static void wants_are_equal_only_in_all_that_matters(void **state)
                                .position = true,
                                .position_stream = 1,
                                .position_sequence = 1,
-                               .proof = true,
-                               .proof_stream = 1,
+                               .proofs = 1,
                                .proof_ns = 1,
-                               .probe = true,
-                               .probe_stream = 1,
-                               .probe_ns = 1};
-    struct wants others[11];
+                               .probes = 1,
+                               .probe_ns = 1,
+                               .recent = 2,
+                               .recent_ns = 1};
+    struct wants others[12];
     (void)state;
-    for (size_t i = 0; i < 11; i++)
+    for (size_t i = 0; i < 12; i++)
         others[i] = base;
     others[0].entity = false;
     others[1].entity_name = 2;
     others[2].position = false;
     others[3].position_stream = 2;
     others[4].position_sequence = 2;
-    others[5].proof = false;
-    others[6].proof_stream = 2;
-    others[7].proof_ns = 2;
-    others[8].probe = false;
-    others[9].probe_stream = 2;
-    others[10].probe_ns = 2;
+    others[5].proofs = 3;
+    others[6].proof_ns = 2;
+    others[7].probes = 5;
+    others[8].probe_ns = 2;
+    others[9].patient = 1;
+    others[10].recent = 6;
+    others[11].recent_ns = 2;
     assert_true(wants_equal(&base, &base));
-    for (size_t i = 0; i < 11; i++) {
+    for (size_t i = 0; i < 12; i++) {
         assert_false(wants_equal(&base, &others[i]));
         assert_false(wants_equal(&others[i], &base));
     }
     struct wants none = {0};
-    struct wants unset = {.entity_name = 5, .position_sequence = 5, .proof_ns = 5, .probe_ns = 5};
+    struct wants unset = {.entity_name = 5, .position_sequence = 5, .proof_ns = 5, .probe_ns = 5, .recent_ns = 5};
     assert_true(wants_equal(&none, &unset)); /* what is not wanted does not matter */
 }
 
@@ -467,6 +496,7 @@ int main(void)
         TEST(an_entity_needs_no_publishing),
         TEST(probes_are_wanted_as_young_as_the_youngest_read),
         TEST(a_probe_is_wanted_at_once_while_one_read_cannot_wait),
+        TEST(one_read_asks_all_of_its_streams_at_once),
         TEST(each_read_is_checked_once_more_and_only_once),
         TEST(wants_are_equal_only_in_all_that_matters),
     };

@@ -22,6 +22,26 @@ static struct freshness *make(void)
     return f;
 }
 
+static void prove_copy(struct freshness *f, int64_t proof_ns, int64_t t0_ns, int64_t answered_ns, uint64_t head,
+                       const struct epoch *epoch)
+{
+    const struct freshness_answer answer = {t0_ns, answered_ns, proof_ns, true, head, *epoch};
+    assert_false(freshness_answered(f, 0, &answer, true));
+}
+
+/* True: the stream's end fell. */
+static bool shows(struct freshness *f, int64_t t0_ns, uint64_t head, const struct epoch *epoch, bool proves)
+{
+    const struct freshness_answer answer = {t0_ns, t0_ns, t0_ns, false, head, *epoch};
+    return freshness_answered(f, 0, &answer, proves);
+}
+
+static void prove(struct freshness *f, int64_t t0_ns, int64_t answered_ns, uint64_t head, const struct epoch *epoch)
+{
+    const struct freshness_answer answer = {t0_ns, answered_ns, t0_ns, false, head, *epoch};
+    (void)freshness_answered(f, 0, &answer, true);
+}
+
 static struct stream row_at(uint64_t position, const struct epoch *epoch)
 {
     struct stream row = {.position = position, .settled = position, .epoch = *epoch, .build = 1};
@@ -61,7 +81,7 @@ static void what_was_passed_over_proves_nothing_and_meets_a_position_only_beside
     struct stream row = row_at(100, &first_life);
     int64_t t = base();
     row.settled = 90;
-    freshness_proved(f, 0, t, t, 100, &first_life);
+    prove(f, t, t, 100, &first_life);
     for (int filtered = 0; filtered <= 1; filtered++) {
         freshness_set_filtered(f, 0, filtered);
         freshness_view(f, 0, &row, t, &view);
@@ -79,14 +99,14 @@ static void an_answer_that_proves_something_late_takes_its_place_among_the_other
     (void)state;
     struct freshness *f = make();
     int64_t t = base();
-    freshness_proved(f, 0, t + 1, t + 1, 10, &first_life);
-    freshness_proved(f, 0, t + 3, t + 3, 30, &first_life);
-    freshness_proved(f, 0, t + 2, t + 2, 20, &first_life);
+    prove(f, t + 1, t + 1, 10, &first_life);
+    prove(f, t + 3, t + 3, 30, &first_life);
+    prove(f, t + 2, t + 2, 20, &first_life);
     assert_int_equal(view_at(f, 15, t + 9).proof_ns, t + 1);
     assert_int_equal(view_at(f, 25, t + 9).proof_ns, t + 2);
     assert_int_equal(view_at(f, 30, t + 9).proof_ns, t + 3);
     assert_int_equal(view_at(f, 30, t + 9).head, 30);
-    freshness_proved(f, 0, t + 2, t + 2, 40, &first_life); /* no answer of this stream: nothing is believed of it */
+    prove(f, t + 2, t + 2, 40, &first_life); /* no answer of this stream: nothing is believed of it */
     assert_int_equal(view_at(f, 25, t + 9).proof_ns, t + 2);
     freshness_destroy(f);
 }
@@ -97,7 +117,7 @@ static void staleness_counts_from_the_question_not_from_the_answer(void **state)
     struct freshness *f = make();
     int64_t t = base();
     freshness_applied(f, 0, 100, &first_life);
-    freshness_proved(f, 0, t, t + S, 100, &first_life);
+    prove(f, t, t + S, 100, &first_life);
     struct freshness_view view = view_at(f, 100, t + 2 * S);
     assert_true(view.staleness_known);
     assert_int_equal(view.staleness_ns, 2 * S);
@@ -111,9 +131,9 @@ static void an_older_snapshot_is_not_flattered_by_a_newer_proof(void **state)
     struct freshness *f = make();
     int64_t t = base();
     freshness_applied(f, 0, 100, &first_life);
-    freshness_proved(f, 0, t, t, 100, &first_life);
+    prove(f, t, t, 100, &first_life);
     freshness_applied(f, 0, 200, &first_life);
-    freshness_proved(f, 0, t + S, t + S, 200, &first_life);
+    prove(f, t + S, t + S, 200, &first_life);
     assert_int_equal(view_at(f, 200, t + 2 * S).staleness_ns, S);
     assert_int_equal(view_at(f, 199, t + 2 * S).staleness_ns, 2 * S); /* read before the commit of 200 */
     assert_false(view_at(f, 99, t + 2 * S).staleness_known);
@@ -126,7 +146,7 @@ static void a_proof_that_is_not_met_proves_nothing_yet(void **state)
     struct freshness *f = make();
     int64_t t = base();
     freshness_applied(f, 0, 50, &first_life);
-    freshness_proved(f, 0, t, t, 100, &first_life);
+    prove(f, t, t, 100, &first_life);
     struct freshness_view view = view_at(f, 50, t);
     assert_false(view.staleness_known);
     assert_true(view.head_known);
@@ -144,7 +164,7 @@ static void another_epoch_is_not_proved(void **state)
     struct stream row = row_at(100, &second_life);
     int64_t t = base();
     freshness_applied(f, 0, 100, &first_life);
-    freshness_proved(f, 0, t, t, 100, &first_life);
+    prove(f, t, t, 100, &first_life);
     freshness_view(f, 0, &row, t, &view);
     assert_false(view.staleness_known);
     assert_false(view.head_known);
@@ -156,9 +176,9 @@ static void a_new_epoch_forgets_the_old_proofs(void **state)
     (void)state;
     struct freshness *f = make();
     int64_t t = base();
-    freshness_proved(f, 0, t, t, 10, &first_life);
+    prove(f, t, t, 10, &first_life);
     freshness_reset(f, 0);
-    freshness_proved(f, 0, t + S, t + S, 500, &second_life);
+    prove(f, t + S, t + S, 500, &second_life);
     assert_false(view_at(f, 500, t + S).staleness_known);
     freshness_destroy(f);
 }
@@ -168,8 +188,8 @@ static void status_of(int64_t staleness_ns, enum stream_status expected)
     struct freshness *f = make();
     int64_t t = base();
     freshness_applied(f, 0, 100, &first_life);
-    freshness_proved(f, 0, t, t, 100, &first_life);
-    freshness_proved(f, 0, t + staleness_ns, t + staleness_ns, 200, &first_life); /* answered, not met */
+    prove(f, t, t, 100, &first_life);
+    prove(f, t + staleness_ns, t + staleness_ns, 200, &first_life); /* answered, not met */
     assert_int_equal(view_at(f, 100, t + staleness_ns).status, expected);
     freshness_destroy(f);
 }
@@ -187,7 +207,7 @@ static void three_seconds_without_an_answer_are_disconnected(void **state)
     struct freshness *f = make();
     int64_t t = base();
     freshness_applied(f, 0, 100, &first_life);
-    freshness_proved(f, 0, t, t, 100, &first_life);
+    prove(f, t, t, 100, &first_life);
     assert_int_equal(view_at(f, 100, t + 3 * S).status, STREAM_LIVE);
     struct freshness_view view = view_at(f, 100, t + 3 * S + 1);
     assert_int_equal(view.status, STREAM_DISCONNECTED);
@@ -201,10 +221,10 @@ static void a_broker_that_cannot_be_used_shows_at_once_until_the_next_proof(void
     struct freshness *f = make();
     int64_t t = base();
     freshness_applied(f, 0, 1, &first_life);
-    freshness_proved(f, 0, t, t, 1, &first_life);
+    prove(f, t, t, 1, &first_life);
     freshness_set_disconnected(f, 0);
     assert_int_equal(view_at(f, 1, t).status, STREAM_DISCONNECTED);
-    freshness_proved(f, 0, t + 1, t + 1, 1, &first_life);
+    prove(f, t + 1, t + 1, 1, &first_life);
     assert_int_equal(view_at(f, 1, t + 1).status, STREAM_LIVE);
     freshness_destroy(f);
 }
@@ -218,7 +238,7 @@ static void the_worst_condition_is_shown(void **state)
     int64_t t = base();
     row.rebuilding = true;
     freshness_applied(f, 0, 5, &first_life);
-    freshness_proved(f, 0, t, t, 5, &first_life);
+    prove(f, t, t, 5, &first_life);
     freshness_view(f, 0, &row, t, &view);
     assert_int_equal(view.status, STREAM_REBUILDING);
     freshness_view(f, 0, &row, t + 4 * S, &view);
@@ -243,7 +263,7 @@ static void thinning_keeps_the_oldest_and_the_newest_unmet_proof(void **state)
     freshness_applied(f, 0, 10, &first_life);
     for (int i = 0; i < 10 * FRESHNESS_PROOFS_MAX; i++) {
         head = 11 + (uint64_t)i;
-        freshness_proved(f, 0, t + i * S, t + i * S, head, &first_life);
+        prove(f, t + i * S, t + i * S, head, &first_life);
     }
     int64_t last = t + (10 * FRESHNESS_PROOFS_MAX - 1) * S;
     assert_int_equal(view_at(f, 11, last).proof_ns, t);
@@ -270,7 +290,7 @@ static void of_the_met_proofs_the_newest_few_stay_for_older_snapshots(void **sta
     int64_t t = base();
     for (int i = 1; i <= 3 * FRESHNESS_PROOFS_MAX; i++) {
         freshness_applied(f, 0, (uint64_t)i, &first_life);
-        freshness_proved(f, 0, t + i * S, t + i * S, (uint64_t)i, &first_life);
+        prove(f, t + i * S, t + i * S, (uint64_t)i, &first_life);
     }
     uint64_t position = 3 * FRESHNESS_PROOFS_MAX;
     for (uint64_t back = 0; back < FRESHNESS_PROOFS_MET; back++)
@@ -342,12 +362,12 @@ static void served_rows_of_the_same_life_stay_proved_during_a_rebuild(void **sta
     row.rebuilding = true;
     row.rebuild = (struct rebuild){.build = 2, .epoch = first_life, .position = 3, .target = 100};
     freshness_applied(f, 0, 100, &first_life);
-    freshness_proved(f, 0, t, t, 100, &first_life);
+    prove(f, t, t, 100, &first_life);
     freshness_view(f, 0, &row, t, &view);
     assert_int_equal(view.status, STREAM_REBUILDING);
     assert_true(view.staleness_known);
     assert_int_equal(view.lag, 0);
-    freshness_proved(f, 0, t + 1, t + 1, 101, &first_life); /* written since: the old rows will not have it */
+    prove(f, t + 1, t + 1, 101, &first_life); /* written since: the old rows will not have it */
     freshness_view(f, 0, &row, t + 1, &view);
     assert_int_equal(view.proof_ns, t);
     assert_int_equal(view.lag, 1);
@@ -360,7 +380,7 @@ static void swapped_build_may_stand_lower_in_the_same_epoch(void **state)
     struct freshness *f = make();
     int64_t t = base();
     freshness_applied(f, 0, 100, &first_life);
-    freshness_proved(f, 0, t, t, 100, &first_life);
+    prove(f, t, t, 100, &first_life);
     freshness_swapped(f, 0);
     freshness_applied(f, 0, 60, &first_life);
     assert_false(view_at(f, 60, t).staleness_known);
@@ -399,8 +419,8 @@ static void the_probe_that_proves_and_the_last_error_are_shown(void **state)
     int64_t t = base();
     freshness_facts(f, 0, &facts);
     assert_false(facts.applied_known);
-    freshness_proved(f, 0, t, t + 5, 7, &first_life);
-    freshness_proved(f, 0, t + 10, t + 12, 9, &first_life);
+    prove(f, t, t + 5, 7, &first_life);
+    prove(f, t + 10, t + 12, 9, &first_life);
     freshness_set_error(f, 0, "no rights");
     struct freshness_view view = view_at(f, 8, t + 20); /* the newer one is not met yet */
     assert_int_equal(view.proof_ns, t);
@@ -420,7 +440,7 @@ static void a_copy_is_as_old_as_its_last_word_from_its_origin(void **state)
     int64_t t = base();
     freshness_applied(f, 0, 100, &first_life);
     assert_false(view_at(f, 100, t).copy);
-    freshness_proved_copy(f, 0, t - 2 * S, t, t + 5, 100, &first_life);
+    prove_copy(f, t - 2 * S, t, t + 5, 100, &first_life);
     struct freshness_view view = view_at(f, 100, t + S);
     assert_true(view.copy);
     assert_true(view.staleness_known);
@@ -429,7 +449,7 @@ static void a_copy_is_as_old_as_its_last_word_from_its_origin(void **state)
     assert_int_equal(view.probe_ns, t);
     assert_int_equal(view.probe_head_ns, t - 2 * S);
     /* Its account may go back a little: what was proved stays so, with the newer head. */
-    freshness_proved_copy(f, 0, t - 3 * S, t + S, t + S, 101, &first_life);
+    prove_copy(f, t - 3 * S, t + S, t + S, 101, &first_life);
     assert_int_equal(view_at(f, 101, t + S).proof_ns, t - 2 * S);
     assert_int_equal(view_at(f, 100, t + S).proof_ns, t - 2 * S);
     freshness_destroy(f);
@@ -441,7 +461,7 @@ static void a_copy_that_lacks_something_proves_that_it_is_there_alone(void **sta
     struct freshness *f = make();
     int64_t t = base();
     freshness_applied(f, 0, 100, &first_life);
-    freshness_proved_copy(f, 0, INT64_MIN, t, t, 100, &first_life);
+    prove_copy(f, INT64_MIN, t, t, 100, &first_life);
     struct freshness_view view = view_at(f, 100, t);
     assert_false(view.staleness_known);
     assert_false(view.head_known);
@@ -449,11 +469,110 @@ static void a_copy_that_lacks_something_proves_that_it_is_there_alone(void **sta
     assert_true(view.probe_known);
     assert_int_equal(view.probe_head_ns, INT64_MIN);
     /* It answers: that is no disconnection, and T stands still. */
-    freshness_proved_copy(f, 0, t, t + S, t + S, 100, &first_life);
-    freshness_proved_copy(f, 0, INT64_MIN, t + 9 * S, t + 9 * S, 120, &first_life);
+    prove_copy(f, t, t + S, t + S, 100, &first_life);
+    prove_copy(f, INT64_MIN, t + 9 * S, t + 9 * S, 120, &first_life);
     view = view_at(f, 100, t + 9 * S);
     assert_int_equal(view.staleness_ns, 9 * S);
     assert_int_equal(view.status, STREAM_CATCHING_UP);
+    freshness_destroy(f);
+}
+
+/* ---- an end that falls ---- */
+
+static int64_t newest(struct freshness *f)
+{
+    int64_t proof_ns = 0;
+    int64_t probe_ns = 0;
+    freshness_newest(f, 0, &proof_ns, &probe_ns);
+    return proof_ns;
+}
+
+/* A server that lost the end of its stream: what it proves since then is what those who wait learn of. */
+static void a_stream_that_lost_its_end_is_proved_by_the_end_that_it_has(void **state)
+{
+    (void)state;
+    struct freshness *f = make();
+    int64_t t = base();
+    freshness_applied(f, 0, 5, &first_life);
+    assert_false(shows(f, t, 5, &first_life, true));
+    assert_false(shows(f, t + 1, 9, &first_life, true));
+    assert_false(shows(f, t + 2, 10, &first_life, true));
+    freshness_set_ready_target(f, 0, 10, &first_life);
+    assert_true(shows(f, t + 3, 7, &first_life, false)); /* whatever it proves */
+    assert_false(shows(f, t + 3, 7, &first_life, true)); /* once */
+    assert_false(freshness_all_ready(f, false));
+    assert_true(newest(f) == t);
+    freshness_applied(f, 0, 7, &first_life);
+    assert_true(newest(f) == t + 3);
+    assert_int_equal(view_at(f, 7, t + 4).proof_ns, t + 3);
+    assert_int_equal(view_at(f, 7, t + 4).lag, 0);
+    assert_true(freshness_all_ready(f, false));
+    assert_false(shows(f, t + 4, 8, &first_life, true));
+    assert_true(newest(f) == t + 3);
+    freshness_destroy(f);
+}
+
+static void the_end_of_another_life_has_not_fallen(void **state)
+{
+    (void)state;
+    struct freshness *f = make();
+    int64_t t = base();
+    assert_false(shows(f, t, 10, &first_life, true));
+    assert_false(shows(f, t + 1, 3, &second_life, true));
+    assert_false(shows(f, t, 2, &second_life, true)); /* it was asked for before */
+    freshness_destroy(f);
+}
+
+/* ---- epochs that are over ---- */
+
+static void an_epoch_is_over_when_an_answer_shows_another(void **state)
+{
+    (void)state;
+    struct freshness *f = make();
+    int64_t t = base();
+    freshness_applied(f, 0, 5, &first_life);
+    assert_false(freshness_is_past(f, 0, &first_life));
+    assert_false(shows(f, t, 5, &first_life, true));
+    assert_false(freshness_is_past(f, 0, &first_life));
+    freshness_swapped(f, 0);
+    freshness_applied(f, 0, 1, &second_life); /* of which no answer is here yet */
+    assert_false(freshness_is_past(f, 0, &first_life));
+    assert_false(freshness_is_past(f, 0, &second_life));
+    assert_false(shows(f, t + 1, 1, &second_life, false));
+    assert_true(freshness_is_past(f, 0, &first_life));
+    assert_false(freshness_is_past(f, 0, &second_life));
+    assert_false(freshness_is_past(f, 0, &(struct epoch){"cccccc"})); /* nobody knows it */
+    assert_false(shows(f, t + 2, 5, &first_life, false));             /* restored */
+    assert_false(freshness_is_past(f, 0, &first_life));
+    assert_true(freshness_is_past(f, 0, &second_life));
+    freshness_destroy(f);
+}
+
+static void what_the_rows_were_when_the_process_began_is_over_as_well(void **state)
+{
+    (void)state;
+    struct freshness *f = make();
+    freshness_applied(f, 0, 5, &first_life);
+    freshness_reset(f, 0);
+    assert_false(shows(f, base(), 1, &second_life, false));
+    assert_true(freshness_is_past(f, 0, &first_life));
+    freshness_destroy(f);
+}
+
+static void the_newest_epochs_that_are_over_are_kept(void **state)
+{
+    (void)state;
+    struct freshness *f = make();
+    int64_t t = base();
+    struct epoch epoch = {"epoch0"};
+    for (int i = 0; i <= FRESHNESS_PAST_MAX + 1; i++) {
+        epoch.text[5] = (char)('a' + i);
+        assert_false(shows(f, t + i, 1, &epoch, true));
+    }
+    for (int i = 0; i <= FRESHNESS_PAST_MAX + 1; i++) {
+        epoch.text[5] = (char)('a' + i);
+        assert_int_equal(freshness_is_past(f, 0, &epoch), i >= 1 && i <= FRESHNESS_PAST_MAX);
+    }
     freshness_destroy(f);
 }
 
@@ -484,6 +603,11 @@ int main(void)
         cmocka_unit_test(the_probe_that_proves_and_the_last_error_are_shown),
         cmocka_unit_test(a_copy_is_as_old_as_its_last_word_from_its_origin),
         cmocka_unit_test(a_copy_that_lacks_something_proves_that_it_is_there_alone),
+        cmocka_unit_test(a_stream_that_lost_its_end_is_proved_by_the_end_that_it_has),
+        cmocka_unit_test(the_end_of_another_life_has_not_fallen),
+        cmocka_unit_test(an_epoch_is_over_when_an_answer_shows_another),
+        cmocka_unit_test(what_the_rows_were_when_the_process_began_is_over_as_well),
+        cmocka_unit_test(the_newest_epochs_that_are_over_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
