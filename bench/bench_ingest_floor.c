@@ -1,7 +1,7 @@
 /* The yardstick of ingest: JSON and SQLite only, from memory, in one process; no broker, no read model.
  *
  * Takes the events of a file, or makes some of about 300 bytes; then parses them, writes `state` and upserts rows in
- * batches with the plainest SQL that keeps the version guard. With --through-model the same decoded events go through
+ * batches with the plainest SQL that keeps the version guard. With --through-store the same decoded events go through
  * store_apply as well, into another file, and the ratio of both is shown. */
 #include <getopt.h>
 #include <sqlite3.h>
@@ -25,7 +25,7 @@ struct options {
     size_t events;
     size_t entities; /* ids to choose from; 0 = every event has its own */
     bool sequential;
-    bool through_model;
+    bool through_store;
     const char *file;     /* NULL = made ones */
     const char *database; /* NULL = a temporary one */
 };
@@ -213,7 +213,7 @@ static void floor_apply(void *context, const struct batch *batch)
     must(f->db, sqlite3_exec(f->db, "COMMIT", NULL, NULL, NULL));
 }
 
-/* ---- through the model ---- */
+/* ---- through the store ---- */
 
 struct through {
     struct store_writer *writer;
@@ -228,7 +228,7 @@ static void through_open(struct through *t, const char *path)
     struct sg_error err;
     if (store_open(&options, &t->writer, NULL, &err) != SG_OK ||
         store_stream_attach(t->writer, "BENCH", STREAM_FINGERPRINT("bench"), &stream, &reshaped, &err) != SG_OK)
-        die("model", err.message);
+        die("store", err.message);
     t->stream_id = stream.id;
 }
 
@@ -273,17 +273,17 @@ static struct rate bench_through(const struct ingest_input *in, const char *path
     return rate;
 }
 
-static struct rate bench(const struct options *options, const struct ingest_input *in, bool through_model)
+static struct rate bench(const struct options *options, const struct ingest_input *in, bool through_store)
 {
     char directory[] = "/tmp/stategate-bench-XXXXXX";
     char path[512];
     if (options->database == NULL && mkdtemp(directory) == NULL)
         die("temporary folder", "cannot be made");
     if (options->database != NULL)
-        (void)snprintf(path, sizeof path, "%s%s", options->database, through_model ? ".model" : "");
+        (void)snprintf(path, sizeof path, "%s%s", options->database, through_store ? ".store" : "");
     else
         (void)snprintf(path, sizeof path, "%s/bench.db", directory);
-    struct rate rate = through_model ? bench_through(in, path) : bench_floor(in, path);
+    struct rate rate = through_store ? bench_through(in, path) : bench_floor(in, path);
     if (options->database == NULL) {
         remove_database(path);
         (void)rmdir(directory);
@@ -294,7 +294,7 @@ static struct rate bench(const struct options *options, const struct ingest_inpu
 static void usage(void)
 {
     fprintf(stderr, "usage: bench_ingest_floor [--events N] [--entities N] [--ids random|sequential]\n"
-                    "                          [--file LINES] [--database PATH] [--through-model]\n");
+                    "                          [--file LINES] [--database PATH] [--through-store]\n");
     exit(2);
 }
 
@@ -303,7 +303,7 @@ static struct options parse_options(int argc, char **argv)
     static const struct option names[] = {
         {"events", required_argument, NULL, 'n'},   {"entities", required_argument, NULL, 'e'},
         {"ids", required_argument, NULL, 'i'},      {"file", required_argument, NULL, 'f'},
-        {"database", required_argument, NULL, 'd'}, {"through-model", no_argument, NULL, 'm'},
+        {"database", required_argument, NULL, 'd'}, {"through-store", no_argument, NULL, 't'},
         {NULL, 0, NULL, 0},
     };
     struct options options = {.events = 300000};
@@ -315,7 +315,7 @@ static struct options parse_options(int argc, char **argv)
         case 'i': options.sequential = strcmp(optarg, "sequential") == 0; break;
         case 'f': options.file = optarg; break;
         case 'd': options.database = optarg; break;
-        case 'm': options.through_model = true; break;
+        case 't': options.through_store = true; break;
         default: usage();
         }
     }
@@ -336,11 +336,11 @@ int main(int argc, char **argv)
     struct rate floor = bench(&options, &in, false);
     printf("floor: %.0f events/s, %.2f us of processor an event (%zu events of about %zu bytes)\n", floor.per_second,
            floor.cpu_us, in.count, in.total_bytes / in.count);
-    if (options.through_model) {
-        struct rate model = bench(&options, &in, true);
-        printf("model: %.0f events/s, %.2f us of processor an event: %.2f of the floor's rate, %.2f of its processor "
+    if (options.through_store) {
+        struct rate store = bench(&options, &in, true);
+        printf("store: %.0f events/s, %.2f us of processor an event: %.2f of the floor's rate, %.2f of its processor "
                "time\n",
-               model.per_second, model.cpu_us, model.per_second / floor.per_second, model.cpu_us / floor.cpu_us);
+               store.per_second, store.cpu_us, store.per_second / floor.per_second, store.cpu_us / floor.cpu_us);
     }
     ingest_input_free(&in);
     return 0;

@@ -27,7 +27,7 @@
 #include "projector/shape/shape.h"
 
 #define CREATED_NS INT64_C(1700000000000000000)
-#define ENTITIES 20000     /* in the model when reads are counted: several levels of index pages */
+#define ENTITIES 20000     /* in the store when reads are counted: several levels of index pages */
 #define BATCH 1000
 #define PAYLOAD_BYTES_MAX 400
 #define CACHE_BYTES (INT64_C(64) << 20) /* room for them all */
@@ -525,13 +525,13 @@ static void count_waits(struct bench *b)
 
 /* ---- the whole ---- */
 
-static void open_model(struct bench *b, const char *folder, int64_t cache_bytes)
+static void open_store(struct bench *b, const char *folder, int64_t cache_bytes)
 {
     struct store_options options = {.path = b->database, .collections_max = 2 * MANY_COLLECTIONS, .rejected_max = 10};
     struct store_open_report report;
     struct epoch epoch;
     bool reshaped = false;
-    (void)snprintf(b->database, sizeof b->database, "%s/model.db", folder);
+    (void)snprintf(b->database, sizeof b->database, "%s/store.db", folder);
     must(commit_clock_create(cache_bytes, &b->shared, &err) == SG_OK, "shared");
     options.shared = b->shared;
     must(store_open(&options, &b->writer, &report, &err) == SG_OK, "open");
@@ -574,7 +574,7 @@ static void open_all(struct bench *b, const char *folder, int64_t cache_bytes)
                                     .probe_epoch_trust_ms = 2000};
     tunables_publish(&b->tunables_now, &b->tunables);
     must(decode_stream_open(&b->settings, 0, &b->decode, &err) == SG_OK, "decode");
-    open_model(b, folder, cache_bytes);
+    open_store(b, folder, cache_bytes);
     must(freshness_create(1, &b->freshness, &err) == SG_OK, "freshness");
     must(metrics_create(1, &b->metrics, &err) == SG_OK, "metrics");
     must(progress_create(1, &b->progress, &err) == SG_OK, "progress");

@@ -51,9 +51,9 @@ function count(bin, folder) {
 function underCallgrind(bin, folder) {
   const options = ['--tool=callgrind', '--instr-atstart=no', `--callgrind-out-file=${join(folder, 'out')}`];
   const env = { ...process.env, ...PLAIN_PROCESSOR };
-  mkdirSync(join(folder, 'model'));
+  mkdirSync(join(folder, 'store'));
   try {
-    return execFileSync('valgrind', [...options, bin, join(folder, 'model')], { encoding: 'utf8', env, stdio: 'pipe' });
+    return execFileSync('valgrind', [...options, bin, join(folder, 'store')], { encoding: 'utf8', env, stdio: 'pipe' });
   } catch (error) {
     if (error.code === 'ENOENT') throw new Error('valgrind is missing: run scripts/setup');
     throw error;

@@ -71,7 +71,7 @@ static bool run_sweep(struct projector *p)
     struct sg_error err = {0};
     if (!ingest->sweep_needed || time_boot_ns() < p->sweep_retry_at_ns)
         return false;
-    enum sg_status status = store_sweep(ingest->context.model, PROJECTOR_SWEEP_ROWS, &ingest->sweep_needed, &err);
+    enum sg_status status = store_sweep(ingest->context.store, PROJECTOR_SWEEP_ROWS, &ingest->sweep_needed, &err);
     if (status != SG_OK) {
         if (!p->sweep_failed)
             log_event(LOG_WARN, "sweep_failed", LOG_STR("error", err.message),
@@ -93,7 +93,7 @@ static void run_trim(struct projector *p)
         return;
     p->trim_at_ns = 0;
     arena_release(p->ingest->arena);
-    store_trim(p->ingest->context.model);
+    store_trim(p->ingest->context.store);
     (void)malloc_trim(0);
 }
 
@@ -101,7 +101,7 @@ static void run_trim(struct projector *p)
 static void tell_write_back(struct projector *p)
 {
     bool failing = false;
-    uint64_t failures = store_write_back_failures(p->ingest->context.model, &failing);
+    uint64_t failures = store_write_back_failures(p->ingest->context.store, &failing);
     metrics_set_checkpoint_failures(p->ingest->context.metrics, failures);
     if (failing == p->write_back_failing)
         return;
@@ -119,7 +119,7 @@ static void tell_write_back(struct projector *p)
 static int64_t next_iteration_ns(const struct projector *p)
 {
     const struct ingest *ingest = p->ingest;
-    int64_t at_ns = store_write_back_at(ingest->context.model);
+    int64_t at_ns = store_write_back_at(ingest->context.store);
     if (ingest->sweep_needed && p->sweep_retry_at_ns < at_ns)
         at_ns = p->sweep_retry_at_ns;
     if (p->trim_at_ns != 0 && p->trim_at_ns < at_ns)
@@ -139,7 +139,7 @@ static bool run_iteration(struct projector *p, int64_t *until_ns)
     bool worked = run_batches(p);
     worked |= run_sweep(p);
     run_trim(p);
-    store_write_back(p->ingest->context.model); /* after the events were published */
+    store_write_back(p->ingest->context.store); /* after the events were published */
     tell_write_back(p);
     *until_ns = worked ? INT64_MIN : next_iteration_ns(p);
     p->sleeps_until_ns = *until_ns;
@@ -166,7 +166,7 @@ static void *projector_run(void *argument)
 static bool must_wake(const struct projector *p, size_t stream)
 {
     const struct ingest *ingest = p->ingest;
-    return !queue_is_idle(ingest->writers[stream].queue) || store_write_back_wanted(ingest->context.model) ||
+    return !queue_is_idle(ingest->writers[stream].queue) || store_write_back_wanted(ingest->context.store) ||
            next_iteration_ns(p) < p->sleeps_until_ns;
 }
 
@@ -208,7 +208,7 @@ static enum sg_status stream_attach(struct ingest *ingest, const struct stream_s
     if (status == SG_OK || status == SG_NOT_FOUND) {
         struct stream_fingerprint fingerprint = {
             .rows = rows.data, .derived = derived.data, .rows_before = known_before ? before.data : NULL};
-        status = store_stream_attach(ingest->context.model, stream->name, &fingerprint, row, reshaped, err);
+        status = store_stream_attach(ingest->context.store, stream->name, &fingerprint, row, reshaped, err);
     }
     buffer_free(&rows);
     buffer_free(&derived);
@@ -250,7 +250,7 @@ static void ingest_destroy(struct ingest *ingest)
 {
     if (ingest == NULL)
         return;
-    store_write_back_stop(ingest->context.model);
+    store_write_back_stop(ingest->context.store);
     for (size_t i = 0; i < ingest->writers_count; i++) {
         struct stream_writer *writer = &ingest->writers[i];
         if (writer->items_count > 0)
@@ -283,14 +283,14 @@ static enum sg_status ingest_create(const struct ingest_context *context, queue_
     (void)pthread_cond_init(&ingest->done_cond, NULL);
     enum sg_status status = notifier_create(&ingest->notifier, err);
     if (status == SG_OK)
-        status = store_write_back_start(context->model, ingest->notifier, err);
+        status = store_write_back_start(context->store, ingest->notifier, err);
     ingest->arena = arena_create();
     if (status == SG_OK && ingest->arena == NULL)
         status = sg_fail(err, SG_MEMORY, "out of memory for decoding");
     for (size_t i = 0; i < writers_count && status == SG_OK; i++)
         status = stream_writer_open(ingest, i, release, err);
     if (status == SG_OK)
-        status = store_streams_attached(context->model, writers_count, err);
+        status = store_streams_attached(context->store, writers_count, err);
     if (status != SG_OK)
         ingest_destroy(ingest);
     else
@@ -341,7 +341,7 @@ void projector_stop(struct projector *p)
     (void)pthread_join(p->thread, NULL);
     /* Until the end: a connection that still receives finds that another thread writes. */
     (void)pthread_mutex_lock(&p->ingest->writing);
-    store_write_back_stop(p->ingest->context.model);
+    store_write_back_stop(p->ingest->context.store);
 }
 
 void projector_destroy(struct projector *p)

@@ -24,7 +24,7 @@ struct gateway {
     const struct settings *settings;     /* borrowed */
     const struct tunables_now *tunables; /* borrowed */
     struct commit_clock *shared;         /* owned, like all below */
-    struct store_writer *model;
+    struct store_writer *store;
     struct freshness *freshness;
     struct metrics *metrics;
     struct progress *progress;
@@ -41,7 +41,7 @@ static void log_migrating(void *context, int from, int to, int64_t bytes)
               LOG_INT("to", to), LOG_INT("bytes", bytes));
 }
 
-static enum sg_status open_model(struct gateway *g, struct sg_error *err)
+static enum sg_status open_store(struct gateway *g, struct sg_error *err)
 {
     const struct settings *settings = g->settings;
     struct store_options options = {
@@ -57,7 +57,7 @@ static enum sg_status open_model(struct gateway *g, struct sg_error *err)
         .migrating_context = settings->database,
     };
     struct store_open_report report = {0};
-    enum sg_status status = store_open(&options, &g->model, &report, err);
+    enum sg_status status = store_open(&options, &g->store, &report, err);
     if (status != SG_OK)
         return status;
     if (report.moved_aside[0] != '\0')
@@ -97,7 +97,7 @@ static void gateway_free(struct gateway *g)
     progress_destroy(g->progress);
     metrics_destroy(g->metrics);
     freshness_destroy(g->freshness);
-    store_close(g->model);
+    store_close(g->store);
     commit_clock_destroy(g->shared);
     free(g);
 }
@@ -112,7 +112,7 @@ enum sg_status gateway_start(const struct settings *settings, const struct tunab
     g->tunables = tunables;
     enum sg_status status = commit_clock_create(settings->cache_bytes, &g->shared, err);
     if (status == SG_OK)
-        status = open_model(g, err);
+        status = open_store(g, err);
     if (status == SG_OK)
         status = freshness_create(settings->streams_count, &g->freshness, err);
     if (status == SG_OK)
@@ -122,7 +122,7 @@ enum sg_status gateway_start(const struct settings *settings, const struct tunab
     if (status == SG_OK) {
         struct ingest_context context = {.settings = settings,
                                          .tunables = g->tunables,
-                                         .model = g->model,
+                                         .store = g->store,
                                          .freshness = g->freshness,
                                          .metrics = g->metrics,
                                          .progress = g->progress};
@@ -175,10 +175,10 @@ static bool stop_sources(struct gateway *g)
 
 static void log_faults(const struct gateway *g)
 {
-    const char *lost = store_lost(g->model);
-    if (store_damage(g->model) != NULL)
+    const char *lost = store_lost(g->store);
+    if (store_damage(g->store) != NULL)
         log_event(LOG_ERROR, "database_damaged", LOG_STR("database", g->settings->database),
-                  LOG_STR("found", store_damage(g->model)), LOG_STR("action", "the next start looks at all of it"));
+                  LOG_STR("found", store_damage(g->store)), LOG_STR("action", "the next start looks at all of it"));
     if (lost != NULL)
         log_event(LOG_ERROR, "database_lost", LOG_STR("database", g->settings->database), LOG_STR("file", lost),
                   LOG_STR("action", "it was removed or replaced while it was open; the next start takes what is there"));
@@ -197,11 +197,11 @@ bool gateway_stop(struct gateway *g, int64_t drain_ms, bool *failed)
     if (ended)
         gateway_free(g);
     else
-        store_close(g->model);
+        store_close(g->store);
     return ended;
 }
 
 bool gateway_failed(const struct gateway *g)
 {
-    return projector_failed(g->projector) || store_damage(g->model) != NULL || store_lost(g->model) != NULL;
+    return projector_failed(g->projector) || store_damage(g->store) != NULL || store_lost(g->store) != NULL;
 }

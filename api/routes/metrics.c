@@ -207,7 +207,7 @@ static void visit_tombstones(void *context, const char *collection, uint64_t cou
     buffer_append_format(&s->body, "stategate_tombstones_total{%s} %" PRIu64 "\n", name, count);
 }
 
-static void render_model(struct scrape *s)
+static void render_store(struct scrape *s)
 {
     struct store_sizes sizes = {0};
     struct sg_error err;
@@ -341,7 +341,7 @@ enum sg_status metrics_answer(struct call *call, const struct basis *basis, stru
     render_events(&scrape);
     render_ingest(&scrape);
     render_freshness(&scrape);
-    render_model(&scrape);
+    render_store(&scrape);
     metrics_append_waits(&scrape.body, call->api->wait_limits);
     render_cache(&scrape);
     render_http(&scrape);

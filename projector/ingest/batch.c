@@ -88,7 +88,7 @@ static enum sg_status batch_commit(struct ingest *ingest, size_t stream, size_t 
     publish_entities(ingest, count);
     publish_wake(ingest, stream, ingest->events[count - 1].sequence);
 #endif
-    enum sg_status status = store_apply(ingest->context.model, ingest->writers[stream].id, ingest->events, count, NULL,
+    enum sg_status status = store_apply(ingest->context.store, ingest->writers[stream].id, ingest->events, count, NULL,
                                         ingest->results, ingest->reasons, &position, err);
     if (status != SG_OK)
         return status;
@@ -98,7 +98,7 @@ static enum sg_status batch_commit(struct ingest *ingest, size_t stream, size_t 
 #ifndef SG_PLANT_WAKE_BEFORE_COMMIT
     publish_entities(ingest, count);
 #endif
-    return publish_position(ingest, stream, position, store_applied_hole(ingest->context.model), err);
+    return publish_position(ingest, stream, position, store_applied_hole(ingest->context.store), err);
 }
 
 /* Messages that memory did not suffice for stay for the next iteration. */
@@ -124,6 +124,6 @@ size_t batch_run(struct ingest *ingest, size_t stream)
             queue_take(writer->queue, writer->items, INGEST_BATCH_EVENTS_MAX, INGEST_BATCH_BYTES_MAX);
     if (writer->items_count == 0 || time_boot_ns() < writer->retry_at_ns)
         return 0;
-    store_set_rejected_max(ingest->context.model, tunables_take(ingest->context.tunables)->rejected_max);
+    store_set_rejected_max(ingest->context.store, tunables_take(ingest->context.tunables)->rejected_max);
     return batch_apply(ingest, stream);
 }

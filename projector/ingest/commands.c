@@ -205,7 +205,7 @@ static enum sg_status begin_build(struct ingest *ingest, const struct command *c
     if (another_incarnation)
         freshness_reset(ingest->context.freshness, c->stream);
     enum sg_status status =
-        store_stream_begin_build(ingest->context.model, writer->id, c->created_ns, &c->epoch, c->last, c->err);
+        store_stream_begin_build(ingest->context.store, writer->id, c->created_ns, &c->epoch, c->last, c->err);
     if (status != SG_OK) {
         (void)!publish_row(ingest, c->stream, NULL); /* the rows are still where they were */
         return status;
@@ -246,7 +246,7 @@ static enum sg_status review(struct ingest *ingest, struct command *c)
     review->review = review_one;
     review->context = &here;
     enum sg_status status =
-        store_review(ingest->context.model, ingest->writers[c->stream].id, review, c->rows_max, c->more, c->err);
+        store_review(ingest->context.store, ingest->writers[c->stream].id, review, c->rows_max, c->more, c->err);
     review->review = here.review;
     review->context = here.context;
     c->reviewed = status == SG_OK && c->review->gaps_count + c->review->deleted_count != found;
@@ -261,30 +261,30 @@ static enum sg_status advance(struct ingest *ingest, const struct command *c)
     if (writer->items_count > 0 || !queue_is_current(writer->queue, c->generation) || !queue_is_idle(writer->queue))
         return SG_OK;
     enum sg_status status =
-        store_stream_advance(ingest->context.model, writer->id, c->last, c->nothing_removed, c->err);
+        store_stream_advance(ingest->context.store, writer->id, c->last, c->nothing_removed, c->err);
     return publish_stored(ingest, c, status);
 }
 
 static enum sg_status command_run(struct ingest *ingest, struct command *c)
 {
-    struct store_writer *model = ingest->context.model;
+    struct store_writer *store = ingest->context.store;
     int64_t id = ingest->writers[c->stream].id;
     enum sg_status status = SG_OK;
     switch (c->kind) {
     case COMMAND_LOAD:
-        return store_build_load(model, id, c->loaded, c->err);
+        return store_build_load(store, id, c->loaded, c->err);
     case COMMAND_IDENTIFY:
-        status = store_stream_identify(model, id, c->created_ns, &c->epoch, c->err);
+        status = store_stream_identify(store, id, c->created_ns, &c->epoch, c->err);
         return publish_stored(ingest, c, status);
     case COMMAND_BEGIN_BUILD:
         return begin_build(ingest, c);
     case COMMAND_SET_TARGET:
-        status = store_stream_set_target(model, id, c->last, c->err);
+        status = store_stream_set_target(store, id, c->last, c->err);
         return publish_stored(ingest, c, status);
     case COMMAND_BEGUN:
-        return store_stream_begun(model, id, c->last, c->removed, c->missing, c->err);
+        return store_stream_begun(store, id, c->last, c->removed, c->missing, c->err);
     case COMMAND_SETTLE:
-        status = store_stream_settle(model, id, c->last, c->gaps, c->gaps_count, c->err);
+        status = store_stream_settle(store, id, c->last, c->gaps, c->gaps_count, c->err);
         return publish_stored(ingest, c, status);
     case COMMAND_COUNT_KEYS:
         return count_keys_at(ingest, c->stream, c->question, c->counted, c->err);

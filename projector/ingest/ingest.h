@@ -27,7 +27,7 @@
 struct ingest_context {
     const struct settings *settings;
     const struct tunables_now *tunables;
-    struct store_writer *model;
+    struct store_writer *store;
     struct freshness *freshness;
     struct metrics *metrics;
     struct progress *progress;

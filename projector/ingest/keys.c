@@ -4,9 +4,9 @@
 static enum sg_status count_now(struct ingest *ingest, size_t stream, const struct keys_question *question,
                                 struct keys_counted *out, struct sg_error *err)
 {
-    struct store_writer *model = ingest->context.model;
+    struct store_writer *store = ingest->context.store;
     int64_t rejected = 0;
-    enum sg_status status = store_keys_count(model, ingest->writers[stream].id, &out->keys, &rejected, err);
+    enum sg_status status = store_keys_count(store, ingest->writers[stream].id, &out->keys, &rejected, err);
     out->nothing_rejected = status == SG_OK && rejected == 0;
     out->known = status == SG_OK;
     out->markers_due = markers_due(&ingest->writers[stream].markers, question->now_ns, question->max_age_ns);

@@ -56,9 +56,9 @@ enum sg_status publish_row(struct ingest *ingest, size_t stream, struct sg_error
     struct stream_writer *writer = &ingest->writers[stream];
     struct stream served;
     struct build written;
-    enum sg_status status = store_stream_load(ingest->context.model, writer->id, &served, err);
+    enum sg_status status = store_stream_load(ingest->context.store, writer->id, &served, err);
     if (status == SG_OK)
-        status = store_build_load(ingest->context.model, writer->id, &written, err);
+        status = store_build_load(ingest->context.store, writer->id, &written, err);
     if (status != SG_OK)
         return status;
     writer->epoch = written.epoch;

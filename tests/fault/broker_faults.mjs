@@ -40,7 +40,7 @@ function gapOf(world, position, first) {
   return { gap };
 }
 
-// Removes messages in one of the ways there are; the model follows.
+// Removes messages in one of the ways there are; what is known of the stream follows.
 async function purge({ world, random }, applied) {
   const { life } = world;
   const { state } = await world.info();

@@ -86,7 +86,7 @@ static struct event event_at(uint64_t sequence, char id[64], char state[STATE_BY
     return e;
 }
 
-/* ---- the model ---- */
+/* ---- the store ---- */
 
 enum sg_status world_open(struct world *w, const char *path, struct sg_error *err)
 {

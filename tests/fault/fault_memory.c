@@ -176,7 +176,7 @@ static void case_done(const char *part, uint64_t index, uint64_t refused, const 
                       plan.until_healed ? "and those that follow" : "alone", wrong);
 }
 
-/* ---- the read model ---- */
+/* ---- the store ---- */
 
 /* store_open looks at its files in ways that do not tell why they cannot be looked at. */
 static bool allows(const struct sg_error *err, bool opening)
@@ -187,12 +187,12 @@ static bool allows(const struct sg_error *err, bool opening)
 static const struct scene_faults faults = {.heal = heal, .pause = pause_faults, .resume = resume_faults,
                                            .struck = struck, .allows = allows};
 
-static uint64_t run_model(void)
+static uint64_t run_store(void)
 {
     arm(UINT64_MAX, false);
     struct scene_result r = scene_play(&faults, SCENE_PLANT_NONE);
     uint64_t count = plan.count;
-    case_done("the model without a fault", 0, 0, r.failed ? r.what : NULL);
+    case_done("the store without a fault", 0, 0, r.failed ? r.what : NULL);
     for (uint64_t index = 0; index < count; index++) {
         for (int until_healed = 0; until_healed < 2; until_healed++) {
             if (!chosen(index, until_healed != 0))
@@ -200,7 +200,7 @@ static uint64_t run_model(void)
             arm(index, until_healed != 0);
             r = scene_play(&faults, SCENE_PLANT_NONE);
             heal();
-            case_done("the model", index, r.refused, r.failed ? r.what : NULL);
+            case_done("the store", index, r.refused, r.failed ? r.what : NULL);
         }
     }
     return count;
@@ -434,17 +434,17 @@ int main(int argc, char **argv)
     run_folder_make(folder);
     scene_make(folder, run.seed, STEPS);
     double began = run_seconds();
-    uint64_t model = run_model();
-    bool plants = plant_found(model);
+    uint64_t store = run_store();
+    bool plants = plant_found(store);
     uint64_t decoding = run_decode();
     uint64_t requests = run_requests();
     double seconds = run_seconds() - began;
     scene_free();
     run_folder_remove(folder);
     bool good = tally.failed == 0 && plants;
-    (void)printf("no memory: seed %llu, %llu sevenths of %llu allocations of the model, %llu of decoding, %llu of "
+    (void)printf("no memory: seed %llu, %llu sevenths of %llu allocations of the store, %llu of decoding, %llu of "
                  "requests; %llu cases, struck in %llu, refused cleanly %llu, failed %llu, %.0f cases/s: %s\n",
-                 (unsigned long long)run.seed, (unsigned long long)run.count, (unsigned long long)model,
+                 (unsigned long long)run.seed, (unsigned long long)run.count, (unsigned long long)store,
                  (unsigned long long)decoding, (unsigned long long)requests, (unsigned long long)tally.cases,
                  (unsigned long long)tally.struck, (unsigned long long)tally.refused, (unsigned long long)tally.failed,
                  (double)tally.cases / seconds, good ? "good" : "FAILED");

@@ -1,5 +1,5 @@
 /* Power cuts: the real read model writes to a disk in memory that writes down every write, truncate and sync; at each
- * of them the power is cut, the model is opened on what is left, and its content must be that after one of the
+ * of them the power is cut, the store is opened on what is left, and its content must be that after one of the
  * transactions: rows, position, counts and rejected events of every build together. With synchronous FULL none that was
  * acknowledged may be missing; with NORMAL the last ones may.
  *
@@ -90,7 +90,7 @@ static void acknowledge(struct run *r, const struct history_step *step)
     r->log.acknowledged = r->count;
 }
 
-/* What a bug would do that wrote the position after the rows: it is put back behind the back of the model. */
+/* What a bug would do that wrote the position after the rows: it is put back behind the back of the store. */
 static void write_position_later(struct run *r, size_t stream, uint64_t before)
 {
     char sql[256];
@@ -335,7 +335,7 @@ static void count_verdict(const struct run *r, size_t op, size_t acknowledged, c
     }
 }
 
-/* The same cut once more, and then another one while the model is opened on it. */
+/* The same cut once more, and then another one while the store is opened on it. */
 static void cut_again(const struct run *r, const struct disk_image *image, uint64_t same_chance, size_t acknowledged,
                       uint64_t *chance)
 {

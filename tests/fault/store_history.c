@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define REJECTED_AHEAD 1000 /* room of a copy: no allocation while those of the model are made to fail */
+#define REJECTED_AHEAD 1000 /* room of a copy: no allocation while those of the store are made to fail */
 
 void history_init(struct history *h, uint64_t seed, const struct store_options *options)
 {

@@ -2,9 +2,9 @@
  * what must then be stored; and the reading of what is stored, by plain SQL, to compare.
  *
  * Events follow from seed, stream, life and sequence alone, so that each build of a stream can be folded again. Each
- * step is one transaction of the model. A mark is the content of the database in short, after a step. */
-#ifndef STATEGATE_TESTS_MODEL_HISTORY_H
-#define STATEGATE_TESTS_MODEL_HISTORY_H
+ * step is one transaction of the store. A mark is the content of the database in short, after a step. */
+#ifndef STATEGATE_TESTS_STORE_HISTORY_H
+#define STATEGATE_TESTS_STORE_HISTORY_H
 
 #include "store/cache/commit_clock.h"
 #include "store/reader.h"
@@ -111,7 +111,7 @@ struct history {
     size_t rejected_capacity;
 };
 
-/* Nothing is stored yet. The limits are those that the model is opened with. */
+/* Nothing is stored yet. The limits are those that the store is opened with. */
 void history_init(struct history *h, uint64_t seed, const struct store_options *options);
 void history_free(struct history *h);
 /* Both are to be freed. */

@@ -1,8 +1,8 @@
 /* A fixed piece of a history, played again and again while something fails: open, attach, apply, begin a build, sweep,
  * read, close. After each failure what is stored and what readers see must be as before it, and once the fault is
  * healed the same step must succeed. */
-#ifndef STATEGATE_TESTS_MODEL_SCENE_H
-#define STATEGATE_TESTS_MODEL_SCENE_H
+#ifndef STATEGATE_TESTS_STORE_SCENE_H
+#define STATEGATE_TESTS_STORE_SCENE_H
 
 #include "store_history.h"
 
@@ -15,7 +15,7 @@ struct scene_faults {
     void (*resume)(void);
     /* How often it has failed so far. */
     uint64_t (*struck)(void);
-    /* May the model call the fault so? `opening`: by store_open and store_stream_attach. */
+    /* May the store call the fault so? `opening`: by store_open and store_stream_attach. */
     bool (*allows)(const struct sg_error *err, bool opening);
     /* May the database be taken for damaged when it is opened? */
     bool takes_for_damage;

@@ -105,7 +105,7 @@ static void fill(void)
     apply("c", SLICE_LITERAL("never"), EVENT_REJECTED, 1);
 }
 
-static void open_model(const char *folder, char *database, size_t room)
+static void open_store(const char *folder, char *database, size_t room)
 {
     struct store_options options = {
         .path = database, .collections_max = 100, .rejected_max = 100, .rejected_payload = true};
@@ -183,7 +183,7 @@ void reader_rig_open(void)
     static char database[96];
     char folder[] = "/tmp/stategate-fuzz.XXXXXX";
     REQUIRE(mkdtemp(folder) != NULL);
-    open_model(folder, database, sizeof database);
+    open_store(folder, database, sizeof database);
     REQUIRE(freshness_create(2, &rig.freshness, &err) == SG_OK);
     REQUIRE(metrics_create(2, &rig.metrics, &err) == SG_OK);
     REQUIRE(progress_create(2, &rig.progress, &err) == SG_OK);

@@ -91,7 +91,7 @@ static bool woken(struct yard *y)
     return written;
 }
 
-/* ---- against a naive model ---- */
+/* ---- against a naive list ---- */
 
 static struct wants random_wants(struct yard *y)
 {
@@ -231,7 +231,7 @@ static void assert_published(struct yard *y)
     }
 }
 
-static void helped_and_overdue_agree_with_a_naive_model(void **state)
+static void helped_and_overdue_agree_with_a_naive_list(void **state)
 {
     struct yard *y = *state;
     for (size_t step = 0; step < STEPS; step++) {
@@ -488,7 +488,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(helped_and_overdue_agree_with_a_naive_model),
+        TEST(helped_and_overdue_agree_with_a_naive_list),
         TEST(deadlines_come_in_order),
         TEST(entities_are_found_however_many_are_parked),
         TEST(a_commit_wakes_once_word_is_left),

@@ -356,11 +356,11 @@ static void who_has_left_is_not_woken(void **state)
 enum wish { WISH_POSITION, WISH_ENTITY, WISH_PROOF };
 #define WISHES 3
 
-/* `model` is what is committed: the writing side adds one to it and tells, and goes on when the loop has seen that. */
+/* `committed` is what is stored: the writing side adds one to it and tells, and goes on when the loop has seen that. */
 struct race {
     struct world *world;
     enum wish wish;
-    atomic_uint_fast64_t model;
+    atomic_uint_fast64_t committed;
     atomic_uint_fast64_t seen;
     atomic_bool lost;
 };
@@ -390,7 +390,7 @@ static void *writing(void *context)
         }
         if (r->wish == WISH_ENTITY)
             progress_committed(r->world->progress, 0, 1); /* the loop looks because of something else just then */
-        atomic_store_explicit(&r->model, now, memory_order_relaxed); /* the order is progress's to keep */
+        atomic_store_explicit(&r->committed, now, memory_order_relaxed); /* the order is progress's to keep */
         tell(r, now);
     }
     return NULL;
@@ -408,12 +408,12 @@ static void leave_word(struct race *r, uint64_t wanted)
     progress_want(r->world->loops[0], 0, &wants);
 }
 
-/* Look; then sleep until woken and look once more, until the model has what is wanted. Who waits for an entity looks
+/* Look; then sleep until woken and look once more, until what is wanted is committed. Who waits for an entity looks
  * only when its name is among the changed entities. False: nobody woke us. */
 static bool wait_for(struct race *r, uint64_t wanted)
 {
     struct pollfd poll_fd = {.fd = r->world->wake_fds[0], .events = POLLIN};
-    while (atomic_load_explicit(&r->model, memory_order_relaxed) < wanted) {
+    while (atomic_load_explicit(&r->committed, memory_order_relaxed) < wanted) {
         size_t mail_count = 0;
         bool all = false;
         do {

@@ -80,7 +80,7 @@ static int setup_limited(void **state, int64_t bytes_max)
     tunables_publish(&f->tunables_now, &f->tunables);
     const struct ingest_context context = {.settings = &f->settings,
                                            .tunables = &f->tunables_now,
-                                           .model = f->store->writer,
+                                           .store = f->store->writer,
                                            .freshness = f->freshness,
                                            .metrics = f->metrics,
                                            .progress = f->progress};

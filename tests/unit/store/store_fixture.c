@@ -19,7 +19,7 @@ int store_fixture_setup(void **state)
 {
     struct store_fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
-    (void)snprintf(f->directory, sizeof f->directory, "/tmp/stategate-model-XXXXXX");
+    (void)snprintf(f->directory, sizeof f->directory, "/tmp/stategate-store-XXXXXX");
     assert_non_null(mkdtemp(f->directory));
     (void)snprintf(f->path, sizeof f->path, "%s/state.db", f->directory);
     f->options = (struct store_options){.path = f->path, .collections_max = 10, .rejected_max = 100};

@@ -1,6 +1,6 @@
 /* A store in a folder of its own, for the tests of store/: opened, fed with events, read, and removed. */
-#ifndef STATEGATE_TESTS_MODEL_FIXTURE_H
-#define STATEGATE_TESTS_MODEL_FIXTURE_H
+#ifndef STATEGATE_TESTS_STORE_FIXTURE_H
+#define STATEGATE_TESTS_STORE_FIXTURE_H
 
 #include "store/cache/commit_clock.h"
 #include "store/reader.h"

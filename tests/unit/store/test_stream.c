@@ -1,4 +1,4 @@
-/* What the rows of streams promise: identity, settings that shape them, gaps, positions. Builds: test_model_rebuild.c. */
+/* What the rows of streams promise: identity, settings that shape them, gaps, positions. Builds: test_rebuild.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
