@@ -1,8 +1,8 @@
--- The store, schema version 3 (PRAGMA user_version), as a new file gets it; store/migrate_3.sql makes the same of a file
--- of version 2. Sequences and positions are below 2^63; NULL means unknown.
+-- The store, schema version 3 (PRAGMA user_version), as a new file gets it; store/migrate_3.sql makes the same of a
+-- file of version 2. Sequences and positions are below 2^63; NULL means unknown.
 
--- The first table, since its one row fills page 2 of the file. It belongs to store/integrity/checksum.h, which overwrites it in
--- place: never read or written by SQL.
+-- The first table, since its one row fills page 2 of the file. It belongs to store/integrity/checksum.h, which
+-- overwrites it in place: never read or written by SQL.
 CREATE TABLE seal (record BLOB NOT NULL);
 INSERT INTO seal (record) VALUES (zeroblob(3072));
 
@@ -14,8 +14,8 @@ INSERT INTO meta (clean) VALUES (0);
 
 -- What is served of each stream. `attached` is 1 for the streams that the running writer was given: others keep their
 -- rows, unseen. `target`: below it this build is not whole yet; -1: not known yet. `gaps`: "5001-7000,9000-9000",
--- ascending. `hole`: "5001-7000 9000 10 12": among the sequences 5001-7000 are some that were not delivered, and what they
--- were is not settled (0-0 = there is none); then begun_last, begun_removed and
+-- ascending. `hole`: "5001-7000 9000 10 12": among the sequences 5001-7000 are some that were not delivered, and what
+-- they were is not settled (0-0 = there is none); then begun_last, begun_removed and
 -- begun_missing of core/domain/stream.h; '' = nothing of
 -- all that. The fingerprints name the settings that shape the rows, and those that shape what is derived from rows.
 CREATE TABLE streams (
@@ -35,7 +35,8 @@ CREATE TABLE streams (
     hole TEXT NOT NULL DEFAULT ''
 );
 
--- The build that grows beside the served one, until it is swapped to: then its row takes the place of the values above.
+-- The next build: written beside the served one until it is swapped to. Then its row takes the place of the values
+-- above.
 CREATE TABLE next_build (
     stream INTEGER PRIMARY KEY,
     created_ns INTEGER NOT NULL,
@@ -49,8 +50,8 @@ CREATE TABLE next_build (
     hole TEXT NOT NULL DEFAULT ''
 );
 
--- Rows of a build that is neither the served nor the next one wait to be swept. As long as a process runs, it gives no `id`
--- twice: rows in memory are known by it. `floor`: tombstones of events at or below
+-- Rows of a build that is neither the served nor the next one wait to be swept. As long as a process runs, it gives no
+-- `id` twice: rows in memory are known by it. `floor`: tombstones of events at or below
 -- this sequence are not kept any more; 0 = all are. `gaps`: rows of entity_gaps; `gone`: tombstones that are. A row is
 -- written when what it counts changes, and not for each event: of those that only changed an entity, the sequence is in
 -- entities alone, where the index has the highest one first.
@@ -69,8 +70,9 @@ CREATE TABLE collections (
 );
 
 -- Entities that are alive. A rowid table with an index: random ids are inserted four times faster than into a table
--- without rowid. `state` stands last, so that nothing before it lies on overflow pages. `deleted` is 0 in every row: until
--- version 2 tombstones were rows of this table, and to drop the column a migration would have to write all rows anew.
+-- without rowid. `state` stands last, so that nothing before it lies on overflow pages. `deleted` is 0 in every row:
+-- until version 2 tombstones were rows of this table, and to drop the column a migration would have to write all rows
+-- anew.
 CREATE TABLE entities (
     number INTEGER PRIMARY KEY,
     collection INTEGER NOT NULL,
@@ -87,8 +89,8 @@ CREATE TABLE entities (
     state TEXT,
     UNIQUE (collection, id)
 );
--- The order in which a collection changed. An update moves its entry: of 32,800 instructions of an event for an id that is
--- stored 8,200 go there, and of 23,000 for a new id 3,900 (before version 3: 24,600 and 19,100).
+-- The order in which a collection changed. An update moves its entry: of 32,800 instructions of an event for an id that
+-- is stored 8,200 go there, and of 23,000 for a new id 3,900 (before version 3: 24,600 and 19,100).
 CREATE INDEX entities_by_sequence ON entities (collection, sequence);
 
 -- Entities that were deleted: an id is here or in entities, never in both. `gone`: the stream has no message of it.
@@ -130,8 +132,8 @@ CREATE INDEX rejected_by_stream ON rejected (stream, build, reason);
 CREATE INDEX rejected_by_entity ON rejected (collection, id, version, sequence)
     WHERE id IS NOT NULL AND reason <> 'conflict';
 
--- Entities (or tombstones) of which an event up to `last` may be lost: it was passed over, and is nowhere now. Until the
--- next event of the entity.
+-- Entities (or tombstones) of which an event up to `last` may be lost: it was passed over, and is nowhere now. Until
+-- the next event of the entity.
 CREATE TABLE entity_gaps (
     collection INTEGER NOT NULL,
     id TEXT NOT NULL,

@@ -9,7 +9,7 @@
  * entities to a collection row, so a swap of builds moves one number, and old rows are swept afterwards.
  *
  *   served build ── what readers see: struct stream
- *   growing build ─ beside it while a rebuild lasts: what is written, struct build; swapped to when it is whole
+ *   next build ──── beside it while a rebuild lasts: what is written, struct build; swapped to when it is whole
  *
  * Without a rebuild the served build is the one that is written. A rebuild needs room for both.
  *
@@ -71,8 +71,8 @@ struct store_open_report {
 };
 
 /* Open or create the database, and migrate one of an older schema version (store/sqlite/migrate.h says what it costs).
- * Takes exclusive locks on `<path>.lock` and on the file itself for as long as it is open. A corrupt file is moved aside with its -wal and
- * -shm (`<path>.corrupt-<UTC time>`), reported, and a new one begun.
+ * Takes exclusive locks on `<path>.lock` and on the file itself for as long as it is open. A corrupt file is moved
+ * aside with its -wal and -shm (`<path>.corrupt-<UTC time>`), reported, and a new one begun.
  * A full disk does not keep an existing database from being opened, unless it must be migrated: then the streams of the
  * last session can be attached again, with the same fingerprint, and read; the first call that finds room to write goes
  * on from there. Errors: SG_LOCKED (another gateway has it), SG_INVALID (a newer schema, not a stategate database),
@@ -98,8 +98,8 @@ void store_write_back_stop(struct store_writer *w);
  * INT64_MAX = never). A few milliseconds at most, but where the WAL has come to its bound. */
 void store_write_back(struct store_writer *w);
 int64_t store_write_back_at(const struct store_writer *w);
-/* How often the WAL could not be written back since the database was opened; `*failing`: the last time as well. Nothing is
- * lost by that, but the WAL grows. */
+/* How often the WAL could not be written back since the database was opened; `*failing`: the last time as well. Nothing
+ * is lost by that, but the WAL grows. */
 uint64_t store_write_back_failures(const struct store_writer *w, bool *failing);
 /* True if a step is worth it now; of a sync that has ended the notifier tells. */
 bool store_write_back_wanted(const struct store_writer *w);
@@ -116,14 +116,13 @@ struct stream_fingerprint {
 
 /* Find or create the row of a stream. When the stored fingerprint of the rows differs and anything was applied, a new
  * build begins from position 0, target unknown, and `*reshaped` is true. This one is served at once, and the old rows
- * vanish: they may hold members that the settings drop now. A next build is thrown away then; otherwise it goes on
- * growing. */
+ * vanish: they may hold members that the settings drop now. A next build is thrown away then; otherwise it goes on. */
 SG_MUST_CHECK enum sg_status store_stream_attach(struct store_writer *w, const char *name,
                                                  const struct stream_fingerprint *fingerprint, struct stream *out,
                                                  bool *reshaped, struct sg_error *err);
 
-/* Once all `count` streams are attached. SG_FULL: there was no room to begin the session, and the last one had others, whose
- * rows would be shown. */
+/* Once all `count` streams are attached. SG_FULL: there was no room to begin the session, and the last one had others,
+ * whose rows would be shown. */
 SG_MUST_CHECK enum sg_status store_streams_attached(struct store_writer *w, size_t count, struct sg_error *err);
 
 /* Store creation time and epoch for a stream that has none yet (position 0). The calls from here to store_apply concern
@@ -132,10 +131,10 @@ SG_MUST_CHECK enum sg_status store_stream_identify(struct store_writer *w, int64
                                                    const struct epoch *epoch, struct sg_error *err);
 
 /* Begin a new build from nothing, for another incarnation of the stream, or the same after a gap: position 0, no gaps.
- * It grows beside the served build, and is swapped to by the call that makes it whole, in the same transaction: when its
- * position reaches `target`, or, where that is 0, when the first event changes a row. The old rows are then swept by
- * store_sweep. A build that was growing before is thrown away. Where nothing was applied yet (served position 0), or
- * the target is 0 and rebuild_empty_swap is set, it is served at once. */
+ * It is written beside the served build, and is swapped to by the call that makes it whole, in the same transaction:
+ * when its position reaches `target`, or, where that is 0, when the first event changes a row. The old rows are then
+ * swept by store_sweep. A next build that was there is thrown away. Where nothing was applied yet (served position 0),
+ * or the target is 0 and rebuild_empty_swap is set, it is served at once. */
 SG_MUST_CHECK enum sg_status store_stream_begin_build(struct store_writer *w, int64_t stream_id, int64_t created_ns,
                                                       const struct epoch *epoch, uint64_t target, struct sg_error *err);
 
@@ -185,12 +184,13 @@ struct store_review {
     uint64_t deleted_count;
 };
 
-/* Review up to `rows_max` more rows, and write the results, in one transaction; `*more` tells whether any may remain. */
+/* Review up to `rows_max` more rows, and write the results, in one transaction; `*more` tells whether any may
+ * remain. */
 SG_MUST_CHECK enum sg_status store_review(struct store_writer *w, int64_t stream_id, struct store_review *review,
                                           size_t rows_max, bool *more, struct sg_error *err);
 
-/* How many ids the written build has of which the stream has a message, as far as is known; and how many rejected events
- * all streams have recorded. */
+/* How many ids the written build has of which the stream has a message, as far as is known; and how many rejected
+ * events all streams have recorded. */
 SG_MUST_CHECK enum sg_status store_keys_count(struct store_writer *w, int64_t stream_id, uint64_t *out,
                                               int64_t *rejected, struct sg_error *err);
 
@@ -217,13 +217,13 @@ struct store_merge {
 /* Apply a batch of one stream's events, in ascending sequence, and the new position (that of the last event), in one
  * transaction.
  *
- * Applied to the written build; if that was growing and is whole now, it is served from the same commit on. Events at
- * or below its position are skipped (RESULT_REDELIVERED), so redelivery is harmless. `results` has room
+ * Applied to the written build; if that was the next one and is whole now, it is served from the same commit on. Events
+ * at or below its position are skipped (RESULT_REDELIVERED), so redelivery is harmless. `results` has room
  * for one result per event and is written only on success; `reasons` likewise (REASON_NONE unless rejected or conflict:
  * the store itself rejects too-many-collections). A rejected event is recorded with stream, sequence, subject,
  * collection, id, version, reason, detail, payload size and SHA-256; so is a conflict, with reason "conflict". On
- * failure nothing has changed and the batch may be retried. `*position` is the written build's committed position. Where
- * the sequences that were passed over leave a hole, store_applied_hole tells it.
+ * failure nothing has changed and the batch may be retried. `*position` is the written build's committed position.
+ * Where the sequences that were passed over leave a hole, store_applied_hole tells it.
  * EVENT_ERASE of an id never seen is RESULT_IGNORED, of a tombstone RESULT_DUPLICATE.
  * A patch is merged by `merge` (NULL: rejected, "unsupported") into the state of the version before it; without that
  * state it is rejected, "missing-base".
@@ -240,9 +240,9 @@ void store_set_rejected_max(struct store_writer *w, size_t rows);
 /* The hole of the build that store_apply wrote last, as of its commit. */
 struct hole store_applied_hole(const struct store_writer *w);
 
-/* Delete rows of builds that neither are served nor grow, in one transaction: up to `rows_max`, and no more once
- * STORE_SWEEP_NS have passed, but at least one; or, where former sweeps have filled the WAL, write that back. `*more`
- * tells whether any may remain. */
+/* Delete rows of builds that are neither the served nor the next one, in one transaction: up to `rows_max`, and no more
+ * once STORE_SWEEP_NS have passed, but at least one; or, where former sweeps have filled the WAL, write that back.
+ * `*more` tells whether any may remain. */
 #define STORE_SWEEP_NS (2 * INT64_C(1000000)) /* the commit may take ten times that: freed pages are overwritten */
 SG_MUST_CHECK enum sg_status store_sweep(struct store_writer *w, size_t rows_max, bool *more, struct sg_error *err);
 

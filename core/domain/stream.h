@@ -50,15 +50,15 @@ struct stream {
     int64_t build;       /* 1, 2, ... */
     size_t gaps_count;
     struct gap gaps[STREAM_GAPS_MAX]; /* ascending, not touching */
-    bool rebuilding;     /* another build grows beside this one, or this one is served although it is not whole */
+    bool rebuilding;     /* there is a next build beside this one, or this one is served although it is not whole */
     struct rebuild rebuild; /* of the build that is on its way; valid if rebuilding */
 };
 
-/* The build of a stream that is written: the growing one, or else the served one; a plain value. */
+/* The build of a stream that is written: the next one, or else the served one; a plain value. */
 struct build {
     int64_t stream;      /* the id of its stream */
     int64_t build;
-    bool growing;        /* not served yet */
+    bool is_next;        /* not served yet */
     struct epoch served_epoch; /* of the rows that readers see */
     int64_t created_ns;  /* the stream's creation time; 0 = never seen */
     struct epoch epoch;

@@ -200,7 +200,7 @@ static enum sg_status begin_build(struct ingest *ingest, const struct command *c
     bool another_incarnation = !epoch_equal(&writer->epoch, &c->epoch);
     /* Proofs of another incarnation say nothing of this one, nor of rows that are served on from before; those of the
      * same incarnation still prove such rows. Without such rows nothing is ready. */
-    if (!writer->growing && ingest_position(ingest, c->stream) == 0)
+    if (!writer->is_next && ingest_position(ingest, c->stream) == 0)
         freshness_clear_ready(ingest->context.freshness, c->stream);
     if (another_incarnation)
         freshness_reset(ingest->context.freshness, c->stream);

@@ -57,7 +57,7 @@ struct stream_writer {
     struct shaper *shaper;       /* owned; likewise; NULL = no collection has rules */
     /* Of the build that is written. */
     struct epoch epoch;
-    bool growing;        /* beside the one that is served */
+    bool is_next;        /* beside the one that is served */
     int64_t served_build;
     struct epoch served_epoch;
     /* A batch that was taken and is not applied yet. */

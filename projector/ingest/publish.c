@@ -62,7 +62,7 @@ enum sg_status publish_row(struct ingest *ingest, size_t stream, struct sg_error
     if (status != SG_OK)
         return status;
     writer->epoch = written.epoch;
-    writer->growing = written.growing;
+    writer->is_next = written.is_next;
     writer_publish(ingest, stream, written.position, written.hole);
     if (served.build != writer->served_build)
         publish_build(ingest, stream, &served);
@@ -80,7 +80,7 @@ enum sg_status publish_position(struct ingest *ingest, size_t stream, uint64_t p
                                 struct sg_error *err)
 {
     struct stream_writer *writer = &ingest->writers[stream];
-    if (writer->growing)
+    if (writer->is_next)
         return publish_row(ingest, stream, err);
     writer_publish(ingest, stream, position, hole);
     uint64_t settled = position_settled(position, &hole);

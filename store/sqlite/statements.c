@@ -8,8 +8,8 @@
 #define BUILD_BEGIN                                                                                                    \
     "position = 0, position_time_ns = 0, position_subject = '', gaps = '', hole = ''"
 /* A stream's served build, and the next one, NULL where there is none: stream_rows.h numbers these columns. */
-#define STREAM_COLUMNS "s.id, s.name, " BUILD_COLUMNS("s.") ", " BUILD_COLUMNS("g.")
-#define STREAMS "streams s LEFT JOIN next_build g ON g.stream = s.id"
+#define STREAM_COLUMNS "s.id, s.name, " BUILD_COLUMNS("s.") ", " BUILD_COLUMNS("n.")
+#define STREAMS "streams s LEFT JOIN next_build n ON n.stream = s.id"
 /* Of entities: "?3, ?4, ...", "version = ?3, ...", and what is read, each followed by a comma. */
 #define PARAMETER(parameter, name, kind, reading) "?" #parameter
 #define CHANGE(parameter, name, kind, reading) #name " = ?" #parameter
@@ -26,7 +26,7 @@
 #define ENTITY_INSERT_INCOMING                                                                                         \
     "INSERT OR FAIL INTO entities (deleted, " STORE_ENTITY_COLUMNS ") SELECT 0, " STORE_ENTITY_COLUMNS " FROM incoming "
 /* The build that is written. */
-#define WRITTEN "coalesce(g.build, s.build)"
+#define WRITTEN "coalesce(n.build, s.build)"
 /* The served rows of the streams that are attached. */
 #define SERVED_COLLECTIONS "collections c JOIN streams s ON s.id = c.stream AND s.build = c.build AND s.attached = 1"
 /* What an update of an entity changed is not written there: schema.sql. */
@@ -79,9 +79,9 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
      * it and the next one. */
     [SQL_COLLECTION_STALE] = "SELECT c.id, c.stream, c.build, c.name FROM streams s CROSS JOIN collections c "
                              "ON c.stream = s.id AND c.build < s.build UNION ALL "
-                             "SELECT c.id, c.stream, c.build, c.name FROM next_build g CROSS JOIN streams s "
-                             "ON s.id = g.stream CROSS JOIN collections c "
-                             "ON c.stream = s.id AND c.build > s.build AND c.build < g.build LIMIT 1",
+                             "SELECT c.id, c.stream, c.build, c.name FROM next_build n CROSS JOIN streams s "
+                             "ON s.id = n.stream CROSS JOIN collections c "
+                             "ON c.stream = s.id AND c.build > s.build AND c.build < n.build LIMIT 1",
     [SQL_ENTITY_FIND] = "SELECT number, version, sequence FROM entities WHERE collection = ?1 AND id = ?2",
     [SQL_ENTITY_STATE] = "SELECT state FROM entities WHERE number = ?1",
     [SQL_ENTITY_INSERT] = "INSERT INTO entities (deleted, " STORE_ENTITY_COLUMNS ") VALUES (0, " ENTITY_PARAMETERS ") "
@@ -131,13 +131,13 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     /* Of what is written: served rows go neither for those of the next build nor at once with a swap. */
     [SQL_REJECTED_COUNT] = "SELECT count(*) FROM " STREAMS " JOIN rejected r ON r.stream = s.id AND r.build = " WRITTEN,
     [SQL_REJECTED_TRIM] = "DELETE FROM rejected WHERE number IN (SELECT r.number FROM rejected r "
-                          "CROSS JOIN streams s ON s.id = r.stream LEFT JOIN next_build g ON g.stream = s.id "
+                          "CROSS JOIN streams s ON s.id = r.stream LEFT JOIN next_build n ON n.stream = s.id "
                           "WHERE r.build = " WRITTEN " ORDER BY r.number LIMIT ?1)",
     [SQL_REJECTED_STALE_DELETE] = "DELETE FROM rejected WHERE number = (SELECT r.number FROM streams s CROSS JOIN "
                                   "rejected r ON r.stream = s.id AND r.build < s.build UNION ALL "
-                                  "SELECT r.number FROM next_build g CROSS JOIN streams s ON s.id = g.stream "
+                                  "SELECT r.number FROM next_build n CROSS JOIN streams s ON s.id = n.stream "
                                   "CROSS JOIN rejected r ON r.stream = s.id AND r.build > s.build "
-                                  "AND r.build < g.build LIMIT 1)",
+                                  "AND r.build < n.build LIMIT 1)",
 
     [SQL_COMMIT] = "COMMIT",
 

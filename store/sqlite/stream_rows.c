@@ -130,8 +130,8 @@ enum sg_status store_build_from_row(struct store_connection *c, sqlite3_stmt *s,
                                     struct sg_error *err)
 {
     memset(out, 0, sizeof *out);
-    out->growing = row_has_next(s);
-    int base = out->growing ? STREAM_COLUMN_NEXT : STREAM_COLUMN_SERVED;
+    out->is_next = row_has_next(s);
+    int base = out->is_next ? STREAM_COLUMN_NEXT : STREAM_COLUMN_SERVED;
     out->stream = sqlite3_column_int64(s, 0);
     column_text(s, STREAM_COLUMN_SERVED + EPOCH, out->served_epoch.text, sizeof out->served_epoch.text);
     out->created_ns = sqlite3_column_int64(s, base + CREATED);

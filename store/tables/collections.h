@@ -24,7 +24,8 @@ SG_MUST_CHECK enum sg_status store_collections_flush(struct store_connection *c,
 SG_MUST_CHECK enum sg_status store_collections_keys(struct store_connection *c, int64_t stream, int64_t build,
                                                     int64_t *out, struct sg_error *err);
 
-/* One of a build that neither is served nor grows: it is in memory no more. SG_NOT_FOUND (err not filled): none is left. */
+/* One of a build that is neither the served nor the next one: it is in memory no more. SG_NOT_FOUND (err not filled):
+ * none is left. */
 SG_MUST_CHECK enum sg_status store_collections_stale(struct store_connection *c, struct collection_names *names,
                                                      int64_t *id, struct sg_error *err);
 /* Delete its row. */

@@ -432,7 +432,7 @@ static enum sg_status record_rejected(struct batch *b, struct sg_error *err)
 static enum sg_status write_position(struct batch *b, struct sg_error *err)
 {
     bool keep_subject = b->last->subject.bytes <= STREAM_SUBJECT_KEPT_BYTES && b->last->subject.bytes > 0;
-    if (b->build.growing || b->build.position < b->build.target) {
+    if (b->build.is_next || b->build.position < b->build.target) {
         b->w->changes = SERVED_ANYTHING; /* how far it has come, and whether it is whole */
     } else if (b->w->changes == SERVED_NOTHING) {
         b->w->changes = SERVED_POSITION;
@@ -478,11 +478,11 @@ static void forget_rejected(const struct batch *b, const struct event *e)
         row_cache_forget(b->w->shared->cache, collection->id, e->id);
 }
 
-/* Rows that change, or of which an event was rejected, leave the cache; what grows unseen is not in it. */
+/* Rows that change, or of which an event was rejected, leave the cache; those of the next build are not in it. */
 static void forget_changed(const struct batch *b)
 {
     struct store_writer *w = b->w;
-    if (w->shared == NULL || w->shared->cache == NULL || b->build.growing)
+    if (w->shared == NULL || w->shared->cache == NULL || b->build.is_next)
         return;
     commit_clock_begin(w->shared); /* first: no fill follows */
     for (size_t i = 0; i < b->works_count; i++) {

@@ -1,8 +1,8 @@
 /* Builds of a stream: begun beside the served one or in its place, moved forward, swapped to when they are whole.
  *
  *   begin_build ── nothing served yet ─────────────> served at once
- *        └─ growing: written, not seen ── whole ───> served; the old rows are swept
- *                 └─ another incarnation ───────────> thrown away and swept; another one grows */
+ *        └─ next: written, not seen ───── whole ───> served; the old rows are swept
+ *                 └─ another incarnation ───────────> thrown away and swept; another one is the next */
 #include "store/write/build.h"
 
 #include <assert.h>
@@ -57,7 +57,7 @@ enum sg_status store_build_move(struct store_writer *w, struct build *build, uin
                                 struct slice subject, bool rows_changed, struct sg_error *err)
 {
     assert(position >= build->position);
-    sqlite3_stmt *s = store_statement(&w->c, build->growing ? SQL_NEXT_BUILD_SET_POSITION : SQL_STREAM_SET_POSITION);
+    sqlite3_stmt *s = store_statement(&w->c, build->is_next ? SQL_NEXT_BUILD_SET_POSITION : SQL_STREAM_SET_POSITION);
     int bound = sqlite3_bind_int64(s, 1, build->stream);
     bound |= store_bind_uint(s, 2, position);
     bound |= sqlite3_bind_int64(s, 3, time_ns);
@@ -66,14 +66,14 @@ enum sg_status store_build_move(struct store_writer *w, struct build *build, uin
     enum sg_status status = store_run(&w->c, s, bound, "write a position", err);
     if (status == SG_OK)
         note_moved(w, build->stream, position, time_ns, subject);
-    if (status == SG_OK && build->growing && whole(w, build, position, rows_changed))
+    if (status == SG_OK && build->is_next && whole(w, build, position, rows_changed))
         status = swap(w, build, err);
     return status;
 }
 
 enum sg_status store_build_settle(struct store_writer *w, const struct build *build, struct sg_error *err)
 {
-    return build->growing && whole(w, build, build->position, false) ? swap(w, build, err) : SG_OK;
+    return build->is_next && whole(w, build, build->position, false) ? swap(w, build, err) : SG_OK;
 }
 
 /* ---- beginning ---- */
@@ -94,7 +94,7 @@ enum sg_status store_build_serve_new(struct store_writer *w, const struct build 
     sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_BUILD);
     store_written_changed(w);
     enum sg_status status = store_stream_write(w, s, bind_begin(s, before, created_ns, epoch, target), err);
-    return status == SG_OK && before->growing ? next_build_delete(w, before->stream, err) : status;
+    return status == SG_OK && before->is_next ? next_build_delete(w, before->stream, err) : status;
 }
 
 static enum sg_status check_target(uint64_t target, struct sg_error *err)
@@ -112,7 +112,7 @@ static enum sg_status begin_build(struct store_writer *w, int64_t stream_id, int
     enum sg_status status = store_build_load(w, stream_id, &before, err);
     if (status != SG_OK)
         return status;
-    bool nothing_served = !before.growing && before.position == 0;
+    bool nothing_served = !before.is_next && before.position == 0;
     if (nothing_served || (target == 0 && w->rebuild_empty_swap))
         return store_build_serve_new(w, &before, created_ns, epoch, target, err);
     sqlite3_stmt *s = store_statement(&w->c, SQL_NEXT_BUILD_REPLACE);
@@ -151,7 +151,7 @@ void build_pass(struct build *build, uint64_t first, uint64_t last)
 enum sg_status store_build_write_hole(struct store_writer *w, const struct build *build, struct sg_error *err)
 {
     char text[STORE_HOLE_TEXT_BYTES];
-    sqlite3_stmt *s = store_statement(&w->c, build->growing ? SQL_NEXT_BUILD_SET_HOLE : SQL_STREAM_SET_HOLE);
+    sqlite3_stmt *s = store_statement(&w->c, build->is_next ? SQL_NEXT_BUILD_SET_HOLE : SQL_STREAM_SET_HOLE);
     store_hole_format(build, text);
     int bound = sqlite3_bind_int64(s, 1, build->stream);
     bound |= sqlite3_bind_text(s, 2, text, -1, SQLITE_STATIC);
@@ -186,7 +186,7 @@ static enum sg_status set_target(struct store_writer *w, int64_t stream_id, uint
     enum sg_status status = store_build_load(w, stream_id, &build, err);
     if (status != SG_OK)
         return status;
-    sqlite3_stmt *s = store_statement(&w->c, build.growing ? SQL_NEXT_BUILD_SET_TARGET : SQL_STREAM_SET_TARGET);
+    sqlite3_stmt *s = store_statement(&w->c, build.is_next ? SQL_NEXT_BUILD_SET_TARGET : SQL_STREAM_SET_TARGET);
     int bound = sqlite3_bind_int64(s, 1, stream_id);
     bound |= store_bind_uint(s, 2, target);
     status = store_stream_write(w, s, bound, err);

@@ -19,7 +19,7 @@ SG_MUST_CHECK enum sg_status store_build_write_hole(struct store_writer *w, cons
 /* Write what a batch changed of the build's collections. */
 SG_MUST_CHECK enum sg_status store_build_write_counts(struct store_writer *w, const struct build *build,
                                                       struct sg_error *err);
-/* Begin a build that is served at once, in the open transaction; a growing one is thrown away. */
+/* Begin a build that is served at once, in the open transaction; a next one is thrown away. */
 SG_MUST_CHECK enum sg_status store_build_serve_new(struct store_writer *w, const struct build *before,
                                                    int64_t created_ns, const struct epoch *epoch, uint64_t target,
                                                    struct sg_error *err);

@@ -39,7 +39,7 @@ static enum sg_status add_gap(struct store_writer *w, const struct build *build,
     memcpy(gaps, build->gaps, sizeof build->gaps);
     store_gaps_add(gaps, &count, add);
     store_gaps_format(gaps, count, text);
-    sqlite3_stmt *s = store_statement(&w->c, build->growing ? SQL_NEXT_BUILD_SET_GAPS : SQL_STREAM_SET_GAPS);
+    sqlite3_stmt *s = store_statement(&w->c, build->is_next ? SQL_NEXT_BUILD_SET_GAPS : SQL_STREAM_SET_GAPS);
     int bound = sqlite3_bind_int64(s, 1, build->stream);
     bound |= sqlite3_bind_text(s, 2, text, -1, SQLITE_STATIC);
     return store_stream_write(w, s, bound, err);

@@ -161,7 +161,7 @@ static enum sg_status write_noted(struct chunk *k, struct sg_error *err)
 static void forget_noted(const struct chunk *k)
 {
     const struct store_writer *w = k->w;
-    if (w->shared == NULL || w->shared->cache == NULL || k->build.growing)
+    if (w->shared == NULL || w->shared->cache == NULL || k->build.is_next)
         return;
     commit_clock_begin(w->shared); /* first: no fill follows */
     for (size_t i = 0; i < k->noted_count; i++) {

@@ -121,7 +121,7 @@ static enum sg_status attach(struct store_writer *w, const char *name, const str
     if (status == SG_NOT_FOUND) {
         status = attach_new(w, name, fingerprint, err);
     } else if (status == SG_OK) {
-        *reshaped = !same && (build.growing || build.position > 0);
+        *reshaped = !same && (build.is_next || build.position > 0);
         status = attach_known(w, &build, fingerprint, *reshaped, err);
     }
     return status == SG_OK ? find_by_name(w, name, fingerprint, &build, out, &same, &attached, err) : status;

@@ -3,8 +3,8 @@
  * transactions: rows, position, counts and rejected events of every build together. With synchronous FULL none that was
  * acknowledged may be missing; with NORMAL the last ones may.
  *
- * In every other pair of histories the WAL is written back in steps between the transactions, as the gateway does it: the
- * syncs of a checkpoint come some transactions after they were asked for, in the place of another thread's.
+ * In every other pair of histories the WAL is written back in steps between the transactions, as the gateway does it:
+ * the syncs of a checkpoint come some transactions after they were asked for, in the place of another thread's.
  *
  * COUNT is the number of cuts. Histories follow one another until they suffice; the seed's first history has
  * synchronous FULL, the next NORMAL, and so on. Some of the cuts are followed by more transactions, and some by a
@@ -96,13 +96,13 @@ static void write_position_later(struct run *r, size_t stream, uint64_t before)
     char sql[256];
     sqlite3 *db = NULL;
     const struct history_stream *s = &r->fold.streams[stream];
-    const struct history_build *b = s->grows ? &s->growing : &s->served;
+    const struct history_build *b = s->has_next ? &s->next : &s->served;
     if (sqlite3_open_v2(r->path, &db, SQLITE_OPEN_READWRITE, store_checksum_vfs()) != SQLITE_OK)
         abort();
     for (int i = 0; i < 2; i++) {
         (void)snprintf(sql, sizeof sql, "PRAGMA wal_autocheckpoint = 0; UPDATE %s SET position = %llu WHERE %s = %lld",
-                       s->grows ? "next_build" : "streams", (unsigned long long)(i == 0 ? before : b->position),
-                       s->grows ? "stream" : "id", (long long)r->ids[stream]);
+                       s->has_next ? "next_build" : "streams", (unsigned long long)(i == 0 ? before : b->position),
+                       s->has_next ? "stream" : "id", (long long)r->ids[stream]);
         if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
             abort();
     }
@@ -114,14 +114,14 @@ static void take_step(struct run *r, const struct history_step *step)
 {
     struct sg_error err = {0};
     const struct history_stream *s = &r->fold.streams[step->stream];
-    uint64_t before = s->grows ? s->growing.position : s->served.position;
-    bool grew = s->grows;
+    uint64_t before = s->has_next ? s->next.position : s->served.position;
+    bool had_next = s->has_next;
     enum sg_status status = history_do(&r->fold, r->writer, step, r->ids, &err);
     if (status == SG_FULL)
         return; /* refused for its size: nothing has changed */
     if (status != SG_OK)
         die("a step failed without a fault", &err);
-    if (r->plant == PLANT_TWO_TRANSACTIONS && step->kind == STEP_APPLY && s->grows == grew)
+    if (r->plant == PLANT_TWO_TRANSACTIONS && step->kind == STEP_APPLY && s->has_next == had_next)
         write_position_later(r, step->stream, before);
     acknowledge(r, step);
 }

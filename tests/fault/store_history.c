@@ -31,12 +31,12 @@ void history_copy(const struct history *from, struct history *to)
 
 static struct history_build *written(struct history_stream *s)
 {
-    return s->grows ? &s->growing : &s->served;
+    return s->has_next ? &s->next : &s->served;
 }
 
 static const struct history_build *written_const(const struct history_stream *s)
 {
-    return s->grows ? &s->growing : &s->served;
+    return s->has_next ? &s->next : &s->served;
 }
 
 /* ---- what is stored, in short ---- */
@@ -85,8 +85,8 @@ void history_mark(const struct history *h, struct mark *out)
         out->streams[i].there = true;
         out->streams[i].fingerprint = hash_text(slice_of(fingerprint));
         mark_build(h, &s->served, i, &out->streams[i].served);
-        if (s->grows)
-            mark_build(h, &s->growing, i, &out->streams[i].growing);
+        if (s->has_next)
+            mark_build(h, &s->next, i, &out->streams[i].next);
     }
 }
 
@@ -102,24 +102,24 @@ static void build_begin(struct history_build *b, int64_t number, uint64_t life, 
 
 static void swap_if_whole(const struct history *h, struct history_stream *s, bool rows_changed)
 {
-    const struct history_build *b = &s->growing;
+    const struct history_build *b = &s->next;
     bool whole = b->target == 0 ? rows_changed || h->rebuild_empty_swap : b->position >= (uint64_t)b->target;
-    if (!s->grows || !whole)
+    if (!s->has_next || !whole)
         return;
-    s->served = s->growing;
-    s->grows = false;
+    s->served = s->next;
+    s->has_next = false;
 }
 
 static void fold_begin_build(const struct history *h, struct history_stream *s, uint64_t target)
 {
     int64_t number = written(s)->build + 1;
     s->lives++;
-    if ((!s->grows && s->served.position == 0) || (target == 0 && h->rebuild_empty_swap)) {
+    if ((!s->has_next && s->served.position == 0) || (target == 0 && h->rebuild_empty_swap)) {
         build_begin(&s->served, number, s->lives, target);
-        s->grows = false;
+        s->has_next = false;
     } else {
-        build_begin(&s->growing, number, s->lives, target);
-        s->grows = true;
+        build_begin(&s->next, number, s->lives, target);
+        s->has_next = true;
     }
 }
 
@@ -130,10 +130,10 @@ static void fold_attach(struct history_stream *s, int fingerprint)
     if (!s->there) {
         s->there = true;
         build_begin(&s->served, 1, 0, 0);
-    } else if (!same && (s->grows || s->served.position > 0)) {
+    } else if (!same && (s->has_next || s->served.position > 0)) {
         const struct history_build *b = written_const(s);
         build_begin(&s->served, b->build + 1, b->life, TARGET_UNKNOWN);
-        s->grows = false;
+        s->has_next = false;
     }
 }
 

@@ -48,7 +48,7 @@ struct mark_stream {
     bool there;
     uint64_t fingerprint; /* hash */
     struct mark_build served;
-    struct mark_build growing;
+    struct mark_build next;
 };
 
 struct mark {
@@ -89,9 +89,9 @@ struct history_stream {
     bool there;
     int fingerprint;
     uint64_t lives; /* that have begun */
-    bool grows;
+    bool has_next;
     struct history_build served;
-    struct history_build growing;
+    struct history_build next;
 };
 
 struct history_rejected {

@@ -86,19 +86,19 @@ static bool take_stream(struct reading *r, sqlite3_stmt *s)
         stream->fingerprint = hash_text(column(s, 2));
         take_build(s, 3, &stream->served);
         if (sqlite3_column_type(s, 8) != SQLITE_NULL)
-            take_build(s, 8, &stream->growing);
+            take_build(s, 8, &stream->next);
         return true;
     }
     return wrong(r, "a stream that nobody attached");
 }
 
-/* NULL: none that is served or grows. */
+/* NULL: neither the served nor the next one. */
 static struct mark_build *build_find(struct reading *r, int64_t stream, int64_t build)
 {
     for (size_t i = 0; i < HISTORY_STREAMS; i++) {
         struct mark_stream *s = &r->out->streams[i];
         if (r->ids[i] == stream && stream != 0)
-            return s->served.build == build ? &s->served : s->growing.build == build ? &s->growing : NULL;
+            return s->served.build == build ? &s->served : s->next.build == build ? &s->next : NULL;
     }
     return NULL;
 }
@@ -218,7 +218,7 @@ bool mark_same_place(const struct mark *a, const struct mark *b)
         const struct mark_stream *left = &a->streams[i];
         const struct mark_stream *right = &b->streams[i];
         if (left->there != right->there || left->fingerprint != right->fingerprint ||
-            !build_same_place(&left->served, &right->served) || !build_same_place(&left->growing, &right->growing))
+            !build_same_place(&left->served, &right->served) || !build_same_place(&left->next, &right->next))
             return false;
     }
     return true;
@@ -228,7 +228,7 @@ bool mark_same_rows(const struct mark *a, const struct mark *b)
 {
     for (size_t i = 0; i < HISTORY_STREAMS; i++) {
         if (!build_same_rows(&a->streams[i].served, &b->streams[i].served) ||
-            !build_same_rows(&a->streams[i].growing, &b->streams[i].growing))
+            !build_same_rows(&a->streams[i].next, &b->streams[i].next))
             return false;
     }
     return true;
@@ -251,6 +251,6 @@ void mark_print(const char *title, const struct mark *m)
     for (size_t i = 0; i < HISTORY_STREAMS; i++) {
         (void)fprintf(stderr, "   %s%s\n", history_stream_name(i), m->streams[i].there ? "" : " is not there");
         build_print("served", &m->streams[i].served);
-        build_print("growing", &m->streams[i].growing);
+        build_print("next", &m->streams[i].next);
     }
 }

@@ -9,7 +9,7 @@
 
 static const struct history_build *written(const struct history_stream *s)
 {
-    return s->grows ? &s->growing : &s->served;
+    return s->has_next ? &s->next : &s->served;
 }
 
 /* ---- choosing ---- */

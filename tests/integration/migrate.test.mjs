@@ -1,5 +1,5 @@
-// A database of an older schema version is opened by the program of today: nothing is replayed from the stream, all that
-// was there is there afterwards, and everything goes on from its position.
+// A database of an older schema version is opened by the program of today: nothing is replayed from the stream, all
+// that was there is there afterwards, and everything goes on from its position.
 // ctest-timeout: 120
 
 import assert from 'node:assert/strict';
@@ -103,15 +103,15 @@ describe('a database of schema version 2', () => {
       assert.equal(String(status.position), before[name].position);
       assert.equal(status.build, 1);
     }
-    const grown = await until('the next build of GROW is whole', async () => {
+    const whole = await until('the next build of GROW is whole', async () => {
       const status = await gateway.status('GROW');
       return status.status === 'live' && status.build === 2 && status;
     }, { deadlineMs: 20_000 });
-    assert.equal(grown.epoch, dump.growing[0].epoch);
-    assert.equal(grown.position, 4000);
+    assert.equal(whole.epoch, dump.growing[0].epoch);
+    assert.equal(whole.position, 4000);
     const continued = await gateway.untilLogged('rebuild_continues');
     assert.equal(continued.length, 1);
-    assert.equal(String(continued[0].position), dump.growing[0].position, 'it grew on from where it was');
+    assert.equal(String(continued[0].position), dump.growing[0].position, 'it goes on from where it was');
     for (const event of ['rebuild_began', 'epoch_changed']) assert.deepEqual(gateway.logged(event), []);
     const { text } = await gateway.get('/metrics');
     // What comes again after a session that ended in the middle is skipped.

@@ -1,5 +1,6 @@
-/* What a kill -9 must not do: separate the rows from the position, or serve a part of a build. The rows are compared with
- * a fold of the same life's events up to the stored position, after each kill and, by another process, in mid-run. */
+/* What a kill -9 must not do: separate the rows from the position, or serve a part of a build. The rows are compared
+ * with a fold of the same life's events up to the stored position, after each kill and, by another process, in
+ * mid-run. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -145,7 +146,8 @@ static void child_begin_life(struct store_fixture *f, struct place *at)
         _exit(4);
 }
 
-/* Another: lives follow one another, some while the build of the one before is growing; old rows are swept meanwhile. */
+/* Another: lives follow one another, some while the next build of the one before is not whole; old rows are swept
+ * meanwhile. */
 static void run_rebuilding(struct store_fixture *f)
 {
     struct build build;

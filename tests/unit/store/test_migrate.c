@@ -1,5 +1,5 @@
-/* What a migration promises: a kept file of version 2 has all its rows afterwards, is built as a new one is, and goes on
- * from its positions without a rebuild. */
+/* What a migration promises: a kept file of version 2 has all its rows afterwards, is built as a new one is, and goes
+ * on from its positions without a rebuild. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -184,7 +184,7 @@ static void next_build_goes_on(void **state)
     assert_true(stream.rebuilding);
     assert_int_equal(stream.rebuild.target, 4000);
     assert_int_equal(store_build_load(f->writer, stream.id, &build, NULL), SG_OK);
-    assert_true(build.growing);
+    assert_true(build.is_next);
     assert_true(build.position > 300 && build.position < 4000);
     fixture_close(f);
 }

@@ -1,5 +1,5 @@
-/* What a rebuild promises: the new build grows unseen beside the served one, with a position, epoch and gaps of its own;
- * it is swapped to when it is whole; what neither is served nor grows is swept away. */
+/* What a rebuild promises: the next build is written unseen beside the served one, with a position, epoch and gaps of
+ * its own; it is swapped to when it is whole; what is of neither is swept away. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -79,13 +79,13 @@ static size_t sweep_all(struct store_fixture *f, size_t rows)
     return sweeps;
 }
 
-static void growing_build_is_not_seen_before_its_target(void **state)
+static void next_build_is_not_seen_before_its_target(void **state)
 {
     struct store_fixture *f = *state;
     struct entity entity;
     serve_first_build(f);
     begin(f, 999, &SECOND, 3);
-    assert_true(f->build.growing);
+    assert_true(f->build.is_next);
     assert_int_equal(f->build.position, 0);
     assert_int_equal(f->build.created_ns, 999);
     assert_int_equal(f->build.gaps_count, 0);
@@ -101,7 +101,7 @@ static void growing_build_is_not_seen_before_its_target(void **state)
     assert_string_equal(f->stream.rebuild.epoch.text, SECOND.text);
     assert_int_equal(fixture_apply_one(f, event_state(3, "new", 1, "{}")), RESULT_APPLIED);
     assert_false(f->stream.rebuilding);
-    assert_false(f->build.growing);
+    assert_false(f->build.is_next);
     assert_int_equal(f->stream.build, 2);
     assert_int_equal(f->stream.position, 3);
     assert_string_equal(f->stream.epoch.text, SECOND.text);
@@ -180,15 +180,15 @@ static void build_that_waits_for_its_first_event_is_swapped_to_when_the_settings
     f->options.rebuild_empty_swap = true;
     fixture_reopen(f);
     assert_int_equal(f->stream.build, 2);
-    assert_false(f->build.growing);
+    assert_false(f->build.is_next);
 }
 
-static void first_build_is_served_while_it_grows(void **state)
+static void first_build_is_served_while_it_is_written(void **state)
 {
     struct store_fixture *f = *state;
     assert_int_equal(store_stream_identify(f->writer, f->stream.id, 12345, &FIRST, NULL), SG_OK);
     begin(f, 999, &SECOND, 10); /* recreated before anything was applied */
-    assert_false(f->build.growing);
+    assert_false(f->build.is_next);
     assert_int_equal(f->stream.build, 2);
     assert_true(f->stream.rebuilding);
     assert_int_equal(f->stream.rebuild.build, 2);
@@ -199,7 +199,7 @@ static void first_build_is_served_while_it_grows(void **state)
     assert_false(f->stream.rebuilding);
 }
 
-static void restart_continues_the_growing_build(void **state)
+static void restart_continues_the_next_build(void **state)
 {
     struct store_fixture *f = *state;
     serve_first_build(f);
@@ -218,7 +218,7 @@ static void restart_continues_the_growing_build(void **state)
     assert_int_equal(f->stream.gaps[0].first, 1);
 }
 
-static void another_life_throws_the_growing_build_away_and_keeps_the_served_one(void **state)
+static void another_life_throws_the_next_build_away_and_keeps_the_served_one(void **state)
 {
     struct store_fixture *f = *state;
     struct entity entity;
@@ -230,7 +230,7 @@ static void another_life_throws_the_growing_build_away_and_keeps_the_served_one(
     assert_first_build_served(f);
     assert_int_equal(f->build.build, 3);
     assert_int_equal(f->build.position, 0);
-    /* What was thrown away is swept although a higher build grows, and nothing else is. */
+    /* What was thrown away is swept although a higher build is written, and nothing else is. */
     assert_int_equal(sweep_all(f, 1), 4); /* a rejected event, an entity, a collection; and one to find no more */
     assert_first_build_served(f);
     assert_int_equal(fixture_apply_one(f, event_state(1, "third", 1, "{}")), RESULT_APPLIED);
@@ -239,7 +239,7 @@ static void another_life_throws_the_growing_build_away_and_keeps_the_served_one(
     assert_int_equal(fixture_entity(f, "second", &entity), SG_NOT_FOUND);
 }
 
-static void other_settings_end_the_old_rows_and_the_growing_build_at_once(void **state)
+static void other_settings_end_the_old_rows_and_the_next_build_at_once(void **state)
 {
     struct store_fixture *f = *state;
     struct stream stream;
@@ -253,7 +253,7 @@ static void other_settings_end_the_old_rows_and_the_growing_build_at_once(void *
     assert_int_equal(stream.build, 3);
     assert_string_equal(stream.epoch.text, SECOND.text); /* the life that the broker showed last */
     fixture_reload(f);
-    assert_false(f->build.growing);
+    assert_false(f->build.is_next);
     assert_int_equal(f->build.created_ns, 999);
     assert_int_equal(fixture_entity(f, "a", &entity), SG_NOT_FOUND);
     assert_int_equal(fixture_entity(f, "00", &entity), SG_NOT_FOUND);
@@ -265,13 +265,13 @@ static void unknown_target_is_not_reached_until_it_is_known(void **state)
     serve_first_build(f);
     begin(f, 999, &SECOND, TARGET_UNKNOWN);
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
-    assert_true(f->build.growing);
+    assert_true(f->build.is_next);
     assert_int_equal(store_stream_set_target(f->writer, f->stream.id, 1, NULL), SG_OK);
     fixture_reload(f);
     assert_int_equal(f->stream.build, 2);
 }
 
-static void served_build_and_growing_build_have_each_their_own_limits(void **state)
+static void served_build_and_next_build_have_each_their_own_limits(void **state)
 {
     struct store_fixture *f = *state;
     enum event_result result = EVENT_RESULTS_COUNT;
@@ -291,7 +291,7 @@ static void served_build_and_growing_build_have_each_their_own_limits(void **sta
     }
     assert_int_equal(reason, REASON_TOO_MANY_COLLECTIONS);
     assert_int_equal(fixture_apply_one(f, event_rejected(4, "x", 1, REASON_BAD_JSON)), RESULT_REJECTED);
-    assert_int_equal(fixture_rejected(f), 1); /* the served one is not pushed out by those of the growing build */
+    assert_int_equal(fixture_rejected(f), 1); /* the served one is not pushed out by those of the next build */
     assert_first_build_served(f);
     assert_int_equal(fixture_apply_one(f, event_rejected(100, "y", 1, REASON_BAD_JSON)), RESULT_REJECTED);
     assert_int_equal(f->stream.build, 2);
@@ -307,7 +307,7 @@ static void sweep_removes_what_is_not_served_and_nothing_else(void **state)
     assert_int_equal(sweep_all(f, 10), 1);
     begin(f, 999, &SECOND, 2);
     assert_int_equal(fixture_apply_one(f, event_state(1, "00", 1, "{\"new\":1}")), RESULT_APPLIED);
-    assert_int_equal(sweep_all(f, 10), 1); /* not what grows either */
+    assert_int_equal(sweep_all(f, 10), 1); /* nor anything of the next build */
     assert_first_build_served(f);
     assert_int_equal(fixture_apply_one(f, event_state(2, "00", 1, "{\"new\":1}")), RESULT_DUPLICATE);
     /* A crash (a reopen) between the sweeps. */
@@ -390,18 +390,18 @@ static void sweep_of_large_rows_is_bounded_in_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORE_TEST(growing_build_is_not_seen_before_its_target),
+        STORE_TEST(next_build_is_not_seen_before_its_target),
         STORE_TEST(reader_of_an_older_snapshot_sees_the_old_rows_whole_after_swap_and_sweep),
         STORE_TEST(advance_to_the_target_swaps_although_nothing_matched),
         STORE_TEST(empty_stream_is_not_swapped_to_before_its_first_event_is_applied),
         STORE_TEST(empty_stream_is_swapped_to_at_once_where_the_settings_ask_for_it),
         STORE_TEST(build_that_waits_for_its_first_event_is_swapped_to_when_the_settings_change),
-        STORE_TEST(first_build_is_served_while_it_grows),
-        STORE_TEST(restart_continues_the_growing_build),
-        STORE_TEST(another_life_throws_the_growing_build_away_and_keeps_the_served_one),
-        STORE_TEST(other_settings_end_the_old_rows_and_the_growing_build_at_once),
+        STORE_TEST(first_build_is_served_while_it_is_written),
+        STORE_TEST(restart_continues_the_next_build),
+        STORE_TEST(another_life_throws_the_next_build_away_and_keeps_the_served_one),
+        STORE_TEST(other_settings_end_the_old_rows_and_the_next_build_at_once),
         STORE_TEST(unknown_target_is_not_reached_until_it_is_known),
-        STORE_TEST(served_build_and_growing_build_have_each_their_own_limits),
+        STORE_TEST(served_build_and_next_build_have_each_their_own_limits),
         STORE_TEST(sweep_removes_what_is_not_served_and_nothing_else),
         STORE_TEST(reader_that_knew_a_collection_follows_it_to_the_next_build),
         STORE_TEST(sweep_of_large_rows_is_bounded_in_time),

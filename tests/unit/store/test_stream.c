@@ -69,7 +69,7 @@ static void other_fingerprint_begins_a_build_once_something_was_applied(void **s
     assert_string_equal(stream.epoch.text, "k3fq1z"); /* it is the same life */
     fixture_reload(f);
     assert_int_equal(f->build.created_ns, 12345);
-    assert_false(f->build.growing);
+    assert_false(f->build.is_next);
     struct entity entity;
     assert_int_equal(fixture_entity(f, "a", &entity), SG_NOT_FOUND);
     assert_int_equal(store_stream_set_target(f->writer, stream.id, 10, NULL), SG_OK);
