@@ -30,7 +30,7 @@ bool pipeline_admit(struct route_counters *counters, const struct settings *sett
 enum outcome pipeline_handle(struct call *call, struct snapshot *snapshot, struct response *out);
 
 /* Find, check, answer, in this snapshot: of the loop, or of the job in whose thread it runs. The call is planned. What
- * `out` points at lives as long as the snapshot. OUTCOME_ANSWER or OUTCOME_PARK. */
+ * `out` points at is valid as long as the snapshot. OUTCOME_ANSWER or OUTCOME_PARK. */
 enum outcome pipeline_attempt(struct call *call, struct snapshot *snapshot, struct response *out);
 
 /* Count the answer that is sent, and end the wait for it. The loop's thread. */

@@ -58,7 +58,8 @@ bool worker_admit(void *context, const struct http_head *head, struct response *
 
 /* ---- jobs ---- */
 
-/* An attempt in the thread of a job; lives from its submission until its request is answered, parked or forgotten. */
+/* An attempt in the thread of a job; is there from its submission until its request is answered, parked or
+ * forgotten. */
 struct worker_job {
     struct job job; /* first: a job is its worker_job */
     struct call *call;

@@ -70,6 +70,6 @@ enum sg_status compose(struct composer *composer, struct slice line, struct outg
         status = compose_kind(composer, line, root, out, err);
     else
         status = sg_fail(err, SG_INVALID, "not a JSON object");
-    /* The document lives in the pool, which the next line writes over; there is nothing to free. */
+    /* The document is in the pool, which the next line writes over; there is nothing to free. */
     return status;
 }

@@ -21,7 +21,7 @@ struct outgoing_header {
     struct slice value;
 };
 
-/* A message to publish. Everything is borrowed and lives until the next call of compose(). */
+/* A message to publish. Everything is borrowed and is valid until the next call of compose(). */
 struct outgoing {
     struct slice subject;
     struct slice payload;

@@ -28,7 +28,7 @@ SG_MUST_CHECK enum sg_status lines_open(const char *path, struct lines **out, st
 void lines_close(struct lines *lines);
 
 /* The next line without its line end (\n or \r\n), and its number from 1. Blank lines are counted and passed over.
- * The line lives until the next call. */
+ * The line is valid until the next call. */
 enum lines_result lines_next(struct lines *lines, struct stop *stop, struct slice *line, uint64_t *number,
                              struct sg_error *err);
 

@@ -1,5 +1,6 @@
-/* The writing side's thread, beside which a connection's loop applies a few messages itself: serve what the sources ask, then a batch of each stream, again and again; sweep rows
- * of old builds, and give memory back when there is nothing else to do. */
+/* The writing side's thread, beside which a connection's loop applies a few messages itself: serve what the sources
+ * ask, then a batch of each stream, again and again; sweep rows of old builds, and give memory back when there is
+ * nothing else to do. */
 #ifndef STATEGATE_PROJECTOR_PROJECTOR_H
 #define STATEGATE_PROJECTOR_PROJECTOR_H
 
@@ -23,7 +24,7 @@ void projector_destroy(struct projector *p);
 /* True once the database was found damaged: nothing can be applied, and only a restart can begin again. Any thread. */
 bool projector_failed(const struct projector *p);
 
-/* What the sources ask, see ingest/commands.h. Lives as long as the projector. Any thread. */
+/* What the sources ask, see ingest/commands.h. Valid as long as the projector. Any thread. */
 struct ingest *projector_ingest(struct projector *p);
 
 #endif

@@ -83,7 +83,7 @@ SG_MUST_CHECK enum sg_status store_open(const struct store_options *options, str
  * as the writer; NULL = none. It cannot be mended while the database is open. Any thread. */
 const char *store_damage(const struct store_writer *w);
 /* The database or its WAL, if it is not at its path any more, or another file is: what is written from then on is lost
- * to the next start. Lives as long as the writer; NULL = all is well. Any thread; asks the file system. */
+ * to the next start. Valid as long as the writer; NULL = all is well. Any thread; asks the file system. */
 const char *store_lost(const struct store_writer *w);
 /* Checkpoint (truncate) and close. Close the readers first. NULL is allowed. */
 void store_close(struct store_writer *w);

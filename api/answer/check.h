@@ -23,7 +23,7 @@ struct basis {
     bool unchanged;        /* and If-None-Match holds it: the answer is 304 */
     uint64_t revision;
     uint64_t settled;      /* what the stream has been found to have no message of: it changes no position; 0 = nothing */
-    struct entity entity;  /* of a read by id. Version 0 = never seen. What it points at lives until the next read */
+    struct entity entity;  /* of a read by id. Version 0 = never seen. What it points at is valid until the next read */
 };
 
 enum verdict {

@@ -10,8 +10,8 @@
 /* Text of the request line and fields, and what the HTTP library keeps beside each field. It holds the longest id and
  * collection, percent-encoded, and a kilobyte of other fields. */
 #define HTTP_HEAD_COST_MAX 4096
-/* Header fields and parameters of a request. Each takes room from the answer's head, and all of the connection's memory is
- * cleared for each request: a browser behind two proxies sends 30. */
+/* Header fields and parameters of a request. Each takes room from the answer's head, and all of the connection's memory
+ * is cleared for each request: a browser behind two proxies sends 30. */
 #define HTTP_FIELDS_MAX 32
 #define HTTP_LINES_MAX 4 /* that are kept of one header field: several lines are one list */
 
@@ -40,7 +40,7 @@ struct http_fields {
 
 struct http_connection;
 
-/* All that it points at lives as long as the request. */
+/* All that it points at is valid as long as the request. */
 struct http_head {
     enum http_method method;
     bool ops_only;       /* it came to the second address */

@@ -64,7 +64,7 @@ struct http_handler {
     void (*expect)(void *worker, const struct http_head *head);
     /* A request's head is there. True: go on to `handle`. False: `out` is sent and the connection closed. */
     bool (*admit)(void *worker, const struct http_head *head, struct response *out);
-    /* Answer, or not yet; may take the target's text apart. The head lives until `forget`. */
+    /* Answer, or not yet; may take the target's text apart. The head is valid until `forget`. */
     enum http_outcome (*handle)(void *worker, const struct http_head *head, void *call, struct response *out);
     /* After HTTP_ANSWER: this is what is sent now, if the client still takes it. It is the answer of `handle`, or a
      * refusal in its place, where too many bytes of answers are on their way. */

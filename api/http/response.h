@@ -51,7 +51,7 @@ struct response {
     struct response_header headers[RESPONSE_HEADERS_MAX];
     const char *body;
     size_t body_bytes;
-    void (*body_end)(void *owner); /* called when the body was sent; NULL = it lives for ever */
+    void (*body_end)(void *owner); /* called when the body was sent; NULL = it is never freed */
     void *body_owner;
     const struct producer *producer; /* NULL = the body is there */
     void *producer_self;

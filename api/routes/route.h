@@ -77,7 +77,7 @@ struct api_shared {
     atomic_bool draining; /* it ends: nothing waits any more */
 };
 
-/* One request on its way; lives beside its head until it is answered. Zeroed = it has just come. One thread at a time:
+/* One request on its way; stands beside its head until it is answered. Zeroed = it has just come. One thread at a time:
  * its loop's, or its job's. */
 struct call {
     const struct http_head *head;   /* borrowed; NULL = not handled yet, and then nothing else is set */

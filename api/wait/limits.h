@@ -39,7 +39,7 @@ void wait_limits_give(struct wait_limits *w, const struct client_address *client
                       enum wait_kind kind, enum wait_outcome outcome, int64_t waited_ns);
 
 size_t wait_limits_parked(const struct wait_limits *w);
-/* How long the waits for `kind` took that ended with `outcome`; lives as long as `w`. Any thread. */
+/* How long the waits for `kind` took that ended with `outcome`; is valid as long as `w`. Any thread. */
 const struct metrics_histogram *wait_limits_seconds(const struct wait_limits *w, enum wait_kind kind,
                                                     enum wait_outcome outcome);
 

@@ -1,4 +1,4 @@
-/* A borrowed run of bytes: not terminated, never owned. Whoever hands one out says how long it lives. */
+/* A borrowed run of bytes: not terminated, never owned. Whoever hands one out says how long it is valid. */
 #ifndef STATEGATE_CORE_BASE_SLICE_H
 #define STATEGATE_CORE_BASE_SLICE_H
 

@@ -24,7 +24,7 @@ void region_free(struct region *r);
 
 /* What the events of a batch point into. One thread. */
 struct arena {
-    struct region kept;    /* lives until the next arena_reset() */
+    struct region kept;    /* is valid until the next arena_reset() */
     struct region scratch; /* of one event: small and reused, so that it stays in the processor's cache */
 };
 /* NULL when out of memory. */

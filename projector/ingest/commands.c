@@ -4,7 +4,7 @@
 #include "projector/ingest/keys.h"
 #include "projector/ingest/publish.h"
 
-/* What a source asks for; lives on the asker's stack until `done`. */
+/* What a source asks for; it is on the asker's stack until `done`. */
 struct command {
     enum {
         COMMAND_LOAD,

@@ -7,7 +7,7 @@
 
 /* ---- any thread; neither blocks ---- */
 
-/* The stream's queue; lives as long as the projector. */
+/* The stream's queue; is valid as long as the projector. */
 struct queue *ingest_queue(struct ingest *ingest, size_t stream);
 /* The position of the build that is written, of this process's last commit to it, and its hole. */
 uint64_t ingest_position(const struct ingest *ingest, size_t stream);

@@ -36,7 +36,7 @@ struct collection_names {
 
 struct collection_name *collection_names_find(const struct collection_names *t, int64_t stream, int64_t build,
                                               struct slice name);
-/* NULL when out of memory. The entry lives until it is removed, or collection_names_clear. */
+/* NULL when out of memory. The entry is valid until it is removed, or collection_names_clear. */
 struct collection_name *collection_names_add(struct collection_names *t, int64_t stream, int64_t build,
                                              struct slice name, int64_t id);
 /* What the batch at hand changes of it is to be written. */

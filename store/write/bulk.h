@@ -14,7 +14,7 @@ struct store_group {
     struct fold_row row;
 };
 
-/* What store_bulk_insert keeps between its calls; starts zeroed, lives as long as the connection. */
+/* What store_bulk_insert keeps between its calls; starts zeroed, is valid as long as the connection. */
 struct store_bulk {
     sqlite3 *db; /* borrowed; NULL until the first call */
     /* Within a call. */

@@ -30,13 +30,13 @@ const ONLY = process.env.FAULTS?.split(','); // parts of their names
 
 // What was really recorded in a step, and can be judged again and again.
 class Recorded {
-  constructor({ step, lives, shown, final }) {
+  constructor({ step, incarnations, shown, final }) {
     this.text = JSON.stringify(step);
-    Object.assign(this, { lives, final, shown: shown.copy() });
+    Object.assign(this, { incarnations, final, shown: shown.copy() });
   }
 
-  get life() {
-    return this.lives.at(-1);
+  get incarnation() {
+    return this.incarnations.at(-1);
   }
 
   // The rules' names that are broken once `change` has been made to the answers and copies.
@@ -45,7 +45,7 @@ class Recorded {
     change(step, this);
     const wrong = judge(
       step,
-      this.lives.map((life) => life.fresh()),
+      this.incarnations.map((incarnation) => incarnation.fresh()),
       this.shown.copy(),
     );
     return new Set(wrong.map((text) => text.split(':')[0]));
@@ -53,9 +53,9 @@ class Recorded {
 }
 
 const good = ({ status }) => status === 200;
-const ofLast = ({ answers }, { life }) => answers.filter((r) => good(r) && r.epoch === life.epoch);
-const copyOfLast = ({ snapshots }, { life }, find = 'findLast') =>
-  snapshots[find](({ shown }) => shown.streams[0].epoch === life.epoch && shown.entities.length > 0).shown;
+const ofLast = ({ answers }, { incarnation }) => answers.filter((r) => good(r) && r.epoch === incarnation.epoch);
+const copyOfLast = ({ snapshots }, { incarnation }, find = 'findLast') =>
+  snapshots[find](({ shown }) => shown.streams[0].epoch === incarnation.epoch && shown.entities.length > 0).shown;
 
 // One lie each, and the rule that must name it.
 const LIES = {
@@ -64,19 +64,19 @@ const LIES = {
     (s, r) => (ofLast(s, r).find((a) => !a.fresh && !a.carried).status = 503),
   ],
   'a failure of the server': ['status', (s, r) => (ofLast(s, r)[0].status = 500)],
-  'an epoch of no life': ['epoch', (s, r) => (ofLast(s, r)[0].epoch = 'zzzzzz')],
+  'an epoch of no incarnation': ['epoch', (s, r) => (ofLast(s, r)[0].epoch = 'zzzzzz')],
   'a position that falls': ['neverBack', (s, r) => (ofLast(s, r).at(-1).position -= 1)],
   'a staleness that is too small': [
     'staleness',
     (s, r) => {
       const answer = ofLast(s, r).findLast((a) => !a.fresh && !a.carried);
-      answer.position = r.life.floor(answer.sent) - 1;
+      answer.position = r.incarnation.floor(answer.sent) - 1;
       answer.staleness = 0;
     },
   ],
-  'rows of a life that is over, as if they were fresh': [
+  'rows of an incarnation that is over, as if they were fresh': [
     'staleness',
-    (s, r) => Object.assign(ofLast(s, r).at(-1), { epoch: r.lives.at(-2).epoch, position: 1e6, staleness: 0 }),
+    (s, r) => Object.assign(ofLast(s, r).at(-1), { epoch: r.incarnations.at(-2).epoch, position: 1e6, staleness: 0 }),
   ],
   'live, and long ago': ['live', (s, r) => Object.assign(ofLast(s, r)[0], { word: 'live', staleness: 5.5 })],
   'live, and unknown how fresh': ['live', (s, r) => delete Object.assign(ofLast(s, r)[0], { word: 'live' }).staleness],
@@ -84,7 +84,7 @@ const LIES = {
     'fresh',
     (s, r) => {
       const answer = ofLast(s, r).findLast(({ fresh }) => fresh);
-      answer.position = r.life.floor(answer.sent) - 1;
+      answer.position = r.incarnation.floor(answer.sent) - 1;
     },
   ],
   'Max-Staleness: 0 answered although it is older': [
@@ -105,7 +105,7 @@ const LIES = {
   'a count that is wrong': ['rows', (s, r) => copyOfLast(s, r).collections[0].entities++],
   'a position without its rows': [
     'rows',
-    (s, r) => (copyOfLast(s, r, 'find').streams[0].position = `${r.life.resolvedTo}`),
+    (s, r) => (copyOfLast(s, r, 'find').streams[0].position = `${r.incarnation.resolvedTo}`),
   ],
   'rows without their position': [
     'rows',
@@ -220,7 +220,7 @@ describe(`${COUNT} broker faults in ${WORLDS} worlds (SEED=${SEED})`, { concurre
     await campaign.compareGaps('planted', { gap: { first: 1, last: 2 } });
     assert.equal(campaign.violations.length, 1, 'a gap that is not told');
     campaign.bind('planted', { epoch: 'zzzzzz', build: 1 });
-    assert.equal(campaign.violations.length, 2, 'another epoch of the same life');
+    assert.equal(campaign.violations.length, 2, 'another epoch of the same incarnation');
     await campaign.close();
     t.diagnostic(`broker judge: ${Object.keys(LIES).length + 2} lies, each named`);
   });

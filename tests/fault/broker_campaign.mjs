@@ -5,7 +5,7 @@ import { differences, snapshot } from '../support/db.mjs';
 import { until } from '../support/until.mjs';
 import { Random } from '../support/workload.mjs';
 import { happen, worn } from './broker_faults.mjs';
-import { merged } from './broker_life.mjs';
+import { merged } from './broker_incarnation.mjs';
 import { judge, Shown } from './broker_rules.mjs';
 import { Watch } from './broker_watch.mjs';
 import { makeWorld } from './broker_world.mjs';
@@ -43,7 +43,7 @@ export class Campaign {
     campaign.watch = new Watch({ world: campaign.world, random: fork(), ...watch });
     campaign.shown = new Shown();
     await campaign.world.publishSome(100);
-    await campaign.settle('start', { newLife: true });
+    await campaign.settle('start', { newIncarnation: true });
     return campaign;
   }
 
@@ -78,7 +78,7 @@ export class Campaign {
     if (said.down && !DOWN.has(said.down)) this.wrong(kind, `${said.down} although the broker had been away for long`);
     await world.heal();
     const healed = performance.now();
-    if (said.newLife) world.life.epoch = null;
+    if (said.newIncarnation) world.incarnation.epoch = null;
     if (!said.still) world.work();
     const calm = setTimeout(() => (world.paused = true), BUSY_MS);
     const status = await this.untilLive(said, healed).finally(() => clearTimeout(calm));
@@ -91,23 +91,24 @@ export class Campaign {
     await this.readAll(kind);
     const shown = await snapshot(world.gateway.database);
     const step = this.watch.take();
-    this.onStep?.({ kind, step, lives: world.lives, shown: this.shown, final: shown });
-    for (const text of judge(step, world.lives, this.shown, this.judged)) this.wrong(kind, text);
-    for (const text of differences(shown, 'STATE', world.life.foldTo(last), { limit: 5 })) this.wrong(kind, text);
+    this.onStep?.({ kind, step, incarnations: world.incarnations, shown: this.shown, final: shown });
+    for (const text of judge(step, world.incarnations, this.shown, this.judged)) this.wrong(kind, text);
+    const found = differences(shown, 'STATE', world.incarnation.foldTo(last), { limit: 5 });
+    for (const text of found) this.wrong(kind, text);
     if (said.large) await world.publish(said.large.map(tombstone));
   }
 
-  // Live by a proof that was asked for since, and in this life: with the epoch that it had, or with one that was never
-  // seen.
-  untilLive({ newLife }, healed) {
+  // Live by a proof that was asked for since, and in this incarnation: with the epoch that it had, or with one that was
+  // never seen.
+  untilLive({ newIncarnation }, healed) {
     const { world } = this;
-    const old = new Set(world.lives.map(({ epoch }) => epoch));
+    const old = new Set(world.incarnations.map(({ epoch }) => epoch));
     return until(
       'the gateway is live again',
       async () => {
         const status = await world.gateway.status('STATE');
         const proved = performance.now() - status.staleness * 1000 > healed;
-        if (status.status !== 'live' || !proved || (newLife && old.has(status.epoch)))
+        if (status.status !== 'live' || !proved || (newIncarnation && old.has(status.epoch)))
           throw new Error(JSON.stringify(status));
         return status;
       },
@@ -116,40 +117,40 @@ export class Campaign {
   }
 
   bind(kind, { epoch, build }) {
-    const { life, lives } = this.world;
-    const before = lives.at(-2);
-    if (life.epoch === null) {
-      Object.assign(life, { epoch, build });
+    const { incarnation, incarnations } = this.world;
+    const before = incarnations.at(-2);
+    if (incarnation.epoch === null) {
+      Object.assign(incarnation, { epoch, build });
       if (before && build <= before.build) this.wrong(kind, `build ${build} after ${before.build}`);
-    } else if (life.epoch !== epoch || life.build !== build)
-      this.wrong(kind, `epoch ${epoch}, build ${build}, and it was ${life.epoch}, ${life.build}`);
+    } else if (incarnation.epoch !== epoch || incarnation.build !== build)
+      this.wrong(kind, `epoch ${epoch}, build ${build}, and it was ${incarnation.epoch}, ${incarnation.build}`);
   }
 
   // What is told as lost is what was lost; where only the gateway can know, it must lie within what may be.
   async compareGaps(kind, { gap, anyGap }) {
     const { world } = this;
-    const { life } = world;
+    const { incarnation } = world;
     const told = (list) => list.map(({ first, last }) => `${first}-${last}`).join(' ');
-    if (gap) life.gaps = merged([...life.gaps, ...[gap].flat()]);
+    if (gap) incarnation.gaps = merged([...incarnation.gaps, ...[gap].flat()]);
     if (anyGap) {
-      const [found] = await this.toldGap(life);
+      const [found] = await this.toldGap(incarnation);
       if (found && (found.first < anyGap.first || found.last !== anyGap.last))
         this.wrong(kind, `gap ${told([found])}, expected within ${told([anyGap])}`);
-      if (found) life.lose(anyGap, found);
+      if (found) incarnation.lose(anyGap, found);
     }
     // A gap is found by the probe that follows.
     const gaps = await until('the gaps', async () => {
       const { gaps: list } = await world.gateway.status();
-      if (life.gaps.length > GAPS_MAX && covers(list, life.gaps)) life.gaps = list;
-      if (told(list) !== told(life.gaps)) throw new Error(`${told(list)}, expected ${told(life.gaps)}`);
+      if (incarnation.gaps.length > GAPS_MAX && covers(list, incarnation.gaps)) incarnation.gaps = list;
+      if (told(list) !== told(incarnation.gaps)) throw new Error(`${told(list)}, expected ${told(incarnation.gaps)}`);
       return list;
     }).catch((error) => this.wrong(kind, error.message));
     if (gap || anyGap) this.gaps += gaps ? 1 : 0;
   }
 
   // What the gateway has told since; nothing if all came through after all: then every row must be there.
-  toldGap(life) {
-    return until('a gap is told', async () => added(life.gaps, (await this.world.gateway.status()).gaps), {
+  toldGap(incarnation) {
+    return until('a gap is told', async () => added(incarnation.gaps, (await this.world.gateway.status()).gaps), {
       deadlineMs: GAP_MS,
     }).catch(() => []);
   }
@@ -188,7 +189,8 @@ export function summary(campaigns) {
   const counts = (name) => sum(({ watch }) => watch.counts[name]);
   const line =
     `${happened} faults of ${Object.keys(faults).length} kinds, ` +
-    `${sum(({ kills }) => kills)} kills of the gateway in between, ${sum(({ world }) => world.lives.length)} lives, ` +
+    `${sum(({ kills }) => kills)} kills of the gateway in between, ` +
+    `${sum(({ world }) => world.incarnations.length)} incarnations, ` +
     `${sum(({ gaps }) => gaps)} gaps; live again after ${seconds(0.5)} s (median), ${seconds(1)} s (longest); ` +
     `${counts('answers')} answers (${counts('claims')} with a staleness, ${counts('fresh')} as fresh as can be, ` +
     `${counts('refused')} refused), ${sum(({ judged }) => judged.row ?? 0)} compared with the stream, ` +

@@ -1,17 +1,17 @@
 // What goes wrong with the broker. Each fault says afterwards what the gateway must have made of it:
-//   newLife     the stream is another one: another epoch, another build
-//   gap         {first, last}: lost, and to be told
-//   anyGap      something may be lost: the gateway itself tells what, within {first, last}
-//   down        the status at its end, where it lasted so long that this must not be `live`
-//   large       entities that are large now
-//   still       the writers are to rest until all is judged
+//   newIncarnation  the stream is another one: another epoch, another build
+//   gap             {first, last}: lost, and to be told
+//   anyGap          something may be lost: the gateway itself tells what, within {first, last}
+//   down            the status at its end, where it lasted so long that this must not be `live`
+//   large           entities that are large now
+//   still           the writers are to rest until all is judged
 
 import { writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { signal } from '../support/process.mjs';
 import { until } from '../support/until.mjs';
-import { STATE } from './broker_life.mjs';
+import { STATE } from './broker_incarnation.mjs';
 import { RIGHTS } from './broker_world.mjs';
 
 const NOTICED_MS = 5500; // a broker that does not answer for so long is noticed (after 3 s, the contract says)
@@ -28,11 +28,11 @@ async function lasts(world, ms) {
 // Mostly short, so that it is over before anybody notices; sometimes long.
 const duration = (random) => (random.chance(0.25) ? LONG_MS : random.between(100, 3000));
 
-// What is lost to a gateway that was away at `position`, once the stream begins at `first`: all before that, and what was
-// removed inside.
+// What is lost to a gateway that was away at `position`, once the stream begins at `first`: all before that, and what
+// was removed inside.
 function gapOf(world, position, first) {
   if (position === 0) return {};
-  const inside = [...world.life.removed].filter((seq) => seq > position && seq >= first);
+  const inside = [...world.incarnation.removed].filter((seq) => seq > position && seq >= first);
   const gap = inside.map((seq) => ({ first: seq, last: seq }));
   if (first > position + 1) gap.push({ first: position + 1, last: first - 1 });
   if (gap.length === 0) return {};
@@ -42,7 +42,7 @@ function gapOf(world, position, first) {
 
 // Removes messages in one of the ways there are; what is known of the stream follows.
 async function purge({ world, random }, applied) {
-  const { life } = world;
+  const { incarnation } = world;
   const { state } = await world.info();
   const { jsm } = world.admin;
   const middle = random.between(state.first_seq, state.last_seq + 1);
@@ -53,16 +53,16 @@ async function purge({ world, random }, applied) {
   if (how === 'subject') await jsm.streams.purge(STATE.name, { filter: 'state.orders.>' });
   const { state: after } = await world.info();
   if (how === 'subject')
-    life.remove(1, state.last_seq, applied, (message) => message?.subject.startsWith('state.orders.'));
-  else life.remove(1, after.first_seq - 1, applied);
+    incarnation.remove(1, state.last_seq, applied, (message) => message?.subject.startsWith('state.orders.'));
+  else incarnation.remove(1, after.first_seq - 1, applied);
   return { how, first: after.first_seq };
 }
 
 // The stream as a new one, with fewer messages than before, more, or as many.
 async function recreate({ world, random }) {
   const { last_seq: last } = (await world.info()).state;
-  await world.endLife();
-  await world.beginLife();
+  await world.endIncarnation();
+  await world.beginIncarnation();
   const how = random.pick(['fewer', 'more', 'as many', 'empty for a while']);
   if (how === 'empty for a while') await pause(random.between(0, 1500));
   await world.publishSome(
@@ -95,21 +95,21 @@ const FAULTS = {
   // The gateway has seen what the copy does not hold.
   async 'older store, ending before the position'({ world, random }) {
     await world.quiet();
-    const copied = world.life.present();
+    const copied = world.incarnation.present();
     const copy = await world.copyStore();
     const last = await world.publishSome(random.between(1, 60));
     await world.untilApplied(last);
     if (random.chance(0.4)) await world.gateway.kill9();
     await world.restoreStore(copy);
-    world.nextLife(copied);
+    world.nextIncarnation(copied);
     await pause(random.between(0, 800));
-    return { newLife: true };
+    return { newIncarnation: true };
   },
 
   // And the copy has grown beyond the position with other messages before the gateway looks at it.
   async 'older store, written on beyond the position'({ world, random }) {
     await world.quiet();
-    const copied = world.life.present();
+    const copied = world.incarnation.present();
     const copy = await world.copyStore();
     const more = random.between(1, 40);
     const last = await world.publishSome(more);
@@ -118,10 +118,10 @@ const FAULTS = {
     if (killed) await world.gateway.kill9();
     else world.proxy.swallow();
     await world.restoreStore(copy);
-    world.nextLife(copied);
+    world.nextIncarnation(copied);
     await world.publishSome(more + random.between(0, 30));
     if (!killed) (world.proxy.cut(), world.proxy.flow());
-    return { newLife: true };
+    return { newIncarnation: true };
   },
 
   async 'purge of what is applied'({ world, random }) {
@@ -155,7 +155,7 @@ const FAULTS = {
     await world.resolve();
     const { state } = await world.info();
     await world.admin.jsm.streams.purge(STATE.name, { seq: state.last_seq - 9 });
-    world.life.remove(1, state.last_seq - 10, Infinity);
+    world.incarnation.remove(1, state.last_seq - 10, Infinity);
     signal(child, 'SIGCONT');
     world.gapOperations++;
     return { anyGap: { first: position + 1, last: state.last_seq - 10 }, large: ids('big', 60) };
@@ -169,9 +169,9 @@ const FAULTS = {
     const { first_seq: first, last_seq: last } = (await world.info()).state;
     for (let i = random.between(1, 15); i > 0; i--) {
       const seq = random.between(Math.max(first, last - 60), last);
-      if (seq < 1 || world.life.removed.has(seq)) continue;
+      if (seq < 1 || world.incarnation.removed.has(seq)) continue;
       await world.admin.jsm.streams.deleteMessage(STATE.name, seq);
-      world.life.remove(seq, seq, position);
+      world.incarnation.remove(seq, seq, position);
     }
     const { state } = await world.info();
     await away?.back();
@@ -181,7 +181,7 @@ const FAULTS = {
   async 'stream deleted and created again'({ world, random }) {
     await world.quiet();
     await recreate({ world, random });
-    return { newLife: true };
+    return { newIncarnation: true };
   },
 
   async 'the same, unseen'({ world, random }) {
@@ -189,7 +189,7 @@ const FAULTS = {
     await recreate({ world, random });
     await pause(random.between(0, 1000));
     await away.back();
-    return { newLife: true };
+    return { newIncarnation: true };
   },
 
   // In a stream of its own, whose limits leave room for a few events: nats-server 2.10 gives an edited stream another
@@ -197,19 +197,19 @@ const FAULTS = {
   async 'retention beyond the position'({ world, random }) {
     const limits = random.pick([{ max_msgs: random.between(10, 40) }, { max_bytes: random.between(8000, 20_000) }]);
     await world.quiet();
-    await world.endLife();
-    await world.beginLife(limits);
+    await world.endIncarnation();
+    await world.beginIncarnation(limits);
     const last = await world.publishSome(random.between(1, 5));
     await world.untilFollowed(last);
     const away = await world.away();
     await world.publishSome(random.between(150, 300));
     const { state } = await world.info();
-    world.life.remove(1, state.first_seq - 1, away.position);
+    world.incarnation.remove(1, state.first_seq - 1, away.position);
     await world.resolve();
     await away.back();
     const gap = gapOf(world, away.position, state.first_seq);
     world.wornOut = true; // what the writers write now would push out more
-    return { newLife: true, still: true, ...gap };
+    return { newIncarnation: true, still: true, ...gap };
   },
 
   // The same stream, and the broker may call it another one from then on: then so must the gateway.
@@ -220,8 +220,8 @@ const FAULTS = {
     await world.server.restart();
     if ((await world.info()).created === created) return {};
     await world.resolve();
-    world.nextLife(world.life.present());
-    return { newLife: true };
+    world.nextIncarnation(world.incarnation.present());
+    return { newIncarnation: true };
   },
 
   async 'events as large as can be'({ world, random }) {

@@ -38,11 +38,11 @@ export class Shown {
 }
 
 // Which write, acknowledged before `instant`, is not in what the answer rests on?
-function lacks(r, life, lives, instant) {
-  if (life.floor(instant) > r.position)
-    return `${r.epoch}:${r.position} lacks ${life.floor(instant)}, acknowledged before the instant`;
-  const later = lives.find((other) => other.number > life.number && other.floor(instant) > 0);
-  if (later) return `epoch ${r.epoch} is shown, and a later life had acknowledged ${later.floor(instant)}`;
+function lacks(r, incarnation, incarnations, instant) {
+  if (incarnation.floor(instant) > r.position)
+    return `${r.epoch}:${r.position} lacks ${incarnation.floor(instant)}, acknowledged before the instant`;
+  const later = incarnations.find((other) => other.number > incarnation.number && other.floor(instant) > 0);
+  if (later) return `epoch ${r.epoch} is shown, and a later incarnation had acknowledged ${later.floor(instant)}`;
 }
 
 const NOTHING = ''; // there was nothing to judge
@@ -53,19 +53,20 @@ const RULES = {
     if (!answered(r) && !demanding(r)) return `status ${r.status} although nothing was demanded`;
   },
 
-  epoch(r, life) {
-    if (answered(r) && r.epoch !== undefined && life === undefined) return `epoch ${r.epoch} belongs to no life`;
+  epoch(r, incarnation) {
+    if (answered(r) && r.epoch !== undefined && incarnation === undefined)
+      return `epoch ${r.epoch} belongs to no incarnation`;
   },
 
-  neverBack(r, life, { shown }) {
+  neverBack(r, incarnation, { shown }) {
     if (!answered(r) || r.epoch === undefined) return NOTHING;
     const before = shown.before(r.epoch, r.sent);
     if (before > r.position) return `position ${r.position} in ${r.epoch} after ${before} had been shown`;
   },
 
-  staleness(r, life, { lives }) {
-    if (!answered(r) || r.staleness === undefined || life === undefined) return NOTHING;
-    const wrong = lacks(r, life, lives, r.sent + r.parkedMs - ROUNDING_MS - r.staleness * 1000);
+  staleness(r, incarnation, { incarnations }) {
+    if (!answered(r) || r.staleness === undefined || incarnation === undefined) return NOTHING;
+    const wrong = lacks(r, incarnation, incarnations, r.sent + r.parkedMs - ROUNDING_MS - r.staleness * 1000);
     if (wrong) return `staleness ${r.staleness}: ${wrong}`;
   },
 
@@ -74,11 +75,11 @@ const RULES = {
     if (r.staleness === undefined || r.staleness > LIVE_S) return `live with a staleness of ${r.staleness}`;
   },
 
-  fresh(r, life, { lives }) {
-    if (!answered(r) || !r.fresh || life === undefined) return NOTHING;
+  fresh(r, incarnation, { incarnations }) {
+    if (!answered(r) || !r.fresh || incarnation === undefined) return NOTHING;
     if (r.staleness === undefined || r.staleness * 1000 > r.ended - r.sent + ROUNDING_MS)
       return `Max-Staleness: 0 was answered with a staleness of ${r.staleness}`;
-    const wrong = lacks(r, life, lives, r.sent);
+    const wrong = lacks(r, incarnation, incarnations, r.sent);
     if (wrong) return `Max-Staleness: 0: ${wrong}`;
   },
 
@@ -89,9 +90,10 @@ const RULES = {
   },
 
   // The row is the one that the stream says at the position shown.
-  row(r, life) {
-    if (!answered(r) || r.id === undefined || life === undefined || r.position < life.fold.position) return NOTHING;
-    const row = life.foldTo(r.position).entities.get(r.collection)?.get(r.id);
+  row(r, incarnation) {
+    if (!answered(r) || r.id === undefined || incarnation === undefined) return NOTHING;
+    if (r.position < incarnation.fold.position) return NOTHING;
+    const row = incarnation.foldTo(r.position).entities.get(r.collection)?.get(r.id);
     const expected = row === undefined ? 'nothing' : row.deleted ? `${row.version}, deleted` : `${row.version}`;
     const told = r.status === 404 ? 'nothing' : r.status === 410 ? `${r.version}, deleted` : `${r.version}`;
     if (told !== expected) return `${r.collection}/${r.id} at ${r.position}: ${told}, and the stream says ${expected}`;
@@ -101,43 +103,43 @@ const RULES = {
 };
 
 // A copy of all rows that was taken in mid-run, at whatever position it shows.
-function snapshotRules({ shown, sent }, lives, seen) {
+function snapshotRules({ shown, sent }, incarnations, seen) {
   const { position, epoch } = shown.streams[0];
-  const life = lives.find((candidate) => candidate.epoch === epoch);
+  const incarnation = incarnations.find((candidate) => candidate.epoch === epoch);
   if (epoch === '' || Number(position) === 0) return [];
-  if (life === undefined) return [`rows of epoch ${epoch}, which belongs to no life`];
+  if (incarnation === undefined) return [`rows of epoch ${epoch}, which belongs to no incarnation`];
   const before = seen.before(epoch, sent);
   if (Number(position) < before) return [`rows fell back from ${before} to ${position} in ${epoch}`];
-  if (Number(position) < life.fold.position) return []; // it was on its way when the last step was judged
-  return differences(shown, 'STATE', life.foldTo(Number(position)), { limit: 3 });
+  if (Number(position) < incarnation.fold.position) return []; // it was on its way when the last step was judged
+  return differences(shown, 'STATE', incarnation.foldTo(Number(position)), { limit: 3 });
 }
 
 // What is wrong, in sentences that begin with the rule; [] when nothing is. `step` is {answers, snapshots}; the folds
-// of `lives` go forward, what the answers show is added to `shown`, and `judged` counts how often each rule had
+// of `incarnations` go forward, what the answers show is added to `shown`, and `judged` counts how often each rule had
 // something to judge.
-export function judge(step, lives, shown, judged = {}) {
+export function judge(step, incarnations, shown, judged = {}) {
   const wrong = [];
   const byPosition = [
     ...step.answers.map((answer) => ({ answer, position: answer.position ?? 0 })),
     ...step.snapshots.map((snapshot) => ({ snapshot, position: Number(snapshot.shown.streams[0].position) })),
   ].sort((a, b) => a.position - b.position);
   for (const { answer, snapshot } of byPosition) {
-    if (snapshot) wrong.push(...snapshotRules(snapshot, lives, shown).map((text) => `rows: ${text}`));
-    else wrong.push(...broken(answer, ['row'], lives, shown, judged));
+    if (snapshot) wrong.push(...snapshotRules(snapshot, incarnations, shown).map((text) => `rows: ${text}`));
+    else wrong.push(...broken(answer, ['row'], incarnations, shown, judged));
   }
   const others = Object.keys(RULES).filter((name) => name !== 'row');
   for (const answer of step.answers) {
-    wrong.push(...broken(answer, others, lives, shown, judged));
+    wrong.push(...broken(answer, others, incarnations, shown, judged));
     if (answered(answer) && answer.epoch !== undefined) shown.add(answer);
   }
   return wrong;
 }
 
-function broken(answer, names, lives, shown, judged) {
-  const life = lives.find(({ epoch }) => epoch !== null && epoch === answer.epoch);
+function broken(answer, names, incarnations, shown, judged) {
+  const incarnation = incarnations.find(({ epoch }) => epoch !== null && epoch === answer.epoch);
   const wrong = [];
   for (const name of names) {
-    const text = RULES[name](answer, life, { lives, shown });
+    const text = RULES[name](answer, incarnation, { incarnations, shown });
     if (text !== NOTHING) judged[name] = (judged[name] ?? 0) + 1;
     if (text) wrong.push(`${name}: ${text}`);
   }

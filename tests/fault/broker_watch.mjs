@@ -54,7 +54,7 @@ export class Watch {
   }
 
   entity() {
-    const { log } = this.world.life;
+    const { log } = this.world.incarnation;
     const known = log.get(this.random.between(1, Math.max(1, log.size)));
     const [, collection, ...id] = known?.subject.split('.') ?? [];
     const usable = id.length > 0 && collection.length < 100 && id.join('.').length < 400;

@@ -1,5 +1,5 @@
-// What the broker's faults happen to: a server, a stream with its lives, a gateway that reaches the server through a
-// proxy and with the least rights, and writers that go on while it can be helped.
+// What the broker's faults happen to: a server, a stream with its incarnations, a gateway that reaches the server
+// through a proxy and with the least rights, and writers that go on while it can be helped.
 
 import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { end, tempFolder } from '../support/process.mjs';
 import { startProxy } from '../support/proxy.mjs';
 import { until } from '../support/until.mjs';
 import { makeEvents } from '../support/workload.mjs';
-import { Life, STATE } from './broker_life.mjs';
+import { Incarnation, STATE } from './broker_incarnation.mjs';
 
 const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024 + 4096; // beyond what the gateway takes, so that it must refuse some
 export const RIGHTS = {
@@ -46,7 +46,7 @@ export async function makeWorld({
   world.server = await startNats({ t, config: world.serverConfig() });
   world.admin = await world.client();
   world.publisher = await world.client();
-  await world.beginLife();
+  await world.beginIncarnation();
   world.proxy = await startProxy({ t, target: () => world.server.port });
   world.passwordFile = join(tempFolder(t, 'secret'), 'password');
   writeFileSync(world.passwordFile, world.password);
@@ -58,7 +58,7 @@ export async function makeWorld({
 class World {
   constructor(options) {
     Object.assign(this, options);
-    this.lives = [];
+    this.incarnations = [];
     this.others = []; // more gateways behind the same proxy, whom nobody kills
     this.acknowledged = 0;
     this.password = 'first';
@@ -70,11 +70,11 @@ class World {
     this.failed = 0; // publishes without an acknowledgement
     this.back = 0; // messages that a killed server had again
     this.events = [];
-    this.gapOperations = 0; // in this life: beyond 16 the gateway may merge them
+    this.gapOperations = 0; // in this incarnation: beyond 16 the gateway may merge them
   }
 
-  get life() {
-    return this.lives.at(-1);
+  get incarnation() {
+    return this.incarnations.at(-1);
   }
 
   // ---- the server ----
@@ -123,24 +123,25 @@ authorization { users: [
   }
 
   // nats-server answers a deletion before the stream's folder is gone, and cannot make the next one until it is.
-  async beginLife(limits = {}) {
+  async beginIncarnation(limits = {}) {
     await until('the stream is created', () =>
       this.admin.jsm.streams.add({ name: STATE.name, subjects: ['state.>', 'other.>'], ...limits }),
     );
-    this.nextLife(new Map());
+    this.nextIncarnation(new Map());
   }
 
   // What a copy does not hold was removed before it was made: a killed server may have it again, the gateway has not.
-  nextLife(log) {
-    const life = new Life(this.lives.length + 1, { log, rejectedMax: this.rejected });
-    for (const seq of log.keys()) life.resolvedTo = Math.max(life.resolvedTo, seq); // too many to be arguments
-    life.remove(1, life.resolvedTo, 0, (message) => !message);
-    this.lives.push(life);
+  nextIncarnation(log) {
+    const incarnation = new Incarnation(this.incarnations.length + 1, { log, rejectedMax: this.rejected });
+    for (const seq of log.keys()) // too many to be arguments
+      incarnation.resolvedTo = Math.max(incarnation.resolvedTo, seq);
+    incarnation.remove(1, incarnation.resolvedTo, 0, (message) => !message);
+    this.incarnations.push(incarnation);
     this.gapOperations = 0;
     this.wornOut = false;
   }
 
-  async endLife() {
+  async endIncarnation() {
     await until('the stream is deleted', async () => {
       try {
         return await this.admin.jsm.streams.delete(STATE.name);
@@ -152,32 +153,32 @@ authorization { users: [
 
   // What was published without an acknowledgement may be there all the same: asked of the stream itself.
   async resolve() {
-    const { life } = this;
+    const { incarnation } = this;
     const { state } = await this.info();
-    for (let seq = life.resolvedTo + 1; seq <= state.last_seq; seq++) {
-      if (life.log.has(seq)) continue;
+    for (let seq = incarnation.resolvedTo + 1; seq <= state.last_seq; seq++) {
+      if (incarnation.log.has(seq)) continue;
       const found = await this.stored(seq);
-      if (found) life.store({ seq, subject: found.subject, payload: Buffer.from(found.data) });
-      else life.removed.add(seq);
+      if (found) incarnation.store({ seq, subject: found.subject, payload: Buffer.from(found.data) });
+      else incarnation.removed.add(seq);
     }
-    life.resolvedTo = state.last_seq;
-    if (state.messages !== life.present().size) await this.reconcile(state);
+    incarnation.resolvedTo = state.last_seq;
+    if (state.messages !== incarnation.present().size) await this.reconcile(state);
     return state;
   }
 
   // A server that was killed may hold again what had been removed: so it is. What it acknowledged must be there: else
   // that is not the gateway's doing, but nothing could be judged any more.
   async reconcile({ first_seq: first, last_seq: last }) {
-    const { life } = this;
+    const { incarnation } = this;
     for (let seq = first; seq <= last; seq++) {
       const found = await this.stored(seq);
-      if (!found && !life.removed.has(seq)) throw new Error(`the broker lost ${seq}, which it had acknowledged`);
-      if (!found || !life.removed.delete(seq)) continue;
-      life.store({ seq, subject: found.subject, payload: Buffer.from(found.data) });
+      if (!found && !incarnation.removed.has(seq)) throw new Error(`the broker lost ${seq}, which it had acknowledged`);
+      if (!found || !incarnation.removed.delete(seq)) continue;
+      incarnation.store({ seq, subject: found.subject, payload: Buffer.from(found.data) });
       this.back++;
     }
     const { state } = await this.info();
-    const count = life.present().size;
+    const count = incarnation.present().size;
     if (state.messages !== count)
       throw new Error(`the broker holds ${state.messages} messages, and ${count} were stored`);
   }
@@ -215,10 +216,11 @@ authorization { users: [
 
   // Publishes messages, all on their way at once; waits for the acknowledgements. Gives the last sequence.
   async publish(messages, timeout = PUBLISH_TIMEOUT_MS) {
-    const { life } = this;
+    const { incarnation } = this;
     this.onTheirWay++;
     try {
-      const results = await Promise.allSettled(messages.map((message) => this.publishOne(life, message, timeout)));
+      const published = messages.map((message) => this.publishOne(incarnation, message, timeout));
+      const results = await Promise.allSettled(published);
       const failure = results.find(({ status }) => status === 'rejected');
       if (failure) throw failure.reason;
       return Math.max(...results.map(({ value }) => value));
@@ -227,11 +229,11 @@ authorization { users: [
     }
   }
 
-  async publishOne(life, { subject, payload }, timeout) {
+  async publishOne(incarnation, { subject, payload }, timeout) {
     try {
       const { seq } = await this.publisher.js.publish(subject, payload, { timeout, retries: 0 });
       this.acknowledged++;
-      life.acknowledged({ seq, subject, payload }, performance.now());
+      incarnation.acknowledged({ seq, subject, payload }, performance.now());
       return seq;
     } catch (error) {
       this.failed++;
@@ -287,12 +289,12 @@ authorization { users: [
     return position;
   }
 
-  // Every gateway has come to a position of a life that it had not seen before.
+  // Every gateway has come to a position of an incarnation that it had not seen before.
   async untilFollowed(position) {
-    const before = new Set(this.lives.map(({ epoch }) => epoch));
+    const before = new Set(this.incarnations.map(({ epoch }) => epoch));
     for (const gateway of [this.gateway, ...this.others]) {
       await until(
-        'the gateway follows the new life',
+        'the gateway follows the new incarnation',
         async () => {
           const status = await gateway.status(STATE.name);
           return status.status === 'live' && !before.has(status.epoch) && status.position >= position;

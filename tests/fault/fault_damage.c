@@ -26,7 +26,7 @@
 #define COUNT_DEFAULT 300
 #define PLANT_COUNT 200      /* damages without checks, at most */
 #define DAMAGES_PER_STATE 12
-#define SESSIONS 3           /* in the life of a database before it is damaged */
+#define SESSIONS 3           /* of a database before it is damaged */
 #define STARTS_MAX 3         /* until all is well again */
 #define SHOWN_MAX 5
 
@@ -136,7 +136,7 @@ static void put_snapshot(const struct campaign *c, const struct snapshot *s)
     put(c, "-wal", &s->wal);
 }
 
-/* ---- lives ---- */
+/* ---- sessions ---- */
 
 /* A session up to `target` in a process of its own, which closes the database or is killed: when it is done, or
  * before. */
@@ -305,7 +305,7 @@ static void note_wrong(struct campaign *c, struct tally *t, enum damage kind, bo
         (void)fprintf(stderr, "%s (%s): %s\n", names[kind], open ? "open" : "closed", what);
 }
 
-/* One life of the gateway: ask, go on to the end of the stream, ask again. True: all of the fold is there. */
+/* One run of the gateway: ask, go on to the end of the stream, ask again. True: all of the fold is there. */
 static bool live(struct campaign *c, struct world *w, struct world_answers *first, struct world_answers *last)
 {
     struct sg_error err;

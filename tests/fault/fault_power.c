@@ -146,7 +146,7 @@ static void open_writer(struct run *r, uint64_t *chance)
         struct history_step step = history_attach(&r->fold, i, reshape);
         take_step(r, &step);
         step = history_identify(i);
-        if (r->fold.streams[i].lives == 0)
+        if (r->fold.streams[i].incarnations == 0)
             take_step(r, &step);
     }
 }
@@ -256,7 +256,7 @@ static bool read_mark(const char *path, struct mark *out, char *why, size_t why_
     return good;
 }
 
-/* Life goes on from what was found: more transactions, and everything is as it must be. */
+/* The history goes on from what was found: more transactions, and everything is as it must be. */
 static void go_on(const struct run *r, struct store_writer *w, uint64_t *chance, struct verdict *v)
 {
     struct history fold;

@@ -97,7 +97,7 @@ async function round(t, seed, kills, seen) {
   await createStreams(client);
   const gateway = await startGateway({ t, nats, config: CONFIG });
 
-  // One part of the events flows during each life of the gateway.
+  // One part of the events flows during each run of the gateway.
   const share = (name, cycle) => {
     const list = events[name];
     return list.slice(Math.floor((list.length * cycle) / kills), Math.floor((list.length * (cycle + 1)) / kills));
@@ -113,7 +113,7 @@ async function round(t, seed, kills, seen) {
     await pause(random.between(0, midRun ? 150 : 400));
     if (midRun) {
       await flowing;
-      await oracle.check(gateway.database, `in mid-run of life ${cycle}, SEED=${SEED}`);
+      await oracle.check(gateway.database, `in the middle of run ${cycle}, SEED=${SEED}`);
       seen.midRun++;
     }
     if (gateway.address === '') seen.starts++;

@@ -38,20 +38,20 @@ const BURST_BYTES_MAX = 64 * MEGABYTE; // for events of 8 MiB, several on the wa
 class History extends Fold {
   constructor(mapping) {
     super(mapping);
-    this.lives = new Map(); // "collection/id" -> [{seq, version, deleted, state}]
+    this.states = new Map(); // "collection/id" -> [{seq, version, deleted, state}]
   }
 
   change(event, message) {
     const result = super.change(event, message);
     if (result !== 'applied') return result;
     const key = `${event.collection}/${event.id}`;
-    if (!this.lives.has(key)) this.lives.set(key, []);
-    this.lives.get(key).push({ ...this.entities.get(event.collection).get(event.id) });
+    if (!this.states.has(key)) this.states.set(key, []);
+    this.states.get(key).push({ ...this.entities.get(event.collection).get(event.id) });
     return result;
   }
 
   at(collection, id, position) {
-    return this.lives.get(`${collection}/${id}`)?.findLast(({ seq }) => seq <= position);
+    return this.states.get(`${collection}/${id}`)?.findLast(({ seq }) => seq <= position);
   }
 }
 

@@ -1,5 +1,5 @@
 // A compressed soak: the broker campaign at rates far above normal, a crowd of bad clients, and beside the gateway that
-// is killed now and then one that lives through all of it, and is measured.
+// is killed now and then one that runs through all of it, and is measured.
 
 import { differences, snapshot } from '../support/db.mjs';
 import { startGateway } from '../support/gateway.mjs';
@@ -13,7 +13,7 @@ import { Measuring } from './soak_measure.mjs';
 
 const WRITERS = 2;
 const IN_FLIGHT = 50; // of a writer
-const LIVES_KEPT = 3; // whose messages are remembered
+const INCARNATIONS_KEPT = 3; // whose messages are remembered
 const FAULTS_MAX = 100_000;
 const REJECTED_KEPT = 1000;
 
@@ -40,10 +40,10 @@ export async function soak({ t, seconds, seed, rate = 2000, bin, onStep = () => 
   while (performance.now() < end) {
     const told = await campaign.step();
     compared += await compareLasting(campaign, lasting, told);
-    world.lives.slice(0, -LIVES_KEPT).forEach((life) => life.log.clear());
+    world.incarnations.slice(0, -INCARNATIONS_KEPT).forEach((incarnation) => incarnation.log.clear());
     onStep(`${told}${campaign.violations.length > 0 ? `; ${campaign.violations.length} VIOLATIONS` : ''}`);
   }
-  // In a life in which nothing was lost to anybody both must be equal.
+  // In an incarnation in which nothing was lost to anybody both must be equal.
   campaign.plan.unshift('stream deleted and created again');
   compared += await compareLasting(campaign, lasting, await campaign.step());
   await crowd.close();
@@ -55,9 +55,10 @@ export async function soak({ t, seconds, seed, rate = 2000, bin, onStep = () => 
 
 // The one that is never killed has lost nothing but what was gone for all. After a rollback its epoch is its own.
 async function compareLasting(campaign, lasting, told) {
-  const { life } = campaign.world;
-  if (lasting.life !== life) Object.assign(lasting, { life, before: lasting.shown, shown: undefined });
-  const position = life.resolvedTo;
+  const { incarnation } = campaign.world;
+  if (lasting.incarnation !== incarnation)
+    Object.assign(lasting, { incarnation, before: lasting.shown, shown: undefined });
+  const position = incarnation.resolvedTo;
   const { epoch } = await until(
     `the lasting gateway is live at ${position}`,
     async () => {
@@ -68,10 +69,10 @@ async function compareLasting(campaign, lasting, told) {
     { deadlineMs: 30_000 },
   );
   lasting.shown = epoch;
-  if (life.lost.size > 0) return 0;
+  if (incarnation.lost.size > 0) return 0;
   await campaign.world.resolve(); // what was published to end a step
   const shown = await snapshot(lasting.database);
-  const fold = life.foldTo(Number(shown.streams[0].position));
+  const fold = incarnation.foldTo(Number(shown.streams[0].position));
   for (const text of differences(shown, 'STATE', fold, { limit: 3 })) campaign.wrong(`${told} (the lasting one)`, text);
   return 1;
 }

@@ -76,10 +76,10 @@ struct slice history_id(size_t id)
 
 /* ---- what happens at a sequence ---- */
 
-struct history_event history_event_at(uint64_t seed, size_t stream, uint64_t life, uint64_t sequence)
+struct history_event history_event_at(uint64_t seed, size_t stream, uint64_t incarnation, uint64_t sequence)
 {
     static const enum event_reason reasons[] = {REASON_BAD_JSON, REASON_BAD_TYPE, REASON_MISSING_VERSION};
-    uint64_t r = hash_mix(seed * 31 + stream + hash_mix(life * 1000003 + hash_mix(sequence)));
+    uint64_t r = hash_mix(seed * 31 + stream + hash_mix(incarnation * 1000003 + hash_mix(sequence)));
     uint64_t kind = (r >> 16) % 100;
     struct history_event e = {.kind = EVENT_STATE, .collection = r % HISTORY_COLLECTIONS,
                               .id = (r >> 8) % HISTORY_IDS, .dated = (r >> 40) % 2 == 0};

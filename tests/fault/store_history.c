@@ -61,8 +61,8 @@ static void mark_entities(const struct history_build *b, size_t stream, size_t c
 
 static void mark_build(const struct history *h, const struct history_build *b, size_t stream, struct mark_build *out)
 {
-    *out = (struct mark_build){.build = b->build, .life = b->life, .position = b->position, .target = b->target,
-                               .gaps = hash_text(slice_of(b->gaps))};
+    *out = (struct mark_build){.build = b->build, .incarnation = b->incarnation, .position = b->position,
+                               .target = b->target, .gaps = hash_text(slice_of(b->gaps))};
     for (size_t c = 0; c < HISTORY_COLLECTIONS; c++)
         mark_entities(b, stream, c, out);
     for (size_t i = 0; i < h->rejected_count; i++) {
@@ -92,11 +92,11 @@ void history_mark(const struct history *h, struct mark *out)
 
 /* ---- builds ---- */
 
-static void build_begin(struct history_build *b, int64_t number, uint64_t life, uint64_t target)
+static void build_begin(struct history_build *b, int64_t number, uint64_t incarnation, uint64_t target)
 {
     memset(b, 0, sizeof *b);
     b->build = number;
-    b->life = life;
+    b->incarnation = incarnation;
     b->target = (int64_t)target;
 }
 
@@ -113,12 +113,12 @@ static void swap_if_whole(const struct history *h, struct history_stream *s, boo
 static void fold_begin_build(const struct history *h, struct history_stream *s, uint64_t target)
 {
     int64_t number = written(s)->build + 1;
-    s->lives++;
+    s->incarnations++;
     if ((!s->has_next && s->served.position == 0) || (target == 0 && h->rebuild_empty_swap)) {
-        build_begin(&s->served, number, s->lives, target);
+        build_begin(&s->served, number, s->incarnations, target);
         s->has_next = false;
     } else {
-        build_begin(&s->next, number, s->lives, target);
+        build_begin(&s->next, number, s->incarnations, target);
         s->has_next = true;
     }
 }
@@ -132,7 +132,7 @@ static void fold_attach(struct history_stream *s, int fingerprint)
         build_begin(&s->served, 1, 0, 0);
     } else if (!same && (s->has_next || s->served.position > 0)) {
         const struct history_build *b = written_const(s);
-        build_begin(&s->served, b->build + 1, b->life, TARGET_UNKNOWN);
+        build_begin(&s->served, b->build + 1, b->incarnation, TARGET_UNKNOWN);
         s->has_next = false;
     }
 }
@@ -210,7 +210,7 @@ static void row_write(size_t stream, struct history_build *b, struct history_row
 static bool fold_event(struct history *h, size_t stream, struct history_build *b, uint64_t sequence, bool *rejected)
 {
     static char state[HISTORY_STATE_BYTES_MAX];
-    struct history_event e = history_event_at(h->seed, stream, b->life, sequence);
+    struct history_event e = history_event_at(h->seed, stream, b->incarnation, sequence);
     struct history_row *row = &b->rows[e.collection][e.id];
     uint64_t content = 0;
     if (e.kind == EVENT_REJECTED) {
@@ -272,7 +272,7 @@ void history_fold(struct history *h, const struct history_step *step)
         fold_attach(s, step->fingerprint);
         break;
     case STEP_IDENTIFY:
-        s->lives = s->served.life = 1;
+        s->incarnations = s->served.incarnation = 1;
         break;
     case STEP_APPLY:
         fold_apply(h, step);

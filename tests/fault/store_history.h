@@ -1,8 +1,8 @@
 /* Histories of the read model: what a projector does to it over time, by chance and from a seed; the fold that says
  * what must then be stored; and the reading of what is stored, by plain SQL, to compare.
  *
- * Events follow from seed, stream, life and sequence alone, so that each build of a stream can be folded again. Each
- * step is one transaction of the store. A mark is the content of the database in short, after a step. */
+ * Events follow from seed, stream, incarnation and sequence alone, so that each build of a stream can be folded again.
+ * Each step is one transaction of the store. A mark is the content of the database in short, after a step. */
 #ifndef STATEGATE_TESTS_STORE_HISTORY_H
 #define STATEGATE_TESTS_STORE_HISTORY_H
 
@@ -31,7 +31,7 @@ uint64_t hash_rejected(uint64_t sequence, uint64_t reason, uint64_t collection, 
 
 struct mark_build {
     int64_t build; /* 0 = there is none */
-    uint64_t life;
+    uint64_t incarnation;
     uint64_t position;
     int64_t target; /* as stored: -1 = not known */
     uint64_t gaps;  /* hash of their text */
@@ -75,7 +75,7 @@ struct history_row {
 
 struct history_build {
     int64_t build;
-    uint64_t life;
+    uint64_t incarnation;
     uint64_t position;
     int64_t target;
     char gaps[HISTORY_GAPS_BYTES];
@@ -88,7 +88,7 @@ struct history_build {
 struct history_stream {
     bool there;
     int fingerprint;
-    uint64_t lives; /* that have begun */
+    uint64_t incarnations; /* that have begun */
     bool has_next;
     struct history_build served;
     struct history_build next;
@@ -172,7 +172,7 @@ struct history_event {
 #define HISTORY_STATE_BYTES_MAX 9216
 #define HISTORY_OCCURRED_AT "2026-01-02T03:04:05Z"
 
-struct history_event history_event_at(uint64_t seed, size_t stream, uint64_t life, uint64_t sequence);
+struct history_event history_event_at(uint64_t seed, size_t stream, uint64_t incarnation, uint64_t sequence);
 /* Its state as JSON. */
 void history_state(const struct history_event *e, char out[HISTORY_STATE_BYTES_MAX]);
 

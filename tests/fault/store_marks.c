@@ -58,7 +58,7 @@ static bool each(struct reading *r, const char *sql, bool (*take)(struct reading
     return good;
 }
 
-static uint64_t life_of(struct slice epoch)
+static uint64_t incarnation_of(struct slice epoch)
 {
     char text[24] = "";
     (void)snprintf(text, sizeof text, "%.*s", SLICE_ARGS(epoch));
@@ -68,7 +68,7 @@ static uint64_t life_of(struct slice epoch)
 static void take_build(sqlite3_stmt *s, int at, struct mark_build *out)
 {
     out->build = sqlite3_column_int64(s, at);
-    out->life = life_of(column(s, at + 1));
+    out->incarnation = incarnation_of(column(s, at + 1));
     out->position = (uint64_t)sqlite3_column_int64(s, at + 2);
     out->target = sqlite3_column_int64(s, at + 3);
     out->gaps = hash_text(column(s, at + 4));
@@ -201,8 +201,8 @@ bool mark_read(struct sqlite3 *db, struct mark *out, char *why, size_t why_bytes
 
 static bool build_same_place(const struct mark_build *a, const struct mark_build *b)
 {
-    return a->build == b->build && a->life == b->life && a->position == b->position && a->target == b->target &&
-           a->gaps == b->gaps;
+    return a->build == b->build && a->incarnation == b->incarnation && a->position == b->position &&
+           a->target == b->target && a->gaps == b->gaps;
 }
 
 static bool build_same_rows(const struct mark_build *a, const struct mark_build *b)
@@ -237,9 +237,9 @@ bool mark_same_rows(const struct mark *a, const struct mark *b)
 static void build_print(const char *what, const struct mark_build *b)
 {
     if (b->build != 0)
-        (void)fprintf(stderr, "    %s build %lld life %llu position %llu target %lld gaps %llx: entities %zu %llx, "
-                      "collections %zu %llx, rejected %zu %llx\n", what, (long long)b->build,
-                      (unsigned long long)b->life, (unsigned long long)b->position, (long long)b->target,
+        (void)fprintf(stderr, "    %s build %lld incarnation %llu position %llu target %lld gaps %llx: "
+                      "entities %zu %llx, collections %zu %llx, rejected %zu %llx\n", what, (long long)b->build,
+                      (unsigned long long)b->incarnation, (unsigned long long)b->position, (long long)b->target,
                       (unsigned long long)b->gaps, b->entities_count, (unsigned long long)b->entities,
                       b->collections_count, (unsigned long long)b->collections, b->rejected_count,
                       (unsigned long long)b->rejected);

@@ -62,17 +62,17 @@ struct history_step history_identify(size_t stream)
 
 /* ---- doing ---- */
 
-static struct epoch epoch_of(uint64_t life)
+static struct epoch epoch_of(uint64_t incarnation)
 {
     struct epoch epoch;
-    (void)snprintf(epoch.text, sizeof epoch.text, "l%llu", (unsigned long long)life);
+    (void)snprintf(epoch.text, sizeof epoch.text, "l%llu", (unsigned long long)incarnation);
     return epoch;
 }
 
-static struct event event_make(const struct history *h, size_t stream, uint64_t life, uint64_t sequence,
+static struct event event_make(const struct history *h, size_t stream, uint64_t incarnation, uint64_t sequence,
                                char state[HISTORY_STATE_BYTES_MAX])
 {
-    struct history_event from = history_event_at(h->seed, stream, life, sequence);
+    struct history_event from = history_event_at(h->seed, stream, incarnation, sequence);
     struct event e = {.kind = from.kind, .sequence = sequence, .time_ns = (int64_t)sequence,
                       .subject = SLICE_LITERAL("state.some.thing"), .payload = SLICE_LITERAL("{\"as\":\"received\"}")};
     if (from.kind == EVENT_IGNORED)
@@ -101,9 +101,9 @@ static enum sg_status do_apply(const struct history *h, struct store_writer *w, 
     enum event_reason reasons[HISTORY_BATCH_MAX];
     uint64_t position = 0;
     size_t count = 0;
-    uint64_t life = written(&h->streams[step->stream])->life;
+    uint64_t incarnation = written(&h->streams[step->stream])->incarnation;
     for (uint64_t sequence = step->first; sequence <= step->last; sequence++, count++)
-        events[count] = event_make(h, step->stream, life, sequence, states[count]);
+        events[count] = event_make(h, step->stream, incarnation, sequence, states[count]);
     return store_apply(w, id, events, count, NULL, results, reasons, &position, err);
 }
 
@@ -124,8 +124,8 @@ static enum sg_status do_attach(struct store_writer *w, const struct history_ste
 static enum sg_status do_step(const struct history *h, struct store_writer *w, const struct history_step *step,
                               int64_t *id, struct sg_error *err)
 {
-    uint64_t next_life = h->streams[step->stream].lives + 1;
-    struct epoch epoch = epoch_of(next_life);
+    uint64_t next_incarnation = h->streams[step->stream].incarnations + 1;
+    struct epoch epoch = epoch_of(next_incarnation);
     bool more = false;
     switch (step->kind) {
     case STEP_ATTACH:
@@ -135,7 +135,7 @@ static enum sg_status do_step(const struct history *h, struct store_writer *w, c
     case STEP_APPLY:
         return do_apply(h, w, step, *id, err);
     case STEP_BEGIN_BUILD:
-        return store_stream_begin_build(w, *id, (int64_t)next_life, &epoch, step->target, err);
+        return store_stream_begin_build(w, *id, (int64_t)next_incarnation, &epoch, step->target, err);
     case STEP_SET_TARGET:
         return store_stream_set_target(w, *id, step->target, err);
     case STEP_ADVANCE:
@@ -165,7 +165,7 @@ enum sg_status history_attach_all(struct history *h, struct store_writer *w, int
         struct history_step attach = history_attach(h, i, false);
         status = history_do(h, w, &attach, ids, err);
         struct history_step identify = history_identify(i);
-        if (status == SG_OK && h->streams[i].lives == 0)
+        if (status == SG_OK && h->streams[i].incarnations == 0)
             status = history_do(h, w, &identify, ids, err);
     }
     return status;

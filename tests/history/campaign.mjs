@@ -57,7 +57,7 @@ export async function campaign({
       [...writing, ...reading, faults].map((part) => part.run(going)),
       () => (failed = true),
     );
-    // A life that has just begun is whole with its first event: until then nothing is `live`.
+    // An incarnation that has just begun is whole with its first event: until then nothing is `live`.
     world.lull = false;
     await writing[0].run(() => !world.acked.some(({ c }) => c !== undefined));
     await settle({ world, recorder, reader: reading[0] });

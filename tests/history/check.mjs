@@ -82,9 +82,9 @@ function note(report, rule, line, wrong, read) {
 function print(report) {
   const { history, violations } = report;
   let writes = 0;
-  for (const life of history.lives.values()) writes += life.acks.length;
+  for (const incarnation of history.incarnations.values()) writes += incarnation.acks.length;
   console.log(`${report.reads} answers, ${report.unreached} requests without one, ${writes} acknowledged writes`);
-  console.log(`${history.lives.size} lives of the stream`);
+  console.log(`${history.incarnations.size} incarnations of the stream`);
   console.log(`answers: ${JSON.stringify(report.statuses)}`);
   console.log(`demands that were met: ${JSON.stringify(report.met)}`);
   console.log(`faults: ${JSON.stringify(history.faults)}`);

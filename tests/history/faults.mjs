@@ -79,7 +79,7 @@ const ACTIONS = {
     await world.recreateStream();
   },
 
-  // A gateway does not notice for some seconds: it goes on from the rows of a life that is over.
+  // A gateway does not notice for some seconds: it goes on from the rows of an incarnation that is over.
   async 'recreate-unseen'({ world, random }) {
     const proxies = random.pick(world.proxies);
     proxies.forEach((proxy) => proxy.stall());

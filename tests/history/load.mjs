@@ -1,5 +1,6 @@
-// A recorded history in memory: what was really published and when it was acknowledged, life by life, against which the
-// rules judge each answer. Reads are not kept: they come one by one, in the order in which they ended.
+// A recorded history in memory: what was really published and when it was acknowledged, incarnation by incarnation,
+// against which the rules judge each answer. Reads are not kept: they come one by one, in the order in which they
+// ended.
 
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -29,9 +30,9 @@ export function lastAtMost(list, key, x, strict = false) {
 
 export class History {
   constructor() {
-    this.lives = new Map(); // life -> Life
-    this.epochs = new Map(); // epoch -> life, as the states themselves say
-    this.attempts = new Map(); // "life collection id version" -> write
+    this.incarnations = new Map(); // incarnation -> Incarnation
+    this.epochs = new Map(); // epoch -> incarnation, as the states themselves say
+    this.attempts = new Map(); // "incarnation collection id version" -> write
     this.gateways = [];
     this.stalls = []; // [from, to]: an answer may be late because something stood still
     this.faults = {};
@@ -42,32 +43,32 @@ export class History {
   static async load(file) {
     const history = new History();
     await eachLine(file, (line) => history.add(line));
-    for (const life of history.lives.values()) life.finish();
+    for (const incarnation of history.incarnations.values()) incarnation.finish();
     history.stalls.sort((a, b) => a[0] - b[0]);
     return history;
   }
 
-  life(l) {
-    if (!this.lives.has(l)) this.lives.set(l, new Life(l));
-    return this.lives.get(l);
+  incarnation(l) {
+    if (!this.incarnations.has(l)) this.incarnations.set(l, new Incarnation(l));
+    return this.incarnations.get(l);
   }
 
   add(line) {
     switch (line.t) {
-      case 'life':
-        this.life(line.l).created = line.s;
+      case 'incarnation':
+        this.incarnation(line.l).created = line.s;
         break;
       case 'end':
-        Object.assign(this.life(line.l), { deleted: line.s, gone: line.e });
+        Object.assign(this.incarnation(line.l), { deleted: line.s, gone: line.e });
         break;
       case 'w':
         this.addWrite(line);
         break;
       case 'log':
-        this.life(line.l).log.set(line.q, line);
+        this.incarnation(line.l).log.set(line.q, line);
         break;
       case 'dumped':
-        this.life(line.l).dumped = line.q;
+        this.incarnation(line.l).dumped = line.q;
         break;
       case 'gateway':
         this.gateways[line.g] = line;
@@ -91,7 +92,7 @@ export class History {
 
   addWrite(line) {
     if (line.id !== undefined) this.attempts.set(`${line.l} ${line.c} ${line.id} ${line.v}`, line);
-    if (line.q !== undefined) this.life(line.l).acks.push(line);
+    if (line.q !== undefined) this.incarnation(line.l).acks.push(line);
   }
 
   addFault(line) {
@@ -99,15 +100,15 @@ export class History {
     if (line.kind === 'gateway-stop') this.stalls.push([line.s, line.e]);
   }
 
-  // A state says which life it was written in; so the answer's epoch is that life's.
+  // A state says which incarnation it was written in; so the answer's epoch is that incarnation's.
   bindEpoch(line) {
     const text = line.b ?? line.items?.[0]?.[2];
-    const found = text && line.pos?.e && /"life":(\d+)/.exec(text);
+    const found = text && line.pos?.e && /"incarnation":(\d+)/.exec(text);
     if (!found) return;
     const l = Number(found[1]);
     const known = this.epochs.get(line.pos.e);
     if (known !== undefined && known !== l)
-      this.problems.push(`epoch ${line.pos.e} shows states of lives ${known} and ${l}`);
+      this.problems.push(`epoch ${line.pos.e} shows states of incarnations ${known} and ${l}`);
     this.epochs.set(line.pos.e, l);
   }
 
@@ -115,9 +116,10 @@ export class History {
     return this.attempts.get(`${l} ${c} ${id} ${v}`);
   }
 
-  // Did a life after `l` acknowledge a write before `x`?
+  // Did an incarnation after `l` acknowledge a write before `x`?
   laterAck(l, x) {
-    for (const [other, life] of this.lives) if (other > l && life.floor(x) > 0) return life.ackBefore(x);
+    for (const [other, incarnation] of this.incarnations)
+      if (other > l && incarnation.floor(x) > 0) return incarnation.ackBefore(x);
     return null;
   }
 
@@ -133,8 +135,8 @@ export class History {
   }
 }
 
-// One life of the stream.
-class Life {
+// One incarnation of the stream.
+class Incarnation {
   constructor(l) {
     this.l = l;
     this.created = -Infinity;

@@ -90,7 +90,7 @@ export class Reader {
 
   // The epoch of a write, as far as answers have shown it; without one, the bare form.
   withEpoch(write) {
-    for (const [e, life] of this.world.epochs) if (life === write.l) return { q: write.q, e };
+    for (const [e, incarnation] of this.world.epochs) if (incarnation === write.l) return { q: write.q, e };
     return { q: write.q, e: null };
   }
 
@@ -168,7 +168,7 @@ export class Reader {
     if (line.id !== undefined) line.b = text;
     else line.items = JSON.parse(text).items.map(({ id, version, state }) => [id, version, JSON.stringify(state)]);
     this.etags.set(base, etag);
-    const life = /"life":(\d+)/.exec(text)?.[1];
-    if (life && line.pos?.e) this.world.epochs.set(line.pos.e, Number(life));
+    const incarnation = /"incarnation":(\d+)/.exec(text)?.[1];
+    if (incarnation && line.pos?.e) this.world.epochs.set(line.pos.e, Number(incarnation));
   }
 }

@@ -25,7 +25,7 @@ export const answered = (r) => ANSWERED.has(r.st);
 const demanding = ({ d }) => d.v !== undefined || d.p !== undefined || d.m !== undefined;
 const waitMs = (r) => (r.w === undefined ? WAIT_DEFAULT_MS : r.w * 1000);
 const show = (p) => (p ? `${p.q};epoch=${p.e}` : 'no position');
-const lifeOf = (history, r) => (r.pos?.e ? history.epochs.get(r.pos.e) : undefined);
+const incarnationOf = (history, r) => (r.pos?.e ? history.epochs.get(r.pos.e) : undefined);
 const parkedMs = (r) => Math.max(0, (r.parked ?? 0) - EARLY_MS);
 
 // ---- demands ----
@@ -43,13 +43,15 @@ function minPosition(history, r) {
   if (p.e && r.pos.e !== p.e) return `epoch ${r.pos.e} although ${p.e} was demanded`;
 }
 
-// Without an epoch a position means the present life, as a proof showed that was asked for at most `trust` before.
+// Without an epoch a position means the present incarnation, as a proof showed that was asked for at most `trust`
+// before.
 function barePosition(history, r) {
   if (!answered(r) || !r.d.p || r.d.p.e) return;
-  const life = history.lives.get(lifeOf(history, r));
+  const incarnation = history.incarnations.get(incarnationOf(history, r));
   const trust = history.gateways[r.g]?.trust ?? 0;
-  if (life && life.gone < r.s - trust) {
-    return `a bare position was met by life ${life.l}, which was gone ${(r.s - life.gone).toFixed(0)} ms before (trust ${trust} ms)`;
+  if (incarnation && incarnation.gone < r.s - trust) {
+    const before = `${(r.s - incarnation.gone).toFixed(0)} ms before`;
+    return `a bare position was met by incarnation ${incarnation.l}, which was gone ${before} (trust ${trust} ms)`;
   }
 }
 
@@ -65,16 +67,19 @@ function maxStaleness(history, r) {
 
 // Says which write, acknowledged before `instant`, the answer does not rest on.
 function lacks(history, r, instant) {
-  const l = lifeOf(history, r);
+  const l = incarnationOf(history, r);
   if (l === undefined) return;
-  const life = history.lives.get(l);
-  if (!life) return;
-  if (life.floor(instant) > r.pos.q) {
-    return `position ${r.pos.q} lacks ${life.floor(instant)}, acknowledged ${(r.s - life.ackBefore(instant).e).toFixed(1)} ms before the request`;
+  const incarnation = history.incarnations.get(l);
+  if (!incarnation) return;
+  if (incarnation.floor(instant) > r.pos.q) {
+    const before = `${(r.s - incarnation.ackBefore(instant).e).toFixed(1)} ms before the request`;
+    return `position ${r.pos.q} lacks ${incarnation.floor(instant)}, acknowledged ${before}`;
   }
   const later = history.laterAck(l, instant);
-  if (later)
-    return `life ${l} is shown, and life ${later.l} had acknowledged ${later.q} ${(r.s - later.e).toFixed(1)} ms before the request`;
+  if (later) {
+    const before = `${(r.s - later.e).toFixed(1)} ms before the request`;
+    return `incarnation ${l} is shown, and incarnation ${later.l} had acknowledged ${later.q} ${before}`;
+  }
 }
 
 function staleness(history, r) {
@@ -85,26 +90,26 @@ function staleness(history, r) {
 
 function lag(history, r) {
   if (!answered(r) || r.rlag === undefined || r.rsl === undefined) return;
-  const life = history.lives.get(lifeOf(history, r));
-  if (!life) return;
+  const incarnation = history.incarnations.get(incarnationOf(history, r));
+  if (!incarnation) return;
   const head = r.pos.q + r.rlag;
-  if (head < life.floor(r.s + parkedMs(r) - r.rsl * 1000))
+  if (head < incarnation.floor(r.s + parkedMs(r) - r.rsl * 1000))
     return `lag ${r.rlag} at ${r.pos.q}, and more had been acknowledged`;
-  if (r.e < life.deleted && life.dumped > 0 && head > life.dumped)
-    return `a head of ${head}, and the stream ended at ${life.dumped}`;
+  if (r.e < incarnation.deleted && incarnation.dumped > 0 && head > incarnation.dumped)
+    return `a head of ${head}, and the stream ended at ${incarnation.dumped}`;
 }
 
 // ---- what is shown was published, and belongs to the position shown ----
 
 function entity(history, r) {
   if (!answered(r) || r.id === undefined) return;
-  const l = lifeOf(history, r);
-  const life = history.lives.get(l);
-  if (!life) return;
+  const l = incarnationOf(history, r);
+  const incarnation = history.incarnations.get(l);
+  if (!incarnation) return;
   if (r.st === 200 && history.attempt(l, r.c, r.id, r.rv)?.b !== r.b)
     return `${r.c}/${r.id} version ${r.rv} was not published with this state`;
-  if (r.pos.q > life.dumped) return;
-  const row = life.row(r.c, r.id, r.pos.q);
+  if (r.pos.q > incarnation.dumped) return;
+  const row = incarnation.row(r.c, r.id, r.pos.q);
   const expected = row === undefined ? 'nothing' : `version ${row.v}${row.k === 'd' ? ', deleted' : ''}`;
   const shown = r.st === 404 ? 'nothing' : `version ${r.rv}${r.st === 410 ? ', deleted' : ''}`;
   if (shown !== expected) return `${r.c}/${r.id} at ${r.pos.q}: ${shown}, and the stream says ${expected}`;
@@ -112,12 +117,12 @@ function entity(history, r) {
 
 function page(history, r) {
   if (r.st !== 200 || r.items === undefined) return;
-  const l = lifeOf(history, r);
-  const life = history.lives.get(l);
-  if (!life || r.pos.q > life.dumped) return;
+  const l = incarnationOf(history, r);
+  const incarnation = history.incarnations.get(l);
+  if (!incarnation || r.pos.q > incarnation.dumped) return;
   const shown = new Map(r.items.map(([id, v, b]) => [id, { v, b }]));
-  for (const id of life.ids.get(r.c) ?? []) {
-    const row = life.row(r.c, id, r.pos.q);
+  for (const id of incarnation.ids.get(r.c) ?? []) {
+    const row = incarnation.row(r.c, id, r.pos.q);
     const item = shown.get(id);
     shown.delete(id);
     const expected = row === undefined || row.k === 'd' ? undefined : row.v;
@@ -160,30 +165,32 @@ function conflict(history, r) {
   if (!p) return '409 although no position was demanded';
   if (r.type === 'unknown-stream') return 'the stream is configured';
   if (r.type === 'epoch-mismatch') {
-    const life = p.e ? history.lives.get(history.epochs.get(p.e)) : undefined;
-    if (!p.e || (life && life.deleted > r.e)) return `epoch ${p.e} refused although it is the present one`;
+    const incarnation = p.e ? history.incarnations.get(history.epochs.get(p.e)) : undefined;
+    if (!p.e || (incarnation && incarnation.deleted > r.e))
+      return `epoch ${p.e} refused although it is the present one`;
   }
   if (r.type === 'position-beyond-head') {
-    const life = presentAt(history, r);
-    if (life && p.q <= life.floor(r.s))
-      return `position ${p.q} refused although ${life.floor(r.s)} had been acknowledged`;
+    const incarnation = presentAt(history, r);
+    if (incarnation && p.q <= incarnation.floor(r.s))
+      return `position ${p.q} refused although ${incarnation.floor(r.s)} had been acknowledged`;
   }
 }
 
-// The life that the stream was in during all of a request; undefined = it changed.
+// The incarnation that the stream was in during all of a request; undefined = it changed.
 function presentAt(history, r) {
-  for (const life of history.lives.values())
-    if (life.created < r.s && life.deleted > r.e && nextCreated(history, life) > r.e) return life;
+  for (const incarnation of history.incarnations.values())
+    if (incarnation.created < r.s && incarnation.deleted > r.e && nextCreated(history, incarnation) > r.e)
+      return incarnation;
   return undefined;
 }
 
-function nextCreated(history, life) {
-  return history.lives.get(life.l + 1)?.created ?? Infinity;
+function nextCreated(history, incarnation) {
+  return history.incarnations.get(incarnation.l + 1)?.created ?? Infinity;
 }
 
 function rejectedVersion(history, r) {
   if (r.st !== 422) return;
-  for (const l of history.lives.keys()) if (history.attempt(l, r.c, r.id, r.d.v)?.k === 'p') return;
+  for (const l of history.incarnations.keys()) if (history.attempt(l, r.c, r.id, r.d.v)?.k === 'p') return;
   return `version ${r.d.v} of ${r.c}/${r.id} was refused as rejected, and was not`;
 }
 
@@ -210,12 +217,12 @@ function notWoken(history, r, seen) {
     return `${r.type ?? `status ${r.st}`} after ${(r.e - r.s).toFixed(0)} ms: it waited for position ${wanted}, and this gateway had shown ${shown}`;
 }
 
-// The position at which all that a read demands is there; undefined = not known, or in another life than that shown:
-// there the demand is gone, not missing.
+// The position at which all that a read demands is there; undefined = not known, or in another incarnation than that
+// shown: there the demand is gone, not missing.
 function wantedPosition(history, r) {
   const { p, v } = r.d;
   if (!r.pos?.e || (p && p.e !== r.pos.e) || (!p && v === undefined)) return undefined;
-  const reached = v === undefined ? 0 : history.lives.get(lifeOf(history, r))?.reached(r.c, r.id, v);
+  const reached = v === undefined ? 0 : history.incarnations.get(incarnationOf(history, r))?.reached(r.c, r.id, v);
   return reached === undefined ? undefined : Math.max(p?.q ?? 0, reached);
 }
 

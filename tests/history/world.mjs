@@ -1,5 +1,5 @@
-// What a history happens to: one server or a cluster, a stream with its lives, and gateways that reach the servers
-// through proxies.
+// What a history happens to: one server or a cluster, a stream with its incarnations, and gateways that reach the
+// servers through proxies.
 
 import { startCluster } from '../support/cluster.mjs';
 import { startGateway } from '../support/gateway.mjs';
@@ -35,14 +35,14 @@ class World {
   constructor(parts) {
     Object.assign(this, parts);
     this.cluster = null;
-    this.life = 0; // which one the stream is in; 0 = none
+    this.incarnation = 0; // which one the stream is in; 0 = none
     this.gateways = [];
     this.proxies = []; // of each gateway, one per server
     this.paused = false; // the writers rest
     this.writing = 0; // publishes on their way
-    this.lastAcked = 0; // sequence, in this life
+    this.lastAcked = 0; // sequence, in this incarnation
     this.acked = []; // what was acknowledged lately: what readers ask for
-    this.epochs = new Map(); // epoch -> life, as answers showed
+    this.epochs = new Map(); // epoch -> incarnation, as answers showed
   }
 
   // A client of the servers themselves, not through a proxy.
@@ -54,20 +54,21 @@ class World {
     const config = { name: STREAM, subjects: ['state.>', 'beside.>'], num_replicas: this.servers.length };
     const s = this.recorder.now();
     await until('the stream is created', () => this.admin.jsm.streams.add(config), { deadlineMs: 90_000, everyMs: 50 });
-    this.life++;
+    this.incarnation++;
     this.lastAcked = 0;
     this.acked = [];
-    this.recorder.add({ t: 'life', l: this.life, s, e: this.recorder.now() });
+    this.recorder.add({ t: 'incarnation', l: this.incarnation, s, e: this.recorder.now() });
   }
 
-  // The stream in another life. The writers rest meanwhile, so that all of the old one can be read before it goes.
+  // The stream in another incarnation. The writers rest meanwhile, so that all of the old one can be read before it
+  // goes.
   async recreateStream() {
     await this.rest();
     try {
       await this.dump();
       const s = this.recorder.now();
       await until('the stream is deleted', () => this.deleteStream(), { deadlineMs: 30_000, everyMs: 50 });
-      this.recorder.add({ t: 'end', l: this.life, s, e: this.recorder.now() });
+      this.recorder.add({ t: 'end', l: this.incarnation, s, e: this.recorder.now() });
       await this.createStream();
     } finally {
       this.paused = false;
@@ -90,13 +91,14 @@ class World {
     await until('the writers rest', () => this.writing === 0, { deadlineMs: 30_000, everyMs: 2 });
   }
 
-  // What this life of the stream really holds, also what was published without an acknowledgement. Asked of the leader.
+  // What this incarnation of the stream really holds, also what was published without an acknowledgement. Asked of the
+  // leader.
   async dump() {
     const { last } = await until('the stream answers', () => this.streamState(), { deadlineMs: 40_000, everyMs: 100 });
     if (last < this.lastAcked) throw new Error(`the server lost what it acknowledged: ${last} < ${this.lastAcked}`);
     let at = 0;
     while (at < last) at = await this.dumpFrom(at, last);
-    this.recorder.add({ t: 'dumped', l: this.life, q: last });
+    this.recorder.add({ t: 'dumped', l: this.incarnation, q: last });
   }
 
   async streamState() {
@@ -116,7 +118,7 @@ class World {
       stalled.refresh();
       const [, c, id] = message.subject.split('.');
       if (message.subject.startsWith('state.'))
-        this.recorder.add({ t: 'log', l: this.life, q: at, c, id, ...fields(message) });
+        this.recorder.add({ t: 'log', l: this.incarnation, q: at, c, id, ...fields(message) });
       if (at >= last) break;
     }
     clearTimeout(stalled);

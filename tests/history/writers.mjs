@@ -42,7 +42,7 @@ export class Writer {
     const subject = `state.${entity.c}.${entity.id}`;
     if (dice < 0.06) return { subject, text: `{"version":${v},"state":[]}`, entry: { ...entry, k: 'p' } };
     if (dice < 0.11) return { subject, text: `{"version":${v},"deleted":true}`, entry: { ...entry, k: 'd' } };
-    const b = `{"life":${this.world.life},"n":${v},"w":${this.index},"x":${this.random.between(0, 1e9)}}`;
+    const b = `{"incarnation":${this.world.incarnation},"n":${v},"w":${this.index},"x":${this.random.between(0, 1e9)}}`;
     return { subject, text: `{"version":${v},"state":${b}}`, entry: { ...entry, k: 's', b } };
   }
 
@@ -50,7 +50,7 @@ export class Writer {
     const { world, recorder } = this;
     world.writing++;
     const { subject, text, entry } = this.next();
-    const line = { t: 'w', l: world.life, ...entry, s: recorder.now() };
+    const line = { t: 'w', l: world.incarnation, ...entry, s: recorder.now() };
     try {
       const ack = await client.js.publish(subject, text, { timeout: PUBLISH_TIMEOUT_MS, retries: 0 });
       line.e = recorder.now();

@@ -99,7 +99,7 @@ describe('a cluster', () => {
       assert.equal(
         `${status.epoch} ${status.build}`,
         `${before[i].epoch} ${before[i].build}`,
-        'the same life, the same build',
+        'the same incarnation, the same build',
       );
       const fresh = await gateway.get(`${C1}?max_staleness=0`);
       assert.equal(`${fresh.status} ${fresh.headers['state-version']}`, '200 60');

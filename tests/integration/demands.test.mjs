@@ -515,8 +515,8 @@ describe('demands: probes', () => {
   });
 });
 
-describe('demands: several lives', () => {
-  it('without an epoch mean the present life, with one that life alone', async (t) => {
+describe('demands: several incarnations', () => {
+  it('without an epoch mean the present incarnation, with one that incarnation alone', async (t) => {
     // A probe of the old incarnation, after the read has come, would refuse it as beyond the head: there is none.
     const config = { streams: [{ name: 'STATE', subject: 'state.{collection}.{id}' }], probe: { idle: '1m' } };
     const s = await scene(t, { publish: [event('c-1', 1), event('c-1', 2), event('c-1', 3)], gateway: { config } });
@@ -532,7 +532,7 @@ describe('demands: several lives', () => {
     const bare = await s.gateway.get(`${C1}?min_position=STATE:1&min_version=4&wait=15`, { timeoutMs: 20_000 });
     assert.equal(`${bare.status} ${bare.headers['state-version']}`, '200 4', bare.text);
     assertProblem(await s.gateway.get(C1, { headers: { 'Min-Position': old } }), 409, 'epoch-mismatch');
-    assertProblem(await parked, 409, 'epoch-mismatch', 'parked when the life ended');
+    assertProblem(await parked, 409, 'epoch-mismatch', 'parked when the incarnation ended');
     const over = await s.gateway.get(`${C1}?wait=0`, { headers: { 'Min-Position': old } });
     assertProblem(over, 409, 'epoch-mismatch', 'known to be over: nobody is asked');
     assert.ok((await scrape(s.gateway)).value('stategate_stream_epoch_changes_total', { stream: 'STATE' }) >= 1);

@@ -18,9 +18,9 @@ import { tempFolder } from '../support/process.mjs';
 const OPERATIONS = Number(process.env.OPERATIONS ?? 50_000);
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 
-// ---- a small history that keeps every promise: two lives, one gateway ----
+// ---- a small history that keeps every promise: two incarnations, one gateway ----
 
-const state = (life, n) => `{"life":${life},"n":${n}}`;
+const state = (incarnation, n) => `{"incarnation":${incarnation},"n":${n}}`;
 const write = (l, v, q, at, more = {}) => ({
   t: 'w',
   l,
@@ -55,7 +55,7 @@ const refused = (st, type, more) => ({ st, type, pos: { q: 3, e: 'aone' }, ...mo
 function history(...reads) {
   return [
     { t: 'gateway', g: 0, trust: 2000 },
-    { t: 'life', l: 1, s: 0, e: 5 },
+    { t: 'incarnation', l: 1, s: 0, e: 5 },
     write(1, 1, 1, 100),
     write(1, 2, 2, 200),
     write(1, 3, 3, 300, { k: 'p', b: undefined }),
@@ -65,7 +65,7 @@ function history(...reads) {
     log(1, 3, 3, 'p'),
     { t: 'dumped', l: 1, q: 3 },
     { t: 'end', l: 1, s: 10_000, e: 10_010 },
-    { t: 'life', l: 2, s: 10_011, e: 10_015 },
+    { t: 'incarnation', l: 2, s: 10_011, e: 10_015 },
     write(2, 4, 1, 10_100),
     read(10_200, 10_202, { i: 1, ...shows(2, 4, 1, 'btwo'), rsl: 0.01 }),
     log(2, 4, 1),
@@ -90,7 +90,7 @@ const GOOD = {
   }),
   'an age in the time after a wait': read(100, 900, { ...shows(1, 2, 3, 'aone'), rsl: 0.1, parked: 798 }),
   'a refusal at the deadline': read(320, 830, { d: { v: 9 }, w: 0.5, ...refused(504, 'version-not-reached') }),
-  'the old life, admitted': read(10_150, 10_152, { ...shows(1, 2, 3, 'aone'), rsl: 0.3 }),
+  'the old incarnation, admitted': read(10_150, 10_152, { ...shows(1, 2, 3, 'aone'), rsl: 0.3 }),
   'an old epoch, refused': read(10_150, 10_152, { d: { p: { q: 1, e: 'aone' } }, ...refused(409, 'epoch-mismatch') }),
   'an old epoch, not known to be old in time': read(10_150, 11_152, {
     d: { p: { q: 1, e: 'aone' } },
@@ -233,7 +233,7 @@ describe('histories under faults', () => {
     const { operations, faults, report } = await prove(t, { operations: OPERATIONS, secondsMax: 150, readEveryMs: 12 });
     assert.ok(operations >= Math.min(OPERATIONS, 20_000), `${operations} operations`);
     assert.ok(Object.keys(faults).length >= 11, `faults that happened: ${JSON.stringify(faults)}`);
-    assert.ok(report.statuses['409 epoch-mismatch'] > 0, 'a position of another life was refused');
+    assert.ok(report.statuses['409 epoch-mismatch'] > 0, 'a position of another incarnation was refused');
     assertTelling(report, 50);
   });
 });

@@ -1,5 +1,5 @@
-// Messages that are large, or a link that is slow: no body is fetched only to be compared, bytes that arrive are a sign of
-// life, and proofs go on beside them.
+// Messages that are large, or a link that is slow: no body is fetched only to be compared, bytes that arrive are a sign
+// that the broker is there, and proofs go on beside them.
 // ctest-timeout: 600
 // ctest-serial
 

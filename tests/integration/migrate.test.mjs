@@ -29,7 +29,7 @@ function keptDatabase(t) {
   return file;
 }
 
-// nats-server with the streams in the life that the file knows.
+// nats-server with the streams in the incarnation that the file knows.
 async function keptStreams(t) {
   const home = tempFolder(t, 'kept-streams');
   const { code, stderr } = await run('tar', ['-C', home, '-xzf', join(KEPT, 'version-2.tar.gz')]);

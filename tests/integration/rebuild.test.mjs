@@ -1,5 +1,5 @@
 // Rebuild without a hole: while the rows are built anew, reads see either everything of the old build or everything of
-// the new one, over kills and further lives in the middle; other streams go on; nothing old is left behind.
+// the new one, over kills and further incarnations in the middle; other streams go on; nothing old is left behind.
 // ctest-timeout: 600
 // ctest-serial
 
@@ -25,7 +25,7 @@ async function following(t, options = {}) {
   return s;
 }
 
-// The stream in another life, unseen by the gateway until all of it is there.
+// The stream in another incarnation, unseen by the gateway until all of it is there.
 async function recreateUnseen(s, list) {
   signal(s.gateway.running.child, 'SIGSTOP');
   await s.recreateStream(list);
@@ -48,7 +48,7 @@ async function sample(s, builds) {
   assert.equal(status.entities, shown.entities, 'entities in the status');
   if (status.rebuild && status.rebuild.epoch !== status.epoch) {
     assert.ok(['rebuilding', 'disconnected', 'halted'].includes(status.status), status.status);
-    assert.equal(status.staleness, undefined, 'rows of another life are as stale as nobody knows');
+    assert.equal(status.staleness, undefined, 'rows of another incarnation are as stale as nobody knows');
     assert.equal(status.lag, undefined);
   }
   return { build, status, headers: page.headers };
@@ -108,7 +108,7 @@ describe('while a recreated stream is read', () => {
     await until('the old rows are swept', async () => (await leftovers(s.gateway)) === 0, WITHIN);
   });
 
-  it('goes on over kills and another life in the middle, while another stream is applied', async (t) => {
+  it('goes on over kills and another incarnation in the middle, while another stream is applied', async (t) => {
     const streams = [
       { name: 'STATE', subject: 'state.{collection}.{id}', collections: ['customers'] },
       { name: 'OTHER', subject: 'other.{id}', collection: 'others' },
@@ -138,7 +138,7 @@ describe('while a recreated stream is read', () => {
     assert.equal((await s.gateway.get('/readyz')).status, 503, 'not before the served build is whole');
     await between();
     await recreateUnseen(s, events(last.count, last));
-    await until('the other life is found', async () => {
+    await until('the other incarnation is found', async () => {
       const { rebuild, ...status } = await s.gateway.status('STATE');
       return status.epoch === epoch && rebuild?.target === last.count;
     }, { ...WITHIN, everyMs: 1 });

@@ -65,7 +65,7 @@ class Scene {
     return info;
   }
 
-  // The stream in another life, with these events; the fold begins again.
+  // The stream in another incarnation, with these events; the fold begins again.
   async recreateStream(list, more = {}) {
     await this.client.jsm.streams.delete(this.name);
     await this.createStream(more);

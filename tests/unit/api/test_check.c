@@ -550,7 +550,7 @@ static void the_swap_ends_waits_for_the_new_incarnation_and_refuses_the_old(void
     begin_another_incarnation(r, &new);
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:2;epoch=%s&wait=5", new.text), 0);
     (void)rig_park(r);
-    rig_apply_state(r, "42", 1, "{\"life\":2}");
+    rig_apply_state(r, "42", 1, "{\"incarnation\":2}");
     rig_publish_commit(r, NULL);
     rig_apply_state(r, "43", 1, "{}");
     freshness_swapped(r->freshness, 0);
@@ -559,7 +559,7 @@ static void the_swap_ends_waits_for_the_new_incarnation_and_refuses_the_old(void
     assert_string_equal(r->stream.epoch.text, new.text);
     assert_true(rig_wake(r));
     assert_int_equal(rig_ask_again(r), 200);
-    assert_true(rig_body_has(r, "{\"life\":2}"));
+    assert_true(rig_body_has(r, "{\"incarnation\":2}"));
     assert_int_equal(asked(r, ENTITY "?min_position=STATE:1;epoch=%s&wait=5", old.text), 0);
     (void)rig_park(r);
     rig_publish_probe(r, 0, time_boot_ns(), 2, &new);

@@ -11,7 +11,7 @@
 
 #include "api/request/position_list.h"
 
-/* Parses a copy, since it is decoded in place; the copy lives until the next call. */
+/* Parses a copy, since it is decoded in place; the copy is valid until the next call. */
 #define MEMBERS 64
 static struct position_member members[MEMBERS];
 static size_t members_count;

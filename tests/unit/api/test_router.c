@@ -136,7 +136,7 @@ static void gaps_concern_what_was_written_before_them(void **state)
     assert_true(rig_body_has(f, "\"gaps\":[{\"first\":2,\"last\":5}]"));
 }
 
-/* The `next` of the page, or NULL; lives until the next call. */
+/* The `next` of the page, or NULL; is valid until the next call. */
 static const char *next_of(const struct rig *f)
 {
     static char cursor[1024];

@@ -14,7 +14,7 @@
 #include "core/base/time.h"
 #include "core/domain/event.h"
 
-/* Parses a copy, since the text is decoded in place; the copy lives until the next call. */
+/* Parses a copy, since the text is decoded in place; the copy is valid until the next call. */
 static enum sg_status parse_bytes(const char *text, size_t bytes, struct target *target)
 {
     static char *copy;

@@ -244,7 +244,7 @@ static void mail_that_overflows_says_look_at_all(void **state)
     }
 }
 
-static void another_life_lets_every_loop_look_at_all(void **state)
+static void another_incarnation_lets_every_loop_look_at_all(void **state)
 {
     struct world *w = *state;
     size_t count = 0;
@@ -458,7 +458,7 @@ int main(void)
         TEST(entities_that_share_a_slot_wake_rather_than_miss),
         TEST(an_entity_wakes_only_behind_its_commit),
         TEST(mail_that_overflows_says_look_at_all),
-        TEST(another_life_lets_every_loop_look_at_all),
+        TEST(another_incarnation_lets_every_loop_look_at_all),
         TEST(names_differ_by_collection_and_id),
         TEST(probes_are_asked_for_while_somebody_wants_a_newer_one),
         TEST(a_probe_that_will_hardly_be_needed_is_sent_later),

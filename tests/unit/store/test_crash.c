@@ -1,5 +1,5 @@
 /* What a kill -9 must not do: separate the rows from the position, or serve a part of a build. The rows are compared
- * with a fold of the same life's events up to the stored position, after each kill and, by another process, in
+ * with a fold of the same incarnation's events up to the stored position, after each kill and, by another process, in
  * mid-run. */
 #include <setjmp.h>
 #include <signal.h>
@@ -37,15 +37,16 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* What the event at `sequence` of a life of the stream is, in every process and every run. Life 0 has no epoch. */
+/* What the event at `sequence` of an incarnation of the stream is, in every process and every run. Incarnation 0 has no
+ * epoch. */
 struct place {
-    uint64_t life;
+    uint64_t incarnation;
     uint64_t sequence;
 };
 
 static uint64_t chance(struct place at)
 {
-    return mix(at.sequence + at.life * UINT64_C(0x9e3779b97f4a7c15));
+    return mix(at.sequence + at.incarnation * UINT64_C(0x9e3779b97f4a7c15));
 }
 
 static size_t id_of(struct place at)
@@ -68,10 +69,10 @@ static int64_t version_of(struct place at)
     return (int64_t)(at.sequence / 4 + chance(at) % 50 + 1); /* out of order, but no version twice with other content */
 }
 
-/* The head of a life when its build began; that of life 0 was empty. */
-static uint64_t target_of(uint64_t life)
+/* The head of an incarnation when its build began; that of incarnation 0 was empty. */
+static uint64_t target_of(uint64_t incarnation)
 {
-    return life == 0 ? 0 : 100 + mix(life) % 400;
+    return incarnation == 0 ? 0 : 100 + mix(incarnation) % 400;
 }
 
 static void id_text(size_t id, char out[16])
@@ -79,12 +80,12 @@ static void id_text(size_t id, char out[16])
     (void)snprintf(out, 16, "id-%zu", id);
 }
 
-static void fold(uint64_t life, uint64_t position, struct row rows[IDS], uint64_t *rejected)
+static void fold(uint64_t incarnation, uint64_t position, struct row rows[IDS], uint64_t *rejected)
 {
     memset(rows, 0, IDS * sizeof rows[0]);
     *rejected = 0;
     for (uint64_t sequence = 1; sequence <= position; sequence++) {
-        struct place at = {life, sequence};
+        struct place at = {incarnation, sequence};
         struct row *row = &rows[id_of(at)];
         if (is_rejected(at)) {
             (*rejected)++;
@@ -115,7 +116,7 @@ static void child_apply(struct store_fixture *f, struct place *at)
     enum event_reason reasons[BATCH_MAX];
     size_t count = 1 + mix(at->sequence + 99) % BATCH_MAX;
     for (size_t i = 0; i < count; i++) {
-        struct place next = {at->life, at->sequence + 1 + i};
+        struct place next = {at->incarnation, at->sequence + 1 + i};
         char *id = ids[id_of(next)];
         id_text(id_of(next), id);
         events[i] = is_rejected(next)    ? event_rejected(next.sequence, id, 0, REASON_BAD_JSON)
@@ -135,19 +136,19 @@ static void run_applying(struct store_fixture *f)
         child_apply(f, &at);
 }
 
-static void child_begin_life(struct store_fixture *f, struct place *at)
+static void child_begin_incarnation(struct store_fixture *f, struct place *at)
 {
     struct epoch epoch;
-    at->life++;
+    at->incarnation++;
     at->sequence = 0;
-    (void)snprintf(epoch.text, sizeof epoch.text, "l%llu", (unsigned long long)at->life);
-    if (store_stream_begin_build(f->writer, f->stream.id, (int64_t)at->life, &epoch, target_of(at->life), NULL) !=
-        SG_OK)
+    (void)snprintf(epoch.text, sizeof epoch.text, "l%llu", (unsigned long long)at->incarnation);
+    if (store_stream_begin_build(f->writer, f->stream.id, (int64_t)at->incarnation, &epoch,
+                                 target_of(at->incarnation), NULL) != SG_OK)
         _exit(4);
 }
 
-/* Another: lives follow one another, some while the next build of the one before is not whole; old rows are swept
- * meanwhile. */
+/* Another: incarnations follow one another, some while the next build of the one before is not whole; old rows are
+ * swept meanwhile. */
 static void run_rebuilding(struct store_fixture *f)
 {
     struct build build;
@@ -157,16 +158,16 @@ static void run_rebuilding(struct store_fixture *f)
     struct place at = {(uint64_t)build.created_ns, build.position};
     for (;;) {
         bool more = false;
-        bool cut_short = chance((struct place){at.life, 7}) % 4 == 0;
-        if (at.sequence > (cut_short ? target_of(at.life) / 2 : target_of(at.life) + 100))
-            child_begin_life(f, &at);
+        bool cut_short = chance((struct place){at.incarnation, 7}) % 4 == 0;
+        if (at.sequence > (cut_short ? target_of(at.incarnation) / 2 : target_of(at.incarnation) + 100))
+            child_begin_incarnation(f, &at);
         child_apply(f, &at);
         if (store_sweep(f->writer, 8, &more, NULL) != SG_OK)
             _exit(5);
     }
 }
 
-/* Compare one snapshot with the fold of its own life up to its own position. */
+/* Compare one snapshot with the fold of its own incarnation up to its own position. */
 static uint64_t check_snapshot(struct store_fixture *f)
 {
     struct row rows[IDS];
@@ -177,9 +178,9 @@ static uint64_t check_snapshot(struct store_fixture *f)
     if (stream == NULL)
         return 0; /* between the child's open and its attach */
     uint64_t position = stream->position;
-    uint64_t life = strtoull(stream->epoch.text + (stream->epoch.text[0] == 'l'), NULL, 10);
-    assert_true(life == 0 || position >= target_of(life)); /* never a part of it */
-    fold(life, position, rows, &rejected);
+    uint64_t incarnation = strtoull(stream->epoch.text + (stream->epoch.text[0] == 'l'), NULL, 10);
+    assert_true(incarnation == 0 || position >= target_of(incarnation)); /* never a part of it */
+    fold(incarnation, position, rows, &rejected);
     for (size_t i = 0; i < IDS; i++) {
         char id[16];
         struct entity entity;
@@ -227,10 +228,10 @@ static void wait_us(long us)
     (void)nanosleep(&span, NULL);
 }
 
-/* Kill a child again and again, until it has reached so much: a position in one life, or else a build. The position
- * that was reached last. */
-static uint64_t kill_again_and_again(struct store_fixture *f, void (*run_child)(struct store_fixture *), bool one_life,
-                                     uint64_t far_enough)
+/* Kill a child again and again, until it has reached so much: a position in one incarnation, or else a build. The
+ * position that was reached last. */
+static uint64_t kill_again_and_again(struct store_fixture *f, void (*run_child)(struct store_fixture *),
+                                     bool one_incarnation, uint64_t far_enough)
 {
     unsigned seed = 42;
     uint64_t before = 0;
@@ -256,10 +257,10 @@ static uint64_t kill_again_and_again(struct store_fixture *f, void (*run_child)(
             continue; /* the next child recovers */
         fixture_open(f);
         assert_string_equal(f->report.moved_aside, "");
-        assert_true(!one_life || (f->stream.position >= seen && f->stream.position >= before));
+        assert_true(!one_incarnation || (f->stream.position >= seen && f->stream.position >= before));
         before = check_snapshot(f);
         assert_int_equal(before, f->stream.position);
-        reached = one_life ? before : (uint64_t)f->stream.build;
+        reached = one_incarnation ? before : (uint64_t)f->stream.build;
         fixture_close(f);
     }
     return before;
@@ -276,7 +277,7 @@ static void killed_rebuild_serves_one_build_or_the_other(void **state)
     struct store_fixture *f = *state;
     assert_true(kill_again_and_again(f, run_rebuilding, false, KILLS / 10 + 1) > 0);
     fixture_open(f);
-    assert_true(f->stream.build > KILLS / 10); /* lives did follow one another */
+    assert_true(f->stream.build > KILLS / 10); /* incarnations did follow one another */
 }
 
 int main(void)

@@ -91,7 +91,7 @@ static void next_build_is_not_seen_before_its_target(void **state)
     assert_int_equal(f->build.gaps_count, 0);
     assert_string_equal(f->build.served_epoch.text, FIRST.text);
     assert_first_build_served(f);
-    /* Lower versions and sequences than those served: another life. */
+    /* Lower versions and sequences than those served: another incarnation. */
     assert_int_equal(fixture_apply_one(f, event_state(1, "00", 1, "{\"new\":1}")), RESULT_APPLIED);
     assert_int_equal(fixture_apply_one(f, event_rejected(2, "new", 9, REASON_BAD_JSON)), RESULT_REJECTED);
     assert_first_build_served(f);
@@ -218,7 +218,7 @@ static void restart_continues_the_next_build(void **state)
     assert_int_equal(f->stream.gaps[0].first, 1);
 }
 
-static void another_life_throws_the_next_build_away_and_keeps_the_served_one(void **state)
+static void another_incarnation_throws_the_next_build_away_and_keeps_the_served_one(void **state)
 {
     struct store_fixture *f = *state;
     struct entity entity;
@@ -251,7 +251,7 @@ static void other_settings_end_the_old_rows_and_the_next_build_at_once(void **st
     assert_int_equal(store_stream_attach(f->writer, "ORDERS", STREAM_FINGERPRINT("drops the secret"), &stream, &reshaped, NULL), SG_OK);
     assert_true(reshaped);
     assert_int_equal(stream.build, 3);
-    assert_string_equal(stream.epoch.text, SECOND.text); /* the life that the broker showed last */
+    assert_string_equal(stream.epoch.text, SECOND.text); /* the incarnation that the broker showed last */
     fixture_reload(f);
     assert_false(f->build.is_next);
     assert_int_equal(f->build.created_ns, 999);
@@ -398,7 +398,7 @@ int main(void)
         STORE_TEST(build_that_waits_for_its_first_event_is_swapped_to_when_the_settings_change),
         STORE_TEST(first_build_is_served_while_it_is_written),
         STORE_TEST(restart_continues_the_next_build),
-        STORE_TEST(another_life_throws_the_next_build_away_and_keeps_the_served_one),
+        STORE_TEST(another_incarnation_throws_the_next_build_away_and_keeps_the_served_one),
         STORE_TEST(other_settings_end_the_old_rows_and_the_next_build_at_once),
         STORE_TEST(unknown_target_is_not_reached_until_it_is_known),
         STORE_TEST(served_build_and_next_build_have_each_their_own_limits),

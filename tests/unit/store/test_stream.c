@@ -66,7 +66,7 @@ static void other_fingerprint_begins_a_build_once_something_was_applied(void **s
     assert_int_equal(stream.position, 0);
     assert_true(stream.rebuilding);
     assert_true(stream.rebuild.target == TARGET_UNKNOWN);
-    assert_string_equal(stream.epoch.text, "k3fq1z"); /* it is the same life */
+    assert_string_equal(stream.epoch.text, "k3fq1z"); /* it is the same incarnation */
     fixture_reload(f);
     assert_int_equal(f->build.created_ns, 12345);
     assert_false(f->build.is_next);

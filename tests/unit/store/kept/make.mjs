@@ -5,7 +5,7 @@
 //
 // version-2.db.gz   the gateway's file after an orderly stop
 // version-2.json.gz what the sqlite3 command read from it then: an independent dump to compare with
-// version-2.tar.gz  the folder of nats-server (2.10), so that the streams have the life that the file knows
+// version-2.tar.gz  the folder of nats-server (2.10), so that the streams have the incarnation that the file knows
 //
 // Three streams: STATE (three collections; live rows, tombstones of every kind, revived rows, rejected events with and
 // without an id, a conflict, a gap), KV_settings (a bucket with a deleted and a purged key) and GROW (recreated; its
@@ -97,7 +97,7 @@ async function main() {
   await gateway.start();
   await gateway.untilStatus('live', { stream: 'STATE', deadlineMs: 20_000 });
 
-  // Another life of GROW, which comes so slowly that the gateway can be stopped on the way.
+  // Another incarnation of GROW, which comes so slowly that the gateway can be stopped on the way.
   await gateway.stop();
   await jsm.streams.delete('GROW');
   await until('GROW is created', () => jsm.streams.add({ name: 'GROW', subjects: ['grow.>'] }));

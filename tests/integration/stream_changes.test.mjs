@@ -1,4 +1,4 @@
-// What becomes of a stream in its life (restarts, purges, trims, other lives, older copies, absence): within five
+// What may happen to a stream (restarts, purges, trims, other incarnations, older copies, absence): within five
 // seconds rows, position, gap and status are what docs/promises.md says of a stream that is not what it was.
 // ctest-timeout: 600
 // ctest-serial
@@ -47,8 +47,8 @@ function toldGaps(gateway) {
   );
 }
 
-// Events 51..110 are published while the gateway stands still, and all before 101 purged while flow control holds most of
-// them back: what it was sent of them, then a hole, then the rest. Gives the events.
+// Events 51..110 are published while the gateway stands still, and all before 101 purged while flow control holds most
+// of them back: what it was sent of them, then a hole, then the rest. Gives the events.
 async function trimmedUnderWay(s) {
   const more = Array.from({ length: 60 }, (_, i) => event(`big-${i}`, 1, { x: 'x'.repeat(200_000) }));
   signal(s.gateway.running.child, 'SIGSTOP');
@@ -84,7 +84,7 @@ for (const [version, bin] of Object.entries({
   'the newest server': NATS_SERVER_NEWEST,
 })) {
   describe(`with ${version}`, () => {
-    it('follows a server that was restarted, without loss and in the same life', async (t) => {
+    it('follows a server that was restarted, without loss and in the same incarnation', async (t) => {
       const s = await following(t, 100, { nats: { bin } });
       const before = await row(s.gateway);
       await s.nats.restart();
@@ -145,7 +145,7 @@ for (const [version, bin] of Object.entries({
         assert.equal(after.build, before.build + 1);
         const other = await startGateway({ t, nats: s.nats });
         await other.untilStatus('live', WITHIN);
-        assert.equal(after.epoch, (await other.status()).epoch, 'every replica calls this life the same');
+        assert.equal(after.epoch, (await other.status()).epoch, 'every replica calls this incarnation the same');
         assert.equal(await counter(s.gateway, 'stategate_stream_epoch_changes_total'), 1);
       });
     }

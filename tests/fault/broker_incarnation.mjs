@@ -1,5 +1,5 @@
-// One life of the stream, as the campaign itself has seen it: what was stored and acknowledged, what was removed, and
-// the fold of what the gateway must hold of it.
+// One incarnation of the stream, as the campaign itself has seen it: what was stored and acknowledged, what was
+// removed, and the fold of what the gateway must hold of it.
 
 import { Fold } from '../support/fold.mjs';
 
@@ -16,12 +16,12 @@ export function merged(gaps) {
   return list;
 }
 
-export class Life {
+export class Incarnation {
   // `log`: sequence -> message, what a restored copy brings along. `rejectedMax`: how many the gateway keeps.
   constructor(number, { log, rejectedMax }) {
     this.number = number;
     this.rejectedMax = rejectedMax;
-    this.epoch = null; // bound when the gateway has settled in this life
+    this.epoch = null; // bound when the gateway has settled in this incarnation
     this.build = 0;
     this.log = log; // sequence -> {seq, subject, payload}: all that was ever stored
     this.removed = new Set(); // sequences that the stream does not hold any more, or never showed
@@ -34,7 +34,7 @@ export class Life {
 
   // The same stream, folded from its beginning again.
   fresh() {
-    return Object.assign(Object.create(Life.prototype), this, { fold: new Fold(STATE) });
+    return Object.assign(Object.create(Incarnation.prototype), this, { fold: new Fold(STATE) });
   }
 
   store(message) {
