@@ -1,4 +1,5 @@
-/* What decoding and shaping one event costs: nanoseconds per event, best and median of several rounds, for typical payloads. */
+/* What decoding and shaping one event costs: nanoseconds per event, best and median of several rounds, for typical
+ * payloads. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -97,7 +97,8 @@ static void run_trim(struct projector *p)
     (void)malloc_trim(0);
 }
 
-/* Nothing is lost when the WAL cannot be written back, and nothing fails, until the disk is full of it: so it is said. */
+/* Nothing is lost when the WAL cannot be written back, and nothing fails, until the disk is full of it: so it is
+ * said. */
 static void tell_write_back(struct projector *p)
 {
     bool failing = false;
@@ -216,8 +217,8 @@ static enum sg_status stream_attach(struct ingest *ingest, const struct stream_s
     return status;
 }
 
-/* The stream's queue, its rules and its row in the store. What it has made by then, the names of decode and of the shaper
- * among it, is freed by ingest_destroy, also when this fails. */
+/* The stream's queue, its rules and its row in the store. What it has made by then, the names of decode and of the
+ * shaper among it, is freed by ingest_destroy, also when this fails. */
 static enum sg_status stream_writer_open(struct ingest *ingest, size_t index, queue_release *release,
                                          struct sg_error *err)
 {

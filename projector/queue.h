@@ -62,8 +62,8 @@ enum queue_result {
 };
 /* Add a message. One thread for each generation; does not block. */
 SG_MUST_CHECK enum queue_result queue_push(struct queue *q, const struct queue_item *item);
-/* The thread that pushed has read all that had arrived: what it pushed is applied, or the thread that writes is notified.
- * In the thread that pushed; blocks as long as applying a few messages takes. */
+/* The thread that pushed has read all that had arrived: what it pushed is applied, or the thread that writes is
+ * notified. In the thread that pushed; blocks as long as applying a few messages takes. */
 void queue_pushed(struct queue *q);
 /* True while a message waits for room: the pusher is alive although nothing is heard from it. Any thread. */
 bool queue_is_full(struct queue *q);

@@ -23,8 +23,8 @@ void gateway_set_unready(struct gateway *gateway);
 
 /* Not ready, answer what is asked for (for `drain_ms` at most), finish the batch, close; blocks until it is done and
  * frees. False: a stream's source hangs in a call to its broker; rows and the database are safe, and the process must
- * end by _exit, since that thread goes on with what it uses. `*failed`: gateway_failed, at the end of it, which is logged.
- * NULL is allowed. */
+ * end by _exit, since that thread goes on with what it uses. `*failed`: gateway_failed, at the end of it, which is
+ * logged. NULL is allowed. */
 bool gateway_stop(struct gateway *gateway, int64_t drain_ms, bool *failed);
 
 /* True once a part has stopped for good, or the database is not at its path any more, so that the process must end. Any

@@ -7,11 +7,11 @@
 
 #include "core/base/status.h"
 
-/* Block what the thread takes (SIGTERM, SIGINT, SIGHUP, SIGUSR1), and ignore what would end the process without a reason.
- * Main thread, before any other. */
+/* Block what the thread takes (SIGTERM, SIGINT, SIGHUP, SIGUSR1), and ignore what would end the process without a
+ * reason. Main thread, before any other. */
 void signals_block(void);
-/* Start the thread. Until signals_serving(), SIGTERM and SIGINT end the process at once, with exit code 0: the start may
- * hang in a file, and whatever it does may be cut off as by a kill. Main thread, after log_writer_start. */
+/* Start the thread. Until signals_serving(), SIGTERM and SIGINT end the process at once, with exit code 0: the start
+ * may hang in a file, and whatever it does may be cut off as by a kill. Main thread, after log_writer_start. */
 SG_MUST_CHECK enum sg_status signals_start(struct sg_error *err);
 /* From now on they are counted instead. */
 void signals_serving(void);

@@ -112,8 +112,8 @@ typedef bool store_entity_visitor(void *context, const struct entity *entity);
 SG_MUST_CHECK enum sg_status store_read_page(struct store_reader *r, struct slice collection, struct slice after,
                                              store_entity_visitor *visit, void *context, struct sg_error *err);
 
-/* What the gaps of single entities span, of those with ids greater than `after` up to `last` that are alive; `first` 0 =
- * none has one. */
+/* What the gaps of single entities span, of those with ids greater than `after` up to `last` that are alive; `first` 0
+ * = none has one. */
 SG_MUST_CHECK enum sg_status store_read_gaps(struct store_reader *r, struct slice collection, struct slice after,
                                              struct slice last, struct gap *out, struct sg_error *err);
 

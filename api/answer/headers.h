@@ -17,8 +17,8 @@ void headers_facts(struct response *r, const struct stream_facts *facts, int64_t
 /* The same, and State-Gap with all gaps: for an answer that rests on more than one event. */
 void headers_facts_and_gaps(struct response *r, const struct stream_facts *facts, int64_t now_ns);
 
-/* State-Gap with the gaps that lie after `sequence`, and `more` among them, which may overlap them (`first` 0 = no more);
- * none, no header. */
+/* State-Gap with the gaps that lie after `sequence`, and `more` among them, which may overlap them (`first` 0 = no
+ * more); none, no header. */
 void headers_gaps_with(struct response *r, const struct stream *row, uint64_t sequence, struct gap more);
 
 /* State-Rejected: the highest version, or "?" where one is not known; none, no header. */

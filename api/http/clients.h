@@ -1,4 +1,5 @@
-/* How much each client has of something: of connections, or of reads that wait. A client is kept only while it has any. */
+/* How much each client has of something: of connections, or of reads that wait. A client is kept only while it has
+ * any. */
 #ifndef STATEGATE_API_HTTP_CLIENTS_H
 #define STATEGATE_API_HTTP_CLIENTS_H
 
@@ -8,9 +9,9 @@
 
 #include "api/http/head.h"
 
-/* Who it is that connects from this address (NULL: nobody knows), without its port, so that all its connections count as
- * one client. A client of IPv6 has a network of its own, a /64, in which it may take any address. One of IPv4 that comes
- * through [::] is the client that it is elsewhere. Any thread, pure. */
+/* Who it is that connects from this address (NULL: nobody knows), without its port, so that all its connections count
+ * as one client. A client of IPv6 has a network of its own, a /64, in which it may take any address. One of IPv4 that
+ * comes through [::] is the client that it is elsewhere. Any thread, pure. */
 void client_address_set(const struct sockaddr *address, struct client_address *out);
 
 struct clients;

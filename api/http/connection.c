@@ -319,8 +319,8 @@ static size_t no_unescape(void *cls, struct MHD_Connection *mhd, char *text)
  * (build_header_response in its connection.c). A head longer than half makes the first part grow, and leaves less for
  * entries. Only what it cannot read into this at all does it refuse itself. */
 #define FIELD_ENTRY_BYTES 64 /* EXCHANGE_FIELD_BYTES, in the library's steps of 16 */
-/* Of any answer but a page's whose cursor and gaps are near their limits both, which finds room unless a client sends the
- * most fields and pipelines more than fits at once. */
+/* Of any answer but a page's whose cursor and gaps are near their limits both, which finds room unless a client sends
+ * the most fields and pipelines more than fits at once. */
 #define HEAD_ANSWER_BYTES 1792
 
 size_t http_connection_bytes(size_t position_bytes_max)

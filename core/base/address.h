@@ -22,7 +22,8 @@ struct address {
 /* False where the text is none of the three forms. Any thread, pure. */
 bool address_parse(const char *text, struct address *out);
 
-/* The next of several that stand with commas between; `*rest` moves beyond it. bytes 0 = there is none, or it is empty. */
+/* The next of several that stand with commas between; `*rest` moves beyond it. bytes 0 = there is none, or it is
+ * empty. */
 struct slice address_next(const char **rest);
 bool address_parse_slice(struct slice text, struct address *out);
 

@@ -42,9 +42,9 @@ void log_set_format(enum log_format format);
  */
 #define LOG_RING_BYTES (128u << 10)
 
-/* Any thread. With an open ring it never blocks; else it is one write(2), which may. `event` is a stable snake_case name
- * ("stream_connected"). Every line has time, level and event, then the fields. Bytes that are no printable ASCII or
- * valid UTF-8 are escaped, so that no input can forge a line. */
+/* Any thread. With an open ring it never blocks; else it is one write(2), which may. `event` is a stable snake_case
+ * name ("stream_connected"). Every line has time, level and event, then the fields. Bytes that are no printable ASCII
+ * or valid UTF-8 are escaped, so that no input can forge a line. */
 void log_fields(enum log_level level, const char *event, const struct log_field *fields, size_t fields_count);
 
 /* From now on lines go into the ring. Before other threads start; at most once in a process. */

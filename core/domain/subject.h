@@ -51,8 +51,8 @@ bool subject_template_is_exact(const struct subject_template *t);
 /* Can one subject match both? Each is a subject with NATS's own wildcards, such as a stream's or a filter. */
 bool subjects_overlap(struct slice a, struct slice b);
 
-/* Where the filter asks for one token more than a stream's `subjects` (`state.*.>` of `state.>`): what else the stream takes
- * (`state.*`) goes to `out`, with room for `out_bytes`. False: it is no such filter. */
+/* Where the filter asks for one token more than a stream's `subjects` (`state.*.>` of `state.>`): what else the stream
+ * takes (`state.*`) goes to `out`, with room for `out_bytes`. False: it is no such filter. */
 bool subject_filter_rest(struct slice filter, struct slice subjects, char *out, size_t out_bytes);
 
 /* Does the filter match every subject that `subjects` matches? Both may have NATS's own wildcards. */

@@ -19,8 +19,8 @@ struct metrics_histogram {
     const double *bounds; /* ascending, static */
     size_t bounds_count;
     atomic_uint_fast64_t counts[METRICS_BUCKETS_MAX + 1]; /* the last is +Inf; not cumulative */
-    /* The sum is sum_whole + sum_nano * 1e-9, see metrics_histogram_sum. A build adds the age of each event that it reads:
-     * in 1e-9 of the unit alone, 64 bits would be full after 600 events of a year ago. */
+    /* The sum is sum_whole + sum_nano * 1e-9, see metrics_histogram_sum. A build adds the age of each event that it
+     * reads: in 1e-9 of the unit alone, 64 bits would be full after 600 events of a year ago. */
     atomic_uint_fast64_t sum_whole;
     atomic_uint_fast64_t sum_nano;
 };

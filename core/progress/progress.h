@@ -24,8 +24,8 @@
 
 #define PROGRESS_LOOPS_MAX 256          /* one per processor at most */
 #define PROGRESS_ENTITY_SLOTS (1u << 18) /* of a counting filter: 10,000 parked reads hit others' events in 4 of 100 */
-/* A read that waits for a position which is on its way needs no probe, which costs the broker more than the message did:
- * only after so long the stream is asked whether it has come that far. */
+/* A read that waits for a position which is on its way needs no probe, which costs the broker more than the message
+ * did: only after so long the stream is asked whether it has come that far. */
 #define PROGRESS_PATIENCE_NS (10 * INT64_C(1000000))
 #define PROGRESS_CHANGED_ENTITIES_MAX 4096 /* published to a loop between two iterations; beyond it: "look at all" */
 
@@ -86,11 +86,11 @@ void progress_proved(struct progress *p, size_t stream, int64_t proof_ns, int64_
  * at. Any thread. */
 void progress_changed(struct progress *p);
 
-/* When should a probe be sent, as a parked read wants one that is sent after `sent_ns`? INT64_MIN = at once; INT64_MAX =
- * none wants one. Any thread. */
+/* When should a probe be sent, as a parked read wants one that is sent after `sent_ns`? INT64_MIN = at once; INT64_MAX
+ * = none wants one. Any thread. */
 int64_t progress_probe_at(struct progress *p, size_t stream, int64_t sent_ns);
-/* Until `at_ns` nobody need be notified of a probe that is to be sent then or later: it will be looked at. Until the next
- * call of progress_probe_at, which is followed by this one. Any thread. */
+/* Until `at_ns` nobody need be notified of a probe that is to be sent then or later: it will be looked at. Until the
+ * next call of progress_probe_at, which is followed by this one. Any thread. */
 void progress_probe_looks(struct progress *p, size_t stream, int64_t at_ns);
 /* Does a parked read wait for a position, or for a proof? Any thread. */
 bool progress_waited(struct progress *p, size_t stream);

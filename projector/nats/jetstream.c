@@ -79,8 +79,8 @@ static bool leader_is_proved(yyjson_val *cluster, int64_t replicas_configured)
     return active > replicas_configured / 2;
 }
 
-/* Which subjects come to the stream, and whether the filter matches any, or all. What comes from other streams, or is renamed
- * on its way, has subjects that the settings of this one do not say. */
+/* Which subjects come to the stream, and whether the filter matches any, or all. What comes from other streams, or is
+ * renamed on its way, has subjects that the settings of this one do not say. */
 static void subjects_read(yyjson_val *config, const char *filter, struct stream_info *out)
 {
     yyjson_val *subjects = yyjson_obj_get(config, "subjects");
@@ -293,8 +293,8 @@ enum sg_status jetstream_removed(const struct jetstream *js, uint64_t last, uint
 
 /* ---- consumers ---- */
 
-/* Create a consumer from `start` (0: of the last message of each subject) that delivers to `inbox`, with the members `more` of its configuration besides. The
- * caller frees *out. */
+/* Create a consumer from `start` (0: of the last message of each subject) that delivers to `inbox`, with the members
+ * `more` of its configuration besides. The caller frees *out. */
 static enum sg_status consumer_create(const struct jetstream *js, struct nats_connection *connection, const char *name,
                                       const char *inbox, uint64_t start, const char *more, yyjson_doc **out,
                                       struct sg_error *err)

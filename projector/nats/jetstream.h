@@ -52,8 +52,8 @@ struct stream_info {
     bool leader_proved;   /* true where not replicated */
 };
 
-/* All block up to NATS_REQUEST_TIMEOUT_MS, jetstream_look twice as long. Errors as nats_request; SG_NOT_FOUND: the stream (or,
- * for jetstream_next, a message) does not exist;
+/* All block up to NATS_REQUEST_TIMEOUT_MS, jetstream_look twice as long. Errors as nats_request; SG_NOT_FOUND: the
+ * stream (or, for jetstream_next, a message) does not exist;
  * SG_INVALID: the answer is not understood or the request was refused. */
 struct jetstream {
     struct nats_connection *connection; /* borrowed; for questions */
@@ -81,12 +81,13 @@ SG_MUST_CHECK enum sg_status jetstream_create_consumer(const struct jetstream *j
                                                        const char *name, const char *inbox, uint64_t start,
                                                        int64_t limit_ns, uint64_t *pending, struct sg_error *err);
 
-/* The same for questions, which sends the last message of each subject, without its body, and then what is published. */
+/* The same for questions, which sends the last message of each subject, without its body, and then what is
+ * published. */
 SG_MUST_CHECK enum sg_status jetstream_create_listing(const struct jetstream *js, const char *name, const char *inbox,
                                                       int64_t limit_ns, uint64_t *pending, struct sg_error *err);
 
-/* Of the sequences `within`, those whose message was deleted, as ascending ranges; the last one also spans what there is
- * no room for. The stream's first sequence lies below. Deletions that came meanwhile may be among them. */
+/* Of the sequences `within`, those whose message was deleted, as ascending ranges; the last one also spans what there
+ * is no room for. The stream's first sequence lies below. Deletions that came meanwhile may be among them. */
 SG_MUST_CHECK enum sg_status jetstream_deleted(const struct jetstream *js, struct gap within, struct gap *ranges,
                                                size_t ranges_max, size_t *ranges_count, struct sg_error *err);
 /* How many of the sequences up to `last` have no message, as it was deleted or lies below the stream's first one. */
@@ -98,9 +99,9 @@ struct stream_message {
     int64_t time_ns;
     char subject[1024]; /* "" where it is longer */
 };
-/* The first message at or after `from` that the filter matches, without its body: by a consumer `name` of its own, which
- * delivers one message and ends JETSTREAM_LOOK_INACTIVE_NS later. Its server may be a follower that lags: SG_NOT_FOUND
- * is no proof, a message that is later than `from` is, as the messages before it were there before it.
+/* The first message at or after `from` that the filter matches, without its body: by a consumer `name` of its own,
+ * which delivers one message and ends JETSTREAM_LOOK_INACTIVE_NS later. Its server may be a follower that lags:
+ * SG_NOT_FOUND is no proof, a message that is later than `from` is, as the messages before it were there before it.
  * The subject is as it was published. */
 SG_MUST_CHECK enum sg_status jetstream_look(const struct jetstream *js, const char *name, uint64_t from,
                                             int64_t limit_ns, struct stream_message *out, struct sg_error *err);

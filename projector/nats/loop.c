@@ -1,17 +1,17 @@
 /* The loop of a connection: its socket, the library's parser, and the stream's queue, all in one thread.
  *
- *   socket -> natsConnection_ProcessReadEvent -> the subscription's list -> delivery_run -> queue -> batch, here or in
- *                                             \> the list of answers -----> requests_run           the projector's thread
+ *   socket -> natsConnection_ProcessReadEvent -> the subscription's list -> delivery_run -> queue -> batch, here or
+ *                                             \> the list of answers -----> requests_run     in the projector's thread
  *
  * nats.c would use two threads for this, a reader and a deliverer, and wake the second for each message. Instead
  * an event loop of ours watches the socket. While the queue is full the socket is read on, so that answers
  * to probes are not late; messages stay in the subscription's list, which flow control bounds.
  *
- * With TLS a read is a whole record. While OpenSSL says WANT_READ, as a part of the record has not come yet, the library
- * does not return from natsConnection_ProcessReadEvent, and has no limit of time there: newer versions poll the socket,
- * older ones (3.4) ask OpenSSL again at once. A server that stalls in the middle of a record holds this thread, and with
- * it the delivery to the queue. The source's probes notice that no answer comes; loop_stop shuts the socket down, which
- * ends the wait. */
+ * With TLS a read is a whole record. While OpenSSL says WANT_READ, as a part of the record has not come yet, the
+ * library does not return from natsConnection_ProcessReadEvent, and has no limit of time there: newer versions poll the
+ * socket, older ones (3.4) ask OpenSSL again at once. A server that stalls in the middle of a record holds this thread,
+ * and with it the delivery to the queue. The source's probes notice that no answer comes; loop_stop shuts the socket
+ * down, which ends the wait. */
 #include "projector/nats/connection_internal.h"
 
 #include <errno.h>

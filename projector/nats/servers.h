@@ -1,6 +1,6 @@
-/* Which servers a connection tries, and what is known of those that are not configured: the cluster names its members to
- * whoever is connected, by their addresses above all. A certificate seldom has those: it is checked for the name of the
- * configured server instead, as it was when that server named them. */
+/* Which servers a connection tries, and what is known of those that are not configured: the cluster names its members
+ * to whoever is connected, by their addresses above all. A certificate seldom has those: it is checked for the name of
+ * the configured server instead, as it was when that server named them. */
 #ifndef STATEGATE_PROJECTOR_NATS_SERVERS_H
 #define STATEGATE_PROJECTOR_NATS_SERVERS_H
 
@@ -26,12 +26,12 @@ struct servers_round {
     const char *expected_name; /* that their certificates must have; NULL = each its own */
 };
 
-/* The round `index` of a connect: the configured servers, then discovered names, then discovered addresses; all together
- * where no name is known. False = there is nothing to try in it. */
+/* The round `index` of a connect: the configured servers, then discovered names, then discovered addresses; all
+ * together where no name is known. False = there is nothing to try in it. */
 bool servers_round(const struct servers *s, size_t index, struct servers_round *out);
 
-/* What a connection that was made in this round, to `url`, has discovered; the strings become the servers' or are freed.
- * Of servers that were tried it does not say whether they are still there: those stay known. */
+/* What a connection that was made in this round, to `url`, has discovered; the strings become the servers' or are
+ * freed. Of servers that were tried it does not say whether they are still there: those stay known. */
 void servers_learn(struct servers *s, const struct servers_round *round, const char *url, char **discovered,
                    size_t discovered_count);
 

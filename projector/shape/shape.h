@@ -5,9 +5,9 @@
  *   validate   does it fit? It describes what is served, so it stands after minimise
  *   fields     values of declared fields are taken from it
  *
- * A patch takes the first two here. It is merged into its base afterwards (struct store_merge), and what that makes takes
- * the other two: the base holds none of the members that must not be kept, so a patch must not bring them back. The store
- * asserts that a patch was written before it is merged.
+ * A patch takes the first two here. It is merged into its base afterwards (struct store_merge), and what that makes
+ * takes the other two: the base holds none of the members that must not be kept, so a patch must not bring them back.
+ * The store asserts that a patch was written before it is merged.
  *
  * Each event takes all of them, not only the one that wins: what is compared with what is stored must be shaped as that
  * was. An event of a collection without rules takes none of them, and its text is taken from the payload as it lies

@@ -1,8 +1,8 @@
 /* Settling holes, by kind of stream:
  *
  *   nothing was removed since before the hole ......... other subjects: it ends
- *   a bucket, or one message per subject is kept ...... as many subjects as ids are known: superseded; else the subjects
- *                                                       are listed, and each entity is compared
+ *   a bucket, or one message per subject is kept ...... as many subjects as ids are known: superseded; else the
+ *                                                       subjects are listed, and each entity is compared
  *   below the stream's first sequence ................. a gap
  *   a build read all that there was when it began ..... nothing is lost up to there
  *   otherwise ......................................... a gap wherever a message was deleted */
@@ -251,7 +251,8 @@ static void report_comparison(const struct session *s, const struct comparison *
                   LOG_UINT("head", c->head));
 }
 
-/* Compare every entity with what the stream has, and settle the hole. `odd`: events without a row before the listing. */
+/* Compare every entity with what the stream has, and settle the hole. `odd`: events without a row before the
+ * listing. */
 static enum sg_status compare_all(struct session *s, struct hole hole, const struct listing *listing, uint64_t odd,
                                   struct sg_error *err)
 {
@@ -312,8 +313,8 @@ static enum sg_status list_subjects(struct session *s, struct hole hole, const s
 
 /* ---- subjects, counted ---- */
 
-/* Are as many subjects there as ids are known, but for delete markers that are due? The broker drops some of these later
- * than they are due: as long as they explain the difference for a part, another key may hide among them. */
+/* Are as many subjects there as ids are known, but for delete markers that are due? The broker drops some of these
+ * later than they are due: as long as they explain the difference for a part, another key may hide among them. */
 static bool keys_agree(struct session *s, const struct keys_counted *counted, uint64_t subjects)
 {
     uint64_t keys = counted->keys + (s->listed ? s->listed_unknown : 0);

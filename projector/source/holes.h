@@ -31,8 +31,8 @@ void holes_begin(struct session *s);
 bool holes_prove_at_once(const struct session *s, struct hole hole);
 
 /* A proof-grade answer came, asked for when `hole` was there already: settle what can be settled by it. `*proved` is
- * set, with *proof, when something is proved: by this answer, or by a later one that a listing took. SG_UNAVAILABLE also
- * where a build begins again instead of a gap: the session must end. */
+ * set, with *proof, when something is proved: by this answer, or by a later one that a listing took. SG_UNAVAILABLE
+ * also where a build begins again instead of a gap: the session must end. */
 SG_MUST_CHECK enum sg_status holes_answered(struct session *s, struct hole hole, const struct probe *probe,
                                             struct probe *proof, bool *proved, struct sg_error *err);
 /* The same when the keys of an earlier answer may have been counted by now. */

@@ -61,8 +61,8 @@ static enum sg_status load_message(struct session *s, struct stream_message *out
     session_consumer_name(name);
     s->looked = true;
     enum sg_status status = jetstream_look(&s->js, name, position, s->inactive_threshold_ns, out, err);
-    /* None that matches is there. One of another subject may be, in a stream that was rolled back and written on; or the
-     * consumer is a follower's that lags, or one too many for the stream. The stream itself knows. */
+    /* None that matches is there. One of another subject may be, in a stream that was rolled back and written on; or
+     * the consumer is a follower's that lags, or one too many for the stream. The stream itself knows. */
     if ((status == SG_OK && out->sequence != position) || status == SG_NOT_FOUND || status == SG_INVALID)
         status = jetstream_message(&s->js, position, out, err);
     return status;

@@ -1,5 +1,5 @@
-/* What a stream has of each subject that the filter matches: the sequence of its last message, by entity. Taken while the
- * stream goes on being followed. Source thread only. */
+/* What a stream has of each subject that the filter matches: the sequence of its last message, by entity. Taken while
+ * the stream goes on being followed. Source thread only. */
 #ifndef STATEGATE_PROJECTOR_SOURCE_LISTING_H
 #define STATEGATE_PROJECTOR_SOURCE_LISTING_H
 
@@ -24,8 +24,8 @@ struct listing {
 };
 
 /* List; `before` is proof-grade. Returns when all that is listed was applied too. SG_UNAVAILABLE: the stream cannot be
- * asked; SG_NOT_FOUND: not this time (there are more than LISTING_SUBJECTS_MAX, no proof-grade answer came after it, or no
- * second consumer is allowed). */
+ * asked; SG_NOT_FOUND: not this time (there are more than LISTING_SUBJECTS_MAX, no proof-grade answer came after it, or
+ * no second consumer is allowed). */
 SG_MUST_CHECK enum sg_status listing_take(struct session *s, const struct probe *before, struct listing *out,
                                           struct sg_error *err);
 void listing_free(struct listing *listing);

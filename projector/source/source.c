@@ -50,8 +50,9 @@ static enum sg_status subscribe(struct session *s, struct sg_error *err)
     return status;
 }
 
-/* A build begins: what it does not get, as it is gone already or never matches, is no loss. How many sequences its consumer
- * passes over is known where every message matches, or where the stream stood still while the consumer was made. */
+/* A build begins: what it does not get, as it is gone already or never matches, is no loss. How many sequences its
+ * consumer passes over is known where every message matches, or where the stream stood still while the consumer was
+ * made. */
 static enum sg_status note_begun(struct session *s, const struct stream_info *after, struct sg_error *err)
 {
     const struct stream_info *before = &s->identified;

@@ -216,8 +216,8 @@ static int64_t wanted_interval_ns(const struct session *s, int64_t began_ns)
     return in_vain && interval_ns < SOURCE_VAIN_INTERVAL_NS ? SOURCE_VAIN_INTERVAL_NS : interval_ns;
 }
 
-/* When to send a probe, as a parked read waits for what it may bring: a proof that is later than the last one, or the end
- * of a hole. One is in flight at a time. INT64_MAX: nothing waits. */
+/* When to send a probe, as a parked read waits for what it may bring: a proof that is later than the last one, or the
+ * end of a hole. One is in flight at a time. INT64_MAX: nothing waits. */
 static int64_t probe_wanted_at(struct session *s, int64_t began_ns)
 {
     int64_t wanted_at_ns = progress_probe_at(s->context.progress, s->stream, s->proved_ns);

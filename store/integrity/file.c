@@ -106,7 +106,8 @@ struct aside {
     unsigned attempt;
 };
 
-/* Is `name` a file of ours that was moved aside, the database `base` or what belonged to it? Nothing else is touched. */
+/* Is `name` a file of ours that was moved aside, the database `base` or what belonged to it? Nothing else is
+ * touched. */
 static bool aside_parse(const char *name, const char *base, struct aside *out)
 {
     static const char form[] = "ddddddddTddddddZ";

@@ -67,7 +67,8 @@ static int write_now(struct gather *g, sqlite3_file *wal, const void *from, int 
     return rc;
 }
 
-/* SQLite rolls back what cannot be written: then it must not be written later, as it would be recovered after a crash. */
+/* SQLite rolls back what cannot be written: then it must not be written later, as it would be recovered after a
+ * crash. */
 static int commit(struct gather *g, sqlite3_file *wal)
 {
     int rc = gather_flush(g, wal);

@@ -142,9 +142,9 @@ void order_defer_end(struct checked_database *d)
     d->deferral.db = NULL;
 }
 
-/* SQLite visits the pages again, in ascending order, each with its last frame, and passes over those whose last frame lies
- * beyond the one up to which it checkpoints. Those of commits since the first part are beyond it, so what it visits only
- * gets fewer; unless it goes further than that part did, since a reader was in its way. */
+/* SQLite visits the pages again, in ascending order, each with its last frame, and passes over those whose last frame
+ * lies beyond the one up to which it checkpoints. Those of commits since the first part are beyond it, so what it
+ * visits only gets fewer; unless it goes further than that part did, since a reader was in its way. */
 bool order_part_wants(sqlite3_file *database, int64_t page)
 {
     struct deferral *deferral = &file_of(database)->database->deferral;

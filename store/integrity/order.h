@@ -25,7 +25,8 @@ void order_part_written(struct checked_database *d, int64_t page);
 /* SQLite asks for a sync of the file or of its WAL. */
 int order_sync(sqlite3_file *file, int flags);
 
-/* Is this the lock under which the WAL begins anew, and should it not? SQLite goes on as if a reader were in the way. */
+/* Is this the lock under which the WAL begins anew, and should it not? SQLite goes on as if a reader were in the
+ * way. */
 bool order_keeps_wal(sqlite3_file *file, int offset, int count, int flags);
 
 /* ---- for the writer: the steps of a checkpoint whose syncs are made elsewhere ---- */

@@ -1,5 +1,5 @@
-/* Syncs the database's files in a thread of its own, so that the writer goes on meanwhile. One sync at a time; asked for
- * and looked at by the writer's thread. */
+/* Syncs the database's files in a thread of its own, so that the writer goes on meanwhile. One sync at a time; asked
+ * for and looked at by the writer's thread. */
 #ifndef STATEGATE_STORE_INTEGRITY_SYNCER_H
 #define STATEGATE_STORE_INTEGRITY_SYNCER_H
 
@@ -13,7 +13,8 @@ SG_MUST_CHECK enum sg_status syncer_create(struct checked_database *checked, str
                                            struct syncer **out, struct sg_error *err);
 /* End the thread; nothing is at work. The notifier is not needed any more. */
 void syncer_stop(struct syncer *s);
-/* After the last connection was closed: closing a file gives up all locks that the process has on it. NULL is allowed. */
+/* After the last connection was closed: closing a file gives up all locks that the process has on it. NULL is
+ * allowed. */
 void syncer_destroy(struct syncer *s);
 /* Begin a sync; none is at work. */
 void syncer_begin(struct syncer *s, enum order_file which);

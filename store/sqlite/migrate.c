@@ -45,7 +45,8 @@ static enum sg_status set_cache(struct store_connection *c, int64_t size, struct
 }
 
 /* More pages in memory. And what is sorted beyond that goes to a file beside the database, which has no name and ends
- * with the process. No other connection of this process is open yet, so SQLite's global variable may name the folder. */
+ * with the process. No other connection of this process is open yet, so SQLite's global variable may name the
+ * folder. */
 static enum sg_status room_take(struct store_connection *c, int64_t *cache_before, struct sg_error *err)
 {
     const char *slash = strrchr(c->path, '/');
@@ -72,8 +73,9 @@ static enum sg_status room_return(struct store_connection *c, int64_t cache_befo
     return status;
 }
 
-/* Where a step of a stored version meets a row that breaks a rule of that version, or a table that is not there, the file
- * is not what its version says. Nothing but a rebuild helps: taken for any other failure it would stop every start. */
+/* Where a step of a stored version meets a row that breaks a rule of that version, or a table that is not there, the
+ * file is not what its version says. Nothing but a rebuild helps: taken for any other failure it would stop every
+ * start. */
 static enum sg_status fail_step(struct store_connection *c, const struct step *step, enum sg_status status,
                                 struct sg_error *err)
 {

@@ -16,8 +16,9 @@
  * step leads from it. */
 SG_MUST_CHECK enum sg_status store_schema_version(struct store_connection *c, int *out, struct sg_error *err);
 
-/* Make the schema of a new file, or bring one of version `from` to STORE_SCHEMA_VERSION. On failure the database has the
- * version of the last step that succeeded, and all of it. SG_CORRUPT: it is damaged, or not what its version says. */
+/* Make the schema of a new file, or bring one of version `from` to STORE_SCHEMA_VERSION. On failure the database has
+ * the version of the last step that succeeded, and all of it. SG_CORRUPT: it is damaged, or not what its version
+ * says. */
 SG_MUST_CHECK enum sg_status store_migrate(struct store_connection *c, int from, struct sg_error *err);
 
 /* The page cache of later migrations, as PRAGMA cache_size takes it. For tests: with 10 pages, most of what a migration

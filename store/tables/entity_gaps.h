@@ -1,5 +1,5 @@
-/* The table of the gaps of single entities: an event of one may be lost, since it was passed over and its subject is gone
- * from the stream. */
+/* The table of the gaps of single entities: an event of one may be lost, since it was passed over and its subject is
+ * gone from the stream. */
 #ifndef STATEGATE_STORE_TABLES_ENTITY_GAPS_H
 #define STATEGATE_STORE_TABLES_ENTITY_GAPS_H
 

@@ -62,8 +62,9 @@ static enum sg_status check_edges(struct store_connection *c, struct sg_error *e
     return status;
 }
 
-/* A collection without tombstones, as it says of itself, is looked into for none: one that is there all the same would be
- * answered as an id never seen, and a version below it would be applied. Of a build that is being swept the count stays. */
+/* A collection without tombstones, as it says of itself, is looked into for none: one that is there all the same would
+ * be answered as an id never seen, and a version below it would be applied. Of a build that is being swept the count
+ * stays. */
 static enum sg_status check_tombstones(struct store_connection *c, struct sg_error *err)
 {
     int64_t wrong = 0;

@@ -5,17 +5,17 @@
  * beyond twice the latter, under a bytes_max, batches are refused until readers let go.
  *
  * A checkpoint waits for the disk: 60 ms were seen, in which nothing is committed. So, with a syncer and while little
- * is applied, the WAL is written back in steps between batches, and the disk is waited for in another thread. If so much
- * comes that the steps are too slow, an ordinary checkpoint costs less, and nobody waits for a single commit.
+ * is applied, the WAL is written back in steps between batches, and the disk is waited for in another thread. If so
+ * much comes that the steps are too slow, an ordinary checkpoint costs less, and nobody waits for a single commit.
  *
  *   rest ──so many new frames──> pin, sync the WAL ──> write the seal, sync the file ──> checkpoint up to the pin, in
  *    ^                                                                            parts; unpin, sync the file
  *    └──────────────────────────────────────────────────────────────────────────────────────────────┘
  *
  * The pin is a read transaction of a second connection: it keeps the checkpoint from going beyond the frames that were
- * synced. A WAL that is all written back would begin anew with the next commit, which would wait for two syncs: it is kept
- * from it until a quiet moment, or the bound. There steps follow one another until few frames are new; then an ordinary
- * checkpoint has little left to write and to sync. */
+ * synced. A WAL that is all written back would begin anew with the next commit, which would wait for two syncs: it is
+ * kept from it until a quiet moment, or the bound. There steps follow one another until few frames are new; then an
+ * ordinary checkpoint has little left to write and to sync. */
 #include "core/base/time.h"
 #include "store/write/transaction.h"
 
@@ -26,7 +26,8 @@ static int due_pages(const struct store_writer *w)
     return few ? STORE_CHECKPOINT_PAGES_FEW : w->checkpoint_pages;
 }
 
-/* Is it at least `more` beyond that? In steps, what was written back counts no more, until the WAL itself is too long. */
+/* Is it at least `more` beyond that? In steps, what was written back counts no more, until the WAL itself is too
+ * long. */
 static bool is_due(const struct store_writer *w, int more)
 {
     int fresh = w->back.on ? w->wal_pages - w->back.written : w->wal_pages;
@@ -251,8 +252,8 @@ static enum sg_status set_clean(struct store_writer *w, int clean)
     return store_run(&w->c, s, sqlite3_bind_int(s, 1, clean), "begin the log anew", NULL);
 }
 
-/* A commit that changes nothing: the WAL begins with it anew, as all of it is written back. SQLite does not write what is
- * as it was, so it is changed and changed back. */
+/* A commit that changes nothing: the WAL begins with it anew, as all of it is written back. SQLite does not write what
+ * is as it was, so it is changed and changed back. */
 static void restart(struct store_writer *w)
 {
     w->back.restart_next = w->wal_pages + STORE_BACK_PAGES; /* should a reader be in the way */

@@ -1,7 +1,7 @@
 /* Looking at all entities of a build: which of them have a gap, and which are gone.
  *
- * A chunk is a range of the rows' numbers, read as the table lies in the file. What is to be written is noted while it is
- * read, and written afterwards in the same transaction; one without results writes nothing. */
+ * A chunk is a range of the rows' numbers, read as the table lies in the file. What is to be written is noted while it
+ * is read, and written afterwards in the same transaction; one without results writes nothing. */
 #include <stdlib.h>
 
 #include "core/base/buffer.h"

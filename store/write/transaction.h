@@ -93,7 +93,8 @@ SG_MUST_CHECK enum sg_status store_begin(struct store_writer *w, struct sg_error
  * transaction is rolled back. */
 SG_MUST_CHECK enum sg_status store_commit(struct store_writer *w, struct sg_error *err);
 void store_rollback(struct store_writer *w);
-/* Begin the session with nothing written, as there is no room: what the last one attached is published to the readers. */
+/* Begin the session with nothing written, as there is no room: what the last one attached is published to the
+ * readers. */
 SG_MUST_CHECK enum sg_status store_session_defer(struct store_writer *w, struct sg_error *err);
 /* Commit if `status` is SG_OK, else roll back and return it. */
 SG_MUST_CHECK enum sg_status store_end(struct store_writer *w, enum sg_status status, struct sg_error *err);

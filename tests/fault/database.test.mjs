@@ -1,6 +1,6 @@
 // The database damaged beneath the real gateway, stopped, killed or running: every answer is that of the fold at the
-// position it shows, or an honest 5xx; never a wrong row, a row too many or a 404 for a row that is there. In the end, if
-// need be after a restart or two, all of the fold is served. tests/fault/fault_damage.c tries far more in process.
+// position it shows, or an honest 5xx; never a wrong row, a row too many or a 404 for a row that is there. In the end,
+// if need be after a restart or two, all of the fold is served. tests/fault/fault_damage.c tries far more in process.
 //
 // COUNT damages (default 20), SEED.
 // ctest-timeout: 600
@@ -263,7 +263,8 @@ describe(`a database damaged ${COUNT} times (SEED=${SEED})`, () => {
     );
     if (COUNT >= 15) assert.ok(counts.found > 0, 'some damage was found');
 
-    // The questions notice a row that is not the fold's, and one that is missing. It is another file now, without damage.
+    // The questions notice a row that is not the fold's, and one that is missing. It is another file now, without
+    // damage.
     await gateway.stop();
     rmSync(files.database);
     rmSync(files.wal, { force: true });

@@ -2,15 +2,16 @@
  * ... fails, once or until it is healed.
  *
  * A step that fails says so with the status that store/writer.h names, and has changed nothing; a step that succeeds
- * has done all of it; readers see the rows of the last success or get an error; after the healing the same step succeeds;
- * nothing is taken for damage, unless a read ends short, as if the file did; and at the end the file holds what the
- * fold does.
+ * has done all of it; readers see the rows of the last success or get an error; after the healing the same step
+ * succeeds; nothing is taken for damage, unless a read ends short, as if the file did; and at the end the file holds
+ * what the fold does.
  *
- * All of it twice: with checkpoints in the commits, and with the WAL written back in steps between them. Where the sync of
- * pages fails that were written back in such a step, they are gone: the file must not count as holding them.
+ * All of it twice: with checkpoints in the commits, and with the WAL written back in steps between them. Where the sync
+ * of pages fails that were written back in such a step, they are gone: the file must not count as holding them.
  *
  * COUNT is in sevenths: 1 takes every seventh index, beginning by the seed, 7 takes all. Planted faults that the checks
- * must find: a write that is lost in silence, a sync that has lost what it should have kept and says nothing, a failed step that has changed a row, a row that is not what was stored.
+ * must find: a write that is lost in silence, a sync that has lost what it should have kept and says nothing, a failed
+ * step that has changed a row, a row that is not what was stored.
  *
  * ctest-timeout: 900 */
 #include <stdio.h>

@@ -1,8 +1,9 @@
 /* The power fails while a database of schema version 2 is migrated: at every operation on the disk, several times each.
  * What is found is version 2 with all of it or version 3 with all of it, and the next start ends at version 3.
  *
- * Three times: from a file that was closed in order, with all pages in memory until the commit; from one whose last commits
- * are in the WAL alone; and so with 10 pages in memory, so that most of what changes is in the WAL before the commit.
+ * Three times: from a file that was closed in order, with all pages in memory until the commit; from one whose last
+ * commits are in the WAL alone; and so with 10 pages in memory, so that most of what changes is in the WAL before the
+ * commit.
  *
  * COUNT: cuts at each operation. */
 #include <stdio.h>

@@ -1,7 +1,7 @@
-// Raw bytes that no good client sends: smuggling, framing, encodings, limits, pipelining, half requests, versions, methods.
-// Each case says what must come back: the status codes in order, then `close` if the connection must end there, or `open`
-// alone if the gateway must wait for more. One answer too many is a failure as much as one too few: that is what request
-// smuggling looks like.
+// Raw bytes that no good client sends: smuggling, framing, encodings, limits, pipelining, half requests, versions,
+// methods. Each case says what must come back: the status codes in order, then `close` if the connection must end
+// there, or `open` alone if the gateway must wait for more. One answer too many is a failure as much as one too few:
+// that is what request smuggling looks like.
 //
 // ctest-timeout: 300
 

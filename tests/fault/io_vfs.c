@@ -21,7 +21,8 @@ struct file {
     sqlite3_file base; /* first */
     sqlite3_file *real;
     bool of_database;
-    /* Since the last sync, while one is to be lost. One connection writes a database's file, so its own are all there are. */
+    /* Since the last sync, while one is to be lost. One connection writes a database's file, so its own are all there
+     * are. */
     struct undo *undo; /* owned; the last one first */
     sqlite3_int64 size_synced;
 };

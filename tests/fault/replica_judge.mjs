@@ -2,8 +2,8 @@
 // still holds.
 //
 // In a bucket it is what the bucket says. Elsewhere it is what some of the published events come to: those that the
-// replica read. One that it did not read must have been superseded by a later one of its subject that it did read, or the
-// answer says State-Gap. A fresh replica has read what the stream holds, and nothing else.
+// replica read. One that it did not read must have been superseded by a later one of its subject that it did read, or
+// the answer says State-Gap. A fresh replica has read what the stream holds, and nothing else.
 
 const VERSIONED = new Set(['state', 'conflict', 'tombstone']);
 
@@ -38,8 +38,8 @@ function judgeGap(answer, role, sequences) {
   return ranges.every(lacks) ? null : 'the stream has all of the gap';
 }
 
-// In a bucket: the last message of the key. Where it keeps several, the newest may have been deleted by itself after it was
-// read: docs/promises.md says that this is not noticed.
+// In a bucket: the last message of the key. Where it keeps several, the newest may have been deleted by itself after it
+// was read: docs/promises.md says that this is not noticed.
 function judgeBucket(answer, held, all, limit) {
   if (answer.headers['state-rejected'] !== undefined) return null;
   const last = held?.at(-1);
@@ -52,8 +52,8 @@ function judgeBucket(answer, held, all, limit) {
   return same ? null : `the bucket has ${last.text} at ${last.seq}`;
 }
 
-// May it be shown by a replica that read it, and not all that came later? What came later and would have won was not read:
-// so it was superseded, which only a stream that keeps some messages of a subject does.
+// May it be shown by a replica that read it, and not all that came later? What came later and would have won was not
+// read: so it was superseded, which only a stream that keeps some messages of a subject does.
 function mayShow(event, all, limit) {
   const later = all.filter(({ seq }) => seq > event.seq);
   const unread = later.filter(({ kind, version }) => VERSIONED.has(kind) && version > event.version);

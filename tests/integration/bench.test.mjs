@@ -1,5 +1,5 @@
-// The benchmarks work: a small run of each gives every row and every figure. And the documents show the results that are
-// kept.
+// The benchmarks work: a small run of each gives every row and every figure. And the documents show the results that
+// are kept.
 // ctest-timeout: 300
 
 import assert from 'node:assert/strict';

@@ -1,4 +1,5 @@
-// The wall clock is set back while the link to the broker is half-open: nothing that the gateway waits for takes longer.
+// The wall clock is set back while the link to the broker is half-open: nothing that the gateway waits for takes
+// longer.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';

@@ -1,6 +1,6 @@
 // scripts/demo shows what it says: its requests, the read that waits and the stale answer are those of the real
-// program, and an answer that is not what it should be makes `scripts/demo --once` fail. (It installs and builds nothing
-// here.)
+// program, and an answer that is not what it should be makes `scripts/demo --once` fail. (It installs and builds
+// nothing here.)
 
 import assert from 'node:assert/strict';
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';

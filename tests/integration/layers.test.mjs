@@ -1,5 +1,5 @@
-// The house in one sentence: server runs projector and api over store over core. What a file includes never says otherwise.
-// The rules stand in one table; what does not keep them yet stands in EXCEPTIONS, which may only shrink.
+// The house in one sentence: server runs projector and api over store over core. What a file includes never says
+// otherwise. The rules stand in one table; what does not keep them yet stands in EXCEPTIONS, which may only shrink.
 
 import assert from 'node:assert/strict';
 import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,8 +18,8 @@ const TOP = {
   feed: ['feed', 'projector', 'core'],
 };
 
-// Within a top folder, from the top down: a room may include what stands in a later line, and its own folder. Rooms of one
-// line do not include each other. A name that ends in / is a folder; any other is a file without its ending.
+// Within a top folder, from the top down: a room may include what stands in a later line, and its own folder. Rooms of
+// one line do not include each other. A name that ends in / is a folder; any other is a file without its ending.
 const ORDER = {
   core: [['progress/'], ['domain/', 'json/'], ['base/']],
   store: [['write/', 'read/'], ['tables/'], ['sqlite/'], ['integrity/', 'cache/'], ['schema_version']],
@@ -28,7 +28,8 @@ const ORDER = {
   server: [['main'], ['gateway', 'reload', 'descriptors', 'signals'], ['log_writer'], ['bootstrap'], ['client'], ['config/']],
 };
 
-// What may be included from outside a folder; elsewhere everything may. A folder's own schema and generated files do not count.
+// What may be included from outside a folder; elsewhere everything may. A folder's own schema and generated files do
+// not count.
 const FACES = [
   { of: 'store/', faces: ['store/writer.h', 'store/reader.h', 'store/query.h', 'store/cache/commit_clock.h'] },
   { of: 'api/', faces: ['api/api.h'] },

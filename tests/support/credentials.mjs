@@ -74,8 +74,8 @@ export function userKey() {
   return { publicKey: user.getPublicKey(), seed: text(user.getSeed()) };
 }
 
-// Makes an authority, a server's certificate for 127.0.0.1 and localhost unless told otherwise, and a client's; {ca, server: {cert, key},
-// client: {cert, key}} are paths.
+// Makes an authority, a server's certificate for 127.0.0.1 and localhost unless told otherwise, and a client's; {ca,
+// server: {cert, key}, client: {cert, key}} are paths.
 export async function certificates(folder, names = 'subjectAltName=DNS:localhost,IP:127.0.0.1') {
   const ca = await authority(folder, 'ca');
   return {

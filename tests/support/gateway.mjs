@@ -180,9 +180,9 @@ class Gateway {
     return until(`${count} of ${event} in the log`, () => lines().length >= count && lines(), options);
   }
 
-  // One request; `path` goes out as it is. Gives {status, headers (lower case), rawHeaders, body, text, json()}. One that
-  // meets the end of a connection that was idle is sent again: the gateway ends it after http.head_timeout, and may do so
-  // while the request is on its way.
+  // One request; `path` goes out as it is. Gives {status, headers (lower case), rawHeaders, body, text, json()}. One
+  // that meets the end of a connection that was idle is sent again: the gateway ends it after http.head_timeout, and
+  // may do so while the request is on its way.
   get(path, { headers = {}, method = 'GET', address = this.address, timeoutMs = 10_000 } = {}) {
     const target = address.startsWith('unix:') ? { socketPath: address.slice(5) } : hostAndPort(address);
     const options = { ...target, path, method, headers, agent: this.agent, timeout: timeoutMs };

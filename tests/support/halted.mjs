@@ -28,9 +28,9 @@ export function growDisk(disk, megabytes) {
 export const bulky = (count, from = 1) =>
   Array.from({ length: count }, (_, i) => event(`b-${from + i}`, 1, { text: 'x'.repeat(1000) }));
 
-// A scene whose gateway has applied ten bulky events when `count` in all are in the stream. A batch is stored whole or not
-// at all: with everything there at the start, the first one may already be more than there is room for, and the gateway
-// would be halted without a row.
+// A scene whose gateway has applied ten bulky events when `count` in all are in the stream. A batch is stored whole or
+// not at all: with everything there at the start, the first one may already be more than there is room for, and the
+// gateway would be halted without a row.
 export async function bulkyScene(t, count, gateway) {
   const first = 10;
   const s = await scene(t, { publish: bulky(first), gateway: null });

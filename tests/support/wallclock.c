@@ -1,6 +1,6 @@
-/* A wall clock that a test can move: preloaded, it adds the seconds that the file WALLCLOCK_FILE holds to CLOCK_REALTIME,
- * and leaves every other clock alone. What the NATS client library waits for until a time of this clock comes when this
- * clock says so, also where it is moved meanwhile; the kernel alone would wait by the real one. */
+/* A wall clock that a test can move: preloaded, it adds the seconds that the file WALLCLOCK_FILE holds to
+ * CLOCK_REALTIME, and leaves every other clock alone. What the NATS client library waits for until a time of this clock
+ * comes when this clock says so, also where it is moved meanwhile; the kernel alone would wait by the real one. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -55,8 +55,8 @@ time_t time(time_t *out)
 
 typedef int timedwait(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
 
-/* The default version: an older one knows another layout of conditions. The thread sanitizer's own stands before it, and
- * has none. */
+/* The default version: an older one knows another layout of conditions. The thread sanitizer's own stands before it,
+ * and has none. */
 static timedwait *real_timedwait(void)
 {
     static const char *const versions[] = {"GLIBC_2.3.2", "GLIBC_2.17"};

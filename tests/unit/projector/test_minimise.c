@@ -1,5 +1,5 @@
-/* shape/minimise: a state comes out the same however its text was spelled, and one that is spelled without white space and
- * escapes is taken as it stands in the payload.
+/* shape/minimise: a state comes out the same however its text was spelled, and one that is spelled without white space
+ * and escapes is taken as it stands in the payload.
  *
  * Events are made by chance, each with the text that must come out beside it. */
 #include <setjmp.h>

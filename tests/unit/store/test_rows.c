@@ -754,7 +754,8 @@ struct race {
     atomic_uint_fast64_t hits;
 };
 
-/* Batch n brings every id to version n, at positions n * IDS - IDS + 1 .. n * IDS: so the position tells the version. */
+/* Batch n brings every id to version n, at positions n * IDS - IDS + 1 .. n * IDS: so the position tells the
+ * version. */
 static void read_one(struct race *race, struct store_reader *r, unsigned *seed, uint64_t *shown)
 {
     char id[16];

@@ -1,5 +1,5 @@
-/* store/write/checkpoint and store/integrity/{gather,order,syncer}: a commit is one write, the WAL is written back while
- * commits go on, and nothing is ever missing from the file that a cut or a kill would leave.
+/* store/write/checkpoint and store/integrity/{gather,order,syncer}: a commit is one write, the WAL is written back
+ * while commits go on, and nothing is ever missing from the file that a cut or a kill would leave.
  * ctest-threads: */
 #include <setjmp.h>
 #include <stdarg.h>
