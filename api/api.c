@@ -110,7 +110,8 @@ size_t api_descriptors(const struct settings *settings)
     size_t addresses = 0;
     while (address_next(&rest).bytes > 0)
         addresses++;
-    return (API_DESCRIPTORS_PER_LOOP + API_DESCRIPTORS_PER_ADDRESS * addresses) * loops + API_DESCRIPTORS_PER_JOBS_THREAD * JOBS_THREADS +
+    return (API_DESCRIPTORS_PER_LOOP + API_DESCRIPTORS_PER_ADDRESS * addresses) * loops +
+           API_DESCRIPTORS_PER_JOBS_THREAD * JOBS_THREADS +
            (settings->listen_ops[0] != '\0' ? HTTP_OPS_CONNECTIONS_MAX : 0);
 }
 

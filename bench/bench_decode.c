@@ -28,8 +28,8 @@ static const struct sample samples[] = {
      "{ \"aggregateId\" : \"7c9e6679-7425-40de-944b-e07fc1f90ae7\", \"version\" : 42, \"type\" : "
      "\"CustomerChanged\",\n"
      "  \"occurredAt\" : \"2026-01-31T12:00:00.123Z\",\n  \"state\" : { \"name\" : \"Ada Lovelace\", \"email\" : "
-     "\"ada@example.org\",\n    \"balance\" : 1234.50, \"tags\" : [ \"gold\", \"eu\" ],\n    \"address\" : { \"street\" "
-     ": \"12 St James Square\", \"city\" : \"London\", \"zip\" : \"SW1Y 4JH\" },\n    \"on\" : true } }"},
+     "\"ada@example.org\",\n    \"balance\" : 1234.50, \"tags\" : [ \"gold\", \"eu\" ],\n    \"address\" : { "
+     "\"street\" : \"12 St James Square\", \"city\" : \"London\", \"zip\" : \"SW1Y 4JH\" },\n    \"on\" : true } }"},
     {"rejected, no version", "{\"aggregateId\":\"7c9e6679-7425-40de-944b-e07fc1f90ae7\",\"state\":{\"name\":\"Ada\"}}"},
     {"erase, 0 bytes", ""},
 };

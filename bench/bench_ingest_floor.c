@@ -239,7 +239,8 @@ static void through_apply(void *context, const struct batch *batch)
     enum event_reason reasons[BATCH_EVENTS];
     uint64_t position = 0;
     struct sg_error err;
-    if (store_apply(t->writer, t->stream_id, batch->events, batch->count, NULL, results, reasons, &position, &err) != SG_OK)
+    if (store_apply(t->writer, t->stream_id, batch->events, batch->count, NULL, results, reasons, &position,
+                    &err) != SG_OK)
         die("store_apply", err.message);
 }
 

@@ -254,8 +254,8 @@ static void make_collection_message(struct bench *b, size_t slot, size_t collect
     make_message_in(b, name, slot, entity, version);
 }
 
-/* The writer knows so many collections, which hold as many entities in any case; then an event alone, for an entity of one
- * of the first few of them. */
+/* The writer knows so many collections, which hold as many entities in any case; then an event alone, for an entity of
+ * one of the first few of them. */
 static void case_collections(struct bench *b, const char *name, size_t collections)
 {
     for (size_t first = 0; first < MANY_COLLECTIONS; first += BATCH) {
@@ -536,7 +536,8 @@ static void open_store(struct bench *b, const char *folder, int64_t cache_bytes)
     options.shared = b->shared;
     must(store_open(&options, &b->writer, &report, &err) == SG_OK, "open");
     must(report.created == (b->sequence == 0), "the folder is not empty");
-    must(store_stream_attach(b->writer, "STATE", STREAM_FINGERPRINT("bench"), &b->stream, &reshaped, &err) == SG_OK, "attach");
+    must(store_stream_attach(b->writer, "STATE", STREAM_FINGERPRINT("bench"), &b->stream, &reshaped, &err) == SG_OK,
+         "attach");
     epoch_make("STATE", CREATED_NS, NULL, &epoch);
     if (b->sequence == 0)
         must(store_stream_identify(b->writer, b->stream.id, CREATED_NS, &epoch, &err) == SG_OK, "identify");
@@ -554,7 +555,8 @@ static void open_worker(struct bench *b)
     b->api.progress = b->progress;
     b->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     must(b->wake_fd >= 0, "a descriptor");
-    must(worker_create(&b->api, &b->counters, &(struct loop_slot){.wake_fd = b->wake_fd}, &b->worker, &err) == SG_OK, "worker");
+    must(worker_create(&b->api, &b->counters, &(struct loop_slot){.wake_fd = b->wake_fd}, &b->worker, &err) == SG_OK,
+         "worker");
 }
 
 static void open_all(struct bench *b, const char *folder, int64_t cache_bytes)

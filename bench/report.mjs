@@ -103,8 +103,11 @@ function summaryText(results) {
   const each = ({ what, wanted, measured }) => `${what}: ${median(measured)}, not ${wanted}`;
   const more = missed.length > README_MISSED_MAX ? `; and ${missed.length - README_MISSED_MAX} more` : '';
   const no = missed.slice(0, README_MISSED_MAX).map(each).join('; ') + more;
-  const reached = `${goals.length - missed.length} of ${goals.length} goals reached ([docs/measured.md](docs/measured.md))`;
-  return wrapped(`Measured on ${where(results.machine)}, ${results.made}: ${reached}.${no ? ` Not reached: ${no}.` : ''}`);
+  const count = `${goals.length - missed.length} of ${goals.length} goals reached`;
+  const reached = `${count} ([docs/measured.md](docs/measured.md))`;
+  return wrapped(
+    `Measured on ${where(results.machine)}, ${results.made}: ${reached}.${no ? ` Not reached: ${no}.` : ''}`,
+  );
 }
 
 // The documents that show results, each between its markers.

@@ -66,7 +66,8 @@ static enum sg_status open_store(struct gateway *g, struct sg_error *err)
                   LOG_STR("action", "rebuilding from the streams"));
     if (report.migrated_from != 0)
         log_event(LOG_INFO, "database_migrated", LOG_STR("database", settings->database),
-                  LOG_INT("from", report.migrated_from), LOG_INT("bytes", report.migrated_bytes), LOG_INT("ms", report.migrated_ms));
+                  LOG_INT("from", report.migrated_from), LOG_INT("bytes", report.migrated_bytes),
+                  LOG_INT("ms", report.migrated_ms));
     if (report.full)
         log_event(LOG_WARN, "database_full", LOG_STR("database", settings->database),
                   LOG_STR("action", "what is there is served; it is written once there is room"));
@@ -181,7 +182,8 @@ static void log_faults(const struct gateway *g)
                   LOG_STR("found", store_damage(g->store)), LOG_STR("action", "the next start looks at all of it"));
     if (lost != NULL)
         log_event(LOG_ERROR, "database_lost", LOG_STR("database", g->settings->database), LOG_STR("file", lost),
-                  LOG_STR("action", "it was removed or replaced while it was open; the next start takes what is there"));
+                  LOG_STR("action", "it was removed or replaced while it was open; "
+                                    "the next start takes what is there"));
 }
 
 bool gateway_stop(struct gateway *g, int64_t drain_ms, bool *failed)

@@ -22,7 +22,7 @@ struct basis {
     const char *etag;      /* which the pipeline makes of it before it is answered; NULL = none */
     bool unchanged;        /* and If-None-Match holds it: the answer is 304 */
     uint64_t revision;
-    uint64_t settled;      /* what the stream has been found to have no message of: it changes no position; 0 = nothing */
+    uint64_t settled;      /* up to there the stream was found to have no message; no position changes; 0 = nothing */
     struct entity entity;  /* of a read by id. Version 0 = never seen. What it points at is valid until the next read */
 };
 

@@ -162,7 +162,8 @@ void http_send_raw(struct http_connection *connection, struct response *r)
 {
     char text[RAW_ANSWER_BYTES];
     size_t body_bytes = connection->exchange->head.method == METHOD_HEAD ? 0 : r->body_bytes;
-    size_t used = (size_t)snprintf(text, sizeof text, "HTTP/1.1 %u %s\r\nConnection: close\r\nX-Content-Type-Options: nosniff\r\n"
+    size_t used = (size_t)snprintf(text, sizeof text,
+                                   "HTTP/1.1 %u %s\r\nConnection: close\r\nX-Content-Type-Options: nosniff\r\n"
                                    "Content-Length: %zu\r\n",
                                    r->status, MHD_get_reason_phrase_for(r->status), r->body_bytes);
     for (size_t i = 0; i < r->headers_count && used < sizeof text; i++)

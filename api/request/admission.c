@@ -107,8 +107,9 @@ static bool check_host_name(const struct http_head *head, const char *hosts, str
 {
     if (head->hosts_count == 0 || host_allowed(head->host, hosts))
         return true;
-    problem_answer(out, PROBLEM_MISDIRECTED, "This address is not served by the name in 'Host': it must be localhost, an "
-                                             "IP address, or a name of the setting hosts.");
+    problem_answer(out, PROBLEM_MISDIRECTED,
+                   "This address is not served by the name in 'Host': it must be localhost, an "
+                   "IP address, or a name of the setting hosts.");
     return false;
 }
 
@@ -163,8 +164,8 @@ static bool check_size(const struct http_head *head, struct response *out)
                        TARGET_BYTES_MAX);
     else if (head->too_large)
         problem_answer(out, PROBLEM_HEADERS,
-                       "The request line and the header fields take more than %d bytes, or there are more than %d fields "
-                       "and parameters.",
+                       "The request line and the header fields take more than %d bytes, or there are more than %d "
+                       "fields and parameters.",
                        HTTP_HEAD_COST_MAX, HTTP_FIELDS_MAX);
     else
         return true;

@@ -78,7 +78,7 @@ struct event {
     uint64_t sequence;     /* of the stream */
     int64_t time_ns;       /* the stream's timestamp, wall clock of the server */
     struct slice subject;  /* as received */
-    int64_t expires_ns;    /* of a tombstone of a bucket: when the stream drops it, by the same clock; 0 = not by itself */
+    int64_t expires_ns;    /* of a bucket's tombstone: when the stream drops it, by the same clock; 0 = not by itself */
 
     /* Set where known, also for a rejected event; `bytes` 0 = unknown. */
     struct slice collection;

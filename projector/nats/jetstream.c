@@ -442,7 +442,8 @@ enum sg_status jetstream_message(const struct jetstream *js, uint64_t sequence, 
     return message_get(js, (struct slice){body, (size_t)written}, out, err);
 }
 
-enum sg_status jetstream_next(const struct jetstream *js, uint64_t from, struct stream_message *out, struct sg_error *err)
+enum sg_status jetstream_next(const struct jetstream *js, uint64_t from, struct stream_message *out,
+                              struct sg_error *err)
 {
     struct buffer body;
     buffer_init(&body, JETSTREAM_SUBJECT_BYTES * 2);

@@ -44,8 +44,8 @@ static enum sg_status check_bucket(const struct session *s, const struct stream_
     /* The server leaves a marker only where the subject becomes empty. */
     if (info->message_ttl && info->max_messages_per_subject != 1)
         return sg_fail(err, SG_INVALID,
-                       "stream %s: its entries may expire one by one (allow_msg_ttl) and it keeps more than one revision "
-                       "of a key: when the newest expires an older one is back, which no message shows",
+                       "stream %s: its entries may expire one by one (allow_msg_ttl) and it keeps more than one "
+                       "revision of a key: when the newest expires an older one is back, which no message shows",
                        s->settings->name);
     return SG_OK;
 }

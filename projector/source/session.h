@@ -18,7 +18,7 @@
 #define SOURCE_PROOF_SILENCE_NS (2 * NS_PER_S)     /* after so long a silence, the first answer proves nothing ... */
 #define SOURCE_PROOF_SECOND_NS (1 * NS_PER_S)      /* ... but one that was asked for so long after it */
 #define SOURCE_VAIN_INTERVAL_NS (100 * NS_PER_MS)  /* between probes that reads want, while they prove nothing */
-#define SOURCE_ARRIVING_BYTES_MIN 4096             /* more than this since the last whole message: another is arriving */
+#define SOURCE_ARRIVING_BYTES_MIN 4096             /* more than these since the last whole message: one is arriving */
 #define SOURCE_PROBES_FAILED_MAX 2                 /* in a row: the connection is given up */
 
 /* What the stream's information said, and when. */

@@ -130,8 +130,9 @@ static void show_warning(struct session *s)
     bool warned = session_warning(s, warning);
     s->unmatched = s->unmatched && nats_received(s->connection) == s->unmatched_received;
     if (!warned && s->unmatched)
-        (void)snprintf(warning, sizeof warning, "stream %.80s: none of its messages matches the template's filter %.100s",
-                       s->settings->name, s->settings->subject.filter);
+        (void)snprintf(warning, sizeof warning,
+                       "stream %.80s: none of its messages matches the template's filter %.100s", s->settings->name,
+                       s->settings->subject.filter);
     if (warned || s->unmatched) {
         session_show_error(s, warning, "warning");
         return;
@@ -186,7 +187,7 @@ static enum sg_status probe_once(struct session *s, struct sg_error *err)
     struct probe proof;
     bool is_proved = false;
     uint64_t position_sent = session_position(s);
-    struct hole hole = ingest_hole(s->context.ingest, s->stream); /* before the question: an older answer cannot settle it */
+    struct hole hole = ingest_hole(s->context.ingest, s->stream); /* before the question: no older answer settles it */
     s->hole_tried = hole.first != 0;
     enum sg_status status = session_probe(s, &probe, err);
     if (status != SG_OK || !probe.proof_grade)

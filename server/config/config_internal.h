@@ -39,7 +39,7 @@ struct config_key {
     enum config_home home;
     size_t offset;        /* of the member in its home */
     int64_t min, max;     /* bytes of a text, entries of a list, else of the value */
-    size_t list_max;      /* of a text: the file may give it as a list of so many, which are joined by commas; 0 = not */
+    size_t list_max;      /* of a text: the file may give it as a list of so many, joined by commas; 0 = not */
     bool zero;            /* 0 is good as well: none, or no limit */
     config_check *check;  /* of a text; NULL = any */
     bool is_file;         /* names a file that must be readable */

@@ -39,8 +39,8 @@ static const struct config_key keys[] = {
     {"listen", KIND_TEXT, "127.0.0.1:8080", SETTING(listen), RANGE(1, CONFIG_TEXT_BYTES_MAX),
      .list_max = SETTINGS_LISTEN_MAX, .check = config_check_listen, OUTSIDE("LISTEN", "--listen", "ADDRESS"),
      .what = "Where HTTP is answered: host:port, [::1]:port or unix:/run/stategate.sock, or a list of up to 8.",
-     .more = "[::]:8080 is every address, 0.0.0.0:8080 every IPv4 address; port 0 is any free port. In the variable and "
-             "the flag, commas stand between several."},
+     .more = "[::]:8080 is every address, 0.0.0.0:8080 every IPv4 address; port 0 is any free port. In the variable "
+             "and the flag, commas stand between several."},
     {"hosts", KIND_TEXT, "", SETTING(hosts), ANY_TEXT, .list_max = SETTINGS_HOSTS_MAX, .check = config_check_hosts,
      .example = "[]",
      .what = "A list of the names that a request's Host may bear besides localhost and IP addresses.",
@@ -51,7 +51,8 @@ static const struct config_key keys[] = {
      .what = "A second address, for probes, metrics and the contract (/openapi.yaml) alone; empty: none."},
     {"database", KIND_TEXT, "stategate.db", SETTING(database), RANGE(1, CONFIG_DATABASE_PATH_BYTES_MAX),
      .check = config_check_database, OUTSIDE("DATABASE", "--database", "FILE"),
-     .what = "The SQLite file, on a local disk.", .more = "Files with -wal and .lock appear next to it. A symbolic link is followed once, at the start."},
+     .what = "The SQLite file, on a local disk.",
+     .more = "Files with -wal and .lock appear next to it. A symbolic link is followed once, at the start."},
     {"database_synchronous", KIND_BOOL, "normal", SETTING(synchronous_full), .words = synchronous_words,
      .what = "When a commit reaches the disk: normal, soon after it is shown; full, before it is shown.",
      .more = "With normal, the last moments may be missing after a power cut, position and rows together; the "
@@ -139,7 +140,8 @@ static const struct config_key keys[] = {
     {"probe.epoch_trust", KIND_DURATION, "2s", TUNABLE(probe_epoch_trust_ms), RANGE(0, CONFIG_EPOCH_TRUST_MS_MAX),
      .what = "How old the proof of a stream's epoch may be for a position without one; 0: ask anew for each read."},
     {"probe.mirror_delay", KIND_DURATION, "1s", TUNABLE(probe_mirror_delay_ms), RANGE(0, CONFIG_MIRROR_DELAY_MS_MAX),
-     .what = "By how much a mirror, or a stream with sources, may be older than it says it is; its staleness includes it."},
+     .what = "By how much a mirror, or a stream with sources, may be older than it says it is; its staleness includes "
+             "it."},
 
     {"rejected.max", KIND_COUNT, "10000", TUNABLE(rejected_max), RANGE(1, CONFIG_REJECTED_MAX),
      .what = "How many rejected events are kept, newest first."},
@@ -162,8 +164,8 @@ static const struct config_key keys[] = {
      .more = "Each needs a descriptor: if the process may not open as many, it is lowered, with a warning."},
     {"http.connections_max_per_client", KIND_UNSIGNED, "0", TUNABLE(http_connections_max_per_client),
      RANGE(0, CONFIG_HTTP_CONNECTIONS_MAX),
-     .what = "The same for one client: an address without its port, of IPv6 the network (/64); further ones are closed. "
-             "0: no limit.",
+     .what = "The same for one client: an address without its port, of IPv6 the network (/64); further ones are "
+             "closed. 0: no limit.",
      .more = "All clients of a unix socket, or behind one proxy, count as one. Not on listen_ops."},
     {"http.answers_bytes_max", KIND_BYTES, "256MiB", TUNABLE(http_answers_bytes_max),
      RANGE(CONFIG_ANSWERS_BYTES_MIN, CONFIG_ANSWERS_BYTES_MAX),

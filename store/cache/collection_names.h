@@ -1,5 +1,5 @@
-/* A table from a collection's name to its row: the writer's, of all that it has written to. What a batch changes of them is on
- * a list, so that a commit costs nothing for the others. */
+/* A table from a collection's name to its row: the writer's, of all that it has written to. What a batch changes of
+ * them is on a list, so that a commit costs nothing for the others. */
 #ifndef STATEGATE_STORE_CACHE_COLLECTION_NAMES_H
 #define STATEGATE_STORE_CACHE_COLLECTION_NAMES_H
 

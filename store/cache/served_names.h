@@ -1,5 +1,5 @@
-/* Where a reader has found collections by their names; its own. It keeps the newest few, at a cost that does not depend on how
- * many there are. What it says is checked against the builds that are served. */
+/* Where a reader has found collections by their names; its own. It keeps the newest few, at a cost that does not depend
+ * on how many there are. What it says is checked against the builds that are served. */
 #ifndef STATEGATE_STORE_CACHE_SERVED_NAMES_H
 #define STATEGATE_STORE_CACHE_SERVED_NAMES_H
 
@@ -9,7 +9,7 @@
 #include "core/base/slice.h"
 #include "core/domain/event.h"
 
-#define SERVED_NAMES_MAX 16384 /* sixteen times the default of collections_max; the memory of those that are not used is not taken */
+#define SERVED_NAMES_MAX 16384 /* 16 times the default of collections_max; what is not used takes no memory */
 
 struct served_name {
     int64_t id; /* of the collections row; 0 = a free place */

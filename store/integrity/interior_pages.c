@@ -69,7 +69,8 @@ bool interior_pages_get(struct interior_pages *pages, int64_t number, void *to, 
 
 static bool is_interior(int64_t number, const unsigned char *page)
 {
-    return number == 1 || page[0] == INTERIOR_INDEX || page[0] == INTERIOR_TABLE; /* the first is read in each transaction */
+    /* The first is read in each transaction. */
+    return number == 1 || page[0] == INTERIOR_INDEX || page[0] == INTERIOR_TABLE;
 }
 
 void interior_pages_put(struct interior_pages *pages, int64_t number, uint64_t version, const void *page)

@@ -41,7 +41,8 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_META_SET_CLEAN] = "UPDATE meta SET clean = ?1",
     [SQL_STREAMS_DETACH] = "UPDATE streams SET attached = 0",
     [SQL_STREAM_BY_ID] = "SELECT " STREAM_COLUMNS " FROM " STREAMS " WHERE s.id = ?1",
-    [SQL_STREAM_BY_NAME] = "SELECT " STREAM_COLUMNS ", s.rows_fingerprint, s.attached FROM " STREAMS " WHERE s.name = ?1",
+    [SQL_STREAM_BY_NAME] = "SELECT " STREAM_COLUMNS ", s.rows_fingerprint, s.attached FROM " STREAMS
+                           " WHERE s.name = ?1",
     [SQL_STREAM_INSERT] = "INSERT INTO streams (name, attached, rows_fingerprint, derived_fingerprint, " BUILD_COLUMNS(
         "") ") "
             "VALUES (?1, 1, ?2, ?3, 0, '', 0, 0, '', 1, 0, '', '')",

@@ -80,9 +80,10 @@ static enum sg_status column_hole(struct store_connection *c, sqlite3_stmt *s, i
     out->begun_last = 0;
     out->begun_removed = 0;
     out->begun_missing = 0;
-    if (text == NULL || (text[0] != '\0' && sscanf(text, "%20" SCNu64 "-%20" SCNu64 " %20" SCNu64 " %20" SCNu64 " %20" SCNd64,
-                                                  &out->hole.first, &out->hole.last, &out->begun_last,
-                                                  &out->begun_removed, &out->begun_missing) != 5))
+    if (text == NULL ||
+        (text[0] != '\0' &&
+         sscanf(text, "%20" SCNu64 "-%20" SCNu64 " %20" SCNu64 " %20" SCNu64 " %20" SCNd64, &out->hole.first,
+                &out->hole.last, &out->begun_last, &out->begun_removed, &out->begun_missing) != 5))
         return store_fail(c, SQLITE_CORRUPT, "read the hole of a stream", err);
     return SG_OK;
 }

@@ -115,7 +115,8 @@ enum sg_status store_collections_stale(struct store_connection *c, struct collec
     enum sg_status status = store_step(c, s, SQLITE_OK, "sweep", err);
     if (status == SG_OK) {
         *id = sqlite3_column_int64(s, 0);
-        collection_names_remove(names, sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2), store_column_slice(s, 3));
+        collection_names_remove(names, sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2),
+                                store_column_slice(s, 3));
     }
     (void)sqlite3_reset(s);
     return status;

@@ -76,8 +76,9 @@ static enum sg_status check_tombstones(struct store_connection *c, struct sg_err
         "OR EXISTS (SELECT 1 FROM next_build n WHERE n.stream = c.stream AND n.build = c.build)) END",
         &wrong, err);
     if (status == SG_OK && wrong != 0)
-        status = sg_fail(err, SG_CORRUPT, "%s is damaged: %lld collections have tombstones and count none, or the reverse",
-                         c->path, (long long)wrong);
+        status = sg_fail(err, SG_CORRUPT,
+                         "%s is damaged: %lld collections have tombstones and count none, or the reverse", c->path,
+                         (long long)wrong);
     return status;
 }
 

@@ -45,7 +45,8 @@ static void note(struct chunk *k, const struct store_reviewed *entity, const str
                  enum store_review_result result)
 {
     struct noted *n = &k->noted[k->noted_count++];
-    *n = (struct noted){.result = result, .row = *row, .name_at = k->texts.bytes, .name_bytes = entity->collection.bytes};
+    *n = (struct noted){.result = result, .row = *row, .name_at = k->texts.bytes,
+                        .name_bytes = entity->collection.bytes};
     buffer_append_slice(&k->texts, entity->collection);
     n->id_at = k->texts.bytes;
     n->id_bytes = entity->id.bytes;

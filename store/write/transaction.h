@@ -13,7 +13,7 @@
 #define STORE_RESTART_TIMEOUT_MS 100  /* how long a checkpoint that must reset the WAL waits for readers */
 #define STORE_WAL_FACTOR 4            /* times the larger checkpoint threshold: from here readers are waited for */
 #define STORE_SWEEP_WAL_PAGES 1000    /* sweeps write whole pages: checkpoints in small steps, about 10 ms each */
-#define STORE_BACK_PAGES 2048         /* new frames that are worth it, in steps: a page is written once for all its frames */
+#define STORE_BACK_PAGES 2048         /* new frames that are worth it, in steps: a page is written once for all */
 #define STORE_BACK_PART_PAGES 256     /* written at once: about 2 ms, in which nothing is committed */
 #define STORE_BACK_LAST_PAGES 128     /* new frames that an ordinary checkpoint writes back at the bound, and no more */
 #define STORE_BACK_PAUSE_NS (250 * INT64_C(1000000)) /* from the beginning of one to the next */
@@ -60,7 +60,7 @@ struct store_writer {
     bool rejected_payload;
     bool rebuild_empty_swap;
     bool session_deferred; /* there was no room to begin it */
-    bool session_owed;     /* nor since then: the file is as the last session left it, until the first commit says otherwise */
+    bool session_owed;     /* nor since then: the file is as the last session left it, until the first commit */
     /* Known from committed rows or those of the open transaction; forgotten when one is rolled back. */
     struct collection_names collections;
     int64_t collections_count; /* of written builds; -1 = not known */

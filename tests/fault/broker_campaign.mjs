@@ -17,7 +17,8 @@ const BUSY_MS = 8000; // then the writers rest: a machine that they keep busy is
 const QUIET_WAIT_S = 10; // for the newest, when all is well
 // Is each of `gaps` within one of `list`, as many as there may be?
 const covers = (list, gaps) =>
-  list.length === GAPS_MAX && gaps.every((gap) => list.some(({ first, last }) => first <= gap.first && gap.last <= last));
+  list.length === GAPS_MAX &&
+  gaps.every((gap) => list.some(({ first, last }) => first <= gap.first && gap.last <= last));
 const DOWN = new Set(['disconnected', 'starting', 'rebuilding']);
 const RECREATE = 'stream deleted and created again';
 

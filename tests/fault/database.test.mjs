@@ -96,7 +96,8 @@ function entityDiffers({ status, headers, text }, row) {
   if (row === undefined) return status === 404 ? undefined : `${status}, not 404`;
   const wanted = row.deleted ? 410 : 200;
   if (status !== wanted) return `${status}, not ${wanted}`;
-  if (headers['state-version'] !== String(row.version)) return `version ${headers['state-version']}, not ${row.version}`;
+  if (headers['state-version'] !== String(row.version))
+    return `version ${headers['state-version']}, not ${row.version}`;
   return row.deleted || text === row.state ? undefined : `another state than that of version ${row.version}`;
 }
 

@@ -509,10 +509,10 @@ static void print(const struct campaign *c)
         if (t->tries > 0)
             (void)printf("%-38s %s: %3llu times, %3llu found at the start, %3llu by a read, %llu refused, "
                          "%3llu harmless, %llu behind, %llu wrong\n",
-                         names[i % DAMAGES_COUNT], i < DAMAGES_COUNT ? "closed" : "open  ", (unsigned long long)t->tries,
-                         (unsigned long long)t->at_start, (unsigned long long)t->at_read,
-                         (unsigned long long)t->refused, (unsigned long long)t->harmless,
-                         (unsigned long long)t->behind, (unsigned long long)t->wrong);
+                         names[i % DAMAGES_COUNT], i < DAMAGES_COUNT ? "closed" : "open  ",
+                         (unsigned long long)t->tries, (unsigned long long)t->at_start, (unsigned long long)t->at_read,
+                         (unsigned long long)t->refused, (unsigned long long)t->harmless, (unsigned long long)t->behind,
+                         (unsigned long long)t->wrong);
     }
 }
 

@@ -152,8 +152,8 @@ int main(int argc, char **argv)
             kill_once(v, v->changes * i / count, (unsigned)(i % 8), &t);
         }
         good &= t.bad == 0 && t.old > 0 && t.new > 0;
-        (void)printf("%s: %llu killed at %llu changes of files, %llu left version 2, %llu version 3, %llu neither\n", v->name,
-                     (unsigned long long)count, (unsigned long long)v->changes, (unsigned long long)t.old,
+        (void)printf("%s: %llu killed at %llu changes of files, %llu left version 2, %llu version 3, %llu neither\n",
+                     v->name, (unsigned long long)count, (unsigned long long)v->changes, (unsigned long long)t.old,
                      (unsigned long long)t.new, (unsigned long long)t.bad);
     }
     bool spilled = variants[1].changes > variants[2].changes;
@@ -162,8 +162,10 @@ int main(int argc, char **argv)
     for (size_t k = 0; k < 3; k++)
         kept_free(&variants[k].kept);
     good &= plant && spilled;
-    (void)printf("kills while migrating: with 10 pages %llu changes instead of %llu; planted: a tombstone that changed, %s: %s\n",
-                 (unsigned long long)variants[1].changes, (unsigned long long)variants[2].changes,
-                 plant ? "found" : "NOT found", good ? "good" : "FAILED");
+    (void)printf(
+        "kills while migrating: with 10 pages %llu changes instead of %llu; planted: a tombstone that changed, "
+        "%s: %s\n",
+        (unsigned long long)variants[1].changes, (unsigned long long)variants[2].changes, plant ? "found" : "NOT found",
+        good ? "good" : "FAILED");
     return good ? 0 : 1;
 }

@@ -126,11 +126,11 @@ static bool run_variant(struct variant *v, const struct run_options *run)
     cut_everywhere(v, run->seed, 1, true, &lying);
     cut_everywhere(v, run->seed, run->count, false, &t);
     bool good = t.bad == 0 && t.old > 0 && t.new > 0 && lying.bad > 0;
-    (void)printf("%s: %zu operations, %llu cuts, %llu left version 2, %llu version 3, %llu neither; planted: a disk that "
-                 "does not sync: %llu of %llu found\n",
-                 v->name, v->operations, (unsigned long long)t.cuts, (unsigned long long)t.old,
-                 (unsigned long long)t.new, (unsigned long long)t.bad, (unsigned long long)lying.bad,
-                 (unsigned long long)lying.cuts);
+    (void)printf(
+        "%s: %zu operations, %llu cuts, %llu left version 2, %llu version 3, %llu neither; planted: a disk that "
+        "does not sync: %llu of %llu found\n",
+        v->name, v->operations, (unsigned long long)t.cuts, (unsigned long long)t.old, (unsigned long long)t.new,
+        (unsigned long long)t.bad, (unsigned long long)lying.bad, (unsigned long long)lying.cuts);
     return good;
 }
 

@@ -456,8 +456,8 @@ int main(int argc, char **argv)
     run_folder_remove(folder);
     bool good = t.corrupt + t.torn + t.lost_full == 0 && t.in_steps > 0 && t.parts > 0 && plants;
     (void)printf("power cuts: seed %llu, %llu histories, %llu checkpoints in steps, %llu cuts (%llu at writes, %llu at "
-                 "syncs, %llu at truncates and names, %llu second ones), %llu followed by more, %llu lost commits (with "
-                 "synchronous FULL %llu), corrupt %llu, torn %llu, %.0f cuts/s: %s\n",
+                 "syncs, %llu at truncates and names, %llu second ones), %llu followed by more, %llu lost commits "
+                 "(with synchronous FULL %llu), corrupt %llu, torn %llu, %.0f cuts/s: %s\n",
                  (unsigned long long)options.seed, (unsigned long long)t.histories, (unsigned long long)t.in_steps,
                  (unsigned long long)t.cuts, (unsigned long long)t.at_writes, (unsigned long long)t.at_syncs,
                  (unsigned long long)t.at_others, (unsigned long long)t.again, (unsigned long long)t.went_on,

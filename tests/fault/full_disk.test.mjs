@@ -192,7 +192,11 @@ describe('a start on a disk without any room', () => {
       await s.untilLive({ deadlineMs: 20_000 });
       await s.gateway.untilPosition(seq);
       assert.equal((await s.gateway.get('/v1/state/customers/b-1')).headers['state-version'], killed ? '3' : '2');
-      assert.deepEqual(await query(s.gateway.database, 'SELECT clean FROM meta'), [{ clean: 0 }], 'it is known that it runs');
+      assert.deepEqual(
+        await query(s.gateway.database, 'SELECT clean FROM meta'),
+        [{ clean: 0 }],
+        'it is known that it runs',
+      );
     }
   });
 
@@ -204,9 +208,15 @@ describe('a start on a disk without any room', () => {
     await s.gateway.untilPosition(50);
     await stopAndFill(s.gateway, disk);
     const drop = { ...config, collections: [{ name: 'customers', drop: ['/text'] }] };
-    await assert.rejects(startGateway({ t, nats: s.nats, config: drop, database: join(disk, 'state.db') }), /the disk is full/);
+    await assert.rejects(
+      startGateway({ t, nats: s.nats, config: drop, database: join(disk, 'state.db') }),
+      /the disk is full/,
+    );
     const other = { streams: [{ name: 'OTHER', subject: 'other.{collection}.{id}' }] };
-    await assert.rejects(startGateway({ t, nats: s.nats, config: other, database: join(disk, 'state.db') }), /the disk is full/);
+    await assert.rejects(
+      startGateway({ t, nats: s.nats, config: other, database: join(disk, 'state.db') }),
+      /the disk is full/,
+    );
     rmSync(join(disk, 'ballast'));
     await s.gateway.start();
     await s.untilLive({ deadlineMs: 20_000 });
@@ -240,7 +250,9 @@ describe('files that may not grow (RLIMIT_FSIZE)', () => {
     const agent = new http.Agent({ maxSockets: 200 });
     const { position } = await s.gateway.status();
     const step = (5000 - position) / 200;
-    const waits = Array.from({ length: 200 }, (_, i) => waiting(s.gateway, agent, Math.ceil(position + step * (i + 1))));
+    const waits = Array.from({ length: 200 }, (_, i) =>
+      waiting(s.gateway, agent, Math.ceil(position + step * (i + 1))),
+    );
     await until('they wait', async () => (await scrape(s.gateway)).value('stategate_waits_parked') > 0);
     assert.equal(spawnSync('prlimit', ['--pid', String(pid), '--fsize=unlimited:unlimited']).status, 0);
     const statuses = await Promise.all(waits);
@@ -276,7 +288,10 @@ describe('a write-ahead log that cannot be written back', () => {
     assert.equal((await s.gateway.untilLogged('checkpoint_failing')).length, 1);
     assert.equal((await s.gateway.status()).status, 'live', 'all is applied');
     assert.equal(spawnSync('prlimit', ['--pid', String(s.gateway.pid), '--fsize=unlimited:unlimited']).status, 0);
-    await until('it recovers', async () => (await more(), s.gateway.logged('checkpoint_recovered').length === 1), { hard: true, everyMs: 300 });
+    await until('it recovers', async () => (await more(), s.gateway.logged('checkpoint_recovered').length === 1), {
+      hard: true,
+      everyMs: 300,
+    });
     assert.equal(s.gateway.logged('checkpoint_failing').length, 1);
     await s.untilLive({ deadlineMs: 20_000 });
   });

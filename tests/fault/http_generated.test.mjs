@@ -154,7 +154,9 @@ const TAMPERINGS = {
     return changed(story, text.slice(one.next, two.next) + text.slice(0, one.next) + text.slice(two.next));
   },
   'an answer to what is hidden in a body': (story) => {
-    const hidden = /^GET [^ ]+ HTTP\/1\.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhelloGET \/metrics/.test(story.sent);
+    const hidden = /^GET [^ ]+ HTTP\/1\.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhelloGET \/metrics/.test(
+      story.sent,
+    );
     const more = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
     return hidden || /Transfer-Encoding: chunked/.test(story.sent)
       ? changed(story, story.received.toString('latin1') + more)

@@ -49,7 +49,9 @@ add('200', [
   ['Content-Length: 0', GET('/livez', `${HOST}Content-Length: 0\r\n`)],
   ['Expect: 100-continue without a body', GET('/livez', `${HOST}Expect: 100-continue\r\n`)],
   ['an Upgrade that is ignored', GET('/livez', `${HOST}Connection: Upgrade\r\nUpgrade: websocket\r\n`)],
-  ['an h2c upgrade that is ignored', GET('/livez', `${HOST}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n`)],
+  ['an h2c upgrade that is ignored',
+    GET('/livez',
+      `${HOST}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n`)],
   ['an empty header value', GET('/livez', `${HOST}X-Empty:\r\n`)],
   ['obs-text in a header that nobody reads', GET('/livez', `${HOST}X-Text: caf\xe9\r\n`)],
   ['twenty headers', GET('/livez', HOST + REPEAT('X-More: value\r\n', 20))],
@@ -88,9 +90,13 @@ add('404', [
 // ---- paths that are none
 
 add('404', [
-  ...['/', '//', '/v1', '/v1/', '/v2/state', '/v1/state/', '/v1/state/customers/', '/v1/state/customers/42/', '//v1/state', '/V1/state', '/v1/State', '/v1/state/a/b/c',
-    '/v1/state/a/b/c/d/e/f/g/h/i/j/k', '/livez/', '/livez/x', '/../livez', '/./livez', '/v1/../livez', '/%2e%2e/livez', '/v1%2Fstate', '/livez%01x', '/etc/passwd',
-    '/..%2f..%2fetc/passwd', '/v1/state/customers//', '/v1/changes/customers', '/v1/history/customers/42', '/livez;jsessionid=1', '/favicon.ico', '/v1/status/x', '/metrics/x', '/readyz.'].map((path) => [`the path ${path}`, GET(path)]),
+  ...['/', '//', '/v1', '/v1/', '/v2/state', '/v1/state/', '/v1/state/customers/', '/v1/state/customers/42/',
+    '//v1/state', '/V1/state', '/v1/State', '/v1/state/a/b/c',
+    '/v1/state/a/b/c/d/e/f/g/h/i/j/k', '/livez/', '/livez/x', '/../livez', '/./livez', '/v1/../livez', '/%2e%2e/livez',
+    '/v1%2Fstate', '/livez%01x', '/etc/passwd',
+    '/..%2f..%2fetc/passwd', '/v1/state/customers//', '/v1/changes/customers', '/v1/history/customers/42',
+    '/livez;jsessionid=1', '/favicon.ico', '/v1/status/x', '/metrics/x',
+    '/readyz.'].map((path) => [`the path ${path}`, GET(path)]),
   ['an absolute target without path', GET('http://localhost')],
   ['an absolute target with a path of its own', GET('http://localhost/http://localhost/livez')],
 ]);
@@ -125,8 +131,10 @@ add('400', [
   ['bad UTF-8 in a parameter', GET('/v1/rejected?stream=%ff')],
   ['bad UTF-8 in a parameter name', GET('/v1/rejected?%ff=1')],
   ['bad encoding in a parameter', GET('/v1/rejected?stream=%4')],
-  ...['"', '<', '>', '\\', '^', '`', '{', '|', '}', '[', ']'].map((c) => [`a raw ${c} in the path`, GET(`/v1/state/customers/a${c}b`)]),
-  ...['"', '<', '\\', '^', '`', '{', '|', '}', '['].map((c) => [`a raw ${c} in the query`, GET(`/v1/rejected?stream=a${c}b`)]),
+  ...['"', '<', '>', '\\', '^', '`', '{', '|', '}', '[', ']'].map((c) =>
+    [`a raw ${c} in the path`, GET(`/v1/state/customers/a${c}b`)]),
+  ...['"', '<', '\\', '^', '`', '{', '|', '}', '['].map((c) =>
+    [`a raw ${c} in the query`, GET(`/v1/rejected?stream=a${c}b`)]),
   ['raw UTF-8 in the path', GET('/v1/state/customers/\xc3\xbc')],
   ['raw Latin-1 in the path', GET('/v1/state/customers/\xfc')],
   ['DEL in the path', GET('/v1/state/customers/a\x7fb')],
@@ -170,8 +178,10 @@ add('400', [
 // ---- parameters
 
 add('400', [
-  ...['x=1', 'limit', 'limit=', '=1', '&', 'limit=1&', '&limit=1', 'limit=1&&cursor=x', 'limit=0', 'limit=1001', 'limit=-1', 'limit=+1', 'limit=%201', 'limit=1%20', 'limit=1.0', 'limit=1e2', 'limit=0x10',
-    'limit=01', 'limit=9999999999999999999999', 'limit=1&limit=1', 'limit=1&%6cimit=1', 'LIMIT=1', 'cursor=', 'cursor=x', 'cursor=%2e', 'cursor=AA', 'cursor=AQ', 'cursor=AQ==', 'cursor=AQAA=', 'cursor=Ag41',
+  ...['x=1', 'limit', 'limit=', '=1', '&', 'limit=1&', '&limit=1', 'limit=1&&cursor=x', 'limit=0', 'limit=1001',
+    'limit=-1', 'limit=+1', 'limit=%201', 'limit=1%20', 'limit=1.0', 'limit=1e2', 'limit=0x10',
+    'limit=01', 'limit=9999999999999999999999', 'limit=1&limit=1', 'limit=1&%6cimit=1', 'LIMIT=1', 'cursor=',
+    'cursor=x', 'cursor=%2e', 'cursor=AA', 'cursor=AQ', 'cursor=AQ==', 'cursor=AQAA=', 'cursor=Ag41',
     'limit[]=1', 'limit=1;cursor=x'].map((query) => [`the query ${query}`, GET(`/v1/state/customers?${query}`)]),
   ['a cursor that is too long', GET(`/v1/state/customers?cursor=AQ${REPEAT('A', 684)}`)],
   ['a cursor of another page', GET('/v1/rejected?cursor=AUFC')],
@@ -196,23 +206,32 @@ add('400', [
 
 const now = (headers) => GET(E, `${HOST}Prefer: wait=0\r\n${headers}\r\n`);
 add('503', [
-  ...['Min-Version: 1', 'min-version: 1', 'Min-Version: 9223372036854775807', 'Min-Position: STATE:1', 'Min-Position: STATE:0', 'Min-Position: "STATE:1"', 'Min-Position: STATE:1;epoch=k3fq1z', 'Max-Staleness: 0',
+  ...['Min-Version: 1', 'min-version: 1', 'Min-Version: 9223372036854775807', 'Min-Position: STATE:1',
+    'Min-Position: STATE:0', 'Min-Position: "STATE:1"', 'Min-Position: STATE:1;epoch=k3fq1z', 'Max-Staleness: 0',
     'MAX-STALENESS: 0.5'].map((header) => [`the unmet demand ${header}`, now(header)]),
-  ...['min_version=1', 'min_position=STATE:1', 'min%5Fposition=STATE%3A1', 'max_staleness=0'].map((query) => [`the unmet demand ${query}`, GET(`${E}?${query}&wait=0`)]),
+  ...['min_version=1', 'min_position=STATE:1', 'min%5Fposition=STATE%3A1', 'max_staleness=0'].map((query) =>
+    [`the unmet demand ${query}`, GET(`${E}?${query}&wait=0`)]),
   ['an unmet demand that If-None-Match would hide', now('Min-Version: 1\r\nIf-None-Match: *')],
 ]);
 add('400', [
-  ...['Min-Version: x', 'Min-Version:', 'Min-Version: 0', 'Min-Version: 01', 'Min-Version: 1, 2', 'Min-Version: 9223372036854775808', 'Min-Version: 1\r\nMin-Version: 1', 'MAX-STALENESS:', 'Max-Staleness: 1s',
-    'Max-Staleness: 0\r\nMax-Staleness: 0', 'Min-Position: STATE', 'Min-Position: STATE:1,', 'Min-Position: STATE:1, STATE:1', 'Min-Position: STATE:1\r\nMin-Position: STATE:1', 'Min-Position: "STATE:1',
-    'Min-Position: caf\xe9:1', 'Min-Position: "caf\xe9:1"', 'Min-Position: STATE:18446744073709551616', 'Min-Position: STATE:1\r\nMin-Version: x', 'Min-Position: NOBODY:1\r\nMin-Version: x']
+  ...['Min-Version: x', 'Min-Version:', 'Min-Version: 0', 'Min-Version: 01', 'Min-Version: 1, 2',
+    'Min-Version: 9223372036854775808', 'Min-Version: 1\r\nMin-Version: 1', 'MAX-STALENESS:', 'Max-Staleness: 1s',
+    'Max-Staleness: 0\r\nMax-Staleness: 0', 'Min-Position: STATE', 'Min-Position: STATE:1,',
+    'Min-Position: STATE:1, STATE:1', 'Min-Position: STATE:1\r\nMin-Position: STATE:1', 'Min-Position: "STATE:1',
+    'Min-Position: caf\xe9:1', 'Min-Position: "caf\xe9:1"', 'Min-Position: STATE:18446744073709551616',
+    'Min-Position: STATE:1\r\nMin-Version: x', 'Min-Position: NOBODY:1\r\nMin-Version: x']
     .map((header) => [`the demand ${header}`, now(header)]),
-  ...['min_version=', 'min_version=x', 'min_version=1&min_version=1', 'max_staleness=', 'max_staleness=-1', 'min_position=STATE', 'min_position=%00', 'wait=', 'wait=-1', 'wait=1s', 'wait=0&wait=0']
+  ...['min_version=', 'min_version=x', 'min_version=1&min_version=1', 'max_staleness=', 'max_staleness=-1',
+    'min_position=STATE', 'min_position=%00', 'wait=', 'wait=-1', 'wait=1s', 'wait=0&wait=0']
     .map((query) => [`the demand ${query}`, GET(`${E}?${query}`)]),
   ['more lines of Min-Position than are read', now(REPEAT('Min-Position: STATE:1\r\n', 5).slice(0, -2))],
   ['more lines of Prefer than are read', GET(E, HOST + REPEAT('Prefer: wait=0\r\n', 5))],
-  ...['/v1/state', '/v1/state/customers', '/v1/rejected', '/v1/status'].map((path) => [`a version of ${path}`, GET(`${path}?min_version=1&wait=0`)]),
-  ...['Min-Version: 1', 'Min-Position: STATE:1', 'Max-Staleness: 0'].map((header) => [`${header} of /v1/status`, GET('/v1/status', `${HOST}${header}\r\n`)]),
-  ...['min_position=STATE:1', 'max_staleness=0', 'wait=0'].map((query) => [`${query} of /v1/status`, GET(`/v1/status?${query}`)]),
+  ...['/v1/state', '/v1/state/customers', '/v1/rejected', '/v1/status'].map((path) =>
+    [`a version of ${path}`, GET(`${path}?min_version=1&wait=0`)]),
+  ...['Min-Version: 1', 'Min-Position: STATE:1', 'Max-Staleness: 0'].map((header) =>
+    [`${header} of /v1/status`, GET('/v1/status', `${HOST}${header}\r\n`)]),
+  ...['min_position=STATE:1', 'max_staleness=0', 'wait=0'].map((query) =>
+    [`${query} of /v1/status`, GET(`/v1/status?${query}`)]),
 ]);
 add('400', [
   ['a malformed condition beside a stream that is not followed', now('Min-Position: NOBODY:1\r\nIf-None-Match: "')],
@@ -246,7 +265,8 @@ add('503 200', [['a good one behind a demand that does not wait', now('Min-Versi
 // ---- Host
 
 add('421 close', [
-  ...['a', 'a:80', 'evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', 'notlocalhost', '127.1', '0x7f.0.0.1', '.', 'localhost..', '1.2.3.4.5']
+  ...['a', 'a:80', 'evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', 'notlocalhost', '127.1',
+    '0x7f.0.0.1', '.', 'localhost..', '1.2.3.4.5']
     .map((host) => [`the Host '${host}'`, GET('/livez', `Host: ${host}\r\n`)]),
 ]);
 
@@ -254,7 +274,9 @@ add('400 close', [
   ['no Host', 'GET /livez HTTP/1.1\r\n\r\n'],
   ['two Hosts', GET('/livez', HOST + HOST)],
   ['two different Hosts', GET('/livez', `${HOST}Host: evil\r\n`)],
-  ...['', ' ', 'a b', 'a,b', 'a/b', 'user@host', 'a?b', 'a#b', 'localhost:x', 'localhost:99999', 'localhost:123456', 'localhost:-1', 'a:1:2', '[::1', '::1', '[::1]x', '[]', '[zz]', '[::1]:x', 'a%00', 'a%41', 'http://localhost', 'b\xe4r', ':80', '"a"', 'a\\b', '[127.0.0.1]', 'a;b', '<a>']
+  ...['', ' ', 'a b', 'a,b', 'a/b', 'user@host', 'a?b', 'a#b', 'localhost:x', 'localhost:99999', 'localhost:123456',
+    'localhost:-1', 'a:1:2', '[::1', '::1', '[::1]x', '[]', '[zz]', '[::1]:x', 'a%00', 'a%41', 'http://localhost',
+    'b\xe4r', ':80', '"a"', 'a\\b', '[127.0.0.1]', 'a;b', '<a>']
     .map((host) => [`the Host '${host}'`, GET('/livez', `Host: ${host}\r\n`)]),
   ['an absolute target without Host', 'GET http://localhost/livez HTTP/1.1\r\n\r\n'],
 ]);
@@ -262,11 +284,14 @@ add('400 close', [
 // ---- versions
 
 add('505 close', [
-  ...['HTTP/1.2', 'HTTP/1.9', 'HTTP/2.0', 'HTTP/3.0', 'HTTP/0.9', 'HTTP/9.9'].map((version) => [version, `GET /livez ${version}\r\n${HOST}\r\n`]),
+  ...['HTTP/1.2', 'HTTP/1.9', 'HTTP/2.0', 'HTTP/3.0', 'HTTP/0.9', 'HTTP/9.9'].map((version) =>
+    [version, `GET /livez ${version}\r\n${HOST}\r\n`]),
   ['the HTTP/2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
 ]);
 add('400 close', [
-  ...['HTTP/1', 'HTTP/1.', 'HTTP/1.1.1', 'HTTP/01.1', 'HTTP/1.10', 'http/1.1', 'Http/1.1', 'HTTP/a.b', 'HTTP 1.1', 'HTTPS/1.1', 'HTTP/-1.1', 'XTTP/1.1', 'ICY', 'HTTP/1,1', 'HTTP/1.1x'].map((version) => [`the version ${version}`, `GET /livez ${version}\r\n${HOST}\r\n`]),
+  ...['HTTP/1', 'HTTP/1.', 'HTTP/1.1.1', 'HTTP/01.1', 'HTTP/1.10', 'http/1.1', 'Http/1.1', 'HTTP/a.b', 'HTTP 1.1',
+    'HTTPS/1.1', 'HTTP/-1.1', 'XTTP/1.1', 'ICY', 'HTTP/1,1',
+    'HTTP/1.1x'].map((version) => [`the version ${version}`, `GET /livez ${version}\r\n${HOST}\r\n`]),
   ['no version', `GET /livez\r\n${HOST}\r\n`],
   ['HTTP/0.9 as it was', 'GET /livez\r\n\r\n'],
   ['two spaces', `GET  /livez HTTP/1.1\r\n${HOST}\r\n`],
@@ -294,7 +319,9 @@ add('close', [
 // ---- methods
 
 add('405 close', [
-  ...['POST', 'PUT', 'DELETE', 'PATCH', 'TRACE', 'CONNECT', 'PROPFIND', 'MKCOL', 'LOCK', 'PURGE', 'BREW', 'get', 'Get', 'GETT', 'GE', 'G', 'HEADER', 'X-A', '!'].map((method) => [`the method ${method}`, `${method} /livez HTTP/1.1\r\n${HOST}\r\n`]),
+  ...['POST', 'PUT', 'DELETE', 'PATCH', 'TRACE', 'CONNECT', 'PROPFIND', 'MKCOL', 'LOCK', 'PURGE', 'BREW', 'get', 'Get',
+    'GETT', 'GE', 'G', 'HEADER', 'X-A',
+    '!'].map((method) => [`the method ${method}`, `${method} /livez HTTP/1.1\r\n${HOST}\r\n`]),
   ['CONNECT as it is used', `CONNECT localhost:443 HTTP/1.1\r\n${HOST}\r\n`],
   ['POST with a body', `POST ${E} HTTP/1.1\r\n${HOST}Content-Length: 2\r\n\r\n{}`],
   ['POST with chunks', `POST ${E} HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`],
@@ -314,9 +341,11 @@ add('413 close', [
   ['chunks', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\n`) + '0\r\n\r\n'],
   ['chunks and a request behind them', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\n`) + `0\r\n\r\n${SMUGGLED}`],
   ['chunks in capitals', GET('/livez', `${HOST}Transfer-Encoding: CHUNKED\r\n`) + `0\r\n\r\n${SMUGGLED}`],
-  ['chunks with an extension', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\n`) + `0;x=${REPEAT('y', 100)}\r\n\r\n${SMUGGLED}`],
+  ['chunks with an extension',
+    GET('/livez', `${HOST}Transfer-Encoding: chunked\r\n`) + `0;x=${REPEAT('y', 100)}\r\n\r\n${SMUGGLED}`],
   ['a chunk of a negative size', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\n`) + `-1\r\n\r\n${SMUGGLED}`],
-  ['a chunk of a huge size', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\n`) + `FFFFFFFFFFFFFFFFF\r\n${SMUGGLED}`],
+  ['a chunk of a huge size',
+    GET('/livez', `${HOST}Transfer-Encoding: chunked\r\n`) + `FFFFFFFFFFFFFFFFF\r\n${SMUGGLED}`],
   ['HEAD with a body', `HEAD /livez HTTP/1.1\r\n${HOST}Content-Length: 3\r\n\r\nabc${SMUGGLED}`],
   ['OPTIONS with a body', `OPTIONS /livez HTTP/1.1\r\n${HOST}Content-Length: 3\r\n\r\nabc${SMUGGLED}`],
   ['a body on no path', GET('/nowhere', `${HOST}Content-Length: 3\r\n`) + `abc${SMUGGLED}`],
@@ -325,16 +354,20 @@ add('413 close', [
 ]);
 add('400 close', [
   ['both frames', GET('/livez', `${HOST}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n`) + `0\r\n\r\n${SMUGGLED}`],
-  ['both frames, the other way round', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n`) + `0\r\n\r\n${SMUGGLED}`],
-  ['a length of 0 and chunks', GET('/livez', `${HOST}Content-Length: 0\r\nTransfer-Encoding: chunked\r\n`) + `0\r\n\r\n${SMUGGLED}`],
+  ['both frames, the other way round',
+    GET('/livez', `${HOST}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n`) + `0\r\n\r\n${SMUGGLED}`],
+  ['a length of 0 and chunks',
+    GET('/livez', `${HOST}Content-Length: 0\r\nTransfer-Encoding: chunked\r\n`) + `0\r\n\r\n${SMUGGLED}`],
   ['a length beyond 64 bits', GET('/livez', `${HOST}Content-Length: 99999999999999999999\r\n`)],
   ['two lengths', GET('/livez', `${HOST}Content-Length: 0\r\nContent-Length: 5\r\n`) + SMUGGLED],
   ['two equal lengths', GET('/livez', `${HOST}Content-Length: 0\r\nContent-Length: 0\r\n`)],
   ['a list of lengths', GET('/livez', `${HOST}Content-Length: 0, 5\r\n`) + SMUGGLED],
-  ...['-1', '+0', '0x0', '0 0', '1e1', 'zero', '', '0;', '0.0', '"0"', '\xb2'].map((length) => [`the length '${length}'`, GET('/livez', `${HOST}Content-Length: ${length}\r\n`) + SMUGGLED]),
+  ...['-1', '+0', '0x0', '0 0', '1e1', 'zero', '', '0;', '0.0', '"0"', '\xb2'].map((length) =>
+    [`the length '${length}'`, GET('/livez', `${HOST}Content-Length: ${length}\r\n`) + SMUGGLED]),
   ['a space before the colon', GET('/livez', `${HOST}Content-Length : 5\r\n`) + SMUGGLED],
   ['a tab before the colon', GET('/livez', `${HOST}Transfer-Encoding\t: chunked\r\n`) + SMUGGLED],
-  ['chunks twice', GET('/livez', `${HOST}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n`) + `0\r\n\r\n${SMUGGLED}`],
+  ['chunks twice',
+    GET('/livez', `${HOST}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n`) + `0\r\n\r\n${SMUGGLED}`],
   ['HTTP/1.0 with chunks', `GET /livez HTTP/1.0\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n${SMUGGLED}`],
   ['a folded header', GET('/livez', `${HOST}X-A: b\r\n c\r\n`)],
   ['a folded length', GET('/livez', `${HOST}Content-Length:\r\n 5\r\n`) + SMUGGLED],
@@ -353,10 +386,13 @@ add('400 close', [
   ['carriage returns alone', 'GET /livez HTTP/1.1\rHost: localhost\r\r'],
 ]);
 add('501 close', [
-  ...['identity', 'gzip', 'gzip, chunked', 'chunked, gzip', 'xchunked', 'chunkedx', '"chunked"', 'x', 'chunked;q=1', '\x0bchunked'].map((coding) => [`the coding '${coding}'`, GET('/livez', `${HOST}Transfer-Encoding: ${coding}\r\n`) + `0\r\n\r\n${SMUGGLED}`]),
+  ...['identity', 'gzip', 'gzip, chunked', 'chunked, gzip', 'xchunked', 'chunkedx', '"chunked"', 'x', 'chunked;q=1',
+    '\x0bchunked'].map((coding) =>
+    [`the coding '${coding}'`, GET('/livez', `${HOST}Transfer-Encoding: ${coding}\r\n`) + `0\r\n\r\n${SMUGGLED}`]),
 ]);
 add('417 close', [
-  ...['200-ok', '100-continue, x', 'x', '100', '100-continue;q=1'].map((expect) => [`the expectation '${expect}'`, GET('/livez', `${HOST}Expect: ${expect}\r\n`)]),
+  ...['200-ok', '100-continue, x', 'x', '100', '100-continue;q=1'].map((expect) =>
+    [`the expectation '${expect}'`, GET('/livez', `${HOST}Expect: ${expect}\r\n`)]),
 ]);
 
 // ---- limits
@@ -387,7 +423,8 @@ add('200 200 close', [['the second one closes', OK + GET('/livez', `${HOST}Conne
 add('200 413 close', [['a body behind a good one', OK + GET('/livez', `${HOST}Content-Length: 3\r\n`) + `abc${OK}`]]);
 add('200 close', [['garbage behind a good one', `${OK}\x00\x01\x02\r\n\r\n`]]);
 add('200 400 close', [['a bad header behind a good one', OK + GET('/livez', `${HOST}X A: b\r\n`)]]);
-add('200 405 close', [['a method behind a good one', `${OK}POST /livez HTTP/1.1\r\n${HOST}Content-Length: 0\r\n\r\n${OK}`]]);
+add('200 405 close',
+  [['a method behind a good one', `${OK}POST /livez HTTP/1.1\r\n${HOST}Content-Length: 0\r\n\r\n${OK}`]]);
 add('200 200', [['HEAD and GET at once', `HEAD /livez HTTP/1.1\r\n${HOST}\r\n${OK}`]]);
 add('400 200', [['a bad target, then a good one', GET('/livez#x') + OK]]);
 add('200', [['half a request behind a good one', `${OK}GET /livez HT`]]);

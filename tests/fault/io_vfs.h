@@ -21,7 +21,7 @@ enum io_fault {
     IO_FAULT_FULL,    /* WRITE: SQLITE_FULL, and half of it is written */
     IO_FAULT_ENOSPC,  /* WRITE, TRUNCATE, SHM_MAP: SQLITE_IOERR_*, errno ENOSPC */
     IO_FAULT_SHORT,   /* READ: half of it, as at the end of a file */
-    IO_FAULT_LOST,    /* SYNC of a database's file: SQLITE_IOERR_FSYNC, and what was written since the last one is gone */
+    IO_FAULT_LOST,    /* SYNC of a database's file: SQLITE_IOERR_FSYNC, and what was written since the last is gone */
     IO_FAULT_SILENT,  /* WRITE: nothing is written, and it is said to be: no disk may do that */
     IO_FAULT_FORGOTTEN, /* SYNC: as LOST, and it is said to be done: nor that */
     IO_FAULTS_COUNT

@@ -172,7 +172,8 @@ describe('a row that was separated from its position', () => {
     const faults = {
       'a position without its row': "UPDATE streams SET position = 1001 WHERE name = 'STATE'",
       'a row without its position': `UPDATE streams SET position = (
-         SELECT max(e.sequence) - 1 FROM entities e JOIN collections c ON c.id = e.collection WHERE c.stream = streams.id
+         SELECT max(e.sequence) - 1 FROM entities e JOIN collections c ON c.id = e.collection
+          WHERE c.stream = streams.id
        ) WHERE name = 'STATE'`,
       'a row of an older version':
         'UPDATE entities SET version = version - 1 WHERE rowid = (SELECT min(rowid) FROM entities WHERE version > 1)',

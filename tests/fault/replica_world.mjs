@@ -33,7 +33,8 @@ export class World {
   // `nats` serves several worlds, each with a stream of its own.
   static async make({ t, nats, client, name, format, limit, ttl, random }) {
     const world = new World();
-    Object.assign(world, { t, nats, client, name, format, limit, ttl, random, published: [], versions: new Map(), said: [] });
+    Object.assign(world, { t, nats, client, name, format, limit, ttl, random });
+    Object.assign(world, { published: [], versions: new Map(), said: [] });
     await world.createStream();
     world.proxy = await startProxy({ t, target: nats.port });
     world.cutOff = await world.follow(`nats://127.0.0.1:${world.proxy.port}`);
@@ -64,7 +65,13 @@ export class World {
     } else {
       const max_msgs_per_subject = this.limit;
       const ttl = this.ttl ? { allow_msg_ttl: true } : {};
-      await jsm.streams.add({ name: this.name, subjects: [`${this.name}.>`], max_msgs_per_subject, allow_rollup_hdrs: true, ...ttl });
+      await jsm.streams.add({
+        name: this.name,
+        subjects: [`${this.name}.>`],
+        max_msgs_per_subject,
+        allow_rollup_hdrs: true,
+        ...ttl,
+      });
     }
   }
 
@@ -132,7 +139,8 @@ export class World {
   async conflict() {
     const id = this.id();
     const version = this.versions.get(id);
-    if (version) await this.publish(id, 'conflict', this.envelope(version, { other: this.published.length }), { version });
+    if (version)
+      await this.publish(id, 'conflict', this.envelope(version, { other: this.published.length }), { version });
   }
 
   reject() {

@@ -49,7 +49,11 @@ async function run(t, servers, { number, newest, ...kind }) {
 // Wrong answers made of right ones: how many of them a judge of the fresh replica names. All, or it is none.
 const TAMPERINGS = {
   'a gap where nothing is lost': (answer) => ({ ...answer, headers: { ...answer.headers, 'state-gap': '1-1' } }),
-  'another version': (answer) => ({ ...answer, status: 200, headers: { ...answer.headers, 'state-version': '999999' } }),
+  'another version': (answer) => ({
+    ...answer,
+    status: 200,
+    headers: { ...answer.headers, 'state-version': '999999' },
+  }),
   'an internal error': (answer) => ({ ...answer, status: 500 }),
 };
 

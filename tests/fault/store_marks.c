@@ -186,8 +186,9 @@ bool mark_read(struct sqlite3 *db, struct mark *out, char *why, size_t why_bytes
                 "g.build, g.epoch, g.position, g.target, g.gaps FROM streams s "
                 "LEFT JOIN next_build g ON g.stream = s.id",
              take_stream) &&
-        each(r, "SELECT c.id, c.stream, c.build, c.name, c.entities, max(c.position, (SELECT coalesce(max(sequence), 0) "
-                "FROM entities WHERE collection = c.id)), c.tombstones FROM collections c", take_collection) &&
+        each(r, "SELECT c.id, c.stream, c.build, c.name, c.entities, "
+                "max(c.position, (SELECT coalesce(max(sequence), 0) FROM entities WHERE collection = c.id)), "
+                "c.tombstones FROM collections c", take_collection) &&
         each(r, "SELECT collection, id, version, deleted, sequence, state, occurred_at FROM entities", take_entity) &&
         each(r, "SELECT collection, id, version, 1, sequence, NULL, occurred_at FROM tombstones", take_entity) &&
         each(r, "SELECT stream, build, sequence, reason, collection, id, version FROM rejected", take_rejected) &&

@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
             abort(); /* a refusal says why */
         return 0;
     }
-    if (config.settings.streams_count == 0 || config.settings.streams_count > SETTINGS_STREAMS_MAX || config.settings.listen[0] == '\0')
+    if (config.settings.streams_count == 0 || config.settings.streams_count > SETTINGS_STREAMS_MAX ||
+        config.settings.listen[0] == '\0')
         abort(); /* what is accepted can be served */
     config_free(&config);
     return 0;

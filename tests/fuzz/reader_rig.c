@@ -132,7 +132,8 @@ static void open_worker(void)
     rig.api.freshness = rig.freshness;
     rig.api.metrics = rig.metrics;
     rig.api.progress = rig.progress;
-    REQUIRE(worker_create(&rig.api, &rig.counters, &(struct loop_slot){.wake_fd = wake_fd}, &rig.worker, &err) == SG_OK);
+    REQUIRE(worker_create(&rig.api, &rig.counters, &(struct loop_slot){.wake_fd = wake_fd}, &rig.worker, &err) ==
+            SG_OK);
 }
 
 static void remove_files(const char *folder, const char *database)

@@ -213,8 +213,10 @@ function notWoken(history, r, seen) {
   const wanted = wantedPosition(history, r);
   if (wanted === undefined) return;
   const shown = seen.shownBefore(r.g, r.pos.e, instant);
-  if (shown >= wanted)
-    return `${r.type ?? `status ${r.st}`} after ${(r.e - r.s).toFixed(0)} ms: it waited for position ${wanted}, and this gateway had shown ${shown}`;
+  if (shown >= wanted) {
+    const what = `${r.type ?? `status ${r.st}`} after ${(r.e - r.s).toFixed(0)} ms`;
+    return `${what}: it waited for position ${wanted}, and this gateway had shown ${shown}`;
+  }
 }
 
 // The position at which all that a read demands is there; undefined = not known, or in another incarnation than that

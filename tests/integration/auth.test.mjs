@@ -137,12 +137,16 @@ describe('with TLS', () => {
     assert.equal((await gateway.status()).position, 0);
   });
 
-  it('members of a cluster that are named by their addresses are known by the name of the one that named them', async (t) => {
+  it('members of a cluster that are named by addresses are known by the name of the one that named them', async (t) => {
     const files = await certificates(tempFolder(t, 'tls'), 'subjectAltName=DNS:localhost');
     const routes = await Promise.all([1, 2, 3].map(freePort));
     const config = (i) => `
 server_name: n${i}
-cluster { name: loopback, listen: "127.0.0.1:${routes[i]}", routes: [${routes.map((port) => `"nats://127.0.0.1:${port}"`)}] }
+cluster {
+  name: loopback
+  listen: "127.0.0.1:${routes[i]}"
+  routes: [${routes.map((port) => `"nats://127.0.0.1:${port}"`)}]
+}
 ${tls(files)}`;
     const servers = await Promise.all(routes.map((_, i) => startNats({ t, config: config(i), scheme: 'tls' })));
     const names = servers.map(({ port }) => `tls://localhost:${port}`);
@@ -228,7 +232,11 @@ describe('the least rights', () => {
   const list = (subjects) => JSON.stringify(subjects);
   const users = (publish, subscribe) => `authorization { users: [
     { user: owner, password: o },
-    { user: gw, password: g, permissions: { publish: { allow: ${list(publish)} }, subscribe: { allow: ${list(subscribe)} } } }
+    {
+      user: gw
+      password: g
+      permissions: { publish: { allow: ${list(publish)} }, subscribe: { allow: ${list(subscribe)} } }
+    }
   ] }`;
 
   // Enough that the server asks for flow control, and a head that the filter does not match, which only a look into

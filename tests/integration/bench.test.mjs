@@ -167,7 +167,10 @@ describe('benchmarks', () => {
     const refused = (...args) => bench(t, 'compare.mjs', args);
     await assert.rejects(refused(), /--base FOLDER/);
     await assert.rejects(refused('--base', '/nonexistent'), /nonexistent\/stategate is missing/);
-    await assert.rejects(refused('--base', dirname(program('STATEGATE_RELEASE_BIN', '')), '--only', 'x'), /unknown parts/);
+    await assert.rejects(
+      refused('--base', dirname(program('STATEGATE_RELEASE_BIN', '')), '--only', 'x'),
+      /unknown parts/,
+    );
   });
 
   it('growth: every size', async (t) => {
@@ -190,7 +193,11 @@ describe('benchmarks', () => {
     for (const file of Object.keys(DOCUMENTS)) {
       const text = readFileSync(join(SOURCE_DIR, file), 'utf8');
       assert.equal(withResults(file, text, results), text, `${file}: run node bench/report.mjs`);
-      assert.notEqual(withResults(file, text, { ...results, made: 'some day' }), text, `${file}: others would be noticed`);
+      assert.notEqual(
+        withResults(file, text, { ...results, made: 'some day' }),
+        text,
+        `${file}: others would be noticed`,
+      );
     }
   });
 });

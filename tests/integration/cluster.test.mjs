@@ -70,7 +70,8 @@ describe('a cluster', () => {
           checked++;
           assert.ok(
             shown >= known.version,
-            `${shown} shown as ${headers['state-staleness']} s old, ${known.version} was acknowledged ${sent - known.at} ms ago`,
+            `${shown} shown as ${headers['state-staleness']} s old, ` +
+              `${known.version} was acknowledged ${sent - known.at} ms ago`,
           );
         }
         await new Promise((done) => setTimeout(done, 5));
@@ -148,7 +149,8 @@ describe('a cluster', () => {
     });
     const report = await check(file);
     t.diagnostic(
-      `SEED=${SEED}, ${result.operations} operations in ${result.seconds.toFixed(0)} s, faults: ${JSON.stringify(result.faults)}`,
+      `SEED=${SEED}, ${result.operations} operations in ${result.seconds.toFixed(0)} s, ` +
+        `faults: ${JSON.stringify(result.faults)}`,
     );
     t.diagnostic(`answers: ${JSON.stringify(report.statuses)}; met: ${JSON.stringify(report.met)}`);
     const found = report.violations

@@ -46,7 +46,8 @@ function settingKeys() {
 }
 
 function constants() {
-  const inFolder = (folder) => readdirSync(join(SOURCE_DIR, folder), { recursive: true }).map((name) => `${folder}/${name}`);
+  const inFolder = (folder) =>
+    readdirSync(join(SOURCE_DIR, folder), { recursive: true }).map((name) => `${folder}/${name}`);
   const headers = ['core', 'store', 'api', 'projector'].flatMap(inFolder).filter((name) => name.endsWith('.h'));
   const pattern = /^#define (\w+) \(?(\d+)u?(?: << (\d+)\))?(?=\s)/gm;
   const defined = headers.flatMap((file) => [...read(file).matchAll(pattern)]);
@@ -348,7 +349,9 @@ describe('Dockerfile', () => {
 
 // The files and folders of the source that a document names and that are not there.
 function lostPaths(text) {
-  const paths = codes(text).filter((code) => /^(core|store|projector|api|server|feed|docs|tests)\/[\w/.-]+$/.test(code));
+  const paths = codes(text).filter((code) =>
+    /^(core|store|projector|api|server|feed|docs|tests)\/[\w/.-]+$/.test(code),
+  );
   const there = (path) => ['', '.h', '.c', '.mjs'].some((ending) => existsSync(join(SOURCE_DIR, path + ending)));
   return paths.filter((path) => !there(path));
 }

@@ -25,7 +25,11 @@ const EXCEPTIONS = [
   ['docs/running.md', 'scripts/setup build', 'installs packages; this test rests on what it builds'],
   ['tests/fault/README.md', 'tests/fault/campaign', 'runs for hours; CTest runs each step with a short count'],
   ['tests/history/README.md', 'tests/history/campaign', 'runs for hours; CTest runs 50,000 operations, and a cluster'],
-  ['docs/running.md', 'buildah build', 'needs a container engine and a base image; tests/image/run builds and tries it'],
+  [
+    'docs/running.md',
+    'buildah build',
+    'needs a container engine and a base image; tests/image/run builds and tries it',
+  ],
 ];
 // What a fence may hold: commands, which are played; client code, which docs_clients runs; and what is no command.
 const PLAYED = ['console', 'sh'];

@@ -64,7 +64,8 @@ test('every event is acknowledged and in the stream byte for byte, in order', as
   assert.equal(result.stderr, '', 'no progress where there is no terminal');
   const { seconds, ...report } = result.report;
   assert.deepEqual(report, {
-    published: 20_000, stream: 'STATE', last_sequence: 20_000, duplicates: 0, failed: 0, uncertain: 0, interrupted: false,
+    published: 20_000, stream: 'STATE', last_sequence: 20_000, duplicates: 0, failed: 0, uncertain: 0,
+    interrupted: false,
   });
   assert.ok(seconds > 0);
   const stored = await messages(nats, 'STATE');
@@ -79,7 +80,8 @@ test('every event is acknowledged and in the stream byte for byte, in order', as
 test('standard input, line ends and blank lines, the collection from each line, the plain report', async (t) => {
   const nats = await started(t);
   await nats.stream('STATE', ['state.>']);
-  const child = spawn(FEED, ['--url', nats.server.url, '--subject', 'state.{collection}.{id}', '--collection-member', 'kind', '-']);
+  const child = spawn(FEED,
+    ['--url', nats.server.url, '--subject', 'state.{collection}.{id}', '--collection-member', 'kind', '-']);
   child.stdin.write('{"kind":"a","aggregateId":"1","version":1,"state":{}}\r\n\n  \n{"kind":"b","aggreg');
   child.stdin.end('ateId":"2","version":1,"state":{}}');
   let stdout = '';
@@ -121,9 +123,10 @@ test('only the first failed lines are named', async (t) => {
   assert.match(result.stderr, /further lines that fail are only counted/);
 });
 
-const UNCARRIABLE = ['', ' ', 'a b', '.', '..', '.a', 'a.', 'a..b', '*', 'a.*', 'a*', '>', 'a.>', '\t', 'a\nb', '\u0000', '\u007f'];
+const UNCARRIABLE = ['', ' ', 'a b', '.', '..', '.a', 'a.', 'a..b', '*', 'a.*', 'a*', '>', 'a.>', '\t', 'a\nb',
+  '\u0000', '\u007f'];
 
-test('ids that no subject can carry are refused, and carried by the event where the template has no {id}', async (t) => {
+test('ids that no subject can carry are refused, and carried by the event where there is no {id}', async (t) => {
   const nats = await started(t);
   await nats.stream('STATE', ['state.>']);
   const lines = UNCARRIABLE.map((aggregateId) => ({ aggregateId, version: 1, state: {} }));
@@ -131,7 +134,8 @@ test('ids that no subject can carry are refused, and carried by the event where 
   assert.equal(refused.code, 1);
   assert.deepEqual([refused.report.published, refused.report.failed], [0, lines.length]);
   assert.deepEqual([refused.report.stream, refused.report.last_sequence], [null, null]);
-  for (let n = 1; n <= lines.length; n++) assert.match(refused.stderr, new RegExp(`line ${n}: aggregateId .*no subject can carry it`));
+  for (let n = 1; n <= lines.length; n++)
+    assert.match(refused.stderr, new RegExp(`line ${n}: aggregateId .*no subject can carry it`));
   const carried = await feed(t, nats.server, ['--subject', 'state.c'], lines);
   assert.equal(carried.code, 0, carried.stderr);
   assert.deepEqual((await messages(nats, 'STATE')).map((m) => m.text), lines.map((line) => JSON.stringify(line)));
@@ -178,7 +182,8 @@ test('raw lines publish any message', async (t) => {
   const result = await feed(t, nats.server, ['--raw'], lines);
   assert.equal(result.code, 0, result.stderr);
   const stored = await messages(nats, 'RAW');
-  assert.deepEqual(stored.map((m) => m.subject), lines.map((line) => (typeof line === 'string' ? 'raw.json' : line.subject)));
+  assert.deepEqual(stored.map((m) => m.subject),
+    lines.map((line) => (typeof line === 'string' ? 'raw.json' : line.subject)));
   assert.deepEqual(stored.slice(0, 3).map((m) => m.text), ['{"n":0.10,"big":1e400}', 'null', '{"broken": \u0000é']);
   assert.deepEqual(stored[3].bytes, bytes);
   assert.deepEqual(stored[4].bytes, Buffer.from([255]));
@@ -187,8 +192,10 @@ test('raw lines publish any message', async (t) => {
   const bad = [
     { payload: 1 }, { subject: 'raw.>' }, { subject: 'raw..x' }, { subject: 'raw x' }, { subject: 7 },
     { subject: 'raw.x', payload: 1, payloadText: 'x' }, { subject: 'raw.x', payloadText: 1 },
-    { subject: 'raw.x', payloadBase64: 'AA' }, { subject: 'raw.x', payloadBase64: 'AB==' }, { subject: 'raw.x', payloadBase64: 'A===' },
-    { subject: 'raw.x', headers: [] }, { subject: 'raw.x', headers: { 'a:b': 'x' } }, { subject: 'raw.x', headers: { a: 'x\r\ny: z' } },
+    { subject: 'raw.x', payloadBase64: 'AA' }, { subject: 'raw.x', payloadBase64: 'AB==' },
+    { subject: 'raw.x', payloadBase64: 'A===' },
+    { subject: 'raw.x', headers: [] }, { subject: 'raw.x', headers: { 'a:b': 'x' } },
+    { subject: 'raw.x', headers: { a: 'x\r\ny: z' } },
   ];
   const refused = await feed(t, nats.server, ['--raw'], bad);
   assert.deepEqual([refused.code, refused.report.published, refused.report.failed], [1, 0, bad.length]);
@@ -198,7 +205,8 @@ test('key-value lines are what key-value clients read', async (t) => {
   const nats = await started(t);
   const made = await feed(t, nats.server, ['--create-bucket', 'settings', '--kv', 'settings'], [
     { key: 'theme', value: { dark: true } }, { key: 'a.b', value: 1 }, { key: 'a.b', deleted: true },
-    { key: 'gone', valueText: 'x' }, { key: 'gone', purged: true }, { key: 'raw', valueBase64: '/w==' }, { key: 'x', deleted: false, value: 'v' },
+    { key: 'gone', valueText: 'x' }, { key: 'gone', purged: true }, { key: 'raw', valueBase64: '/w==' },
+    { key: 'x', deleted: false, value: 'v' },
   ]);
   assert.equal(made.code, 0, made.stderr);
   assert.equal(made.report.stream, 'KV_settings');
@@ -212,8 +220,10 @@ test('key-value lines are what key-value clients read', async (t) => {
   await kv.put('theme', 'by the client');
   const { config } = await nats.jsm.streams.info('KV_settings');
   assert.deepEqual(config.subjects, ['$KV.settings.>']);
-  assert.deepEqual([config.max_msgs_per_subject, config.allow_rollup_hdrs, config.deny_delete, config.discard], [1, true, true, 'new']);
-  const bad = await feed(t, nats.server, ['--kv', 'settings'], [{ key: 'a' }, { value: 1 }, { key: 'a b', value: 1 }, { key: 'a', value: 1, deleted: true }]);
+  assert.deepEqual([config.max_msgs_per_subject, config.allow_rollup_hdrs, config.deny_delete, config.discard],
+    [1, true, true, 'new']);
+  const bad = await feed(t, nats.server, ['--kv', 'settings'],
+    [{ key: 'a' }, { value: 1 }, { key: 'a b', value: 1 }, { key: 'a', value: 1, deleted: true }]);
   assert.deepEqual([bad.code, bad.report.published, bad.report.failed], [1, 0, 4]);
 });
 
@@ -221,12 +231,14 @@ for (const bin of ['.deps/bin/nats-server', '.deps/bin/nats-server-newest']) {
   test(`creating what exists with the same settings is fine, with others it is not (${bin})`, async (t) => {
     const nats = await started(t, { bin: program('', bin) });
     const create = (...args) => run(FEED, ['--url', nats.server.url, ...args]);
-    const stream = ['--create-stream', 'S', '--subjects', 'a.>,b.*', '--storage', 'memory', '--max-msgs-per-subject', '3'];
+    const stream = ['--create-stream', 'S', '--subjects', 'a.>,b.*', '--storage', 'memory', '--max-msgs-per-subject',
+      '3'];
     for (let i = 0; i < 2; i++) {
       assert.deepEqual([(await create(...stream)).code, (await create('--create-bucket', 'b')).code], [0, 0]);
     }
     const { config } = await nats.jsm.streams.info('S');
-    assert.deepEqual([config.subjects, config.storage, config.max_msgs_per_subject, config.num_replicas], [['a.>', 'b.*'], 'memory', 3, 1]);
+    assert.deepEqual([config.subjects, config.storage, config.max_msgs_per_subject, config.num_replicas],
+      [['a.>', 'b.*'], 'memory', 3, 1]);
     const other = await create('--create-stream', 'S', '--subjects', 'a.>');
     assert.equal(other.code, 1);
     assert.match(other.stderr, /stream S: .*different configuration/);
@@ -235,7 +247,8 @@ for (const bin of ['.deps/bin/nats-server', '.deps/bin/nats-server-newest']) {
 
 test('a stream is created with the subjects of the template', async (t) => {
   const nats = await started(t);
-  const result = await feed(t, nats.server, ['--create-stream', 'STATE', '--subject', 'state.{collection}.{id}', '--collection', 'c'], numbered(3));
+  const result = await feed(t, nats.server,
+    ['--create-stream', 'STATE', '--subject', 'state.{collection}.{id}', '--collection', 'c'], numbered(3));
   assert.equal(result.code, 0, result.stderr);
   assert.deepEqual((await nats.jsm.streams.info('STATE')).config.subjects, ['state.*.>']);
 });
@@ -243,7 +256,8 @@ test('a stream is created with the subjects of the template', async (t) => {
 test('an event that no stream takes fails after its attempts, and is named', async (t) => {
   const nats = await started(t);
   await nats.stream('S', ['s.>'], { max_msgs: 1, discard: 'new' });
-  const result = await feed(t, nats.server, ['--raw', '--attempts', '2'], [{ subject: 's.1' }, { subject: 's.2' }, { subject: 'nowhere' }]);
+  const result = await feed(t, nats.server, ['--raw', '--attempts', '2'],
+    [{ subject: 's.1' }, { subject: 's.2' }, { subject: 'nowhere' }]);
   assert.equal(result.code, 1);
   assert.deepEqual([result.report.published, result.report.failed], [1, 2]);
   assert.match(result.stderr, /line 2: maximum messages exceeded/);
@@ -267,7 +281,8 @@ test('events without an answer are sent again, and the report is honest about wh
   const send = async (lines) => {
     const file = join(tempFolder(t, 'feed'), 'in.jsonl');
     writeFileSync(file, textOf(lines));
-    const args = ['--subject', 'state.c.{id}', '--json', '--rate', '2000', '--ack-timeout', '0.2', '--attempts', '100', '--inflight', '500'];
+    const args = ['--subject', 'state.c.{id}', '--json', '--rate', '2000', '--ack-timeout', '0.2', '--attempts', '100',
+      '--inflight', '500'];
     const before = (await nats.jsm.streams.info('STATE')).state.messages;
     const running = start(FEED, ['--url', nats.server.url, ...args, file]);
     await until('it publishes', async () => (await nats.jsm.streams.info('STATE')).state.messages > before + 200);
@@ -282,7 +297,8 @@ test('events without an answer are sent again, and the report is honest about wh
   assert.equal(first.published, 2000);
   assert.equal(new Set(stored.map((m) => m.subject)).size, 2000, 'nothing is lost');
   assert.ok(first.uncertain > 0, 'the outage was noticed');
-  const twice = new Set(stored.filter((m, i) => stored.findIndex((n) => n.subject === m.subject) !== i).map((m) => m.subject));
+  const isAgain = (m, i) => stored.findIndex((n) => n.subject === m.subject) !== i;
+  const twice = new Set(stored.filter(isAgain).map((m) => m.subject));
   assert.ok(twice.size <= first.uncertain, `${twice.size} stored twice, ${first.uncertain} reported`);
   await nats.jsm.streams.purge('STATE');
   const second = await send(numbered(2000, (i) => ({ messageId: `m-${i}` })));
@@ -308,13 +324,15 @@ test('a late answer to an earlier event does not count for a later one', async (
   const result = await feed(t, server, args, [{ subject: 'slow.1' }, { subject: 'slow.2' }]);
   assert.equal(replies.length, 4);
   assert.deepEqual([result.code, result.report.published, result.report.failed, result.report.uncertain], [1, 1, 1, 2]);
-  assert.match(result.stderr, /^stategate-feed: line 2: no acknowledgement within 200 ms, 2 times; it may be stored all the same\n$/);
+  const late = 'stategate-feed: line 2: no acknowledgement within 200 ms, 2 times; it may be stored all the same\n';
+  assert.equal(result.stderr, late);
 });
 
 test('an answer that is no acknowledgement is a failure', async (t) => {
   const server = await startNats({ t });
   const { nc } = await server.client();
-  const answers = ['', 'no JSON', '{}', '[1]', '{"stream":"S"}', '{"seq":1}', '{"stream":"S","seq":"1"}', '{"error":{}}', '{"error":{"code":400,"description":""}}'];
+  const answers = ['', 'no JSON', '{}', '[1]', '{"stream":"S"}', '{"seq":1}', '{"stream":"S","seq":"1"}',
+    '{"error":{}}', '{"error":{"code":400,"description":""}}'];
   let next = 0;
   nc.subscribe('odd.>', { callback: (_error, message) => message.respond(answers[next++]) });
   await nc.flush();
@@ -327,7 +345,8 @@ test('a server that restarts meanwhile costs nothing but time', async (t) => {
   await nats.stream('STATE', ['state.>'], { storage: 'file' });
   const file = join(tempFolder(t, 'feed'), 'in.jsonl');
   writeFileSync(file, textOf(numbered(6000)));
-  const running = start(FEED, ['--url', nats.server.url, '--subject', 'state.c.{id}', '--rate', '3000', '--ack-timeout', '1', '--json', file]);
+  const running = start(FEED,
+    ['--url', nats.server.url, '--subject', 'state.c.{id}', '--rate', '3000', '--ack-timeout', '1', '--json', file]);
   await until('it publishes', async () => (await nats.jsm.streams.info('STATE')).state.messages > 500);
   await nats.server.restart();
   assert.equal((await running.exited).code, 0, running.stderr);
@@ -373,7 +392,8 @@ test('a line that was read, and not sent when SIGINT came, is named and counted'
 test('--rate spaces events evenly, --limit takes the first ones', async (t) => {
   const nats = await started(t);
   await nats.stream('STATE', ['state.>']);
-  const result = await feed(t, nats.server, ['--subject', 'state.c.{id}', '--rate', '200', '--limit', '100'], numbered(1000));
+  const result = await feed(t, nats.server, ['--subject', 'state.c.{id}', '--rate', '200', '--limit', '100'],
+    numbered(1000));
   assert.equal(result.report.published, 100);
   assert.ok(result.report.seconds > 0.45 && result.report.seconds < 2, `${result.report.seconds} s for 100 at 200/s`);
 });
@@ -402,11 +422,16 @@ test('payloads of megabytes go through, more of them than may be on their way at
 
 test('wrong usage is exit code 2 with a reason, no broker is exit code 1', async () => {
   const usages = [
-    [], ['--bogus'], ['--rate'], ['--rate', '0', '--raw'], ['--rate', '-1', '--raw'], ['--raw', '--kv', 'b'], ['--raw', 'a', 'b'], ['a'],
-    ['--subject', 'x.{collection}'], ['--subject', 'x.>'], ['--subject', 'x..y'], ['--subject', 'x', '--collection', 'c'],
-    ['--subject', '{collection}', '--collection', 'a.b'], ['--create-stream', 'S'], ['--subjects', 'a', '--raw'], ['--kv', 'a.b'],
-    ['--create-bucket', 'b', '--storage', 'tape'], ['--create-bucket', 'b', '--replicas', '6'], ['--raw', '--inflight', '65537'],
-    ['--raw', '--user', 'u'], ['--raw', '--token-file', 'a', '--nkey-file', 'b'], ['--raw', '--tls-cert', 'a'], ['--raw', '--ack-timeout', 'nan'],
+    [], ['--bogus'], ['--rate'], ['--rate', '0', '--raw'], ['--rate', '-1', '--raw'], ['--raw', '--kv', 'b'],
+    ['--raw', 'a', 'b'], ['a'],
+    ['--subject', 'x.{collection}'], ['--subject', 'x.>'], ['--subject', 'x..y'],
+    ['--subject', 'x', '--collection', 'c'],
+    ['--subject', '{collection}', '--collection', 'a.b'], ['--create-stream', 'S'], ['--subjects', 'a', '--raw'],
+    ['--kv', 'a.b'],
+    ['--create-bucket', 'b', '--storage', 'tape'], ['--create-bucket', 'b', '--replicas', '6'],
+    ['--raw', '--inflight', '65537'],
+    ['--raw', '--user', 'u'], ['--raw', '--token-file', 'a', '--nkey-file', 'b'], ['--raw', '--tls-cert', 'a'],
+    ['--raw', '--ack-timeout', 'nan'],
   ];
   for (const args of usages) {
     const result = await run(FEED, args);
@@ -461,12 +486,14 @@ test('a credentials file lets it in', async (t) => {
 
 test('TLS with a certificate of its own', async (t) => {
   const files = await certificates(tempFolder(t, 'tls'));
-  const config = `tls { cert_file: "${files.server.cert}", key_file: "${files.server.key}", ca_file: "${files.ca}", verify: true }`;
+  const { cert, key } = files.server;
+  const config = `tls { cert_file: "${cert}", key_file: "${key}", ca_file: "${files.ca}", verify: true }`;
   const server = await startNats({ t, config, scheme: 'tls' });
   const create = ['--create-stream', 'S', '--subjects', 's.>', '--url', `tls://localhost:${server.port}`];
   const own = ['--tls-cert', files.client.cert, '--tls-key', files.client.key];
   const right = await run(FEED, ['--tls-ca', files.ca, ...own, ...create]);
   assert.equal(right.code, 0, right.stderr);
   assert.equal((await run(FEED, ['--tls-ca', files.ca, ...create])).code, 1, 'the server wants our certificate');
-  assert.equal((await run(FEED, ['--tls-ca', files.client.cert, ...own, ...create])).code, 1, 'and we want to know who signed its');
+  assert.equal((await run(FEED, ['--tls-ca', files.client.cert, ...own, ...create])).code, 1,
+    'and we want to know who signed its');
 });

@@ -80,7 +80,8 @@ describe('a second gateway on one database', () => {
   const ways = {
     'through a symbolic link': (database) => (symlinkSync(database, `${database}.link`), `${database}.link`),
     'through a hard link': (database) => (linkSync(database, `${database}.hard`), `${database}.hard`),
-    'through another path': (database) => join(dirname(database), '..', basename(dirname(database)), basename(database)),
+    'through another path': (database) =>
+      join(dirname(database), '..', basename(dirname(database)), basename(database)),
     'after the lock file was removed': (database) => (rmSync(`${database}.lock`), database),
   };
   for (const [way, make] of Object.entries(ways)) {
@@ -161,7 +162,10 @@ describe('standard descriptors that are closed', () => {
       await until('it listens', async () => (await fetch(`http://${listen}/livez`)).status === 200);
       const shut = closed.match(/\d/g);
       for (const fd of shut) assert.equal(readlinkSync(`/proc/${running.pid}/fd/${fd}`), '/dev/null', fd);
-      await until('it has logged', async () => (await (await fetch(`http://${listen}/v1/status`)).json()).streams[0].lastError);
+      await until(
+        'it has logged',
+        async () => (await (await fetch(`http://${listen}/v1/status`)).json()).streams[0].lastError,
+      );
       assert.deepEqual(await end(running), { code: 0, signal: null });
       assert.equal(readFileSync(`${database}.lock`, 'utf8'), `${running.pid}\n`);
     });

@@ -116,7 +116,9 @@ describe('addresses', () => {
       assert.match(gateway.address, /^127\.0\.0\.1:\d+,127\.0\.0\.2:\d+,unix:/);
       for (const address of addresses) {
         // More than there are loops: each serves each address.
-        const all = Array.from({ length: 16 }, () => gateway.get('/livez', { address, headers: { Connection: 'close' } }));
+        const all = Array.from({ length: 16 }, () =>
+          gateway.get('/livez', { address, headers: { Connection: 'close' } }),
+        );
         for (const { status } of await Promise.all(all)) assert.equal(status, 200, address);
       }
       assert.deepEqual(await gateway.stop(), { code: 0, signal: null });
@@ -141,7 +143,10 @@ describe('addresses', () => {
     for (const address of [`127.0.0.1:${port}`, `[::1]:${port}`])
       assert.equal((await gateway.get('/livez', { address })).status, 200, address);
     const wait = (address) => gateway.get('/v1/state/customers/x?min_version=1&wait=3', { address });
-    const parked = async () => Number(/^stategate_waits_parked (\d+)$/m.exec((await gateway.get('/metrics', { address: `127.0.0.1:${port}` })).text)[1]);
+    const parked = async () => {
+      const { text } = await gateway.get('/metrics', { address: `127.0.0.1:${port}` });
+      return Number(/^stategate_waits_parked (\d+)$/m.exec(text)[1]);
+    };
     const waits = [wait(`127.0.0.1:${port}`), wait(`[::1]:${port}`)];
     await until('each family waits', async () => (await parked()) === 2);
     assert.match((await wait(`127.0.0.1:${port}`)).text, /too-many-waits/);
@@ -169,7 +174,12 @@ describe('the name in Host', () => {
     });
     for (const host of ['localhost', 'LOCALHOST.:1', '127.0.0.1', '[::1]:8080', 'State.Example:8080', 'other.example'])
       assert.equal((await asks(gateway, host)).status, 200, host);
-    for (const host of ['attacker.example', 'localhost.attacker.example', 'a.state.example', 'state.example.attacker.example']) {
+    for (const host of [
+      'attacker.example',
+      'localhost.attacker.example',
+      'a.state.example',
+      'state.example.attacker.example',
+    ]) {
       const refused = await asks(gateway, host);
       assert.equal(refused.status, 421, host);
       assert.equal(refused.json().type, 'urn:stategate:problem:misdirected');
@@ -200,7 +210,10 @@ describe('the name in Host', () => {
     const config = { hosts: ['state.example'] };
     const gateway = await startGateway({ t, nats: 'nats://127.0.0.1:9', listen: `unix:${path}`, config });
     for (const host of ['', 'anything', 'state.example'])
-      assert.match(await converseText({ path }, `GET /livez HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 200 /);
+      assert.match(
+        await converseText({ path }, `GET /livez HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`),
+        /^HTTP\/1\.1 200 /,
+      );
     assert.match(await converseText({ path }, 'GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 400 /);
   });
 });

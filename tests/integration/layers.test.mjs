@@ -25,7 +25,14 @@ const ORDER = {
   store: [['write/', 'read/'], ['tables/'], ['sqlite/'], ['integrity/', 'cache/'], ['schema_version']],
   projector: [['projector', 'source/'], ['ingest/', 'nats/'], ['decode/', 'shape/', 'queue'], ['message']],
   api: [['api'], ['worker'], ['pipeline'], ['routes/'], ['wait/'], ['answer/', 'access/'], ['request/'], ['http/']],
-  server: [['main'], ['gateway', 'reload', 'descriptors', 'signals'], ['log_writer'], ['bootstrap'], ['client'], ['config/']],
+  server: [
+    ['main'],
+    ['gateway', 'reload', 'descriptors', 'signals'],
+    ['log_writer'],
+    ['bootstrap'],
+    ['client'],
+    ['config/'],
+  ],
 };
 
 // What may be included from outside a folder; elsewhere everything may. A folder's own schema and generated files do
@@ -35,7 +42,12 @@ const FACES = [
   { of: 'api/', faces: ['api/api.h'] },
   {
     of: 'projector/',
-    faces: ['projector/projector.h', 'projector/source/source.h', 'projector/nats/connection.h', 'projector/nats/options.h'],
+    faces: [
+      'projector/projector.h',
+      'projector/source/source.h',
+      'projector/nats/connection.h',
+      'projector/nats/options.h',
+    ],
   },
   { of: 'server/config/', faces: ['server/config/config.h'] },
 ];
@@ -73,9 +85,12 @@ const THREADS = [
 const EXCEPTIONS = new Set([
 ]);
 
-const names = (root, folder) =>
-  readdirSync(join(root, folder), { recursive: true }).map((name) => `${folder}/${name}`);
-const sources = (root) => Object.keys(TOP).flatMap((folder) => names(root, folder)).filter((name) => /\.[ch]$/.test(name)).sort();
+const names = (root, folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => `${folder}/${name}`);
+const sources = (root) =>
+  Object.keys(TOP)
+    .flatMap((folder) => names(root, folder))
+    .filter((name) => /\.[ch]$/.test(name))
+    .sort();
 const folderOf = (file) => file.slice(0, file.lastIndexOf('/'));
 // A header that ends in _internal.h belongs to the room that it is named after.
 const roomOf = (file) => file.replace(/(_internal)?\.[ch]$/, '');
@@ -104,7 +119,8 @@ function wrongWay(file, name) {
   if (top !== into || folderOf(file) === folderOf(name)) return null;
   if (!(top in ORDER) || PUBLIC.test(name)) return null;
   const [from, to] = [lineOf(file), lineOf(name)];
-  if (from === undefined || to === undefined) return `${from === undefined ? file : name} stands in no line of the order`;
+  if (from === undefined || to === undefined)
+    return `${from === undefined ? file : name} stands in no line of the order`;
   if (from === to) return `${name} stands beside it, not below`;
   return from < to ? null : `${name} stands above it`;
 }
@@ -172,7 +188,8 @@ function faultsOf(root) {
     const room = roomOf(file);
     if (!graph.has(room)) graph.set(room, new Set());
     for (const name of allowed) if (roomOf(name) !== room) graph.get(room).add(roomOf(name));
-    if (file.endsWith('.h') && ours.length > INCLUDES_MAX) say(`${ours.length} headers of ours, and ${INCLUDES_MAX} is the most`);
+    if (file.endsWith('.h') && ours.length > INCLUDES_MAX)
+      say(`${ours.length} headers of ours, and ${INCLUDES_MAX} is the most`);
     const lines = text.split('\n').length - 1;
     const most = LINES_MAX_OF[file] ?? LINES_MAX;
     if (file.endsWith('.c') && lines > most) say(`more than ${most} lines`);

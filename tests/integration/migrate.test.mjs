@@ -40,7 +40,9 @@ async function keptStreams(t) {
 // The rows of a table as text, like those of the dump.
 async function table(file, name, columns) {
   const texts = columns.map((column) =>
-    column.startsWith('payload') && column !== 'payload_bytes' ? `hex(${column}) AS ${column}` : `CAST(${column} AS TEXT) AS ${column}`,
+    column.startsWith('payload') && column !== 'payload_bytes'
+      ? `hex(${column}) AS ${column}`
+      : `CAST(${column} AS TEXT) AS ${column}`,
   );
   return query(file, `SELECT ${texts.join(', ')} FROM ${name} ORDER BY 1`);
 }
@@ -73,7 +75,10 @@ describe('a database of schema version 2', () => {
     const [migrated] = await gateway.untilLogged('database_migrated');
     const [{ from, to, bytes }] = gateway.logged('database_migrating'); // the line before
     assert.deepEqual([from, to, bytes], [2, 3, gunzipSync(readFileSync(join(KEPT, 'version-2.db.gz'))).length]);
-    assert.ok(migrated.from === 2 && migrated.bytes >= bytes && migrated.ms >= 0 && migrated.ms < 60_000, JSON.stringify(migrated));
+    assert.ok(
+      migrated.from === 2 && migrated.bytes >= bytes && migrated.ms >= 0 && migrated.ms < 60_000,
+      JSON.stringify(migrated),
+    );
     assert.deepEqual(gateway.logged('rebuild_began'), []);
     await assertSame(database);
     const { id: customers } = dump.collections.find(({ name }) => name === 'customers');
@@ -116,7 +121,9 @@ describe('a database of schema version 2', () => {
     const { text } = await gateway.get('/metrics');
     // What comes again after a session that ended in the middle is skipped.
     const lines = text.split('\n').filter((line) => !line.includes('result="redelivered"'));
-    const events = lines.map((line) => /^stategate_events_total\{.*stream="([^"]+)".*\} (\d+)$/.exec(line)).filter(Boolean);
+    const events = lines
+      .map((line) => /^stategate_events_total\{.*stream="([^"]+)".*\} (\d+)$/.exec(line))
+      .filter(Boolean);
     const count = (name) => events.reduce((sum, [, stream, n]) => sum + (stream === name ? Number(n) : 0), 0);
     assert.deepEqual([count('STATE'), count('KV_settings')], [0, 0], 'nothing was replayed');
     assert.ok(count('GROW') > 0 && count('GROW') <= 4000 - Number(dump.growing[0].position));

@@ -16,7 +16,8 @@ const WITHIN = { deadlineMs: 15_000 };
 // the leaf connections another port: so a hub that is started again does not reach its leaf.
 async function edgeScene(t, bin, config) {
   const ports = [await freePort(), await freePort()];
-  const domain = (folder, name) => `server_name: ${name}\njetstream { store_dir: "${folder}/store", domain: ${name} }\n`;
+  const domain = (folder, name) =>
+    `server_name: ${name}\njetstream { store_dir: "${folder}/store", domain: ${name} }\n`;
   const hubConfig = (port) => (folder) => `${domain(folder, 'hub')}leafnodes { listen: "127.0.0.1:${port}" }\n`;
   const hub = await startNats({ t, bin, config: hubConfig(ports[0]) });
   const leaf = await startNats({
@@ -36,7 +37,12 @@ async function edgeScene(t, bin, config) {
   const streams = [{ name: 'EDGE', subject: 'state.{collection}.{id}' }];
   const gateway = await startGateway({ t, nats: leaf, config: { streams } });
   await gateway.untilStatus('live', WITHIN);
-  return { hub, gateway, restartHub: (linked) => hub.restart({ config: hubConfig(ports[linked ? 0 : 1]) }), hubClient: () => hub.client() };
+  return {
+    hub,
+    gateway,
+    restartHub: (linked) => hub.restart({ config: hubConfig(ports[linked ? 0 : 1]) }),
+    hubClient: () => hub.client(),
+  };
 }
 
 for (const [version, bin] of Object.entries({
@@ -107,9 +113,11 @@ for (const [version, bin] of Object.entries({
         assert.equal((await read({ 'Max-Staleness': '3', Prefer: 'wait=1' })).status, 504);
 
         await restartHub(true);
-        await until('what was published meanwhile is shown', async () => (await read({})).headers['state-version'] === '2', {
-          deadlineMs: 60_000,
-        });
+        await until(
+          'what was published meanwhile is shown',
+          async () => (await read({})).headers['state-version'] === '2',
+          { deadlineMs: 60_000 },
+        );
         await gateway.untilStatus('live', { deadlineMs: 60_000 });
       });
     });

@@ -122,7 +122,8 @@ describe('standard error that nobody reads', () => {
       { deadlineMs: 60_000, everyMs: 200, hard: true },
     );
     let text = '';
-    const told = () => [...text.matchAll(/"event":"log_dropped","lines":(\d+)/g)].reduce((sum, [, n]) => sum + Number(n), 0);
+    const told = () =>
+      [...text.matchAll(/"event":"log_dropped","lines":(\d+)/g)].reduce((sum, [, n]) => sum + Number(n), 0);
     await until('all that were dropped are told of', async () => {
       text += pipe.read();
       return told() > 0 && told() === (await dropped());

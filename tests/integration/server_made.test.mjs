@@ -38,7 +38,13 @@ describe('a message that is scheduled', () => {
     it(`is no state until the server publishes it, in the format ${format}`, async (t) => {
       const { client, gateway } = await streamScene(
         t,
-        { name: 'PRICES', subjects: ['prices.>'], max_msgs_per_subject: 1, allow_msg_schedules: true, allow_rollup_hdrs: true },
+        {
+          name: 'PRICES',
+          subjects: ['prices.>'],
+          max_msgs_per_subject: 1,
+          allow_msg_schedules: true,
+          allow_rollup_hdrs: true,
+        },
         { name: 'PRICES', subject, format, collection: 'prices' },
       );
       const id = format === 'kv' ? 'now' : '42';
@@ -64,7 +70,12 @@ describe('a message that is scheduled', () => {
 });
 
 describe('a delete marker', () => {
-  const marked = { max_age: 1 * SECOND, allow_msg_ttl: true, subject_delete_marker_ttl: 60 * SECOND, allow_rollup_hdrs: true };
+  const marked = {
+    max_age: 1 * SECOND,
+    allow_msg_ttl: true,
+    subject_delete_marker_ttl: 60 * SECOND,
+    allow_rollup_hdrs: true,
+  };
 
   it('of an entity that expired is a tombstone in the format envelope, at the version that it has', async (t) => {
     const { client, gateway } = await streamScene(

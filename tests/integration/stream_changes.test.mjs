@@ -63,7 +63,9 @@ async function publishRaw(port, subject) {
   const socket = createConnection(port, '127.0.0.1');
   try {
     await once(socket, 'data'); // the server speaks first
-    socket.write(Buffer.concat([Buffer.from('CONNECT {"verbose":false}\r\nPUB '), subject, Buffer.from(' 2\r\n{}\r\nPING\r\n')]));
+    socket.write(
+      Buffer.concat([Buffer.from('CONNECT {"verbose":false}\r\nPUB '), subject, Buffer.from(' 2\r\n{}\r\nPING\r\n')]),
+    );
     const [answer] = await once(socket, 'data');
     assert.match(answer.toString('latin1'), /PONG/);
   } finally {
@@ -424,7 +426,11 @@ describe('a stream with gaps', () => {
     const streams = [{ name: 'STATE', subject: 'state.{collection}.{id}' }];
     const s = await following(t, 50, { gateway: { config: { streams, probe: { idle: '1m' } } } });
     await trimmedUnderWay(s);
-    await until('the last event', async () => (await s.gateway.get('/v1/state/customers/big-59')).status === 200, WITHIN);
+    await until(
+      'the last event',
+      async () => (await s.gateway.get('/v1/state/customers/big-59')).status === 200,
+      WITHIN,
+    );
     assert.deepEqual((await s.gateway.status()).gaps ?? [], []);
     await s.nats.restart();
     const [gap] = await toldGaps(s.gateway);

@@ -15,12 +15,14 @@ BEGIN;
 SELECT 'stream' AS t, name, CAST(position AS TEXT) AS position, build, epoch
   FROM streams ORDER BY id;
 SELECT 'collection' AS t, s.name AS stream, c.name, c.entities, c.tombstones,
-       CAST(max(c.position, (SELECT coalesce(max(sequence), 0) FROM entities WHERE collection = c.id)) AS TEXT) AS position
+       CAST(max(c.position, (SELECT coalesce(max(sequence), 0) FROM entities WHERE collection = c.id)) AS TEXT)
+         AS position
   FROM collections c JOIN streams s ON s.id = c.stream AND s.build = c.build;
 SELECT 'entity' AS t, s.name AS stream, c.name AS collection, e.id, CAST(e.version AS TEXT) AS version, e.deleted,
        e.state, CAST(e.sequence AS TEXT) AS sequence, e.occurred_at AS occurredAt
   FROM (SELECT collection, id, version, deleted, state, sequence, occurred_at FROM entities
-        UNION ALL SELECT collection, id, version, 1, NULL, sequence, occurred_at FROM tombstones) e JOIN collections c ON c.id = e.collection JOIN streams s ON s.id = c.stream AND s.build = c.build;
+        UNION ALL SELECT collection, id, version, 1, NULL, sequence, occurred_at FROM tombstones) e
+  JOIN collections c ON c.id = e.collection JOIN streams s ON s.id = c.stream AND s.build = c.build;
 SELECT 'rejected' AS t, s.name AS stream, CAST(r.sequence AS TEXT) AS sequence, r.subject, r.collection,
        r.id, CAST(r.version AS TEXT) AS version, r.reason, r.payload_bytes AS payloadBytes,
        lower(hex(r.payload_sha256)) AS sha256

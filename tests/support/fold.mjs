@@ -10,8 +10,9 @@ const COLLECTION_BYTES_MAX = 128;
 const TEXT_BYTES_MAX = 512;
 const PAYLOAD_BYTES_MAX = 8 * 1024 * 1024;
 const VERSION_MAX = (1n << 63n) - 1n;
-const RFC3339 =
-  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+const DAY = /\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])/.source;
+const TIME = /(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)/.source;
+const RFC3339 = new RegExp(`^${DAY}[Tt]${TIME}$`);
 
 // The state of one stream. `mapping` is the stream's own part of the configuration: {subject, collection?,
 // collections?, format?, collectionsMax? (how many it may have)}. Each message is {seq, subject, payload (bytes),

@@ -130,7 +130,10 @@ class Gateway {
   async start() {
     const running = this.spawn();
     const listens = () => (this.stderrFd === undefined ? this.address !== '' : this.answers());
-    await until('the gateway listens', async () => running.exit || (await listens()), { deadlineMs: 20_000, everyMs: 2 });
+    await until('the gateway listens', async () => running.exit || (await listens()), {
+      deadlineMs: 20_000,
+      everyMs: 2,
+    });
     if (running.exit) throw new Error(`the gateway ended (${JSON.stringify(running.exit)}): ${running.stderr}`);
     return this;
   }

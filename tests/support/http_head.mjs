@@ -113,7 +113,8 @@ function judgeSize({ target, tooLarge }, statuses, perhaps) {
 }
 
 // On a loopback address, where `hosts` is empty.
-const isOwnName = (name) => name.replace(/(.)\.$/, '$1').toLowerCase() === 'localhost' || isIPv4(name.replace(/(.)\.$/, '$1'));
+const isOwnName = (name) =>
+  name.replace(/(.)\.$/, '$1').toLowerCase() === 'localhost' || isIPv4(name.replace(/(.)\.$/, '$1'));
 
 function judgeHost(request, statuses, perhaps) {
   const hosts = valuesOf(request, 'host');

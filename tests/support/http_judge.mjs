@@ -69,7 +69,8 @@ export class Judge {
       if (ended && !state.halfClosed) faults.push('closed without a reason');
       return false;
     }
-    if (!ended && ((head.kind === 'bad' && head.whole) || from < text.length)) faults.push('open behind what is no request');
+    if (!ended && ((head.kind === 'bad' && head.whole) || from < text.length))
+      faults.push('open behind what is no request');
     this.counts.ended++;
     if (from === text.length) return false;
     const method = head.method ?? 'GET';

@@ -40,7 +40,8 @@ export async function startNats({
   t?.after(() => server?.stop()); // before its folder goes: the first to be registered is the first to run
   const folder = tempFolder(t, 'nats');
   port ??= await freePort();
-  server = new NatsServer({ folder, port, config, storeDir: storeDir ?? join(folder, 'store'), bin, scheme, limits, through });
+  const store = storeDir ?? join(folder, 'store');
+  server = new NatsServer({ folder, port, config, storeDir: store, bin, scheme, limits, through });
   await server.start();
   return server;
 }

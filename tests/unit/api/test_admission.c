@@ -72,9 +72,10 @@ static void a_loopback_address_answers_to_its_own_names_alone(void **state)
 {
     static const char *const good[] = {"localhost", "LOCALHOST:8080", "localhost.", "127.0.0.1",    "127.0.0.1:1",
                                        "10.1.2.3",  "[::1]:80",       "[fe80::1]",  "localhost.:80"};
-    static const char *const bad[] = {"evil.example", "localhost.evil.example", "evil.example.", "127.0.0.1.evil.example",
-                                      "127.1",        "localhos",               "localhostx",    "localhost..",
-                                      ".",            "2130706433",             "a:80"};
+    static const char *const bad[] = {
+        "evil.example", "localhost.evil.example", "evil.example.", "127.0.0.1.evil.example", "127.1", "localhos",
+        "localhostx",   "localhost..",            ".",             "2130706433",             "a:80",
+    };
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_int_equal(status_of(good[i], true, ""), 200);

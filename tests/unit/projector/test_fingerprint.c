@@ -47,7 +47,8 @@ static void world_make(struct world *w)
     w->settings.collections_count = 2;
 }
 
-typedef enum sg_status make(const struct settings *, const struct stream_settings *, struct buffer *, struct sg_error *);
+typedef enum sg_status make(const struct settings *, const struct stream_settings *, struct buffer *,
+                            struct sg_error *);
 
 /* The caller frees it. */
 static char *text(make *function, const struct world *w, size_t stream)

@@ -15,7 +15,8 @@ static enum sg_status read_info(const char *config, const char *cluster, struct 
     char answer[2048];
     struct sg_error err;
     (void)snprintf(answer, sizeof answer,
-                   "{\"config\":{\"name\":\"S\",\"retention\":\"limits\",%s},\"created\":\"2026-01-02T03:04:05.000000007Z\","
+                   "{\"config\":{\"name\":\"S\",\"retention\":\"limits\",%s},"
+                   "\"created\":\"2026-01-02T03:04:05.000000007Z\","
                    "\"state\":{\"messages\":3,\"first_seq\":5,\"last_seq\":9}%s%s}",
                    config, cluster[0] != '\0' ? ",\"cluster\":" : "", cluster);
     return jetstream_info_read(slice_of(answer), "S", "state.>", out, &err);
@@ -90,8 +91,10 @@ static void a_leader_without_a_majority_or_a_member_without_leader_proves_nothin
     assert_false(leader_proved("{\"leader\":\"a\",\"replicas\":[{\"name\":\"b\",\"offline\":true,\"active\":1},"
                                "{\"name\":\"c\"}]}"));
     assert_false(leader_proved("{\"replicas\":[{\"name\":\"b\",\"active\":1},{\"name\":\"c\",\"active\":1}]}"));
-    assert_false(leader_proved("{\"leader\":\"\",\"replicas\":[{\"name\":\"b\",\"active\":1},{\"name\":\"c\",\"active\":1}]}"));
-    assert_false(leader_proved("{\"leader\":\"b\",\"replicas\":[{\"name\":\"b\",\"active\":1},{\"name\":\"c\",\"active\":1}]}"));
+    assert_false(
+        leader_proved("{\"leader\":\"\",\"replicas\":[{\"name\":\"b\",\"active\":1},{\"name\":\"c\",\"active\":1}]}"));
+    assert_false(
+        leader_proved("{\"leader\":\"b\",\"replicas\":[{\"name\":\"b\",\"active\":1},{\"name\":\"c\",\"active\":1}]}"));
     /* Never heard of: 0 ago. */
     assert_false(leader_proved("{\"leader\":\"a\",\"replicas\":[{\"name\":\"b\",\"active\":0},"
                                "{\"name\":\"c\",\"active\":0}]}"));

@@ -56,7 +56,8 @@ static void unknown_keys_are_named_with_their_line(void **state)
     (void)state;
     EXPECT_REFUSALS(
         {"listen: h:1\nprobe:\n  idle: 1s\n\n  idel: 2s\n",
-         "c.yaml:5: probe.idel: unknown key; did you mean idle? (known here: idle, min_interval, epoch_trust, mirror_delay)"},
+         "c.yaml:5: probe.idel: unknown key; did you mean idle? (known here: idle, min_interval, epoch_trust, "
+         "mirror_delay)"},
         {"streams:\n  - name: A\n    subject: a.{id}\n    collection: a\n  - name: B\n    sbject: b\n",
          "c.yaml:6: streams[1].sbject: unknown key; did you mean subject? (known here: name, subject, format, "
          "collection, collections, on_gap, expire)"},

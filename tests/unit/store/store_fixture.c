@@ -135,8 +135,8 @@ void fixture_apply(struct store_fixture *f, const struct event *events, size_t c
     struct sg_error err = {0};
     uint64_t position = 0;
     assert_true(count <= BATCH_MAX);
-    if (store_apply(f->writer, f->stream.id, events, count, NULL, results, reasons != NULL ? reasons : unwanted, &position,
-                    &err) != SG_OK)
+    if (store_apply(f->writer, f->stream.id, events, count, NULL, results, reasons != NULL ? reasons : unwanted,
+                    &position, &err) != SG_OK)
         fail_msg("store_apply: %s", err.message);
     fixture_reload(f);
     assert_true(position == f->build.position);

@@ -54,7 +54,8 @@ static void all_of(const char *path, const char *sql, char out[TEXT_BYTES])
     while (sqlite3_step(s) == SQLITE_ROW) {
         for (int i = 0; i < sqlite3_column_count(s); i++) {
             const char *text = (const char *)sqlite3_column_text(s, i);
-            at += (size_t)snprintf(out + at, TEXT_BYTES - at, "%s%s", at == 0 ? "" : ", ", text != NULL ? text : "NULL");
+            at += (size_t)snprintf(out + at, TEXT_BYTES - at, "%s%s", at == 0 ? "" : ", ",
+                                   text != NULL ? text : "NULL");
             assert_true(at < TEXT_BYTES);
         }
     }
@@ -124,10 +125,13 @@ static void columns_are_those_of_the_list(void **state)
 {
     struct store_fixture *f = *state;
     static char columns[TEXT_BYTES];
-    all_of(f->path, "SELECT name FROM pragma_table_info('entities') WHERE name NOT IN ('number', 'deleted') ORDER BY cid",
+    all_of(f->path,
+           "SELECT name FROM pragma_table_info('entities') WHERE name NOT IN ('number', 'deleted') ORDER BY cid",
            columns);
     assert_string_equal(columns, STORE_ENTITY_COLUMNS);
-    all_of(f->path, "SELECT name FROM pragma_table_info('tombstones') WHERE name NOT IN ('number', 'gone') ORDER BY cid", columns);
+    all_of(f->path,
+           "SELECT name FROM pragma_table_info('tombstones') WHERE name NOT IN ('number', 'gone') ORDER BY cid",
+           columns);
     assert_string_equal(columns, STORE_TOMBSTONE_COLUMNS);
 }
 
@@ -194,8 +198,8 @@ static void walk_by_sequence_takes_its_index(void **state)
     struct store_fixture *f = *state;
     static char plan[TEXT_BYTES];
     all_of(f->path, "EXPLAIN QUERY PLAN SELECT sequence, id, version, 0, occurred_at, state FROM entities "
-                    "WHERE collection = 1 AND sequence > 2 UNION ALL SELECT sequence, id, version, 1, occurred_at, NULL "
-                    "FROM tombstones WHERE collection = 1 AND sequence > 2 ORDER BY 1 LIMIT 100",
+                    "WHERE collection = 1 AND sequence > 2 UNION ALL SELECT sequence, id, version, 1, occurred_at, "
+                    "NULL FROM tombstones WHERE collection = 1 AND sequence > 2 ORDER BY 1 LIMIT 100",
            plan);
     assert_non_null(strstr(plan, "entities_by_sequence (collection=? AND sequence>?)"));
     assert_non_null(strstr(plan, "tombstones_by_sequence (collection=? AND sequence>?)"));
@@ -295,7 +299,7 @@ static void a_byte_that_changed_is_found_by_the_migration(void **state)
     uint64_t sum_before = kept_sum_of(f->path);
     struct store_sizes sizes;
     store_sizes(f->path, &sizes);
-    for (long page = 2; page < sizes.database_bytes / 4096; page++) { /* from the third: the first two are looked at first */
+    for (long page = 2; page < sizes.database_bytes / 4096; page++) { /* the first two are looked at first */
         kept_unpack(f->path);
         fixture_file_write(f->path, page * 4096 + 3000, "\x5a\xa5", 2);
         open_again(f);

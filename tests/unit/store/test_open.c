@@ -483,7 +483,8 @@ static void full_disk_is_told_from_other_errors(void **state)
         (void)signal(SIGXFSZ, SIG_IGN);
         bool reshaped = false;
         if (store_open(&f->options, &f->writer, NULL, NULL) != SG_OK ||
-            store_stream_attach(f->writer, "ORDERS", STREAM_FINGERPRINT("shape"), &f->stream, &reshaped, NULL) != SG_OK ||
+            store_stream_attach(f->writer, "ORDERS", STREAM_FINGERPRINT("shape"), &f->stream, &reshaped,
+                                NULL) != SG_OK ||
             setrlimit(RLIMIT_FSIZE, &limit) != 0)
             _exit(2);
         _exit(full_disk_child(f));

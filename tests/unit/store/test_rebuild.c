@@ -248,7 +248,9 @@ static void other_settings_end_the_old_rows_and_the_next_build_at_once(void **st
     serve_first_build(f);
     begin(f, 999, &SECOND, 10);
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{\"secret\":1}")), RESULT_APPLIED);
-    assert_int_equal(store_stream_attach(f->writer, "ORDERS", STREAM_FINGERPRINT("drops the secret"), &stream, &reshaped, NULL), SG_OK);
+    assert_int_equal(
+        store_stream_attach(f->writer, "ORDERS", STREAM_FINGERPRINT("drops the secret"), &stream, &reshaped, NULL),
+        SG_OK);
     assert_true(reshaped);
     assert_int_equal(stream.build, 3);
     assert_string_equal(stream.epoch.text, SECOND.text); /* the incarnation that the broker showed last */

@@ -164,7 +164,8 @@ static void entity_with_a_rejected_event_is_not_cached(void **state)
     enum event_reason reason;
     uint64_t position = 0;
     struct event beyond = event_state(UINT64_MAX, "c", 1, "{}");
-    assert_int_equal(store_apply(f->writer, f->stream.id, &beyond, 1, NULL, &result, &reason, &position, NULL), SG_INVALID);
+    assert_int_equal(store_apply(f->writer, f->stream.id, &beyond, 1, NULL, &result, &reason, &position, NULL),
+                     SG_INVALID);
     assert_int_equal(fixture_apply_one(f, event_rejected(4, "b", 2, REASON_BAD_TYPE)), RESULT_REJECTED);
     assert_int_equal(cached_version(f->reader, "b"), 0);
 }

@@ -29,10 +29,13 @@ static void stream_name_has_a_limit(void **state)
     char name[257];
     memset(name, 'n', sizeof name);
     name[256] = '\0';
-    assert_int_equal(store_stream_attach(f->writer, name, STREAM_FINGERPRINT("shape"), &stream, &reshaped, NULL), SG_INVALID);
-    assert_int_equal(store_stream_attach(f->writer, "", STREAM_FINGERPRINT("shape"), &stream, &reshaped, NULL), SG_INVALID);
+    assert_int_equal(store_stream_attach(f->writer, name, STREAM_FINGERPRINT("shape"), &stream, &reshaped, NULL),
+                     SG_INVALID);
+    assert_int_equal(store_stream_attach(f->writer, "", STREAM_FINGERPRINT("shape"), &stream, &reshaped, NULL),
+                     SG_INVALID);
     name[255] = '\0';
-    assert_int_equal(store_stream_attach(f->writer, name, STREAM_FINGERPRINT("shape"), &stream, &reshaped, NULL), SG_OK);
+    assert_int_equal(store_stream_attach(f->writer, name, STREAM_FINGERPRINT("shape"), &stream, &reshaped, NULL),
+                     SG_OK);
     assert_string_equal(stream.name, name);
 }
 
@@ -53,14 +56,17 @@ static void other_fingerprint_begins_a_build_once_something_was_applied(void **s
     struct stream stream;
     bool reshaped = true;
     assert_int_equal(store_stream_identify(f->writer, f->stream.id, 12345, &FIRST, NULL), SG_OK);
-    assert_int_equal(store_stream_attach(f->writer, "ORDERS", STREAM_FINGERPRINT("other"), &stream, &reshaped, NULL), SG_OK);
+    assert_int_equal(store_stream_attach(f->writer, "ORDERS", STREAM_FINGERPRINT("other"), &stream, &reshaped, NULL),
+                     SG_OK);
     assert_false(reshaped);
     assert_int_equal(stream.build, 1);
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
-    assert_int_equal(store_stream_attach(f->writer, "ORDERS", STREAM_FINGERPRINT("other"), &stream, &reshaped, NULL), SG_OK);
+    assert_int_equal(store_stream_attach(f->writer, "ORDERS", STREAM_FINGERPRINT("other"), &stream, &reshaped, NULL),
+                     SG_OK);
     assert_false(reshaped);
     assert_int_equal(stream.position, 1);
-    assert_int_equal(store_stream_attach(f->writer, "ORDERS", STREAM_FINGERPRINT("third"), &stream, &reshaped, NULL), SG_OK);
+    assert_int_equal(store_stream_attach(f->writer, "ORDERS", STREAM_FINGERPRINT("third"), &stream, &reshaped, NULL),
+                     SG_OK);
     assert_true(reshaped);
     assert_int_equal(stream.build, 2);
     assert_int_equal(stream.position, 0);
@@ -157,7 +163,8 @@ static void stream_that_is_not_attached_is_not_served(void **state)
     assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{\"mine\":1}")), RESULT_APPLIED);
     fixture_close(f);
     assert_int_equal(store_open(&f->options, &f->writer, NULL, NULL), SG_OK);
-    assert_int_equal(store_stream_attach(f->writer, "BILLING", STREAM_FINGERPRINT("shape"), &other, &reshaped, NULL), SG_OK);
+    assert_int_equal(store_stream_attach(f->writer, "BILLING", STREAM_FINGERPRINT("shape"), &other, &reshaped, NULL),
+                     SG_OK);
     assert_int_equal(fixture_entity(f, "a", &entity), SG_NOT_FOUND);
     assert_null(store_read_stream(f->reader, "ORDERS"));
     assert_non_null(store_read_stream(f->reader, "BILLING"));

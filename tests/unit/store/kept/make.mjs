@@ -49,7 +49,9 @@ function stateEvents() {
     );
   for (let i = 1; i <= 60; i++) list.push(state('orders', `o-${i}`, { version: 1, state: { lines: [i, { n: i }] } }));
   for (let i = 5; i <= 800; i += 5)
-    list.push(state('customers', `c-${i}`, { version: i + 1000, deleted: true, type: 'CustomerDeleted', messageId: `d-${i}` }));
+    list.push(
+      state('customers', `c-${i}`, { version: i + 1000, deleted: true, type: 'CustomerDeleted', messageId: `d-${i}` }),
+    );
   for (let i = 10; i <= 800; i += 20)
     list.push(state('customers', `c-${i}`, { version: i + 2000, state: { name: `back ${i}` } }));
   for (let i = 1; i <= 12; i++) list.push({ subject: `state.orders.o-${i * 4}`, payload: Buffer.alloc(0) });
@@ -85,13 +87,22 @@ async function main() {
   await bucket.put('key.6', 'not JSON');
 
   const proxy = await startProxy({ target: nats.port });
-  const config = { streams: STREAMS, collections: [{ name: 'addresses', drop: ['/street'] }], rejected: { payload: true } };
+  const config = {
+    streams: STREAMS,
+    collections: [{ name: 'addresses', drop: ['/street'] }],
+    rejected: { payload: true },
+  };
   const gateway = await startGateway({ nats: proxy.url, config });
   for (const { name } of STREAMS) await gateway.untilStatus('live', { stream: name, deadlineMs: 20_000 });
   await gateway.stop();
 
   // A gap: what was published meanwhile is purged before it was read, but for the end of it.
-  await publishAll(js, Array.from({ length: 30 }, (_, i) => state('addresses', `a-${i}`, { version: i + 1, state: { street: 'x', city: i } })));
+  await publishAll(
+    js,
+    Array.from({ length: 30 }, (_, i) =>
+      state('addresses', `a-${i}`, { version: i + 1, state: { street: 'x', city: i } }),
+    ),
+  );
   const { state: now } = await jsm.streams.info('STATE');
   await jsm.streams.purge('STATE', { seq: now.last_seq - 9 });
   await gateway.start();
@@ -122,7 +133,9 @@ async function main() {
   const dump = { schema: await query(gateway.database, 'PRAGMA user_version') };
   for (const table of tables) {
     const columns = (await query(gateway.database, `PRAGMA table_info(${table})`)).map(({ name }) => name);
-    const texts = columns.map((name) => (name === 'payload' || name === 'payload_sha256' ? `hex(${name}) AS ${name}` : `CAST(${name} AS TEXT) AS ${name}`));
+    const texts = columns.map((name) =>
+      name === 'payload' || name === 'payload_sha256' ? `hex(${name}) AS ${name}` : `CAST(${name} AS TEXT) AS ${name}`,
+    );
     dump[table] = await query(gateway.database, `SELECT ${texts.join(', ')} FROM ${table} ORDER BY 1`);
   }
   writeFileSync(join(folder, 'version-2.json.gz'), gzipSync(JSON.stringify(dump), { level: 9 }));
