@@ -79,8 +79,8 @@ void freshness_set_halted(struct freshness *f, size_t stream, const char *reason
  * shown as disconnected at once, until the next proof. */
 void freshness_set_disconnected(struct freshness *f, size_t stream);
 /* The head that makes the replica ready, when rows of its epoch that reach it are served; asked for once at the start,
- * and again when a rebuild begins. It falls with the stream's end. A replica that is ready stays so: reads go on from the
- * old rows. */
+ * and again when a rebuild begins. It falls with the stream's end. A replica that is ready stays so: reads go on from
+ * the old rows. */
 void freshness_set_ready_target(struct freshness *f, size_t stream, uint64_t head, const struct epoch *epoch);
 /* Ready without a head to reach: the stream is found empty, and what is served is kept until its first event. */
 void freshness_set_ready(struct freshness *f, size_t stream);

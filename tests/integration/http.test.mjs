@@ -409,7 +409,10 @@ describe('reads', () => {
     assert.ok(!('version' in unknown));
     assert.equal(items.find(({ id }) => id === 'r-conflict').reason, 'conflict');
     assert.deepEqual((await get('/v1/rejected?collection=pages')).json().items, []);
-    for (const path of ['/v1/rejected?stream=STATES', '/v1/rejected?stream=STATES&collection=pages&min_position=STATE:1']) {
+    for (const path of [
+      '/v1/rejected?stream=STATES',
+      '/v1/rejected?stream=STATES&collection=pages&min_position=STATE:1',
+    ]) {
       const typo = await get(path);
       assert.equal(`${typo.status} ${typo.json().type}`, '409 urn:stategate:problem:unknown-stream', path);
       assert.match(typo.json().detail, /STATES/);

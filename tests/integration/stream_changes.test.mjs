@@ -317,8 +317,8 @@ describe('a stream restored from an older copy', () => {
     });
   }
 
-  // It is at 5, behind a message that takes a minute to arrive. Then the stream ends earlier than it did, but not before
-  // what was applied.
+  // It is at 5, behind a message that takes a minute to arrive. Then the stream ends earlier than it did, but not
+  // before what was applied.
   it('refuses at once who waits for what was lost, and goes on', async (t) => {
     const MB = 1024 * 1024;
     const large = 'max_payload: 16777216\nmax_pending: 67108864\nwrite_deadline: "600s"\n';
@@ -352,7 +352,11 @@ describe('a stream restored from an older copy', () => {
     await s.nats.start();
     s.client = await s.nats.client();
     const answer = await waits;
-    assert.equal(`${answer.status} ${answer.json().type}`, '409 urn:stategate:problem:position-beyond-head', answer.text);
+    assert.equal(
+      `${answer.status} ${answer.json().type}`,
+      '409 urn:stategate:problem:position-beyond-head',
+      answer.text,
+    );
     assert.ok(performance.now() - from < 25_000, `after ${performance.now() - from} ms`);
     await until('it is logged', () => s.gateway.logged('head_fell').length > 0);
     assert.equal((await s.gateway.status()).position, 5);

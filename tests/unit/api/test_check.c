@@ -613,7 +613,8 @@ static void what_waits_beyond_an_end_that_fell_is_409(void **state)
 static void all_streams_that_are_short_are_asked_at_once(void **state)
 {
     struct rig *r = *state;
-    static const char *const targets[] = {"/v1/state?max_staleness=0&wait=5", "/v1/state?min_position=STATE:1,OTHER:1&wait=5",
+    static const char *const targets[] = {"/v1/state?max_staleness=0&wait=5",
+                                          "/v1/state?min_position=STATE:1,OTHER:1&wait=5",
                                           "/v1/state?min_position=STATE:9;epoch=zzzzzz,OTHER:9;epoch=zzzzzz&wait=5"};
     begin(r);
     rig_publish_commit(r, NULL);

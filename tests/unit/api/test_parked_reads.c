@@ -399,7 +399,8 @@ static void a_probe_is_wanted_at_once_while_one_read_cannot_wait(void **state)
 static void one_read_asks_all_of_its_streams_at_once(void **state)
 {
     struct yard *y = *state;
-    struct wants wants = {.proofs = wants_bit(0) | wants_bit(2), .proof_ns = 100, .probes = wants_bit(1), .probe_ns = 100,
+    struct wants wants = {.proofs = wants_bit(0) | wants_bit(2), .proof_ns = 100, .probes = wants_bit(1),
+                          .probe_ns = 100,
                           .recent = wants_bit(2), .recent_ns = 50};
     struct parked_read *read = add(y, 0, wants, 1);
     parked_reads_publish(y->parked_reads);

@@ -513,7 +513,7 @@ static void a_stream_that_lost_its_end_is_proved_by_the_end_that_it_has(void **s
     freshness_destroy(f);
 }
 
-static void the_end_of_another_life_has_not_fallen(void **state)
+static void the_end_of_another_incarnation_has_not_fallen(void **state)
 {
     (void)state;
     struct freshness *f = make();
@@ -605,7 +605,7 @@ int main(void)
         cmocka_unit_test(a_copy_is_as_old_as_its_last_word_from_its_origin),
         cmocka_unit_test(a_copy_that_lacks_something_proves_that_it_is_there_alone),
         cmocka_unit_test(a_stream_that_lost_its_end_is_proved_by_the_end_that_it_has),
-        cmocka_unit_test(the_end_of_another_life_has_not_fallen),
+        cmocka_unit_test(the_end_of_another_incarnation_has_not_fallen),
         cmocka_unit_test(an_epoch_is_over_when_an_answer_shows_another),
         cmocka_unit_test(what_the_rows_were_when_the_process_began_is_over_as_well),
         cmocka_unit_test(the_newest_epochs_that_are_over_are_kept),
