@@ -332,9 +332,9 @@ enum sg_status http_port_open(struct http_port *port, int listen_fd, unsigned co
 {
     size_t memory = http_connection_bytes(port->loop->http->options.position_bytes_max);
     port->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_THREAD_SAFETY | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, port,
-        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
-        MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL,
+        MHD_USE_EPOLL | MHD_USE_NO_THREAD_SAFETY | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        on_request, port, MHD_OPTION_EXTERNAL_LOGGER, http_refusal_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+        listen_fd, MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL,
         MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, port, MHD_OPTION_CONNECTION_LIMIT, connections_max,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_END);

@@ -4,6 +4,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -137,6 +138,11 @@ enum MHD_Result http_send(struct http_connection *connection, struct response *r
 /* A head so large that the library has no room left for the head of an answer: write the refusal to the socket, where
  * nothing else is under way, as this connection's answers before it have been sent. */
 void http_send_raw(struct http_connection *connection, struct response *r);
+
+/* ---- refusal.c ---- */
+
+/* The library's log. It says with which status a request is refused that never reaches us, and nothing else of interest. */
+void http_refusal_log(void *cls, const char *format, va_list args);
 
 /* ---- connection.c ---- */
 

@@ -19,6 +19,17 @@ static const struct {
 #undef PROBLEM_ROW
 };
 
+bool problem_of_status(unsigned status, enum problem *out)
+{
+    for (size_t i = 0; i < PROBLEMS_COUNT; i++) {
+        if (problems[i].status == status) {
+            *out = (enum problem)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void members_render(struct buffer *body, const struct problem_members *m)
 {
     if (m->required != NULL)

@@ -20,6 +20,7 @@
     X(PROBLEM_MISDIRECTED, 421, "misdirected", "The name in Host is not served here")                                  \
     X(PROBLEM_VERSION_REJECTED, 422, "version-rejected", "The version asked for was rejected")                         \
     X(PROBLEM_HEADERS, 431, "headers-too-large", "The header fields are too large")                                    \
+    X(PROBLEM_NOT_IMPLEMENTED, 501, "not-implemented", "The request cannot be served")                                 \
     X(PROBLEM_STARTING, 503, "starting", "The demand was not met: nothing is proved yet")                              \
     X(PROBLEM_REBUILDING, 503, "rebuilding", "The demand was not met: the rows are being rebuilt")                     \
     X(PROBLEM_DISCONNECTED, 503, "replica-disconnected", "The demand was not met: the broker cannot be reached")       \
@@ -42,6 +43,9 @@ enum problem {
 };
 
 #define PROBLEM_TYPE_PREFIX "urn:stategate:problem:"
+
+/* The first kind with this status, which is the one of requests that are malformed or too large. False: there is none. */
+bool problem_of_status(unsigned status, enum problem *out);
 
 /* Make `r` this problem's answer: status, body, Content-Type, Cache-Control: no-store, and Retry-After: 1 for a 503 or
  * 504. The headers that are there stay. */

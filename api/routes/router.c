@@ -133,7 +133,7 @@ void router_prefetch(struct store_reader *reader, const struct http_head *head)
 /* ---- what the metrics count ---- */
 
 const unsigned route_codes[ROUTE_CODES_MAX] = {200, 204, 304, 400, 404, 405, 409, 410, 413,
-                                               414, 417, 421, 422, 431, 503, 504, 505};
+                                               414, 417, 421, 422, 431, 501, 503, 504, 505};
 
 static const double seconds_bounds[] = {0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001,
                                         0.0025,  0.005,    0.01,    0.025,  0.05,    0.1,    1};

@@ -458,6 +458,12 @@ function outcomeOf({ received, ended }, bytes) {
   return { outcome: words.join(' ') || 'open', answers };
 }
 
+// A HEAD, or what was taken for one, has no body.
+function isProblem(status, head, body) {
+  if (!/\r\nContent-Type: application\/problem\+json(\r\n|$)/.test(head)) return false;
+  return body === '' || JSON.parse(body).status === status;
+}
+
 const filesOf = ({ pid }) => openFiles(pid).length;
 const NO_BROKER = 'nats://127.0.0.1:9';
 
@@ -487,7 +493,8 @@ describe('raw bytes', { concurrency: true }, () => {
           const [what, bytes, expected] = next;
           const { outcome, answers } = outcomeOf(await ask([bytes]), bytes);
           if (outcome !== expected) wrong.push(`${what}: ${outcome} instead of ${expected}`);
-          for (const { status, head } of answers) {
+          for (const { status, head, body } of answers) {
+            if (status >= 400 && !isProblem(status, head, body)) wrong.push(`${what}: ${status} is no problem+json: ${body}`);
             if (status === 405 && !/\r\nAllow: GET, HEAD, OPTIONS(\r\n|$)/.test(head))
               wrong.push(`${what}: 405 without Allow`);
             if (/\r\nX-Injected/i.test(head)) wrong.push(`${what}: a header was injected`);
@@ -502,7 +509,7 @@ describe('raw bytes', { concurrency: true }, () => {
       assert.ok(!gateway.log.some(({ level }) => level === 'error'), 'nothing of it is an error of ours');
     });
 
-    it('are told in problem+json what is wrong, wherever a head could be read', async () => {
+    it('are told in problem+json what is wrong, also where no head could be read', async () => {
       for (const [bytes, word] of [
         [GET('/livez#x'), 'fragment'],
         [GET('/v1/state/customers/%00'), '%00'],
@@ -513,10 +520,19 @@ describe('raw bytes', { concurrency: true }, () => {
         [`POST /livez HTTP/1.1\r\n${HOST}\r\n`, 'GET, HEAD, OPTIONS'],
         [GET('/livez', `${HOST}X-A: ${REPEAT('b', 4096)}\r\n`), '4096'],
         [GET(`/${REPEAT('a', 3072)}`), '3072'],
+        [GET('/livez', `${HOST}X-A\r\n`), 'no colon'],
+        [GET('/livez', `${HOST}X-A: b\r\n c\r\n`), 'folding'],
+        [GET('/livez', ` X-A: b\r\n${HOST}`), 'whitespace'],
+        [GET('/live z'), 'whitespaces'],
+        ['GET /livez HTTP/2.0\r\n\r\n', 'version'],
+        [GET(`/${REPEAT('a', 30_000)}`), 'too big'],
+        [GET('/livez', `${HOST}X-A: ${REPEAT('b', 30_000)}\r\n`), 'exceeds'],
       ]) {
         const { answers } = outcomeOf(await ask([bytes]), bytes);
         assert.equal(answers.length, 1);
         assert.match(answers[0].head, /\r\nContent-Type: application\/problem\+json/);
+        assert.match(answers[0].head, /\r\nCache-Control: no-store/);
+        assert.match(answers[0].head, /\r\nX-Content-Type-Options: nosniff/);
         const problem = JSON.parse(answers[0].body);
         assert.equal(problem.status, answers[0].status);
         assert.ok(problem.detail.includes(word), problem.detail);

@@ -19,6 +19,7 @@ const PROBLEMS = {
   misdirected: 421,
   'version-rejected': 422,
   'headers-too-large': 431,
+  'not-implemented': 501,
   starting: 503,
   rebuilding: 503,
   'replica-disconnected': 503,
@@ -206,9 +207,10 @@ export class Judge {
   }
 
   // Demands that cannot hold: the statuses, or null.
-  refuse({ collection }, { minVersion, positions, maxStaleness, wait }, entity) {
+  refuse({ route, collection, params }, { minVersion, positions, maxStaleness, wait }, entity) {
     const { streams, ownerOf } = this.world;
-    if (positions.some(({ name }) => !streams.has(name))) return [409];
+    const named = route.name === 'rejected' && params.has('stream') ? [params.get('stream')] : [];
+    if ([...named, ...positions.map(({ name }) => name)].some((name) => !streams.has(name))) return [409];
     // Nothing is waited for in a collection that cannot be.
     const never = collection !== undefined && ownerOf(collection) === undefined ? [404] : [];
     const unmet = [];
@@ -250,10 +252,7 @@ export class Judge {
 
   checkRefusal({ status, headers, body }, { method, parser }, fault) {
     const [type] = headers['content-type'] ?? [];
-    if (parser && type === undefined && /^(?:<html>.*<\/html>)?$/s.test(body)) {
-      this.counts.refusedByParser++;
-      return;
-    }
+    if (parser) this.counts.refusedByParser++;
     if (type !== 'application/problem+json') return fault(`${status} as ${type}`);
     expectHeader(headers, 'cache-control', 'no-store', fault);
     if (method === 'HEAD') return undefined;
