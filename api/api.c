@@ -9,7 +9,7 @@
 #include "core/base/address.h"
 #include "core/base/processors.h"
 
-/* Its epoll set, its wake descriptor, the second address, and the database as its reader has it; and for each address
+/* Its epoll set, its wake descriptor, and the database as its reader has it; and for each address
  * an epoll set and a listening socket. */
 #define API_DESCRIPTORS_PER_LOOP 6
 #define API_DESCRIPTORS_PER_ADDRESS 2
@@ -22,6 +22,7 @@ struct api {
     struct http *http;               /* owned */
     struct wait_limits *wait_limits; /* owned */
     struct jobs *jobs;               /* owned */
+    struct jobs *ops_jobs;           /* owned: those of the second address wait for no others; NULL = there is none */
 };
 
 static enum sg_status worker_open(void *context, const struct loop_slot *slot, void **out, struct sg_error *err)
@@ -89,7 +90,10 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
                                       .clock = context->shared};
     if (status == SG_OK)
         status = jobs_create(&jobs, &api->jobs, err);
+    if (status == SG_OK && context->settings->listen_ops[0] != '\0')
+        status = jobs_create(&jobs, &api->ops_jobs, err);
     api->shared.jobs = api->jobs;
+    api->shared.ops_jobs = api->ops_jobs;
     if (status == SG_OK)
         status = http_start(&options, &api->http, err);
     api->shared.http = api->http;
@@ -110,9 +114,10 @@ size_t api_descriptors(const struct settings *settings)
     size_t addresses = 0;
     while (address_next(&rest).bytes > 0)
         addresses++;
-    return (API_DESCRIPTORS_PER_LOOP + API_DESCRIPTORS_PER_ADDRESS * addresses) * loops +
-           API_DESCRIPTORS_PER_JOBS_THREAD * JOBS_THREADS +
-           (settings->listen_ops[0] != '\0' ? HTTP_OPS_CONNECTIONS_MAX : 0);
+    size_t jobs = API_DESCRIPTORS_PER_JOBS_THREAD * JOBS_THREADS;
+    size_t ops = API_DESCRIPTORS_PER_LOOP + API_DESCRIPTORS_PER_ADDRESS + jobs + HTTP_OPS_CONNECTIONS_MAX;
+    return (API_DESCRIPTORS_PER_LOOP + API_DESCRIPTORS_PER_ADDRESS * addresses) * loops + jobs +
+           (settings->listen_ops[0] != '\0' ? ops : 0);
 }
 
 const char *api_address(const struct api *api)
@@ -137,7 +142,8 @@ void api_stop(struct api *api, int64_t drain_ms)
     api_set_unready(api);
     atomic_store(&api->shared.draining, true);
     http_stop(api->http, drain_ms);
-    jobs_destroy(api->jobs); /* its threads post to the loops until they have ended */
+    jobs_destroy(api->ops_jobs);
+    jobs_destroy(api->jobs); /* their threads post to the loops until they have ended */
     http_destroy(api->http);
     wait_limits_destroy(api->wait_limits);
     for (size_t i = 0; i < api->shared.counters_count; i++)

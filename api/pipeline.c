@@ -13,7 +13,7 @@ bool pipeline_admit(struct route_counters *counters, const struct settings *sett
 {
     if (admission_check(head, settings->hosts, last, out))
         return true;
-    router_count(counters, NULL, head->method, out, time_boot_ns());
+    (void)router_count(counters, NULL, head->method, out, time_boot_ns());
     return false;
 }
 
@@ -122,6 +122,17 @@ static enum sg_status answer(struct call *call, struct basis *basis, bool demand
     return call->route->answer(call, basis, out, err);
 }
 
+/* On a loop: it goes on in a job, from the beginning. So will the next one that reads as much whatever it asks for. */
+static enum outcome move_to_job(struct call *call, struct response *out)
+{
+    call->plan.place = PLAN_IN_JOB;
+    if (call->route->whole)
+        atomic_store_explicit(&call->api->long_lately[router_id(call->route)], true, memory_order_relaxed);
+    response_free(out);
+    response_init(out);
+    return OUTCOME_JOB;
+}
+
 /* The client has gone, and this is for nobody; or the job's time is over. */
 static void answer_stopped(struct response *out)
 {
@@ -149,6 +160,8 @@ enum outcome pipeline_attempt(struct call *call, struct snapshot *snapshot, stru
             break;
         }
     }
+    if (status == SG_STOPPED && call->job == NULL && call->api->jobs != NULL)
+        return move_to_job(call, out);
     if (status == SG_STOPPED)
         answer_stopped(out);
     else if (status != SG_OK)
@@ -157,6 +170,12 @@ enum outcome pipeline_attempt(struct call *call, struct snapshot *snapshot, stru
 }
 
 /* ---- the way ---- */
+
+/* Was the last one of its route too long for a loop? */
+static bool was_long(const struct call *call)
+{
+    return atomic_load_explicit(&call->api->long_lately[router_id(call->route)], memory_order_relaxed);
+}
 
 enum outcome pipeline_handle(struct call *call, struct snapshot *snapshot, struct response *out)
 {
@@ -168,15 +187,17 @@ enum outcome pipeline_handle(struct call *call, struct snapshot *snapshot, struc
     }
     if (!call->planned)
         return OUTCOME_ANSWER;
+    if (call->route->whole && was_long(call))
+        call->plan.place = PLAN_IN_JOB;
     return call->plan.place == PLAN_IN_JOB ? OUTCOME_JOB : pipeline_attempt(call, snapshot, out);
 }
 
-void pipeline_end(struct call *call, struct route_counters *counters, const struct response *out)
+int64_t pipeline_end(struct call *call, struct route_counters *counters, const struct response *out)
 {
     if (out->status >= 500 && call->outcome == WAIT_MET)
         call->outcome = WAIT_REFUSED; /* the rows could not be read, or there was no room for the answer */
     end_wait(call, call->outcome);
-    router_count(counters, call->route, call->head->method, out, call->begun_ns);
+    return router_count(counters, call->route, call->head->method, out, call->begun_ns);
 }
 
 bool pipeline_still_short(struct call *call, struct snapshot *snapshot)

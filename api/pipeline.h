@@ -29,12 +29,13 @@ bool pipeline_admit(struct route_counters *counters, const struct settings *sett
  * loop's thread. */
 enum outcome pipeline_handle(struct call *call, struct snapshot *snapshot, struct response *out);
 
-/* Find, check, answer, in this snapshot: of the loop, or of the job in whose thread it runs. The call is planned. What
- * `out` points at is valid as long as the snapshot. OUTCOME_ANSWER or OUTCOME_PARK. */
+/* Find, check, answer, in this snapshot: of the loop, or of the job in whose thread it runs. The call is planned.
+ * What `out` points at is valid as long as the snapshot. OUTCOME_JOB: it took too long for a loop, and `out` is as it
+ * came. */
 enum outcome pipeline_attempt(struct call *call, struct snapshot *snapshot, struct response *out);
 
-/* Count the answer that is sent, and end the wait for it. The loop's thread. */
-void pipeline_end(struct call *call, struct route_counters *counters, const struct response *out);
+/* Count the answer that is sent, and end the wait for it. Gives when it was made. The loop's thread. */
+int64_t pipeline_end(struct call *call, struct route_counters *counters, const struct response *out);
 
 /* The second look at a call that was just parked, in a snapshot that began after it was visible: find and check alone.
  * False = wake it. Its wants may have changed. The loop's thread. */

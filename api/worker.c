@@ -9,6 +9,40 @@
 #include "api/wait/jobs.h"
 #include "core/base/time.h"
 
+/* ---- processor time ---- */
+
+/* Asked while an attempt reads. Before the first time little was read. */
+static bool attempt_over(void *context)
+{
+    struct worker *worker = context;
+    int64_t now_ns = time_thread_ns();
+    if (worker->attempt_ns == 0)
+        worker->attempt_ns = now_ns;
+    return now_ns - worker->attempt_ns > WORKER_ATTEMPT_MS * NS_PER_MS;
+}
+
+static void attempt_begin(struct worker *worker)
+{
+    worker->attempt_ns = 0;
+}
+
+/* What the thread has spent since it was looked at last is of one request, but for what came before it within
+ * WORKER_LOOK_NS. To look costs a system call, and so is not done for each. */
+static void look_at_time(struct worker *worker, int64_t now_ns)
+{
+    if (now_ns - worker->looked_ns < WORKER_LOOK_NS)
+        return;
+    int64_t thread_ns = time_thread_ns();
+    uint64_t spent_ns = (uint64_t)(thread_ns - worker->looked_thread_ns);
+    atomic_uint_fast64_t *longest_ns = &worker->counters->longest_ns;
+    if (worker->looked_thread_ns != 0 && spent_ns > atomic_load_explicit(longest_ns, memory_order_relaxed))
+        atomic_store_explicit(longest_ns, spent_ns, memory_order_relaxed);
+    worker->looked_ns = now_ns;
+    worker->looked_thread_ns = thread_ns;
+}
+
+/* ---- made and destroyed ---- */
+
 enum sg_status worker_create(struct api_shared *api, struct route_counters *counters, const struct loop_slot *slot,
                              struct worker **out, struct sg_error *err)
 {
@@ -18,9 +52,12 @@ enum sg_status worker_create(struct api_shared *api, struct route_counters *coun
     worker->api = api;
     worker->counters = counters;
     worker->loop = slot->posts;
+    worker->jobs = slot->ops ? api->ops_jobs : api->jobs;
     router_counters_init(counters);
     enum sg_status status =
         snapshot_create(api->settings, api->tunables, api->freshness, api->clock, &worker->snapshot, err);
+    if (status == SG_OK && worker->jobs != NULL)
+        snapshot_stop_when(worker->snapshot, attempt_over, worker);
     if (status == SG_OK)
         status = progress_join(api->progress, slot->wake_fd, &worker->interest, err);
     if (status == SG_OK)
@@ -63,6 +100,7 @@ bool worker_admit(void *context, const struct http_head *head, struct response *
 struct worker_job {
     struct job job; /* first: a job is its worker_job */
     struct call *call;
+    int64_t spent_ns; /* processor time */
     bool late;      /* it was withdrawn, since no thread had begun with it in time */
     enum outcome outcome;
     struct response response;
@@ -73,11 +111,13 @@ static void job_run(struct job *job, struct snapshot *snapshot)
 {
     struct worker_job *work = (struct worker_job *)(void *)job;
     work->call->begun_ns = time_boot_ns();
+    work->spent_ns = time_thread_ns();
     if (snapshot != NULL)
         work->outcome = pipeline_attempt(work->call, snapshot, &work->response);
     else
         problem_answer(&work->response, PROBLEM_STORAGE, "The database cannot be opened now.");
     response_keep(&work->response);
+    work->spent_ns = time_thread_ns() - work->spent_ns;
 }
 
 static void job_done(struct job *job)
@@ -118,7 +158,7 @@ static enum http_outcome begin_job(struct worker *worker, struct call *call, str
     work->outcome = OUTCOME_ANSWER;
     response_init(&work->response);
     call->job = work;
-    if (jobs_submit(worker->api->jobs, &work->job))
+    if (jobs_submit(worker->jobs, &work->job))
         return HTTP_WORK;
     job_free(call);
     return answer_too_many(out);
@@ -136,6 +176,10 @@ static enum http_outcome end_job(struct call *call, struct response *out)
         response_init(&work->response); /* it is `out`'s now */
         outcome = HTTP_ANSWER;
     }
+    /* One that was stopped was long, whatever it took. */
+    bool short_now = work->spent_ns < WORKER_ATTEMPT_MS * NS_PER_MS / 2 && out->status < 500;
+    if (call->route->whole && outcome == HTTP_ANSWER && short_now)
+        atomic_store_explicit(&call->api->long_lately[router_id(call->route)], false, memory_order_relaxed);
     job_free(call);
     return outcome;
 }
@@ -144,7 +188,7 @@ bool worker_withdraw(void *context, void *of_request, bool gone)
 {
     const struct worker *worker = context;
     struct call *call = of_request;
-    bool withdrawn = jobs_withdraw(worker->api->jobs, &call->job->job);
+    bool withdrawn = jobs_withdraw(worker->jobs, &call->job->job);
     if (withdrawn)
         call->job->late = !gone;
     else if (gone)
@@ -162,18 +206,18 @@ enum http_outcome worker_handle(void *context, const struct http_head *head, voi
         return end_job(call, out);
     call->head = head;
     call->api = worker->api;
-    switch (pipeline_handle(call, worker->snapshot, out)) {
-    case OUTCOME_ANSWER: break;
-    case OUTCOME_PARK: return HTTP_PARK;
-    case OUTCOME_JOB: return begin_job(worker, call, out);
-    }
-    return HTTP_ANSWER;
+    attempt_begin(worker);
+    enum outcome outcome = pipeline_handle(call, worker->snapshot, out);
+    if (outcome == OUTCOME_ANSWER)
+        return HTTP_ANSWER;
+    look_at_time(worker, time_boot_ns());
+    return outcome == OUTCOME_PARK ? HTTP_PARK : begin_job(worker, call, out);
 }
 
 void worker_answered(void *context, void *of_request, const struct response *answer)
 {
     struct worker *worker = context;
-    pipeline_end(of_request, worker->counters, answer);
+    look_at_time(worker, pipeline_end(of_request, worker->counters, answer));
 }
 
 void worker_forget(void *context, void *of_request)
@@ -222,6 +266,7 @@ bool worker_park(void *context, void *of_request)
 static void look_again(struct worker *worker, struct parked_read *read, http_resume *resume)
 {
     struct wants before = read->wants;
+    attempt_begin(worker);
     bool waits = pipeline_still_short(call_of(read), worker->snapshot);
     struct wants now = read->wants;
     struct sg_error err;
@@ -249,6 +294,7 @@ void worker_iteration_end(void *context, http_resume *resume)
         }
         snapshot_end(worker->snapshot);
     }
+    look_at_time(worker, time_boot_ns());
 }
 
 struct waking {
@@ -302,6 +348,7 @@ void worker_wake(void *context, bool woken, bool all, http_resume *resume)
     struct worker *worker = context;
     struct parked_read *read = NULL;
     snapshot_take_tunables(worker->snapshot);
+    attempt_begin(worker);
     while (all && (read = parked_reads_any(worker->parked_reads)) != NULL)
         resume_one(worker, read, resume);
     if (woken) {

@@ -10,13 +10,24 @@
 #include "api/http/http.h"
 #include "api/pipeline.h"
 #include "api/wait/parked_reads.h"
+#include "core/base/time.h"
 #include "core/progress/progress.h"
+
+/* Processor time that an attempt may take on a loop while it reads rows; one that takes longer begins anew in a job.
+ * With what it may take before and after that, no request holds a loop for more than 5 ms. */
+#define WORKER_ATTEMPT_MS 2
+/* How often the loop's processor time is looked at, at most: what is said of one request may be too high by so much. */
+#define WORKER_LOOK_NS (NS_PER_MS / 4)
 
 struct worker {
     struct api_shared *api;          /* borrowed */
+    struct jobs *jobs;               /* borrowed; NULL = none */
     struct route_counters *counters; /* borrowed; written by this thread only, read by any */
     struct admission_host last_host;
     struct snapshot *snapshot;         /* owned */
+    int64_t attempt_ns;                /* processor time when the attempt at hand was first looked at; 0 = not yet */
+    int64_t looked_ns;                 /* boot clock: when processor time was looked at last ... */
+    int64_t looked_thread_ns;          /* ... and what it was; 0 = never */
     struct http_loop *loop;            /* borrowed: where its jobs are posted back to */
     struct progress_loop *interest;    /* owned */
     struct parked_reads *parked_reads; /* owned */

@@ -33,6 +33,8 @@ CREATE TABLE entity_gaps (
     PRIMARY KEY (collection, id)
 ) WITHOUT ROWID;
 UPDATE collections SET tombstones = (SELECT count(*) FROM tombstones t WHERE t.collection = collections.id);
+CREATE INDEX rejected_of_stream ON rejected (stream, build);
+CREATE INDEX rejected_of_collection ON rejected (collection);
 ALTER TABLE growing RENAME TO next_build;
 ALTER TABLE streams RENAME COLUMN fingerprint TO rows_fingerprint;
 ALTER TABLE streams ADD COLUMN derived_fingerprint TEXT NOT NULL DEFAULT '';

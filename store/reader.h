@@ -106,6 +106,11 @@ typedef bool store_collection_visitor(void *context, const struct store_collecti
 SG_MUST_CHECK enum sg_status store_read_collections(struct store_reader *r, store_collection_visitor *visit,
                                                     void *context, struct sg_error *err);
 
+/* The number of entities of each, by stream. Cheaper. */
+typedef void store_entities_visitor(void *context, const char *collection, const char *stream, uint64_t entities);
+SG_MUST_CHECK enum sg_status store_read_entity_counts(struct store_reader *r, store_entities_visitor *visit,
+                                                      void *context, struct sg_error *err);
+
 /* Entities of a collection without tombstones, ids greater than `after` (bytes 0 = from the start),
  * as many as the visitor takes: their id, version, time and state, no more. */
 typedef bool store_entity_visitor(void *context, const struct entity *entity);

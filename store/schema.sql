@@ -129,6 +129,9 @@ CREATE TABLE rejected (
     payload BLOB
 );
 CREATE INDEX rejected_by_stream ON rejected (stream, build, reason);
+-- The newest of a stream, or of a collection: each entry ends with the number.
+CREATE INDEX rejected_of_stream ON rejected (stream, build);
+CREATE INDEX rejected_of_collection ON rejected (collection);
 CREATE INDEX rejected_by_entity ON rejected (collection, id, version, sequence)
     WHERE id IS NOT NULL AND reason <> 'conflict';
 

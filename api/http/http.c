@@ -32,7 +32,7 @@ static enum sg_status loop_create(struct http *http, unsigned index, struct sg_e
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) != 0)
         return sg_fail(err, SG_UNAVAILABLE, "no descriptors for an HTTP loop: %s", strerror(errno));
     const struct loop_slot slot = {
-        .posts = loop, .loop = index, .wake_fd = loop->wake_fd};
+        .posts = loop, .loop = index, .ops = index == http->main_count, .wake_fd = loop->wake_fd};
     return http->options.handler.worker_open(http->options.handler.context, &slot, &loop->worker, err);
 }
 
@@ -69,7 +69,7 @@ static enum sg_status loop_add_port(struct http_loop *loop, int listen_fd, const
 /* Of connections_max, for the port `index` of all. At least one: the kernel sends connections to every loop. */
 static unsigned connections_share(const struct http *http, unsigned index)
 {
-    unsigned ports = http->loops_count * http->addresses_count;
+    unsigned ports = http->main_count * http->addresses_count;
     unsigned share = http->options.connections_max / ports;
     share += index < http->options.connections_max % ports;
     return share > 0 ? share : 1;
@@ -79,11 +79,11 @@ static enum sg_status open_address(struct http *http, unsigned number, struct sg
 {
     int fds[HTTP_LOOPS_MAX];
     struct listen_address *address = &http->addresses[number];
-    enum sg_status status = listen_open(address, fds, http->loops_count, err);
+    enum sg_status status = listen_open(address, fds, http->main_count, err);
     if (status != SG_OK)
         return status;
-    for (unsigned i = 0; i < http->loops_count; i++) {
-        unsigned share = connections_share(http, number * http->loops_count + i);
+    for (unsigned i = 0; i < http->main_count; i++) {
+        unsigned share = connections_share(http, number * http->main_count + i);
         if (status == SG_OK)
             status = loop_add_port(&http->loops[i], fds[i], address, share, err);
         else
@@ -111,16 +111,22 @@ static enum sg_status open_addresses(struct http *http, struct sg_error *err)
     return status;
 }
 
+static bool has_ops(const struct http_options *options)
+{
+    return options->listen_ops != NULL && options->listen_ops[0] != '\0';
+}
+
+/* On a loop of its own: probes wait for no read. */
 static enum sg_status open_ops_address(struct http *http, struct sg_error *err)
 {
     int fd = -1;
-    if (http->options.listen_ops == NULL || http->options.listen_ops[0] == '\0')
+    if (!has_ops(&http->options))
         return SG_OK;
     enum sg_status status = listen_resolve(slice_of(http->options.listen_ops), &http->ops_address, err);
     if (status == SG_OK)
         status = listen_open(&http->ops_address, &fd, 1, err);
     if (status == SG_OK)
-        status = loop_add_port(&http->loops[0], fd, &http->ops_address, HTTP_OPS_CONNECTIONS_MAX, err);
+        status = loop_add_port(&http->loops[http->main_count], fd, &http->ops_address, HTTP_OPS_CONNECTIONS_MAX, err);
     return status;
 }
 
@@ -138,7 +144,8 @@ enum sg_status http_start(const struct http_options *options, struct http **out,
     http->options = *options;
     if (http->options.begin_timeout_ms == 0)
         http->options.begin_timeout_ms = HTTP_BEGIN_TIMEOUT_MS;
-    http->loops_count = loops_wanted(options);
+    http->main_count = loops_wanted(options);
+    http->loops_count = http->main_count + (has_ops(options) ? 1 : 0);
     http->loops = calloc(http->loops_count, sizeof *http->loops);
     http->clients = clients_create();
     enum sg_status status = SG_OK;

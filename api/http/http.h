@@ -48,6 +48,7 @@ enum http_outcome {
 struct loop_slot {
     struct http_loop *posts; /* where to post for it */
     unsigned loop;
+    bool ops; /* the loop of the second address */
     int wake_fd; /* an eventfd: whoever writes it wakes the loop */
 };
 
@@ -92,7 +93,7 @@ struct http_handler {
 struct http_options {
     const char *listen;        /* up to HTTP_ADDRESSES_MAX, with commas between */
     const char *listen_ops;    /* "" = none */
-    unsigned loops;            /* 0 = processors that affinity and cgroup quota allow */
+    unsigned loops;            /* 0 = processors that affinity and cgroup quota allow; and one for listen_ops */
     unsigned connections_max;  /* over all loops and addresses */
     size_t position_bytes_max; /* the longest State-Position: each connection has room for an answer's head */
     const struct tunables_now *tunables; /* borrowed, to the end: timeouts, bytes on their way */

@@ -97,7 +97,8 @@ struct http {
     struct listen_address ops_address;
     char addresses_text[HTTP_ADDRESSES_MAX * LISTEN_TEXT_BYTES]; /* with commas between */
     struct clients *clients; /* owned; their connections */
-    unsigned loops_count;
+    unsigned main_count; /* of loops that have the main addresses */
+    unsigned loops_count; /* and one more if there is a second address, which it has alone */
     struct http_loop *loops; /* owned */
     atomic_bool stopping;
     atomic_int_fast64_t drain_until_ns; /* valid once stopping */

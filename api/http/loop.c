@@ -241,7 +241,10 @@ static void *loop_main(void *context)
 {
     struct http_loop *loop = context;
     char number[24];
-    (void)snprintf(number, sizeof number, "%td", loop - loop->http->loops);
+    if (loop - loop->http->loops == (ptrdiff_t)loop->http->main_count)
+        (void)snprintf(number, sizeof number, "ops");
+    else
+        (void)snprintf(number, sizeof number, "%td", loop - loop->http->loops);
     thread_name_set("http", number);
     do
         iterate(loop);

@@ -190,13 +190,13 @@ static void render_freshness(struct scrape *s)
     }
 }
 
-static bool visit_entities(void *context, const struct store_collection *collection)
+static void visit_entities(void *context, const char *collection, const char *stream, uint64_t entities)
 {
     struct scrape *s = context;
     char name[PROMETHEUS_LABEL_BYTES];
-    prometheus_label(name, "collection", collection->name);
-    buffer_append_format(&s->body, "stategate_entities{%s} %" PRIu64 "\n", name, collection->entities);
-    return true;
+    (void)stream;
+    prometheus_label(name, "collection", collection);
+    buffer_append_format(&s->body, "stategate_entities{%s} %" PRIu64 "\n", name, entities);
 }
 
 static void visit_tombstones(void *context, const char *collection, uint64_t count)
@@ -207,14 +207,18 @@ static void visit_tombstones(void *context, const char *collection, uint64_t cou
     buffer_append_format(&s->body, "stategate_tombstones_total{%s} %" PRIu64 "\n", name, count);
 }
 
-static void render_store(struct scrape *s)
+/* SG_STOPPED alone is a failure: what cannot be read is left out. */
+static enum sg_status render_store(struct scrape *s, struct sg_error *err)
 {
     struct store_sizes sizes = {0};
-    struct sg_error err;
+    enum sg_status status = SG_OK;
     family(s, "stategate_entities", "gauge", "Entities, without deleted ones.");
-    if (s->readable &&
-        store_read_collections(snapshot_reader(s->call->snapshot), visit_entities, s, &err) != SG_OK)
-        snapshot_failed(s->call->snapshot, &err);
+    if (s->readable)
+        status = store_read_entity_counts(snapshot_reader(s->call->snapshot), visit_entities, s, err);
+    if (status == SG_STOPPED)
+        return status;
+    if (status != SG_OK)
+        snapshot_failed(s->call->snapshot, err);
     family(s, "stategate_tombstones_total", "counter", "Entities that were deleted.");
     metrics_tombstones(s->call->api->metrics, visit_tombstones, s);
     store_sizes(s->call->api->settings->database, &sizes);
@@ -224,6 +228,7 @@ static void render_store(struct scrape *s)
     family(s, "stategate_wal_bytes", "gauge", "Size of the database's write-ahead log.");
     if (sizes.wal_bytes >= 0)
         buffer_append_format(&s->body, "stategate_wal_bytes %" PRId64 "\n", sizes.wal_bytes);
+    return SG_OK;
 }
 
 void metrics_append_waits(struct buffer *out, const struct wait_limits *w)
@@ -298,6 +303,20 @@ static const char *route_path(unsigned route)
     return r != NULL ? r->path : "none";
 }
 
+/* Of all loops. */
+static void render_longest(struct scrape *s)
+{
+    const struct api_shared *api = s->call->api;
+    uint64_t longest_ns = 0;
+    for (unsigned i = 0; i < api->counters_count; i++) {
+        uint64_t of_loop_ns = load(&api->counters[i]->longest_ns);
+        longest_ns = of_loop_ns > longest_ns ? of_loop_ns : longest_ns;
+    }
+    family(s, "stategate_http_loop_seconds_max", "gauge",
+           "The most processor time that one request took of a loop's thread at one go.");
+    buffer_append_format(&s->body, "stategate_http_loop_seconds_max %.6f\n", (double)longest_ns / (double)NS_PER_S);
+}
+
 static void render_http(struct scrape *s)
 {
     family(s, "stategate_http_requests_total", "counter", "Requests answered, by route, method and status code.");
@@ -306,6 +325,7 @@ static void render_http(struct scrape *s)
     family(s, "stategate_http_request_seconds", "histogram", "Time to make an answer.");
     for (unsigned route = 0; route <= ROUTES_COUNT; route++)
         render_seconds_of(s, route_path(route), route);
+    render_longest(s);
     const struct http *http = s->call->api->http;
     family(s, "stategate_http_connections", "gauge", "Open connections, by the address that they came to.");
     buffer_append_format(&s->body, "stategate_http_connections{listener=\"main\"} %zu\n",
@@ -327,11 +347,21 @@ static void render_troubles(struct scrape *s)
     buffer_append_format(&s->body, "stategate_log_dropped_total %" PRIu64 "\n", log_dropped());
 }
 
+/* Descriptors are counted one by one. */
+#define METRICS_LOOP_CONNECTIONS_MAX 1000
+static bool many_descriptors(const struct call *call)
+{
+    return call->job == NULL && call->api->jobs != NULL &&
+           http_connections(call->api->http) > METRICS_LOOP_CONNECTIONS_MAX;
+}
+
 /* What can be said without the store is said without it, so a failure is no answer. */
 enum sg_status metrics_answer(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err)
 {
     struct scrape scrape = {.call = call};
     (void)basis;
+    if (many_descriptors(call))
+        return SG_STOPPED;
     buffer_init(&scrape.body, METRICS_BYTES_MAX);
     scrape.readable = snapshot_begin(call->snapshot, err) == SG_OK;
     scrape.now_ns = time_boot_ns();
@@ -341,7 +371,10 @@ enum sg_status metrics_answer(struct call *call, const struct basis *basis, stru
     render_events(&scrape);
     render_ingest(&scrape);
     render_freshness(&scrape);
-    render_store(&scrape);
+    if (render_store(&scrape, err) == SG_STOPPED) {
+        buffer_free(&scrape.body);
+        return SG_STOPPED;
+    }
     metrics_append_waits(&scrape.body, call->api->wait_limits);
     render_cache(&scrape);
     render_http(&scrape);

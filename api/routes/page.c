@@ -15,7 +15,9 @@
 #define PAGE_FIRST_BYTES_MAX (64u << 10)
 
 struct page {
+    const struct call *call;
     struct buffer body;
+    bool stopped;                        /* it outgrows the loop */
     size_t limit;
     size_t items_count;
     bool more;                           /* an entity follows the last item */
@@ -35,6 +37,9 @@ static bool visit_entity(void *context, const struct entity *entity)
         page->more = true;
         return false;
     }
+    page->stopped = call_outgrows_loop(page->call, page->body.bytes + item_bytes);
+    if (page->stopped)
+        return false;
     if (page->items_count > 0)
         buffer_append_text(&page->body, "},\n{\"id\":\"");
     else
@@ -109,6 +114,8 @@ static void add_link(const struct plan *plan, const struct page *page, struct re
 static enum sg_status render_page(const struct call *call, struct page *page, struct sg_error *err)
 {
     const struct plan *plan = &call->plan;
+    page->call = call;
+    page->stopped = false;
     page->limit = plan->limit;
     page->items_count = 0;
     page->more = false;
@@ -125,6 +132,8 @@ static enum sg_status render_page(const struct call *call, struct page *page, st
                                             visit_entity, page, err);
     if (status == SG_OK && page->body.failed)
         status = sg_fail(err, SG_MEMORY, "out of memory for a page");
+    if (status == SG_OK && page->stopped)
+        status = SG_STOPPED;
     if (status == SG_OK && page->items_count > 0)
         status = store_read_gaps(snapshot_reader(call->snapshot), plan->collection, plan->after,
                                  (struct slice){page->last, page->last_bytes}, &page->gap, err);

@@ -15,7 +15,9 @@
 #define STREAM_BYTES_MAX 255u          /* as long as the name of a stream may be */
 
 struct rejected {
+    const struct call *call;
     struct buffer body;
+    bool stopped; /* it outgrows the loop */
     size_t limit;
     size_t items_count;
     bool more;
@@ -80,6 +82,9 @@ static bool visit_rejected(void *context, const struct store_rejected *row)
         page->more = true;
         return false;
     }
+    page->stopped = call_outgrows_loop(page->call, page->body.bytes + item_bytes);
+    if (page->stopped)
+        return false;
     if (page->items_count > 0)
         buffer_append_text(&page->body, ",");
     append_item(&page->body, row);
@@ -150,6 +155,8 @@ static enum sg_status render_page(const struct call *call, struct rejected *page
                             plan->before, visit_rejected, page, err);
     if (status == SG_OK && page->body.failed)
         status = sg_fail(err, SG_MEMORY, "out of memory for a page");
+    if (status == SG_OK && page->stopped)
+        status = SG_STOPPED;
     if (status != SG_OK) {
         buffer_free(&page->body);
         return status;
@@ -164,7 +171,7 @@ static enum sg_status render_page(const struct call *call, struct rejected *page
 enum sg_status rejected_answer(struct call *call, const struct basis *basis, struct response *out,
                                struct sg_error *err)
 {
-    struct rejected page = {.limit = call->plan.limit};
+    struct rejected page = {.call = call, .limit = call->plan.limit};
     (void)basis;
     enum sg_status status = render_page(call, &page, err);
     if (status != SG_OK)

@@ -43,6 +43,7 @@ struct route {
     size_t segments_count;
     struct slice segments[TARGET_SEGMENTS_MAX]; /* of the path; `{collection}` and `{id}` stand for any */
     bool ops;         /* served on the second address too */
+    bool whole;       /* it reads of all collections or streams: how long that takes does not depend on the request */
     struct plan_rules rules;
     /* What the answer will rest on; begins the snapshot. Cheap: a read that waits calls it again and again. `out` comes
      * zeroed. NULL = the answer rests on nothing in the store, or looks itself. */
@@ -54,6 +55,7 @@ struct route {
 /* Counts of one loop: written by it alone, read by any thread. */
 #define ROUTE_CODES_MAX 24
 struct route_counters {
+    atomic_uint_fast64_t longest_ns; /* the most processor time that the loop's thread spent at one go: worker.c */
     atomic_uint_fast64_t requests[ROUTES_COUNT + 1][HTTP_METHODS_COUNT][ROUTE_CODES_MAX];
     struct metrics_histogram seconds[ROUTES_COUNT + 1]; /* to make the answer */
 };
@@ -69,12 +71,14 @@ struct api_shared {
     struct progress *progress;
     struct wait_limits *wait_limits;
     const struct http *http;
-    struct jobs *jobs;
+    struct jobs *jobs;     /* NULL = none, as in a test: all is answered on the loop, however long it takes */
+    struct jobs *ops_jobs; /* of the second address; NULL = none */
     struct route_counters **counters; /* one of each loop */
     size_t counters_count;
     /* Any thread. */
     atomic_bool unready;  /* the process was asked to end: /readyz says so */
     atomic_bool draining; /* it ends: nothing waits any more */
+    atomic_bool long_lately[ROUTES_COUNT]; /* of those that read the whole: the next one begins in a job */
 };
 
 /* One request on its way; stands beside its head until it is answered. Zeroed = it has just come. One thread at a time:
@@ -96,5 +100,13 @@ struct call {
     struct parked_read parked;
     struct worker_job *job;         /* owned by the worker; NULL = no thread of a job has it in hand or had it last */
 };
+
+/* So much of a body may be made on a loop; what is larger is made in a job. Reads of rows stop by themselves
+ * (worker.c). */
+#define CALL_LOOP_BYTES_MAX (512u << 10)
+static inline bool call_outgrows_loop(const struct call *call, size_t bytes)
+{
+    return bytes > CALL_LOOP_BYTES_MAX && call->job == NULL && call->api->jobs != NULL;
+}
 
 #endif

@@ -15,7 +15,7 @@
 #define PATH_4(a, b, c, d) "/" a "/" b "/" c "/" d, 4, {SEGMENT(a), SEGMENT(b), SEGMENT(c), SEGMENT(d)}
 
 static const struct route routes[ROUTES_COUNT] = {
-    [ROUTE_COLLECTIONS] = {PATH_2("v1", "state"), .find = collections_find, .answer = collections_answer,
+    [ROUTE_COLLECTIONS] = {PATH_2("v1", "state"), .whole = true, .find = collections_find, .answer = collections_answer,
                            .rules = {.demands = DEMANDS_READ, .params = {DEMANDS_PARAMS}}},
     [ROUTE_PAGE] = {PATH_3("v1", "state", "{collection}"), .find = page_find, .answer = page_answer,
                     .rules = {.demands = DEMANDS_READ, .conditions = true, .pages = true, .cursor = CURSOR_ENTITIES,
@@ -27,11 +27,11 @@ static const struct route routes[ROUTES_COUNT] = {
                         .rules = {.demands = DEMANDS_READ, .pages = true, .cursor = CURSOR_REJECTED,
                                   .more = rejected_plan,
                                   .params = {"limit", "cursor", "stream", "collection", DEMANDS_PARAMS}}},
-    [ROUTE_STATUS] = {PATH_2("v1", "status"), .find = status_find, .answer = status_answer},
+    [ROUTE_STATUS] = {PATH_2("v1", "status"), .whole = true, .find = status_find, .answer = status_answer},
     [ROUTE_LIVEZ] = {PATH_1("livez"), .ops = true, .answer = livez_answer, .rules = {.demands = DEMANDS_IGNORED}},
     [ROUTE_READYZ] = {PATH_1("readyz"), .ops = true, .answer = readyz_answer,
                       .rules = {.demands = DEMANDS_IGNORED, .more = readyz_plan, .params = {"max_staleness"}}},
-    [ROUTE_METRICS] = {PATH_1("metrics"), .ops = true, .answer = metrics_answer,
+    [ROUTE_METRICS] = {PATH_1("metrics"), .ops = true, .whole = true, .answer = metrics_answer,
                        .rules = {.demands = DEMANDS_IGNORED}},
     [ROUTE_OPENAPI] = {PATH_1("openapi.yaml"), .ops = true, .answer = assets_openapi,
                        .rules = {.demands = DEMANDS_IGNORED}},
@@ -150,18 +150,19 @@ void router_counters_init(struct route_counters *counters)
         metrics_histogram_init(&counters->seconds[i], seconds_bounds, sizeof seconds_bounds / sizeof seconds_bounds[0]);
 }
 
-void router_count(struct route_counters *counters, const struct route *route, enum http_method method,
-                  const struct response *r, int64_t begun_ns)
+int64_t router_count(struct route_counters *counters, const struct route *route, enum http_method method,
+                     const struct response *r, int64_t begun_ns)
 {
     enum route_id id = router_id(route);
     size_t code = 0;
+    int64_t ended_ns = r->made_ns != 0 ? r->made_ns : time_boot_ns();
     if (r->failed)
-        return; /* out of memory: there is no answer */
+        return ended_ns; /* out of memory: there is no answer */
     while (code + 1 < ROUTE_CODES_MAX && route_codes[code] != 0 && route_codes[code] != r->status)
         code++;
     atomic_uint_fast64_t *counter = &counters->requests[id][method][code];
     /* Its loop is the only writer, so a load and a store do. */
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
-    int64_t ended_ns = r->made_ns != 0 ? r->made_ns : time_boot_ns();
     metrics_histogram_add(&counters->seconds[id], (double)(ended_ns - begun_ns) / (double)NS_PER_S);
+    return ended_ns;
 }

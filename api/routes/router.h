@@ -51,8 +51,8 @@ extern const unsigned route_codes[ROUTE_CODES_MAX];
 const char *router_method_name(enum http_method method);
 
 void router_counters_init(struct route_counters *counters);
-/* An answer was made; `begun_ns`: since when. The loop's thread. */
-void router_count(struct route_counters *counters, const struct route *route, enum http_method method,
-                  const struct response *r, int64_t begun_ns);
+/* An answer was made; `begun_ns`: since when. Gives when it was. The loop's thread. */
+int64_t router_count(struct route_counters *counters, const struct route *route, enum http_method method,
+                     const struct response *r, int64_t begun_ns);
 
 #endif

@@ -11,17 +11,23 @@
 
 struct entity_sums {
     const struct settings *settings;
+    size_t at; /* the stream of the collection before */
     uint64_t entities[SETTINGS_STREAMS_MAX];
 };
 
-static bool visit_collection(void *context, const struct store_collection *collection)
+/* Those of a stream come one after the other. */
+static void visit_collection(void *context, const char *collection, const char *stream, uint64_t entities)
 {
     struct entity_sums *sums = context;
-    for (size_t i = 0; i < sums->settings->streams_count; i++) {
-        if (strcmp(sums->settings->streams[i].name, collection->stream) == 0)
-            sums->entities[i] += collection->entities;
+    const struct settings *settings = sums->settings;
+    (void)collection;
+    for (size_t tries = 0; tries < settings->streams_count; tries++) {
+        if (strcmp(settings->streams[sums->at].name, stream) == 0) {
+            sums->entities[sums->at] += entities;
+            return;
+        }
+        sums->at = (sums->at + 1) % settings->streams_count;
     }
-    return true;
 }
 
 static void append_gaps(struct buffer *body, const struct stream *row)
@@ -128,7 +134,7 @@ static enum sg_status append_all(struct call *call, int64_t now_ns, struct buffe
 {
     struct snapshot *snapshot = call->snapshot;
     struct entity_sums sums = {.settings = call->api->settings};
-    enum sg_status status = store_read_collections(snapshot_reader(snapshot), visit_collection, &sums, err);
+    enum sg_status status = store_read_entity_counts(snapshot_reader(snapshot), visit_collection, &sums, err);
     if (status != SG_OK)
         return status;
     buffer_append_format(body, "{\"version\":\"" STATEGATE_VERSION "\",\"status\":\"%s\",\"ready\":%s,\"streams\":[",

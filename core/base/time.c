@@ -7,7 +7,7 @@
 static int64_t clock_read_ns(clockid_t id)
 {
     struct timespec now = {0};
-    /* Both clocks exist on every kernel that can run this program, so this cannot fail. */
+    /* These clocks exist on every kernel that can run this program, so this cannot fail. */
     (void)clock_gettime(id, &now);
     return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
 }
@@ -20,6 +20,11 @@ int64_t time_boot_ns(void)
 int64_t time_wall_ns(void)
 {
     return clock_read_ns(CLOCK_REALTIME);
+}
+
+int64_t time_thread_ns(void)
+{
+    return clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 void time_rfc3339(int64_t wall_ns, char out[TIME_RFC3339_BYTES])

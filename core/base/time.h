@@ -17,6 +17,9 @@ int64_t time_boot_ns(void);
 /* Nanoseconds since 1970 UTC. May jump: never subtract two of these to get an age. */
 int64_t time_wall_ns(void);
 
+/* Processor time of the calling thread. A system call. */
+int64_t time_thread_ns(void);
+
 /* RFC 3339 with milliseconds, e.g. "2026-01-31T12:00:00.123Z", into `out`. */
 #define TIME_RFC3339_BYTES 32
 void time_rfc3339(int64_t wall_ns, char out[TIME_RFC3339_BYTES]);

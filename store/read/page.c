@@ -58,7 +58,7 @@ enum sg_status store_read_collection(struct store_reader *r, struct slice collec
     sqlite3_stmt *s = store_read_statement(r, SQL_READ_COLLECTION);
     status = store_step(&r->c, s, sqlite3_bind_int64(s, 1, collection_id), WHAT, err);
     if (status == SG_NOT_FOUND)
-        return store_fail(&r->c, SQLITE_CORRUPT, WHAT, err); /* the generation promised that it is there */
+        return store_fail(&r->c, SQLITE_CORRUPT, WHAT, err); /* its build is served */
     if (status == SG_OK)
         collection_from_row(s, out);
     return status;
@@ -75,6 +75,18 @@ enum sg_status store_read_collections(struct store_reader *r, store_collection_v
         if (!visit(context, &collection))
             break;
     }
+    store_read_release(r);
+    return list_end(status);
+}
+
+enum sg_status store_read_entity_counts(struct store_reader *r, store_entities_visitor *visit, void *context,
+                                        struct sg_error *err)
+{
+    enum sg_status status;
+    sqlite3_stmt *s = store_read_statement(r, SQL_READ_ENTITY_COUNTS);
+    while ((status = store_step(&r->c, s, SQLITE_OK, WHAT, err)) == SG_OK)
+        visit(context, (const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1),
+              (uint64_t)sqlite3_column_int64(s, 2));
     store_read_release(r);
     return list_end(status);
 }
@@ -102,10 +114,14 @@ enum sg_status store_read_rejected(struct store_reader *r, const char *stream, s
                                    store_rejected_visitor *visit, void *context, struct sg_error *err)
 {
     enum sg_status status;
-    sqlite3_stmt *s = store_read_statement(r, SQL_READ_REJECTED);
+    sqlite3_stmt *s = store_read_statement(r, collection.bytes > 0 ? SQL_READ_REJECTED_OF_COLLECTION
+                                              : stream != NULL     ? SQL_READ_REJECTED_OF_STREAM
+                                                                   : SQL_READ_REJECTED);
     int bound = sqlite3_bind_int64(s, 1, before == 0 ? INT64_MAX : before);
-    bound |= store_bind_slice(s, 2, slice_of(stream), SIZE_MAX);
-    bound |= store_bind_slice(s, 3, collection, SIZE_MAX);
+    if (stream != NULL || collection.bytes > 0)
+        bound |= store_bind_slice(s, 2, slice_of(stream), SIZE_MAX);
+    if (collection.bytes > 0)
+        bound |= store_bind_slice(s, 3, collection, SIZE_MAX);
     while ((status = store_step(&r->c, s, bound, WHAT, err)) == SG_OK) {
         struct store_rejected rejected;
         rejected_from_row(s, &rejected);

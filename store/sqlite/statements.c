@@ -34,6 +34,9 @@
     "max(c.position, coalesce((SELECT max(sequence) FROM entities WHERE collection = c.id), 0))"
 #define COLLECTION_READ "c.name, s.name, c.entities, " COLLECTION_POSITION ", c.tombstones, c.floor, c.gone"
 #define SERVED_REJECTED "rejected r JOIN streams s ON s.id = r.stream AND s.build = r.build AND s.attached = 1"
+#define REJECTED_READ                                                                                                  \
+    "r.number, s.name, r.sequence, r.time_ns, r.subject, r.collection, r.id, r.version, r.reason, r.detail, "          \
+    "r.payload_bytes, lower(hex(r.payload_sha256)), r.payload"
 
 const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
@@ -179,12 +182,20 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
         "SELECT 1 FROM rejected r INDEXED BY rejected_by_entity CROSS JOIN streams s "
         "ON s.id = r.stream AND s.build = r.build AND s.attached = 1 WHERE r.collection = ?1 AND r.id = ?2 "
         "AND r.reason <> 'conflict' AND r.version IS NULL AND r.sequence > ?3 LIMIT 1",
-    [SQL_READ_REJECTED] = "SELECT r.number, s.name, r.sequence, r.time_ns, r.subject, r.collection, r.id, r.version, "
-                          "r.reason, r.detail, r.payload_bytes, lower(hex(r.payload_sha256)), r.payload "
-                          "FROM rejected r CROSS JOIN streams s "
+    [SQL_READ_ENTITY_COUNTS] = "SELECT c.name, s.name, c.entities FROM streams s CROSS JOIN collections c "
+                               "ON c.stream = s.id AND c.build = s.build WHERE s.attached = 1 ORDER BY s.id",
+    /* Newest first, in the order of an index, so that as many are read as are shown. */
+    [SQL_READ_REJECTED] = "SELECT " REJECTED_READ " FROM rejected r CROSS JOIN streams s "
                           "ON s.id = r.stream AND s.build = r.build AND s.attached = 1 "
-                          "WHERE r.number < ?1 AND (?2 IS NULL OR s.name = ?2) AND (?3 IS NULL OR r.collection = ?3) "
-                          "ORDER BY r.number DESC",
+                          "WHERE r.number < ?1 ORDER BY r.number DESC",
+    [SQL_READ_REJECTED_OF_STREAM] =
+        "SELECT " REJECTED_READ " FROM streams s CROSS JOIN rejected r INDEXED BY rejected_of_stream "
+        "ON r.stream = s.id AND r.build = s.build "
+        "WHERE s.name = ?2 AND s.attached = 1 AND r.number < ?1 ORDER BY r.number DESC",
+    [SQL_READ_REJECTED_OF_COLLECTION] =
+        "SELECT " REJECTED_READ " FROM rejected r INDEXED BY rejected_of_collection CROSS JOIN streams s "
+        "ON s.id = r.stream AND s.build = r.build AND s.attached = 1 "
+        "WHERE r.collection = ?3 AND r.number < ?1 AND (?2 IS NULL OR s.name = ?2) ORDER BY r.number DESC",
     [SQL_READ_REJECTED_COUNT] =
         "SELECT count(*), coalesce(sum(r.reason = 'conflict'), 0) FROM " SERVED_REJECTED " WHERE s.name = ?1",
 };

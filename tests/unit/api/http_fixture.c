@@ -79,7 +79,8 @@ static enum sg_status rig_open(void *context, const struct loop_slot *slot, void
 {
     struct http_rig *rig = context;
     (void)error;
-    rig->loop = slot->posts;
+    if (!slot->ops)
+        rig->loop = slot->posts;
     *worker = rig;
     return SG_OK;
 }
@@ -126,6 +127,11 @@ static enum http_outcome rig_handle(void *worker, const struct http_head *head, 
         response_header(out, "ETag", "\"large\"");
         response_body_borrow(out, large, rig->large_bytes, free, large);
         return HTTP_ANSWER;
+    }
+    if (target_is(head, "/hold")) {
+        atomic_store(&rig->holds, true);
+        while (!atomic_load(&rig->released))
+            (void)usleep(1000);
     }
     if (target_is(head, "/park") && !call->done) {
         call->rig = rig;
@@ -284,10 +290,9 @@ void http_rig_stop(struct http_rig *rig, int64_t drain_ms)
 
 /* ---- a client ---- */
 
-int rig_connect(const struct http_rig *rig, bool slow)
+static int connect_to(const char *text, bool slow)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    const char *text = http_address(rig->http);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int small = 2048;
     assert_true(fd >= 0);
@@ -296,6 +301,16 @@ int rig_connect(const struct http_rig *rig, bool slow)
     address.sin_port = htons((uint16_t)strtoul(strrchr(text, ':') + 1, NULL, 10));
     assert_int_equal(connect(fd, (const struct sockaddr *)(const void *)&address, sizeof address), 0);
     return fd;
+}
+
+int rig_connect(const struct http_rig *rig, bool slow)
+{
+    return connect_to(http_address(rig->http), slow);
+}
+
+int rig_connect_ops(const struct http_rig *rig)
+{
+    return connect_to(http_ops_address(rig->http), false);
 }
 
 void rig_send(int fd, const char *text)

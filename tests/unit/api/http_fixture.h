@@ -38,6 +38,8 @@ struct http_rig {
     atomic_size_t withdrawn; /* how often it was asked for: late */
     atomic_size_t abandoned; /* how often it was asked for: gone */
     atomic_bool begun;       /* what is in hand cannot be withdrawn */
+    atomic_bool holds;       /* a loop is held by /hold ... */
+    atomic_bool released;    /* ... until this is set */
     atomic_size_t forgotten; /* requests that are over */
     atomic_size_t handled;   /* how often one was handled */
     atomic_uint status;      /* of the last answer that was sent */
@@ -49,6 +51,7 @@ struct http_rig {
  *   /bytes     "hello"
  *   /large     rig->large_bytes of memory
  *   /produced  rig->stream
+ *   /hold      the loop's thread does nothing else until rig->released, then "hello"
  *   /park      waits until the loop drains, then "hello"
  *   /work      another thread has it in hand until rig_done(), then "hello"; withdrawn for being late, "late" */
 void http_rig_init(struct http_rig *rig);
@@ -64,6 +67,8 @@ void rig_done(struct http_rig *rig);
 
 /* Connect; its receive buffer is small if `slow`. */
 int rig_connect(const struct http_rig *rig, bool slow);
+/* To the second address. */
+int rig_connect_ops(const struct http_rig *rig);
 void rig_send(int fd, const char *text);
 /* Read until the peer ends, `bytes` are there, or 10 s have passed, which fails the test; the text stays until the next
  * call. `*reset`: it ended by a reset. */

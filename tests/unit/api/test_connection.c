@@ -410,6 +410,27 @@ static void an_answer_that_was_taken_is_not_counted_any_more(void **state)
     }
 }
 
+/* ---- the second address ---- */
+
+static void second_address_answers_while_every_other_loop_is_held(void **state)
+{
+    size_t count = 0;
+    bool reset = false;
+    (void)state;
+    rig.options.listen_ops = "127.0.0.1:0";
+    http_rig_start(&rig);
+    int held = rig_connect(&rig, false);
+    rig_send(held, GET_CLOSE("/hold"));
+    RIG_UNTIL(atomic_load(&rig.holds));
+    int probe = rig_connect_ops(&rig);
+    rig_send(probe, GET_CLOSE("/bytes"));
+    assert_non_null(strstr(rig_read(probe, ALL, &count, &reset), "\r\n\r\nhello"));
+    (void)close(probe);
+    atomic_store(&rig.released, true);
+    assert_non_null(strstr(rig_read(held, ALL, &count, &reset), "\r\n\r\nhello"));
+    (void)close(held);
+}
+
 /* ---- settings that change ---- */
 
 static void ask_for_bytes(void)
@@ -638,6 +659,7 @@ int main(void)
         TEST(the_end_of_the_drain_cuts_streams_off),
         TEST(answers_take_as_much_as_they_may_and_no_more),
         TEST(an_answer_that_was_taken_is_not_counted_any_more),
+        TEST(second_address_answers_while_every_other_loop_is_held),
         TEST(timeouts_may_change_while_connections_wait),
         TEST(the_bytes_on_their_way_may_change),
         TEST(a_connection_without_memory_is_closed_at_once),

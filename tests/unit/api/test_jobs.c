@@ -28,6 +28,18 @@
 
 static struct sg_error err;
 
+/* ---- processor time: as much passes from one look to the next as a test says ---- */
+
+static atomic_int_fast64_t thread_ns;
+static atomic_int_fast64_t thread_step_ns;
+
+__typeof__(time_thread_ns) __wrap_time_thread_ns;
+int64_t __wrap_time_thread_ns(void)
+{
+    int64_t step_ns = atomic_load(&thread_step_ns);
+    return atomic_fetch_add(&thread_ns, step_ns) + step_ns;
+}
+
 /* ---- the rig: the reading side's own, with loops in place of its worker ---- */
 
 static struct {
@@ -297,6 +309,8 @@ static int setup(void **state)
     int result = rig_setup(state);
     rig.r = *state;
     rig.closed = false;
+    atomic_store(&thread_ns, NS_PER_S);
+    atomic_store(&thread_step_ns, 0);
     atomic_store(&rig.ran, 0);
     atomic_store(&rig.cancelled, 0);
     atomic_store(&rig.loops, 0);
@@ -396,6 +410,92 @@ static const char *answer(int fd, unsigned status, size_t *bytes)
 static void apply(const char *id, int64_t version)
 {
     rig_apply_state(rig.r, id, version, "{\"name\":\"x\"}");
+}
+
+/* ---- what is too long for a loop ---- */
+
+#define LONG_STEP_NS (10 * NS_PER_MS)
+
+static void fill_customers(size_t count)
+{
+    char id[24];
+    for (size_t i = 0; i < count; i++) {
+        (void)snprintf(id, sizeof id, "id-%05zu", i);
+        apply(id, 1);
+    }
+}
+
+static size_t count_of(const char *text, const char *part)
+{
+    size_t count = 0;
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at++)
+        count++;
+    return count;
+}
+
+static void a_read_that_holds_the_loop_too_long_goes_on_in_a_job(void **state)
+{
+    (void)state;
+    fill_customers(500);
+    start();
+    const char *text = answer(ask("/v1/state/customers?limit=1000"), 200, NULL);
+    assert_int_equal(count_of(text, "\"id\":"), 500);
+    assert_int_equal(jobs_threads(rig.r->api.jobs), 0); /* in no time */
+    assert_true(atomic_load(&rig.worker->counters->longest_ns) < (uint64_t)LONG_STEP_NS);
+    atomic_store(&thread_step_ns, LONG_STEP_NS);
+    text = answer(ask("/v1/state/customers?limit=1000&min_position=STATE:500"), 200, NULL);
+    assert_int_equal(count_of(text, "\"id\":"), 500); /* none twice */
+    assert_int_equal(count_of(text, "State-Position:"), 1);
+    assert_int_equal(jobs_threads(rig.r->api.jobs), 1);
+    /* A loop that spent so much says so. */
+    RIG_UNTIL(atomic_load(&rig.worker->counters->longest_ns) >= (uint64_t)LONG_STEP_NS);
+    /* The next one of a page is no wiser. */
+    atomic_store(&thread_step_ns, 0);
+    assert_false(atomic_load(&rig.r->api.long_lately[ROUTE_PAGE]));
+}
+
+static void a_route_of_the_whole_that_was_long_begins_in_a_job_until_it_is_short(void **state)
+{
+    char name[24];
+    (void)state;
+    for (size_t i = 0; i < 90; i++) {
+        (void)snprintf(name, sizeof name, "collection-%zu", i);
+        rig_apply(rig.r, (struct event){.kind = EVENT_STATE, .collection = slice_of(name), .id = SLICE_LITERAL("a"),
+                                        .version = 1, .state = SLICE_LITERAL("{}")});
+    }
+    start();
+    assert_int_equal(count_of(answer(ask("/v1/state"), 200, NULL), "\"name\":"), 90);
+    assert_int_equal(jobs_threads(rig.r->api.jobs), 0);
+    atomic_store(&thread_step_ns, LONG_STEP_NS);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(count_of(answer(ask("/v1/state"), 200, NULL), "\"name\":"), 90);
+        assert_int_equal(jobs_threads(rig.r->api.jobs), 1);
+        assert_true(atomic_load(&rig.r->api.long_lately[ROUTE_COLLECTIONS])); /* the job took long as well */
+    }
+    assert_false(atomic_load(&rig.r->api.long_lately[ROUTE_STATUS]));
+    atomic_store(&thread_step_ns, 0);
+    assert_int_equal(count_of(answer(ask("/v1/state"), 200, NULL), "\"name\":"), 90);
+    assert_false(atomic_load(&rig.r->api.long_lately[ROUTE_COLLECTIONS]));
+}
+
+static void a_page_of_large_rows_is_made_in_a_job(void **state)
+{
+    static char state_text[60 << 10];
+    char id[24];
+    (void)state;
+    memset(state_text, 'x', sizeof state_text - 1);
+    memcpy(state_text, "{\"x\":\"", 6);
+    memcpy(state_text + sizeof state_text - 3, "\"}", 2);
+    for (size_t i = 0; i < 10; i++) {
+        (void)snprintf(id, sizeof id, "id-%zu", i);
+        rig_apply_state(rig.r, id, 1, state_text);
+    }
+    start();
+    /* Within 512 KiB, and beyond. */
+    assert_int_equal(count_of(answer(ask("/v1/state/customers?limit=8"), 200, NULL), "\"id\":"), 8);
+    assert_int_equal(jobs_threads(rig.r->api.jobs), 0);
+    assert_int_equal(count_of(answer(ask("/v1/state/customers?limit=9"), 200, NULL), "\"id\":"), 9);
+    assert_int_equal(jobs_threads(rig.r->api.jobs), 1);
 }
 
 /* ---- jobs ---- */
@@ -843,6 +943,9 @@ int main(void)
         TEST(a_database_that_jobs_cannot_open_is_logged_and_so_is_its_return),
         TEST(a_drain_answers_what_is_queued),
         TEST(the_end_of_the_drain_drops_what_is_queued_and_waits_for_what_runs),
+        TEST(a_read_that_holds_the_loop_too_long_goes_on_in_a_job),
+        TEST(a_route_of_the_whole_that_was_long_begins_in_a_job_until_it_is_short),
+        TEST(a_page_of_large_rows_is_made_in_a_job),
         TEST(a_produced_page_has_the_bytes_of_a_buffered_one),
         TEST(a_produced_page_whose_client_leaves_is_stopped),
     };

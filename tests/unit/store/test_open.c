@@ -316,7 +316,7 @@ static void damage_met_while_running_is_looked_into_at_the_next_start(void **sta
     fill(f, 1, 1000, 1, 200);
     fixture_reopen(f); /* writes the WAL back */
     store_sizes(f->path, &sizes);
-    for (int64_t page = 8; page < sizes.database_bytes / 4096; page++)
+    for (int64_t page = 32; page < sizes.database_bytes / 4096; page++) /* before it lies the schema */
         fixture_file_write(f->path, page * 4096, noise, sizeof noise);
     for (size_t i = 0; i < 1000 && !damaged; i++) {
         (void)snprintf(id, sizeof id, "id-%zu", i);
