@@ -98,7 +98,9 @@ static enum sg_status batch_commit(struct ingest *ingest, size_t stream, size_t 
 #ifndef SG_PLANT_WAKE_BEFORE_COMMIT
     publish_entities(ingest, count);
 #endif
-    return publish_position(ingest, stream, position, store_applied_hole(ingest->context.store), err);
+    const struct event *last = &ingest->events[count - 1];
+    return publish_position(ingest, stream, position, last->sequence == position ? last->time_ns : 0,
+                            store_applied_hole(ingest->context.store), err);
 }
 
 /* Messages that memory did not suffice for stay for the next iteration. */

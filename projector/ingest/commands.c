@@ -58,6 +58,15 @@ struct hole ingest_hole(const struct ingest *ingest, size_t stream)
     return (struct hole){.first = atomic_load(&writer->hole_first), .last = atomic_load(&writer->hole_last)};
 }
 
+bool ingest_may_be(const struct ingest *ingest, size_t stream, uint64_t position, int64_t time_ns)
+{
+    const struct stream_writer *writer = &ingest->writers[stream];
+    bool is_there = atomic_load(&writer->position) == position;
+    int64_t applied_ns = atomic_load(&writer->position_time_ns);
+    /* Both belong together where the position has not moved in between. */
+    return !is_there || applied_ns == 0 || applied_ns == time_ns || atomic_load(&writer->position) != position;
+}
+
 bool ingest_keys_counted(struct ingest *ingest, size_t stream, struct keys_counted *out)
 {
     struct stream_writer *writer = &ingest->writers[stream];

@@ -12,6 +12,9 @@ struct queue *ingest_queue(struct ingest *ingest, size_t stream);
 /* The position of the build that is written, of this process's last commit to it, and its hole. */
 uint64_t ingest_position(const struct ingest *ingest, size_t stream);
 struct hole ingest_hole(const struct ingest *ingest, size_t stream);
+/* Is this the time of the message at that position, as far as is known? False: the position is there, and the message
+ * that was applied has another time. */
+bool ingest_may_be(const struct ingest *ingest, size_t stream, uint64_t position, int64_t time_ns);
 /* Have the keys been counted that ingest_count_keys left for later? Then it is told once. Whoever listens for wanted
  * probes (core/progress) is notified when they have. */
 bool ingest_keys_counted(struct ingest *ingest, size_t stream, struct keys_counted *out);

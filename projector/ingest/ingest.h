@@ -70,6 +70,7 @@ struct stream_writer {
     struct markers markers; /* of a bucket */
     /* Written by whoever holds `writing`, read by any thread. */
     _Atomic uint64_t position; /* of the build that is written; written after its hole, read before it */
+    _Atomic int64_t position_time_ns; /* of the message there; 0 = none is known; written after it */
     _Atomic uint64_t hole_first;
     _Atomic uint64_t hole_last;
     /* Guarded by the mutex of ingest. */

@@ -39,13 +39,15 @@ static void publish_build(struct ingest *ingest, size_t stream, const struct str
 
 /* For the source, which reads the position first: it then finds at least the hole of that commit. What waits already
  * waits for the hole to be settled, too. */
-static void writer_publish(struct ingest *ingest, size_t stream, uint64_t position, struct hole hole)
+static void writer_publish(struct ingest *ingest, size_t stream, uint64_t position, int64_t time_ns, struct hole hole)
 {
     struct stream_writer *writer = &ingest->writers[stream];
     bool appeared = hole.first != 0 && atomic_load_explicit(&writer->hole_first, memory_order_relaxed) == 0;
     atomic_store(&writer->hole_first, hole.first);
     atomic_store(&writer->hole_last, hole.last);
+    atomic_store_explicit(&writer->position_time_ns, 0, memory_order_relaxed);
     atomic_store(&writer->position, position);
+    atomic_store_explicit(&writer->position_time_ns, time_ns, memory_order_release);
     count_keys_due(ingest, stream, position);
     if (appeared && progress_waited(ingest->context.progress, stream))
         progress_want_probe(ingest->context.progress, stream);
@@ -63,7 +65,7 @@ enum sg_status publish_row(struct ingest *ingest, size_t stream, struct sg_error
         return status;
     writer->epoch = written.epoch;
     writer->is_next = written.is_next;
-    writer_publish(ingest, stream, written.position, written.hole);
+    writer_publish(ingest, stream, written.position, written.position_time_ns, written.hole);
     if (served.build != writer->served_build)
         publish_build(ingest, stream, &served);
     freshness_applied(ingest->context.freshness, stream, served.settled, &served.epoch);
@@ -76,13 +78,13 @@ enum sg_status publish_row(struct ingest *ingest, size_t stream, struct sg_error
     return SG_OK;
 }
 
-enum sg_status publish_position(struct ingest *ingest, size_t stream, uint64_t position, struct hole hole,
-                                struct sg_error *err)
+enum sg_status publish_position(struct ingest *ingest, size_t stream, uint64_t position, int64_t time_ns,
+                                struct hole hole, struct sg_error *err)
 {
     struct stream_writer *writer = &ingest->writers[stream];
     if (writer->is_next)
         return publish_row(ingest, stream, err);
-    writer_publish(ingest, stream, position, hole);
+    writer_publish(ingest, stream, position, time_ns, hole);
     uint64_t settled = position_settled(position, &hole);
     freshness_applied(ingest->context.freshness, stream, settled, &writer->epoch);
     publish_wake(ingest, stream, freshness_met(ingest->context.freshness, stream, position, settled));

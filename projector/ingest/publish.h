@@ -7,9 +7,9 @@
 
 /* The entities of the first `count` events that changed, or of which an event was rejected. Before the position. */
 void publish_entities(struct ingest *ingest, size_t count);
-/* The position of the written build after a batch, and its hole. While one build is both written and served, the store
- * is not asked. */
-SG_MUST_CHECK enum sg_status publish_position(struct ingest *ingest, size_t stream, uint64_t position,
+/* The position of the written build after a batch, with the time of the message there, and its hole. While one build is
+ * both written and served, the store is not asked. */
+SG_MUST_CHECK enum sg_status publish_position(struct ingest *ingest, size_t stream, uint64_t position, int64_t time_ns,
                                               struct hole hole, struct sg_error *err);
 /* Where the stream's rows are now, as the store says: after anything but a batch. */
 SG_MUST_CHECK enum sg_status publish_row(struct ingest *ingest, size_t stream, struct sg_error *err);

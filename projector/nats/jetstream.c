@@ -293,10 +293,32 @@ enum sg_status jetstream_removed(const struct jetstream *js, uint64_t last, uint
 
 /* ---- consumers ---- */
 
-/* Create a consumer from `start` (0: of the last message of each subject) that delivers to `inbox`, with the members
- * `more` of its configuration besides. The caller frees *out. */
+#define DELIVERY_BYTES 96
+
+/* What a consumer delivers: all from `start` (0: the last message of each subject). */
+static void delivery_from(uint64_t start, char out[DELIVERY_BYTES])
+{
+    if (start == 0)
+        (void)snprintf(out, DELIVERY_BYTES, "\"deliver_policy\":\"last_per_subject\"");
+    else if (start > 1)
+        (void)snprintf(out, DELIVERY_BYTES, "\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":%llu",
+                       (unsigned long long)start);
+    else
+        (void)snprintf(out, DELIVERY_BYTES, "\"deliver_policy\":\"all\"");
+}
+
+/* ... or all from that millisecond on. */
+static void delivery_since(int64_t time_ns, char out[DELIVERY_BYTES])
+{
+    char text[TIME_RFC3339_BYTES];
+    time_rfc3339(time_ns, text);
+    (void)snprintf(out, DELIVERY_BYTES, "\"deliver_policy\":\"by_start_time\",\"opt_start_time\":\"%s\"", text);
+}
+
+/* Create a consumer that delivers so to `inbox`, with the members `more` of its configuration besides. The caller frees
+ * *out. */
 static enum sg_status consumer_create(const struct jetstream *js, struct nats_connection *connection, const char *name,
-                                      const char *inbox, uint64_t start, const char *more, yyjson_doc **out,
+                                      const char *inbox, const char *delivery, const char *more, yyjson_doc **out,
                                       struct sg_error *err)
 {
     char verb[JETSTREAM_SUBJECT_BYTES];
@@ -311,14 +333,8 @@ static enum sg_status consumer_create(const struct jetstream *js, struct nats_co
     buffer_append_json_string(&body, slice_of(inbox));
     buffer_append_text(&body, ",\"filter_subject\":");
     buffer_append_json_string(&body, slice_of(js->filter));
-    if (start == 0)
-        buffer_append_text(&body, ",\"deliver_policy\":\"last_per_subject\"");
-    else if (start > 1)
-        buffer_append_format(&body, ",\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":%llu",
-                             (unsigned long long)start);
-    else
-        buffer_append_text(&body, ",\"deliver_policy\":\"all\"");
-    buffer_append_format(&body, ",\"replay_policy\":\"instant\",\"num_replicas\":1,\"mem_storage\":true,%s}}", more);
+    buffer_append_format(&body, ",%s,\"replay_policy\":\"instant\",\"num_replicas\":1,\"mem_storage\":true,%s}}",
+                         delivery, more);
     int written = snprintf(verb, sizeof verb, "CONSUMER.CREATE.%s.%s.%s", js->stream, name, js->filter);
     enum sg_status status = SG_OK;
     if (body.failed || written < 0 || (size_t)written >= sizeof verb)
@@ -340,12 +356,14 @@ enum sg_status jetstream_create_consumer(const struct jetstream *js, struct nats
                                          const char *name, const char *inbox, uint64_t start, int64_t limit_ns,
                                          uint64_t *pending, struct sg_error *err)
 {
+    char delivery[DELIVERY_BYTES];
     char more[160];
     yyjson_doc *doc = NULL;
+    delivery_from(start, delivery);
     (void)snprintf(more, sizeof more,
                    "\"ack_policy\":\"none\",\"flow_control\":true,\"idle_heartbeat\":%lld,\"inactive_threshold\":%lld",
                    (long long)JETSTREAM_HEARTBEAT_NS, inactive_ns(JETSTREAM_INACTIVE_NS, limit_ns));
-    enum sg_status status = consumer_create(js, connection, name, inbox, start, more, &doc, err);
+    enum sg_status status = consumer_create(js, connection, name, inbox, delivery, more, &doc, err);
     if (status == SG_OK)
         *pending = (uint64_t)member_int(yyjson_doc_get_root(doc), "num_pending", 0);
     yyjson_doc_free(doc);
@@ -355,13 +373,15 @@ enum sg_status jetstream_create_consumer(const struct jetstream *js, struct nats
 enum sg_status jetstream_create_listing(const struct jetstream *js, const char *name, const char *inbox,
                                         int64_t limit_ns, uint64_t *pending, struct sg_error *err)
 {
+    char delivery[DELIVERY_BYTES];
     char more[192];
     yyjson_doc *doc = NULL;
+    delivery_from(0, delivery);
     (void)snprintf(more, sizeof more,
                    "\"ack_policy\":\"none\",\"headers_only\":true,\"flow_control\":true,\"idle_heartbeat\":%lld,"
                    "\"inactive_threshold\":%lld",
                    (long long)JETSTREAM_HEARTBEAT_NS, inactive_ns(JETSTREAM_LOOK_INACTIVE_NS, limit_ns));
-    enum sg_status status = consumer_create(js, js->connection, name, inbox, 0, more, &doc, err);
+    enum sg_status status = consumer_create(js, js->connection, name, inbox, delivery, more, &doc, err);
     if (status == SG_OK)
         *pending = (uint64_t)member_int(yyjson_doc_get_root(doc), "num_pending", 0);
     yyjson_doc_free(doc);
@@ -376,8 +396,8 @@ static bool consumer_has_nothing(yyjson_doc *created)
            member_int(yyjson_obj_get(root, "delivered"), "consumer_seq", 0) == 0;
 }
 
-enum sg_status jetstream_look(const struct jetstream *js, const char *name, uint64_t from, int64_t limit_ns,
-                              struct stream_message *out, struct sg_error *err)
+static enum sg_status look(const struct jetstream *js, const char *name, const char *delivery, int64_t limit_ns,
+                           struct stream_message *out, struct sg_error *err)
 {
     char inbox[NATS_INBOX_BYTES];
     char more[160];
@@ -390,7 +410,7 @@ enum sg_status jetstream_look(const struct jetstream *js, const char *name, uint
                    inactive_ns(JETSTREAM_LOOK_INACTIVE_NS, limit_ns));
     enum sg_status status = nats_look_begin(js->connection, inbox, err);
     if (status == SG_OK)
-        status = consumer_create(js, js->connection, name, inbox, from, more, &doc, err);
+        status = consumer_create(js, js->connection, name, inbox, delivery, more, &doc, err);
     if (status == SG_OK && consumer_has_nothing(doc))
         status = sg_fail(err, SG_NOT_FOUND, "stream %.200s: no message", js->stream);
     if (status == SG_OK)
@@ -403,6 +423,22 @@ enum sg_status jetstream_look(const struct jetstream *js, const char *name, uint
     nats_look_end(js->connection);
     yyjson_doc_free(doc);
     return status;
+}
+
+enum sg_status jetstream_look(const struct jetstream *js, const char *name, uint64_t from, int64_t limit_ns,
+                              struct stream_message *out, struct sg_error *err)
+{
+    char delivery[DELIVERY_BYTES];
+    delivery_from(from, delivery);
+    return look(js, name, delivery, limit_ns, out, err);
+}
+
+enum sg_status jetstream_look_since(const struct jetstream *js, const char *name, int64_t time_ns, int64_t limit_ns,
+                                    struct stream_message *out, struct sg_error *err)
+{
+    char delivery[DELIVERY_BYTES];
+    delivery_since(time_ns, delivery);
+    return look(js, name, delivery, limit_ns, out, err);
 }
 
 /* ---- messages ---- */

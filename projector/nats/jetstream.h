@@ -52,7 +52,7 @@ struct stream_info {
     bool leader_proved;   /* true where not replicated */
 };
 
-/* All block up to NATS_REQUEST_TIMEOUT_MS, jetstream_look twice as long. Errors as nats_request; SG_NOT_FOUND: the
+/* All block up to NATS_REQUEST_TIMEOUT_MS, a look twice as long. Errors as nats_request; SG_NOT_FOUND: the
  * stream (or, for jetstream_next, a message) does not exist;
  * SG_INVALID: the answer is not understood or the request was refused. */
 struct jetstream {
@@ -105,6 +105,9 @@ struct stream_message {
  * The subject is as it was published. */
 SG_MUST_CHECK enum sg_status jetstream_look(const struct jetstream *js, const char *name, uint64_t from,
                                             int64_t limit_ns, struct stream_message *out, struct sg_error *err);
+/* The first of them that is not older than that millisecond; otherwise as jetstream_look. */
+SG_MUST_CHECK enum sg_status jetstream_look_since(const struct jetstream *js, const char *name, int64_t time_ns,
+                                                  int64_t limit_ns, struct stream_message *out, struct sg_error *err);
 /* The message at `sequence`, asked of the stream itself: followers answer the direct API. Its body comes with it; where
  * that is too large, all of `out` is 0. In the subject U+FFFD stands for each byte that is not UTF-8. */
 SG_MUST_CHECK enum sg_status jetstream_message(const struct jetstream *js, uint64_t sequence,

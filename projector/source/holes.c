@@ -1,7 +1,7 @@
 /* Settling holes, by kind of stream:
  *
  *   nothing was removed since before the hole ......... other subjects: it ends
- *   a bucket, or one message per subject is kept ...... as many subjects as ids are known: superseded; else the
+ *   a bucket, or one message per subject (no mirror) .. as many subjects as ids are known: superseded; else the
  *                                                       subjects are listed, and each entity is compared
  *   below the stream's first sequence ................. a gap
  *   a build read all that there was when it began ..... nothing is lost up to there
@@ -40,10 +40,12 @@ static bool is_bucket(const struct session *s)
     return s->settings->format == FORMAT_KV;
 }
 
-/* Is an entity's one subject kept to its last message, so that what is there says what was superseded? */
+/* Is an entity's one subject kept to its last message, so that what is there says what was superseded? Not in a mirror:
+ * it keeps the last message that it got, whatever was published and removed at its origin meanwhile. */
 static bool compares_subjects(const struct session *s, const struct stream_info *info)
 {
-    return is_bucket(s) || (info->max_messages_per_subject == 1 && subject_template_is_exact(&s->settings->subject));
+    return is_bucket(s) || (info->max_messages_per_subject == 1 && !info->mirrored &&
+                            subject_template_is_exact(&s->settings->subject));
 }
 
 /* Events that left no row although their subject has a message. */

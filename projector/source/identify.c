@@ -5,6 +5,7 @@
  *   last < position, twice, 2 s apart, proof-grade .. rolled back: the same, with a random suffix to the epoch
  *    (or < the head when a build began that is not whole yet)
  *   another message at the position ................. rolled back and written on: the same
+ *    (or none, and one before it is younger)
  *   otherwise ....................................... go on from the position */
 #include "projector/source/identify.h"
 
@@ -78,7 +79,21 @@ static bool is_applied(const struct build *row, const struct stream_message *mes
             is_shown_as(row->position_subject, message->subject));
 }
 
-/* Is the message at the position the one that was applied? A message that is gone says nothing. */
+/* The message at the position is gone. Is one before it younger than it was? Then that one was written after a rollback.
+ * A server whose clock was set back has such messages too; its stream is built again, needlessly. */
+static enum sg_status find_younger(struct session *s, bool *found, struct sg_error *err)
+{
+    struct stream_message message;
+    char name[SESSION_CONSUMER_BYTES];
+    session_consumer_name(name);
+    s->looked = true;
+    enum sg_status status = jetstream_look_since(&s->js, name, s->row.position_time_ns + NS_PER_MS,
+                                                 s->inactive_threshold_ns, &message, err);
+    *found = status == SG_OK && message.sequence < s->row.position;
+    return status == SG_NOT_FOUND || status == SG_INVALID ? SG_OK : status;
+}
+
+/* Is the message at the position the one that was applied? */
 static enum sg_status identify_message(struct session *s, const struct stream_info *info, struct sg_error *err)
 {
     struct stream_message message;
@@ -90,15 +105,36 @@ static enum sg_status identify_message(struct session *s, const struct stream_in
     if (s->row.position == info->last && s->row.position_time_ns == info->last_time_ns)
         return SG_OK; /* its time in nanoseconds names it */
     enum sg_status status = load_message(s, &message, err);
+    bool another = status == SG_OK && !is_applied(&s->row, &message);
     if (status == SG_NOT_FOUND)
-        return SG_OK;
-    if (status != SG_OK || is_applied(&s->row, &message))
+        status = find_younger(s, &another, err);
+    if (status != SG_OK || !another)
         return status;
     struct probe probe;
     status = session_probe_proved(s, &probe, err);
     if (status != SG_OK)
         return status;
     return begin_rolled_back(s, &probe.info, "another message is at the position", err);
+}
+
+/* A stream that was restored from an older copy, and written on up to the position, has the creation time and the end
+ * that are expected; the time of its last message is another one. So it is after that message was deleted, which is
+ * looked into once. */
+enum sg_status session_identify_head(struct session *s, const struct stream_info *info, struct sg_error *err)
+{
+    if (info->last_time_ns == 0 || ingest_may_be(s->context.ingest, s->stream, info->last, info->last_time_ns) ||
+        (s->head_seen.sequence == info->last && s->head_seen.time_ns == info->last_time_ns))
+        return SG_OK;
+    enum sg_status status = session_load(s, err);
+    if (status != SG_OK || s->row.position != info->last)
+        return status;
+    struct epoch epoch = s->row.epoch;
+    status = identify_message(s, info, err);
+    if (status == SG_OK && !epoch_equal(&epoch, &s->row.epoch))
+        return sg_fail(err, SG_UNAVAILABLE, "stream %s: another message is at the position", s->settings->name);
+    if (status == SG_OK)
+        s->head_seen = (struct stream_head){.sequence = info->last, .time_ns = info->last_time_ns};
+    return status;
 }
 
 static bool beyond_head(const struct session *s, const struct probe *p)
@@ -159,6 +195,7 @@ enum sg_status session_identify(struct session *s, struct sg_error *err)
         return status;
     s->inactive_threshold_ns = probe.info.inactive_threshold_ns;
     s->looked = false;
+    s->head_seen = (struct stream_head){0};
     s->identified = probe.info;
     if (s->row.created_ns == 0)
         return identify_first(s, &probe.info, err);

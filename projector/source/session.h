@@ -29,6 +29,12 @@ struct probe {
     bool proof_grade;
 };
 
+/* Where an answer shows the stream's end. */
+struct stream_head {
+    uint64_t sequence;
+    int64_t time_ns;
+};
+
 struct session {
     /* Set by source_start(), then read-only: any thread. */
     struct source_context context;
@@ -49,6 +55,7 @@ struct session {
     int64_t inactive_threshold_ns; /* of the stream; 0 = any */
     bool looked;             /* a consumer was made for a look at a message */
     struct stream_info identified; /* the answer that it was identified by */
+    struct stream_head head_seen;  /* looked into: its time is not the position's, and rightly so */
     uint64_t pending;        /* how many messages there were for the consumer when it was made */
     bool target_set;         /* H0 is known */
     bool unanswered;         /* the last question to the broker: silence, which may pass */

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "projector/source/alive.h"
 #include "projector/source/holes.h"
+#include "projector/source/identify.h"
 #include "projector/source/probe.h"
 
 /* ---- when nothing more can arrive ---- */
@@ -193,6 +194,8 @@ static enum sg_status probe_once(struct session *s, struct sg_error *err)
     if (status != SG_OK || !probe.proof_grade)
         return status;
     status = check_incarnation(s, &probe, position_sent, err);
+    if (status == SG_OK)
+        status = session_identify_head(s, &probe.info, err);
     s->unheard = s->unheard && nats_activity(s->connection) == s->activity_began;
     if (status != SG_OK || s->unheard)
         return status;

@@ -54,24 +54,29 @@ function judgeBucket(answer, held, all, limit) {
 
 // May it be shown by a replica that read it, and not all that came later? What came later and would have won was not
 // read: so it was superseded, which only a stream that keeps some messages of a subject does.
-function mayShow(event, all, limit) {
+function mayShow(event, all, limits) {
   const later = all.filter(({ seq }) => seq > event.seq);
   const unread = later.filter(({ kind, version }) => VERSIONED.has(kind) && version > event.version);
-  return unread.every(({ seq }) => limit > 0 && later.some((other) => other.seq > seq));
+  return unread.every(({ seq }) => [...limits].some((limit) => limit > 0) && later.some((other) => other.seq > seq));
 }
 
 // Elsewhere: `all` was published of it, `held` is left.
-function judgeStream(answer, all, held, { limit, role }) {
+function judgeStream(answer, all, held, { limits, role }) {
   const whole = fold(all);
   if (role === 'fresh') {
     const left = new Set((held ?? []).map(({ seq }) => seq));
     const expected = fold(all.filter(({ seq }) => left.has(seq)));
     return shows(answer, expected) ? null : `the stream holds version ${expected?.version ?? 'none'} of it`;
   }
-  if (shows(answer, whole) || all.some((event) => shows(answer, event) && mayShow(event, all, limit))) return null;
-  if (answer.status === 404 && mayShow({ seq: 0, version: 0 }, all, limit)) return null;
+  // One that began anew when the stream was restored has read what was restored, and all since.
+  const since = all.filter(({ restored }) => restored !== false);
+  for (const read of since.length < all.length ? [all, since] : [all]) {
+    const may = (event) => shows(answer, event) && mayShow(event, read, limits);
+    if (shows(answer, fold(read)) || read.some(may)) return null;
+    if (answer.status === 404 && mayShow({ seq: 0, version: 0 }, read, limits)) return null;
+  }
   // Created and removed unread, where nothing but the subjects that are left tells what was removed.
-  if (answer.status === 404 && limit === 1 && held === undefined) return null;
+  if (answer.status === 404 && limits.has(1) && held === undefined) return null;
   return `version ${whole?.version ?? 'none'} was published`;
 }
 
@@ -82,8 +87,8 @@ export function judge(world, role, shown, held) {
     const all = world.published.filter((event) => event.id === id);
     const left = held.byId.get(id);
     const rows = world.kv
-      ? () => judgeBucket(answer, left, all, world.limit)
-      : () => judgeStream(answer, all, left, { limit: world.limit, role });
+      ? () => judgeBucket(answer, left, all, Math.max(...world.limits))
+      : () => judgeStream(answer, all, left, { limits: world.limits, role });
     const broken = answer.headers['state-gap'] !== undefined ? judgeGap(answer, role, held.sequences) : rows();
     if (broken !== null) wrong.push(`${role} ${id}: ${describe(answer)}; ${broken}`);
   }

@@ -6,6 +6,9 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 
 import { NATS_SERVER, NATS_SERVER_NEWEST, startNats } from '../support/nats.mjs';
+import { freePort } from '../support/ports.mjs';
+import { startProxy } from '../support/proxy.mjs';
+import { until } from '../support/until.mjs';
 import { Random } from '../support/workload.mjs';
 import { judge } from './replica_judge.mjs';
 import { FORMATS, World } from './replica_world.mjs';
@@ -16,23 +19,51 @@ const STEPS = Number(process.env.STEPS ?? 25);
 const AT_ONCE = 2;
 const LIMITS = { kv: [1, 5], envelope: [-1, 1, 5] };
 
-// Each kind of world in its turn. TTLs need a newer server, and one revision in a bucket.
+// Each kind of world in its turn. TTLs need a newer server, and one revision in a bucket. In some the replicas follow
+// a mirror.
 function plan(count) {
   const kinds = FORMATS.flatMap((format) => LIMITS[format].map((limit) => ({ format, limit })));
   return Array.from({ length: count }, (_, i) => {
     const kind = kinds[i % kinds.length];
-    const newest = Math.floor(i / kinds.length) % 2 === 1;
-    return { ...kind, newest, ttl: newest && (kind.format !== 'kv' || kind.limit === 1), number: i };
+    const round = Math.floor(i / kinds.length);
+    const newest = round % 2 === 1;
+    const mirror = newest && i % 2 === 1; // the older server's may stop for good where its origin loses messages
+    const ttl = newest && (kind.format !== 'kv' || (kind.limit === 1 && !mirror)); // a mirror makes no delete markers
+    return { ...kind, newest, ttl, mirror, number: i };
   });
+}
+
+// A server that is written to, and one beside it that reaches it through a proxy.
+async function startServers(t, bin, newest) {
+  const start = (name, leafnodes) => {
+    const jetstream = (folder) => `jetstream { store_dir: "${folder}/store", domain: ${name} }`;
+    const config = (folder) => `server_name: ${name}\n${jetstream(folder)}\nleafnodes { ${leafnodes} }\n`;
+    return startNats({ t, bin, config });
+  };
+  const port = await freePort();
+  const hub = await start('hub', `listen: "127.0.0.1:${port}"`);
+  const between = await startProxy({ t, target: port });
+  const leaf = await start('leaf', `reconnect: 1, remotes: [{ url: "nats-leaf://127.0.0.1:${between.port}" }]`);
+  const [owner, edge] = [await hub.client(), await leaf.client()];
+  await until('the servers are linked', () => edge.nc.request('$JS.hub.API.INFO', '', { timeout: 500 }));
+  return { hub: { nats: hub, client: owner }, leaf: { nats: leaf, client: edge }, between, newest };
 }
 
 async function run(t, servers, { number, newest, ...kind }) {
   const random = new Random(SEED * 1009 + number);
-  const { nats, client } = servers[newest ? 1 : 0];
-  const world = await World.make({ t, nats, client, name: `w${number}`, random, ...kind });
+  const world = await World.make({ t, servers: servers[newest ? 1 : 0], name: `w${number}`, random, ...kind });
+  try {
+    return await judgeWorld(world);
+  } catch (error) {
+    const which = JSON.stringify({ number, newest, ...kind });
+    throw new Error(`${which}: ${world.said.join(' ')}: ${error.message}`, { cause: error });
+  }
+}
+
+async function judgeWorld(world) {
   for (let i = 0; i < STEPS; i++) await world.step();
   await world.end();
-  const violations = [];
+  const violations = [...world.violations];
   let gaps = 0;
   let seen = 0;
   for (const [role, gateway] of [['cut', world.cutOff], ['steady', world.steady], ['fresh', world.fresh]]) {
@@ -72,11 +103,7 @@ describe(`${COUNT} worlds of replicas (SEED=${SEED})`, () => {
   after(() => console.log(`replicas: SEED=${SEED} COUNT=${COUNT}: ${JSON.stringify(sums)}`));
 
   it('show what the stream says, or State-Gap', async (t) => {
-    const servers = [];
-    for (const bin of [NATS_SERVER, NATS_SERVER_NEWEST]) {
-      const nats = await startNats({ t, bin });
-      servers.push({ nats, client: await nats.client() });
-    }
+    const servers = [await startServers(t, NATS_SERVER, false), await startServers(t, NATS_SERVER_NEWEST, true)];
     const left = plan(COUNT);
     const only = process.env.WORLD;
     const next = async () => {

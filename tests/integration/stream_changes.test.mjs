@@ -17,6 +17,7 @@ import { freePort } from '../support/ports.mjs';
 import { signal, tempFolder } from '../support/process.mjs';
 import { startProxy } from '../support/proxy.mjs';
 import { event, events, scene } from '../support/scene.mjs';
+import { restoreStream, snapshotStream } from '../support/stream_snapshot.mjs';
 import { throughout, until } from '../support/until.mjs';
 
 const WITHIN = { deadlineMs: 5000 };
@@ -316,6 +317,40 @@ describe('a stream restored from an older copy', () => {
       await rebuilt(s, before);
     });
   }
+
+  it('is rebuilt although the message at the position is gone', async (t) => {
+    const { s, before } = await rolledBack(t, { while: 'away' });
+    await s.nats.start();
+    s.client = await s.nats.client();
+    await s.publish(events(50, { ids: 7, from: 5000 }));
+    await s.client.jsm.streams.deleteMessage('STATE', 100);
+    await s.gateway.start();
+    const after = await until('it is another incarnation', async () => {
+      const found = await s.gateway.status();
+      return found.epoch !== before.epoch && found.status === 'live' && found;
+    }, WITHIN);
+    assert.equal(after.position, 110);
+  });
+
+  // The connection stays, and the stream is gone for less than its consumer's heartbeat.
+  it('shows nothing that was undone to who wants it as fresh as now', async (t) => {
+    const s = await scene(t, { publish: events(10) });
+    await s.untilLive(WITHIN);
+    const { nc, jsm, js } = s.client;
+    const subject = 'state.customers.undone';
+    const copy = await snapshotStream(nc, 'STATE');
+    await js.publish(subject, '{"version":1,"state":{"undone":true}}');
+    await s.gateway.untilPosition(11, WITHIN);
+    await jsm.streams.delete('STATE');
+    await restoreStream(nc, 'STATE', copy);
+    assert.equal((await js.publish('state.customers.other', '{"version":1,"state":{}}')).seq, 11);
+    const answer = await until('it is as fresh as now', async () => {
+      const got = await s.gateway.get('/v1/state/customers/undone?max_staleness=0&wait=5');
+      return got.status < 500 && got;
+    }, { deadlineMs: 15_000 });
+    assert.equal(answer.status, 404, answer.text);
+    assert.equal((await s.gateway.get('/v1/state/customers/other')).status, 200);
+  });
 
   // It is at 5, behind a message that takes a minute to arrive. Then the stream ends earlier than it did, but not
   // before what was applied.
