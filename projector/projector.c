@@ -228,6 +228,8 @@ static enum sg_status stream_writer_open(struct ingest *ingest, size_t index, qu
     bool reshaped = false;
     enum sg_status status = queue_create(ingest->notifier, release, &writer->queue, err);
     if (status == SG_OK)
+        queue_count_bytes(writer->queue, &metrics_stream(ingest->context.metrics, index)->queue_bytes);
+    if (status == SG_OK)
         status = decode_stream_open(ingest->context.settings, index, &writer->decode, err);
     if (status == SG_OK)
         status = shaper_create(ingest->context.settings, index, &writer->shaper, err);

@@ -18,8 +18,11 @@ struct queue {
     uint64_t verified;      /* the generation that may be taken */
     size_t head;            /* index of the oldest item */
     size_t count;
-    size_t bytes;
+    size_t cost;            /* of what is queued, and of what was taken and is not done */
+    size_t waiting;         /* bytes that the pusher has, and finds no room for */
+    atomic_uint_fast64_t *counted; /* borrowed; the sum of both; NULL = nobody asks */
     size_t taken;           /* handed out, not done */
+    size_t taken_cost;
     bool full;              /* a message was turned away, and was not pushed again yet */
     bool unannounced;       /* messages were pushed of which nobody knows */
     struct queue_item items[QUEUE_ITEMS_MAX];
@@ -54,6 +57,28 @@ void queue_on_few(struct queue *q, queue_few *few, void *context)
 }
 
 /* Called with the mutex held. */
+static void count_bytes(struct queue *q)
+{
+    if (q->counted != NULL)
+        atomic_store_explicit(q->counted, q->cost + q->waiting, memory_order_relaxed);
+}
+
+void queue_count_bytes(struct queue *q, atomic_uint_fast64_t *bytes)
+{
+    (void)pthread_mutex_lock(&q->mutex);
+    q->counted = bytes;
+    (void)pthread_mutex_unlock(&q->mutex);
+}
+
+void queue_waiting(struct queue *q, size_t bytes)
+{
+    (void)pthread_mutex_lock(&q->mutex);
+    q->waiting = bytes;
+    count_bytes(q);
+    (void)pthread_mutex_unlock(&q->mutex);
+}
+
+/* Called with the mutex held. */
 static void room_notify(struct queue *q)
 {
     if (q->full && q->room != NULL)
@@ -64,11 +89,12 @@ static void room_notify(struct queue *q)
 static void queue_clear(struct queue *q)
 {
     for (; q->count > 0; q->count--) {
-        q->release(q->items[q->head].handle, q->items[q->head].bytes);
+        q->release(q->items[q->head].handle, q->items[q->head].cost);
         q->head = (q->head + 1) % QUEUE_ITEMS_MAX;
     }
-    q->bytes = 0;
+    q->cost = q->taken_cost;
     q->unannounced = false;
+    count_bytes(q);
 }
 
 void queue_destroy(struct queue *q)
@@ -109,9 +135,10 @@ bool queue_is_current(struct queue *q, uint64_t generation)
 }
 
 /* Called with the mutex held. One message always fits, however large. */
-static bool queue_has_room(const struct queue *q, size_t bytes)
+static bool queue_has_room(const struct queue *q, size_t cost)
 {
-    return q->count == 0 || (q->count < QUEUE_ITEMS_MAX && q->bytes + bytes <= QUEUE_BYTES_MAX);
+    bool empty = q->count == 0 && q->taken == 0;
+    return empty || (q->count < QUEUE_ITEMS_MAX && q->cost + cost <= QUEUE_BYTES_MAX);
 }
 
 enum queue_result queue_push(struct queue *q, const struct queue_item *item)
@@ -121,13 +148,14 @@ enum queue_result queue_push(struct queue *q, const struct queue_item *item)
     (void)pthread_mutex_lock(&q->mutex);
     if (item->generation != q->generation) {
         result = QUEUE_VOID;
-    } else if (!queue_has_room(q, item->bytes)) {
+    } else if (!queue_has_room(q, item->cost)) {
         result = QUEUE_FULL;
         q->full = true;
     } else {
         q->full = false;
         q->items[(q->head + q->count) % QUEUE_ITEMS_MAX] = *item;
-        q->bytes += item->bytes;
+        q->cost += item->cost;
+        count_bytes(q);
         q->unannounced |= q->count++ == 0;
         wake = q->unannounced && (q->few == NULL || q->count > QUEUE_FEW_ITEMS);
         if (wake)
@@ -180,23 +208,30 @@ size_t queue_take(struct queue *q, struct queue_item *items, size_t items_max, s
             break;
         items[n++] = *oldest;
         bytes += oldest->bytes;
+        q->taken_cost += oldest->cost;
         q->head = (q->head + 1) % QUEUE_ITEMS_MAX;
         q->count--;
     }
-    q->bytes -= bytes;
     q->taken = n;
     if (n > 0)
-        room_notify(q);
+        room_notify(q); /* of places; that of bytes comes when it is done */
     (void)pthread_mutex_unlock(&q->mutex);
     return n;
 }
 
 void queue_done(struct queue *q, struct queue_item *items, size_t items_count)
 {
-    for (size_t i = 0; i < items_count; i++)
-        q->release(items[i].handle, items[i].bytes);
+    size_t cost = 0;
+    for (size_t i = 0; i < items_count; i++) {
+        cost += items[i].cost;
+        q->release(items[i].handle, items[i].cost);
+    }
     (void)pthread_mutex_lock(&q->mutex);
-    assert(items_count <= q->taken);
+    assert(items_count <= q->taken && cost <= q->taken_cost);
     q->taken -= items_count;
+    q->taken_cost -= cost;
+    q->cost -= cost;
+    count_bytes(q);
+    room_notify(q);
     (void)pthread_mutex_unlock(&q->mutex);
 }

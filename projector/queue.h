@@ -1,4 +1,5 @@
-/* The bounded queue between a stream's subscription and the projector: messages of one consumer, in order.
+/* The bounded queue between a stream's subscription and the projector: messages of one consumer, in order. What was
+ * taken counts until it is done.
  *
  * Each consumer is a generation. Raising it voids at once what an older consumer still has queued or in flight, and
  * nothing of a generation is handed out before it is verified (the stream was shown to be the one that the stored
@@ -7,6 +8,7 @@
 #ifndef STATEGATE_PROJECTOR_QUEUE_H
 #define STATEGATE_PROJECTOR_QUEUE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +18,9 @@
 #include "projector/message.h"
 
 #define QUEUE_ITEMS_MAX 16384       /* a power of two: a few batches, so that the projector never starves */
-#define QUEUE_BYTES_MAX (32u << 20) /* of messages; as much as the server's flow control lets be in flight */
+/* What queued messages and those of a batch cost. With the 32 MiB that the server's flow control lets wait in the
+ * connection, and a large message that waits for room, a stream stays within 64 MiB. */
+#define QUEUE_BYTES_MAX (28u << 20)
 #define QUEUE_FEW_ITEMS 64          /* so many at most the pusher's own thread applies: a millisecond or two */
 
 struct queue_item {
@@ -24,6 +28,7 @@ struct queue_item {
     struct message message; /* points into `handle` */
     void *handle;           /* owned by the item; freed by the queue's release function */
     size_t bytes;           /* what the message holds: headers and payload */
+    size_t cost;            /* of memory, at most */
 };
 
 /* Frees a message of so many bytes. Any thread. */
@@ -50,6 +55,11 @@ bool queue_is_current(struct queue *q, uint64_t generation);
 
 /* What to call when there is room; NULL = nothing. The stream's source thread, while nothing is pushed. */
 void queue_on_room(struct queue *q, queue_room *room, void *context);
+
+/* Where to keep how many bytes it holds and knows to wait before it; NULL = nowhere. Before anything is pushed. */
+void queue_count_bytes(struct queue *q, atomic_uint_fast64_t *bytes);
+/* So many bytes wait for room. The thread that pushes, or the source's while nothing is pushed. */
+void queue_waiting(struct queue *q, size_t bytes);
 
 /* Who applies a few messages at once; NULL = nobody. Then, and when there are more, the notifier's thread takes them.
  * Before anything is pushed. */

@@ -142,7 +142,7 @@ void http_send_raw(struct http_connection *connection, struct response *r);
 
 /* ---- refusal.c ---- */
 
-/* The library's log. It says with which status a request is refused that never reaches us, and nothing else of interest. */
+/* The library's log. Of interest is with which status it refuses a request that never reaches us. */
 void http_refusal_log(void *cls, const char *format, va_list args);
 
 /* ---- connection.c ---- */

@@ -44,7 +44,7 @@ enum problem {
 
 #define PROBLEM_TYPE_PREFIX "urn:stategate:problem:"
 
-/* The first kind with this status, which is the one of requests that are malformed or too large. False: there is none. */
+/* The first kind with this status: the one of requests that are malformed or too large. False: there is none. */
 bool problem_of_status(unsigned status, enum problem *out);
 
 /* Make `r` this problem's answer: status, body, Content-Type, Cache-Control: no-store, and Retry-After: 1 for a 503 or

@@ -180,6 +180,12 @@ static void render_freshness(struct scrape *s)
                         gauge_staleness);
     render_stream_gauge(s, "stategate_stream_confirmed_timestamp_seconds",
                         "When everything that was published is proved to be applied.", gauge_confirmed);
+    family(s, "stategate_stream_queue_bytes", "gauge", "Messages that have arrived and are not applied yet.");
+    for (size_t i = 0; i < streams_count(s); i++) {
+        stream_label(s, i, stream);
+        buffer_append_format(&s->body, "stategate_stream_queue_bytes{%s} %" PRIu64 "\n", stream,
+                             load(&metrics_stream(s->call->api->metrics, i)->queue_bytes));
+    }
     family(s, "stategate_stream_status", "gauge", "1 for the status that the stream has.");
     for (size_t i = 0; s->readable && i < streams_count(s); i++) {
         enum stream_status now = snapshot_stream(s->call->snapshot, i)->view.status;

@@ -43,6 +43,7 @@ struct stream_metrics {
     atomic_uint_fast64_t clock_skew;  /* events whose stream timestamp lay after our wall clock */
     atomic_uint_fast64_t probes[PROBE_RESULTS_COUNT];
     atomic_uint_fast64_t resyncs;
+    atomic_uint_fast64_t queue_bytes; /* a gauge: of messages that are here and not applied */
     struct metrics_histogram visible_seconds; /* stream timestamp to commit */
     struct metrics_histogram batch_events;
     struct metrics_histogram apply_seconds;

@@ -264,6 +264,9 @@ void nats_disconnect(struct nats_connection *c)
     natsMsg_Destroy(c->held.handle);
     c->held.handle = NULL;
     natsSubscription_Destroy(atomic_exchange(&c->subscription, NULL));
+    c->waiting = 0;
+    if (c->queue != NULL)
+        queue_waiting(c->queue, 0);
     natsConnection_Destroy(c->connection);
     c->connection = NULL;
 }

@@ -55,6 +55,7 @@ struct nats_connection {
     size_t consumer_bytes;
     uint64_t generation;
     uint64_t consumer_seq; /* of the last message */
+    size_t waiting;         /* bytes that the queue has learned of */
     struct queue_item held; /* pushed again when the queue has room; its handle is owned, NULL = none */
 
     /* Any thread. */

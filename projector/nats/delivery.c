@@ -16,6 +16,7 @@
 #define ACK_PREFIX "$JS.ACK."
 #define ACK_TOKENS_MAX 13
 #define ACK_TOKENS_SHORT 9
+#define SCHEDULE_HEADER "Nats-Schedule"
 
 bool reply_parse(const char *reply, struct reply_facts *out)
 {
@@ -47,6 +48,14 @@ bool reply_parse(const char *reply, struct reply_facts *out)
 
 /* ---- messages ---- */
 
+/* The library reads all of a message's headers at the first question for one, into a table and an allocation for each:
+ * of short ones, up to so many bytes of memory for each byte. Where there are more than a few, only those that a format
+ * reads are kept, in a message of our own. */
+#define HEADERS_COST 12
+#define HEADERS_KEPT_BYTES 256
+#define HEADERS_EMPTY_BYTES (sizeof "NATS/1.0\r\n\r\n" - 1)
+#define MESSAGE_COST 256 /* its structure, its subjects, and what the allocator adds */
+
 static struct slice header(natsMsg *msg, const char *name)
 {
     const char *value = NULL;
@@ -55,18 +64,56 @@ static struct slice header(natsMsg *msg, const char *name)
     return slice_of(value);
 }
 
+static natsStatus header_copy(natsMsg *to, natsMsg *from, const char *name, size_t *cost)
+{
+    struct slice value = header(from, name);
+    if (value.bytes == 0)
+        return NATS_OK;
+    *cost += HEADERS_COST * (strlen(name) + 1) + value.bytes;
+    return natsMsgHeader_Set(to, name, value.data);
+}
+
+/* The same message with the headers that are read; NULL = no memory. */
+static natsMsg *without_other_headers(const struct nats_connection *c, natsMsg *msg, size_t *cost)
+{
+    natsMsg *copy = NULL;
+    size_t copy_cost = MESSAGE_COST + (size_t)natsMsg_GetDataLength(msg);
+    natsStatus s =
+        natsMsg_Create(&copy, natsMsg_GetSubject(msg), NULL, natsMsg_GetData(msg), natsMsg_GetDataLength(msg));
+    if (s == NATS_OK)
+        s = header_copy(copy, msg, SCHEDULE_HEADER, &copy_cost);
+    for (size_t i = 0; s == NATS_OK && i < MESSAGE_HEADERS_MAX && c->format->headers[i] != NULL; i++)
+        s = header_copy(copy, msg, c->format->headers[i], &copy_cost);
+    if (s != NATS_OK) {
+        natsMsg_Destroy(copy);
+        return NULL;
+    }
+    *cost = copy_cost;
+    return copy;
+}
+
 static void item_fill(const struct nats_connection *c, natsMsg *msg, size_t bytes, const struct reply_facts *facts,
                       struct queue_item *item)
 {
+    size_t payload_bytes = (size_t)natsMsg_GetDataLength(msg);
+    size_t headers_bytes = bytes > payload_bytes ? bytes - payload_bytes : 0;
+    size_t fields_bytes = headers_bytes > HEADERS_EMPTY_BYTES ? headers_bytes - HEADERS_EMPTY_BYTES : 0;
+    size_t cost = MESSAGE_COST + payload_bytes + HEADERS_COST * fields_bytes;
+    natsMsg *copy = headers_bytes > HEADERS_KEPT_BYTES ? without_other_headers(c, msg, &cost) : NULL;
+    if (copy != NULL) {
+        natsMsg_Destroy(msg);
+        msg = copy;
+    }
     *item = (struct queue_item){
         .generation = c->generation,
         .handle = msg,
         .bytes = bytes,
+        .cost = cost,
         .message = {.subject = slice_of(natsMsg_GetSubject(msg)),
                     .payload = {natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)},
                     .sequence = facts->sequence,
                     .time_ns = facts->time_ns,
-                    .scheduled = header(msg, "Nats-Schedule").bytes > 0},
+                    .scheduled = header(msg, SCHEDULE_HEADER).bytes > 0},
     };
     for (size_t i = 0; i < MESSAGE_HEADERS_MAX && c->format->headers[i] != NULL; i++)
         item->message.headers[i] = header(msg, c->format->headers[i]);
@@ -150,6 +197,17 @@ static void on_message(struct nats_connection *c, natsMsg *msg, size_t bytes)
         natsMsg_Destroy(msg);
 }
 
+/* What is left in the library's list, and the message that is held. */
+static void note_waiting(struct nats_connection *c, size_t bytes)
+{
+    if (c->held.handle != NULL)
+        bytes += c->held.cost;
+    if (bytes == c->waiting)
+        return;
+    c->waiting = bytes;
+    queue_waiting(c->queue, bytes);
+}
+
 void delivery_run(struct nats_connection *c)
 {
     requests_run(c);
@@ -170,6 +228,7 @@ void delivery_run(struct nats_connection *c)
         on_message(c, msg, (size_t)(bytes - left));
         bytes = left;
     }
+    note_waiting(c, (size_t)bytes);
     queue_pushed(c->queue);
 }
 

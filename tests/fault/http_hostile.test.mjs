@@ -494,7 +494,8 @@ describe('raw bytes', { concurrency: true }, () => {
           const { outcome, answers } = outcomeOf(await ask([bytes]), bytes);
           if (outcome !== expected) wrong.push(`${what}: ${outcome} instead of ${expected}`);
           for (const { status, head, body } of answers) {
-            if (status >= 400 && !isProblem(status, head, body)) wrong.push(`${what}: ${status} is no problem+json: ${body}`);
+            if (status >= 400 && !isProblem(status, head, body))
+              wrong.push(`${what}: ${status} is no problem+json: ${body}`);
             if (status === 405 && !/\r\nAllow: GET, HEAD, OPTIONS(\r\n|$)/.test(head))
               wrong.push(`${what}: 405 without Allow`);
             if (/\r\nX-Injected/i.test(head)) wrong.push(`${what}: a header was injected`);

@@ -138,6 +138,7 @@ static void push(struct fixture *f, uint64_t sequence, const char *id, const cha
     const struct queue_item item = {.generation = f->generation,
                                     .handle = memory,
                                     .bytes = payload_bytes,
+                                    .cost = payload_bytes,
                                     .message = {.subject = {memory, (size_t)subject_bytes},
                                                 .payload = {memory + 128, payload_bytes},
                                                 .sequence = sequence,

@@ -57,7 +57,7 @@ static int teardown(void **state)
 
 static struct queue_item item_of(uint64_t generation, uint64_t sequence, size_t bytes)
 {
-    struct queue_item item = {.generation = generation, .handle = malloc(1), .bytes = bytes};
+    struct queue_item item = {.generation = generation, .handle = malloc(1), .bytes = bytes, .cost = bytes};
     assert_non_null(item.handle);
     item.message.sequence = sequence;
     return item;
@@ -258,6 +258,46 @@ static void a_queue_that_turned_a_message_away_is_not_idle(void **state)
     assert_true(queue_is_idle(f->queue));
 }
 
+/* A batch that cannot be stored holds its messages. */
+static void what_was_taken_counts_until_it_is_done(void **state)
+{
+    struct fixture *f = *state;
+    struct queue_item items[2];
+    atomic_uint_fast64_t bytes = 0;
+    uint64_t generation = queue_next_generation(f->queue);
+    struct queue_item late = item_of(generation, 3, 1);
+    queue_count_bytes(f->queue, &bytes);
+    queue_verify(f->queue, generation);
+    assert_true(push(f->queue, generation, 1, QUEUE_BYTES_MAX - 10));
+    assert_true(push(f->queue, generation, 2, 10));
+    assert_int_equal(queue_take(f->queue, items, 2, QUEUE_BYTES_MAX), 2);
+    assert_int_equal(queue_push(f->queue, &late), QUEUE_FULL);
+    queue_waiting(f->queue, 7);
+    assert_int_equal(atomic_load(&bytes), QUEUE_BYTES_MAX + 7);
+    queue_done(f->queue, &items[0], 1);
+    assert_int_equal(atomic_load(&bytes), 10 + 7);
+    assert_int_equal(queue_push(f->queue, &late), QUEUE_TAKEN);
+    queue_waiting(f->queue, 0);
+    assert_int_equal(atomic_load(&bytes), 11);
+    (void)queue_next_generation(f->queue); /* what was taken of the last one is still held */
+    assert_int_equal(atomic_load(&bytes), 10);
+    queue_done(f->queue, &items[1], 1);
+    assert_int_equal(atomic_load(&bytes), 0);
+    queue_count_bytes(f->queue, NULL);
+}
+
+static void it_is_the_cost_that_is_bounded(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t generation = queue_next_generation(f->queue);
+    struct queue_item item = item_of(generation, 1, 1);
+    item.cost = QUEUE_BYTES_MAX;
+    assert_int_equal(queue_push(f->queue, &item), QUEUE_TAKEN);
+    item = item_of(generation, 2, 1);
+    assert_int_equal(queue_push(f->queue, &item), QUEUE_FULL);
+    free(item.handle);
+}
+
 static void a_message_larger_than_the_bound_fits_an_empty_queue(void **state)
 {
     struct fixture *f = *state;
@@ -363,6 +403,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_queue_turns_away_until_there_is_room, setup, teardown),
         cmocka_unit_test_setup_teardown(bytes_are_bounded_too_and_a_new_generation_frees_who_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(a_queue_that_turned_a_message_away_is_not_idle, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_taken_counts_until_it_is_done, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_is_the_cost_that_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(a_message_larger_than_the_bound_fits_an_empty_queue, setup, teardown),
         cmocka_unit_test_setup_teardown(a_push_notifies_and_a_wait_ends_at_its_deadline, setup, teardown),
         cmocka_unit_test_setup_teardown(a_few_messages_are_left_to_who_pushed_them, setup, teardown),
