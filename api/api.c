@@ -55,6 +55,7 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
     if (api == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for the HTTP side");
     api->shared.settings = context->settings;
+    api->shared.rows = context->rows;
     api->shared.tunables = context->tunables;
     api->shared.clock = context->shared;
     api->shared.freshness = context->freshness;

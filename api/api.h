@@ -15,6 +15,7 @@ struct api;
 /* What the reading side needs; all borrowed, and outlive the api. */
 struct api_context {
     const struct settings *settings;
+    const struct rows_hash *rows; /* of each stream, in the order of the settings */
     const struct tunables_now *tunables;
     struct commit_clock *shared;
     struct freshness *freshness;

@@ -106,19 +106,47 @@ static void refuse_impossible(struct call *call, const struct basis *basis, cons
     check_answer_impossible(&call->plan, basis, call->snapshot, shortfall, waited_ns > 0 ? waited_ns : 0, out);
 }
 
+/* The tag of the answer, which lives as long as it. */
+static void make_etag(const struct call *call, struct basis *basis, struct response *out)
+{
+    size_t stream = (size_t)call->plan.owner;
+    char *etag = response_room(out, HEADERS_ETAG_BYTES);
+    if (etag == NULL)
+        return;
+    size_t bytes =
+        headers_etag(snapshot_stream(call->snapshot, stream)->row, &call->api->rows[stream], &basis->revision, etag);
+    if (bytes == 0)
+        return;
+    basis->etag = etag;
+    response_room_used(out, bytes + 1);
+}
+
+static enum condition_result check_conditions(const struct call *call, const struct basis *basis)
+{
+    const struct conditions *conditions = &call->plan.conditions;
+    int64_t now_s = snapshot_wall_s(call->snapshot);
+    int64_t modified_s = 0;
+    bool known = conditions->dated && headers_modified(basis->entity.occurred_at, now_s, &modified_s);
+    return conditions_check(conditions, basis->etag, known ? &modified_s : NULL, now_s);
+}
+
 /* `demanded`: something was, and it holds. */
 static enum sg_status answer(struct call *call, struct basis *basis, bool demanded, struct response *out,
                              struct sg_error *err)
 {
-    char etag[HEADERS_ETAG_BYTES];
-    const struct conditions *conditions = &call->plan.conditions;
+    enum condition_result result = CONDITIONS_MET;
     if (demanded)
         headers_wait(out, &call->plan.demands, waited_ns_of(call));
     if (basis->tagged) {
-        const struct snapshot_stream *stream = snapshot_stream(call->snapshot, (size_t)call->plan.owner);
-        basis->etag = headers_etag(stream->row, basis->revision, basis->settled, etag);
-        basis->unchanged = conditions_unchanged(conditions, basis->etag);
+        make_etag(call, basis, out);
+        if (call->plan.conditions.given)
+            result = check_conditions(call, basis);
     }
+    if (result == CONDITIONS_FAILED) {
+        check_answer_condition(&call->plan, basis, call->snapshot, out);
+        return SG_OK;
+    }
+    basis->unchanged = result == CONDITIONS_UNCHANGED;
     return call->route->answer(call, basis, out, err);
 }
 

@@ -51,7 +51,7 @@ static enum http_outcome floor_handle(void *worker, const struct http_head *head
     response_header(out, "State-Lag", "0");
     response_header(out, "State-Status", "live");
     response_header(out, "State-Version", "1");
-    response_header(out, "ETag", "\"k3fq1z.b1.1\"");
+    response_header(out, "ETag", "\"k3fq1z.r7f3a92c4.10482\"");
     response_header(out, "Content-Type", "application/json");
     response_header(out, "Cache-Control", "no-cache");
     response_header(out, "Last-Modified", "Sat, 31 Jan 2026 12:00:00 GMT");

@@ -50,10 +50,14 @@ local kinds = {
       return ENTITY .. at .. HEAD
     end
   end,
-  -- The odd ones, which nobody writes; the string is their ETag.
+  -- The odd ones, which nobody writes, in whose order they were written; the string is the ETag of the first of all.
   unchanged = function(entities, _, etag)
-    local tail = " HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: " .. etag .. "\r\n\r\n"
-    return function() return ENTITY .. random(0, entities / 2 - 1) * 2 + 1 .. tail end
+    local before, first = etag:match('^(.*%.)(%d+)"$')
+    local head = " HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: " .. before
+    return function()
+      local odd = random(0, entities / 2 - 1) * 2 + 1
+      return ENTITY .. odd .. head .. string.format("%d", odd + first) .. '"\r\n\r\n'
+    end
   end,
   missing = function(entities)
     return function() return "GET /v1/state/customers/x-" .. random(0, entities - 1) .. HEAD end

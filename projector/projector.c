@@ -49,6 +49,12 @@ struct ingest *projector_ingest(struct projector *p)
     return p->ingest;
 }
 
+enum sg_status projector_rows_hash(const struct settings *settings, size_t stream, struct rows_hash *out,
+                                   struct sg_error *err)
+{
+    return fingerprint_hash(settings, &settings->streams[stream], out, err);
+}
+
 /* ---- one iteration ---- */
 
 /* A batch of each stream. True if there was anything to do. */

@@ -24,6 +24,11 @@ void projector_destroy(struct projector *p);
 /* True once the database was found damaged: nothing can be applied, and only a restart can begin again. Any thread. */
 bool projector_failed(const struct projector *p);
 
+/* What names the settings that shape a stream's rows: once the projector was started the store serves no others. Pure;
+ * any thread. SG_MEMORY. */
+SG_MUST_CHECK enum sg_status projector_rows_hash(const struct settings *settings, size_t stream, struct rows_hash *out,
+                                                 struct sg_error *err);
+
 /* What the sources ask, see ingest/commands.h. Valid as long as the projector. Any thread. */
 struct ingest *projector_ingest(struct projector *p);
 

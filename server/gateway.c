@@ -23,6 +23,7 @@
 struct gateway {
     const struct settings *settings;     /* borrowed */
     const struct tunables_now *tunables; /* borrowed */
+    struct rows_hash rows[SETTINGS_STREAMS_MAX];
     struct commit_clock *shared;         /* owned, like all below */
     struct store_writer *store;
     struct freshness *freshness;
@@ -78,7 +79,13 @@ static enum sg_status open_store(struct gateway *g, struct sg_error *err)
 
 static enum sg_status start_api(struct gateway *g, struct sg_error *err)
 {
+    enum sg_status status = SG_OK;
+    for (size_t i = 0; status == SG_OK && i < g->settings->streams_count; i++)
+        status = projector_rows_hash(g->settings, i, &g->rows[i], err);
+    if (status != SG_OK)
+        return status;
     struct api_context context = {.settings = g->settings,
+                                  .rows = g->rows,
                                   .tunables = g->tunables,
                                   .shared = g->shared,
                                   .freshness = g->freshness,

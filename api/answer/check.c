@@ -320,6 +320,15 @@ void check_answer_impossible(const struct plan *plan, const struct basis *basis,
                             s->view.probe_head);
 }
 
+void check_answer_condition(const struct plan *plan, const struct basis *basis, struct snapshot *snapshot,
+                            struct response *out)
+{
+    const struct stream_facts *facts = check_facts(plan, snapshot);
+    add_facts(plan, basis, snapshot, facts, out);
+    problem_answer_at(out, PROBLEM_PRECONDITION, facts->position, basis->entity.version,
+                      "What is there is not what the request's conditions ask for.");
+}
+
 void check_answer_short(const struct plan *plan, const struct basis *basis, struct snapshot *snapshot,
                         const struct shortfall *shortfall, enum problem problem, int64_t waited_ns,
                         struct response *out)

@@ -18,11 +18,10 @@ struct basis {
     bool found;            /* the entity (a tombstone counts), or the collection */
     bool cached;           /* the entity comes from the row cache: none of its events is recorded as rejected */
     bool version_rejected; /* the minimum version itself is, and no higher one is here */
-    bool tagged;           /* the answer has an ETag, which ends in `revision` */
-    const char *etag;      /* which the pipeline makes of it before it is answered; NULL = none */
-    bool unchanged;        /* and If-None-Match holds it: the answer is 304 */
-    uint64_t revision;
-    uint64_t settled;      /* up to there the stream was found to have no message; no position changes; 0 = nothing */
+    bool tagged;           /* the answer is one that conditions are about, and has an ETag of `revision` */
+    const char *etag;      /* which the pipeline makes in the answer before that is made; NULL = none */
+    bool unchanged;        /* the conditions make the answer a 304 */
+    struct revision revision;
     struct entity entity;  /* of a read by id. Version 0 = never seen. What it points at is valid until the next read */
 };
 
@@ -59,6 +58,9 @@ void check_answer_impossible(const struct plan *plan, const struct basis *basis,
 void check_answer_short(const struct plan *plan, const struct basis *basis, struct snapshot *snapshot,
                         const struct shortfall *shortfall, enum problem problem, int64_t waited_ns,
                         struct response *out);
+/* Answer that a condition of the request does not hold: 412. */
+void check_answer_condition(const struct plan *plan, const struct basis *basis, struct snapshot *snapshot,
+                            struct response *out);
 /* What a demand becomes that is still short at its deadline, by the worst stream that it waits for. */
 enum problem shortfall_problem(const struct shortfall *s);
 

@@ -97,37 +97,61 @@ void headers_rejections(struct response *r, const struct store_entity_rejections
         response_header_uint(r, "State-Rejected", (uint64_t)rejections->version_max);
 }
 
-const char *headers_etag(const struct stream *row, uint64_t number, uint64_t settled, char out[HEADERS_ETAG_BYTES])
+/* A dot and a number. */
+static size_t etag_number(char *out, uint64_t number)
+{
+    out[0] = '.';
+    return 1 + decimal_uint(number, out + 1);
+}
+
+static size_t etag_page(char *out, const struct revision *revision)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t used = etag_number(out, revision->entities);
+    used += etag_number(out + used, revision->settled);
+    out[used++] = '.';
+    out[used++] = 'q';
+    for (unsigned shift = 32; shift > 0; shift -= 4)
+        out[used++] = digits[revision->query >> (shift - 4) & 15];
+    return used;
+}
+
+size_t headers_etag(const struct stream *row, const struct rows_hash *rows, const struct revision *revision,
+                    char out[HEADERS_ETAG_BYTES])
 {
     size_t used = 0;
     size_t epoch_chars = strlen(row->epoch.text);
-    if (epoch_chars == 0)
-        return NULL;
+    if (epoch_chars == 0 || rows->text[0] == '\0')
+        return 0;
+    if (revision->page) {
+        out[used++] = 'W';
+        out[used++] = '/';
+    }
     out[used++] = '"';
     memcpy(out + used, row->epoch.text, epoch_chars);
     used += epoch_chars;
     out[used++] = '.';
-    out[used++] = 'b';
-    used += decimal_uint((uint64_t)row->build, out + used);
-    out[used++] = '.';
-    used += decimal_uint(number, out + used);
-    if (settled > 0) {
-        out[used++] = '.';
-        used += decimal_uint(settled, out + used);
-    }
+    memcpy(out + used, rows->text, ROWS_HASH_CHARS);
+    used += ROWS_HASH_CHARS;
+    used += etag_number(out + used, revision->sequence);
+    if (revision->page)
+        used += etag_page(out + used, revision);
     out[used++] = '"';
     out[used] = '\0';
-    return out;
+    return used;
+}
+
+bool headers_modified(struct slice occurred_at, int64_t now_s, int64_t *seconds)
+{
+    return time_parse_rfc3339_s(occurred_at, seconds) && *seconds > 0 && *seconds <= now_s;
 }
 
 void headers_last_modified(struct response *r, struct slice occurred_at, int64_t now_s)
 {
     int64_t seconds = 0;
     char date[HTTPDATE_BYTES];
-    if (!time_parse_rfc3339_s(occurred_at, &seconds) || seconds <= 0 || seconds > now_s ||
-        !http_date_format(seconds, date))
-        return;
-    response_header_bytes(r, "Last-Modified", date, HTTPDATE_BYTES - 1);
+    if (headers_modified(occurred_at, now_s, &seconds) && http_date_format(seconds, date))
+        response_header_bytes(r, "Last-Modified", date, HTTPDATE_BYTES - 1);
 }
 
 void headers_storage(struct response *r, struct snapshot *snapshot, const struct sg_error *err)

@@ -24,12 +24,27 @@ void headers_gaps_with(struct response *r, const struct stream *row, uint64_t se
 /* State-Rejected: the highest version, or "?" where one is not known; none, no header. */
 void headers_rejections(struct response *r, const struct store_entity_rejections *rejections);
 
-/* `"<epoch>.b<build>.<number>"`, with its quotes, and `.<settled>` at its end unless that is 0. Returns NULL while the
- * epoch is unknown. */
-#define HEADERS_ETAG_BYTES 96
-const char *headers_etag(const struct stream *row, uint64_t number, uint64_t settled, char out[HEADERS_ETAG_BYTES]);
+/* What an ETag stands for, within an epoch and the settings that shape the rows. */
+struct revision {
+    uint64_t sequence; /* of the event that made the entity; of a page the last one that changed its collection */
+    bool page;         /* the rest is a page's */
+    uint64_t entities; /* of the collection: builds of one epoch may differ in what was still in the stream */
+    uint64_t settled;  /* what the stream was found to have no message of: it changes no sequence */
+    uint32_t query;    /* a hash of what was asked for, but for the demands */
+};
 
-/* Last-Modified from an RFC 3339 time; left out if it cannot be read or lies beyond `now_s`. */
+/* `"<epoch>.<rows>.<sequence>"`, with its quotes; of a page, since its position moves while its items stay,
+ * `W/"<epoch>.<rows>.<sequence>.<entities>.<settled>.q<query>"`. Returns its length without the NUL; 0, and nothing is
+ * written, while the epoch or the settings' hash is unknown. */
+#define HEADERS_ETAG_BYTES 128
+size_t headers_etag(const struct stream *row, const struct rows_hash *rows, const struct revision *revision,
+                    char out[HEADERS_ETAG_BYTES]);
+
+/* When an entity was last modified: its RFC 3339 time in seconds since 1970. False: it has none, or none that can be
+ * shown, as it lies before 1970 or after `now_s`. */
+bool headers_modified(struct slice occurred_at, int64_t now_s, int64_t *seconds);
+
+/* Last-Modified, where headers_modified() knows it. */
 void headers_last_modified(struct response *r, struct slice occurred_at, int64_t now_s);
 
 /* Answer 503 `storage` and report it to the snapshot. */

@@ -98,6 +98,26 @@ static void add_line(struct http_lines *lines, struct slice value)
     lines->count++;
 }
 
+static void set_line(struct http_line *line, struct slice value)
+{
+    line->value = value;
+    line->count++;
+}
+
+/* Its options: is the connection to end, or, of HTTP/1.0, to stay? */
+static void take_connection(struct http_head *head, struct slice value)
+{
+    const char *end = value.data + value.bytes;
+    for (const char *at = value.data; at < end;) {
+        size_t space = strspn(at, ", \t");
+        size_t bytes = strcspn(at + space, ", \t");
+        struct slice option = {at + space, bytes};
+        head->asks_close |= NAME_IS(option, "close");
+        head->asks_keep |= NAME_IS(option, "keep-alive");
+        at += space + bytes;
+    }
+}
+
 /* One header field. Most are told apart by their length alone. */
 static void take_field(struct http_head *head, struct slice name, struct slice value)
 {
@@ -113,6 +133,14 @@ static void take_field(struct http_head *head, struct slice name, struct slice v
             head->expect_unknown = true;
         else if (NAME_IS(name, "Prefer"))
             add_line(&head->fields.prefer, value);
+        break;
+    case 8:
+        if (NAME_IS(name, "If-Match"))
+            add_line(&head->fields.if_match, value);
+        break;
+    case 10:
+        if (NAME_IS(name, "Connection"))
+            take_connection(head, value);
         break;
     case 11:
         if (NAME_IS(name, "Min-Version"))
@@ -135,6 +163,12 @@ static void take_field(struct http_head *head, struct slice name, struct slice v
     case 17:
         if (NAME_IS(name, "Transfer-Encoding"))
             head->has_body = true;
+        else if (NAME_IS(name, "If-Modified-Since"))
+            set_line(&head->fields.if_modified_since, value);
+        break;
+    case 19:
+        if (NAME_IS(name, "If-Unmodified-Since"))
+            set_line(&head->fields.if_unmodified_since, value);
         break;
     default:
         break;

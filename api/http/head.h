@@ -29,13 +29,22 @@ struct http_lines {
     struct slice values[HTTP_LINES_MAX];
 };
 
+/* The line of a header field that may stand on one only; of several the last. */
+struct http_line {
+    size_t count;
+    struct slice value;
+};
+
 /* The fields that are kept as they came. */
 struct http_fields {
     struct http_lines min_version;
     struct http_lines min_position;
     struct http_lines max_staleness;
     struct http_lines prefer;
+    struct http_lines if_match;
     struct http_lines if_none_match;
+    struct http_line if_modified_since;
+    struct http_line if_unmodified_since;
 };
 
 struct http_connection;
@@ -51,6 +60,8 @@ struct http_head {
     bool too_large;      /* beyond HTTP_HEAD_COST_MAX, or HTTP_FIELDS_MAX */
     bool has_body;       /* a Content-Length other than 0, or any Transfer-Encoding */
     bool expect_unknown; /* an Expect that is not 100-continue */
+    bool asks_close;     /* Connection: close */
+    bool asks_keep;      /* Connection: keep-alive */
     size_t hosts_count;
     struct slice host;   /* the last one */
     struct http_fields fields;

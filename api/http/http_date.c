@@ -1,7 +1,10 @@
 /* Dates of HTTP headers. */
 #include "api/http/http_date.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "core/base/time.h"
 
 #define DAY_SECONDS INT64_C(86400)
 #define DAYS_BEFORE_1970 INT64_C(719468)  /* since 0000-03-01 */
@@ -44,4 +47,79 @@ bool http_date_format(int64_t seconds, char out[HTTPDATE_BYTES])
     put_two(out + 20, time_of_day / 60 % 60);
     put_two(out + 23, time_of_day % 60);
     return true;
+}
+
+/* ---- reading ---- */
+
+#define DATE_READ_BYTES_MAX 34 /* "Wednesday, 31-Jan-26 12:00:00 GMT" */
+#define YEAR_SECONDS INT64_C(31556952) /* on average */
+
+/* Is the text of this form? 0 stands for a digit, _ for a digit or a space, a for a letter, all else for itself. */
+static bool has_form(const char *text, const char *form)
+{
+    for (; *form != '\0'; text++, form++) {
+        bool digit = *text >= '0' && *text <= '9';
+        bool letter = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z');
+        if (*form == '0' ? !digit : *form == '_' ? !digit && *text != ' ' : *form == 'a' ? !letter : *text != *form)
+            return false;
+    }
+    return *text == '\0';
+}
+
+/* 1 to 12; 0 = it is none. */
+static int month_number(const char *name)
+{
+    static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    for (int month = 0; month < 12; month++) {
+        if (memcmp(names + (size_t)month * 3, name, 3) == 0)
+            return month + 1;
+    }
+    return 0;
+}
+
+static int two_digits(const char *at)
+{
+    return (at[0] == ' ' ? 0 : at[0] - '0') * 10 + at[1] - '0';
+}
+
+static int full_year(int two, int64_t now_s)
+{
+    int now = 1970 + (int)(now_s / YEAR_SECONDS);
+    int year = now / 100 * 100 + two;
+    return year > now + 50 ? year - 100 : year;
+}
+
+bool http_date_parse(struct slice text, int64_t now_s, int64_t *seconds)
+{
+    char date[DATE_READ_BYTES_MAX + 1] = {0};
+    char rfc3339[64];
+    const char *day;
+    const char *month;
+    const char *time;
+    int year;
+    if (text.bytes > DATE_READ_BYTES_MAX)
+        return false;
+    memcpy(date, text.data, text.bytes);
+    const char *rest = date + strcspn(date, ", ");
+    if (has_form(rest, ", 00 aaa 0000 00:00:00 GMT")) {
+        day = rest + 2;
+        month = rest + 5;
+        year = two_digits(rest + 9) * 100 + two_digits(rest + 11);
+        time = rest + 14;
+    } else if (has_form(rest, ", 00-aaa-00 00:00:00 GMT")) {
+        day = rest + 2;
+        month = rest + 5;
+        year = full_year(two_digits(rest + 9), now_s);
+        time = rest + 12;
+    } else if (has_form(rest, " aaa _0 00:00:00 0000")) { /* of C's asctime() */
+        month = rest + 1;
+        day = rest + 5;
+        time = rest + 8;
+        year = two_digits(rest + 17) * 100 + two_digits(rest + 19);
+    } else {
+        return false;
+    }
+    int bytes = snprintf(rfc3339, sizeof rfc3339, "%04d-%02d-%02dT%.8sZ", year, month_number(month), two_digits(day),
+                         time);
+    return time_parse_rfc3339_s((struct slice){rfc3339, (size_t)bytes}, seconds);
 }

@@ -14,6 +14,7 @@
     X(PROBLEM_UNKNOWN_STREAM, 409, "unknown-stream", "The stream is not followed by this gateway")                     \
     X(PROBLEM_BEYOND_HEAD, 409, "position-beyond-head", "The position lies beyond the end of the stream")              \
     X(PROBLEM_DELETED, 410, "deleted", "The entity is deleted")                                                        \
+    X(PROBLEM_PRECONDITION, 412, "precondition-failed", "A condition of the request does not hold")                    \
     X(PROBLEM_BODY, 413, "content-too-large", "The request must not have a body")                                      \
     X(PROBLEM_TARGET, 414, "uri-too-long", "The request target is too long")                                           \
     X(PROBLEM_EXPECT, 417, "expectation-failed", "The expectation cannot be met")                                      \

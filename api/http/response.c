@@ -71,6 +71,19 @@ void response_header(struct response *r, const char *name, const char *value)
     r->headers[r->headers_count++] = (struct response_header){name, value};
 }
 
+char *response_room(struct response *r, size_t bytes)
+{
+    if (bytes <= RESPONSE_TEXT_BYTES - r->text_bytes)
+        return r->text + r->text_bytes;
+    r->failed = true;
+    return NULL;
+}
+
+void response_room_used(struct response *r, size_t bytes)
+{
+    r->text_bytes += bytes;
+}
+
 void response_header_bytes(struct response *r, const char *name, const char *value, size_t bytes)
 {
     char *copy = r->text + r->text_bytes;

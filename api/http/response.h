@@ -70,6 +70,10 @@ void response_keep(struct response *r);
 
 /* `value` must live until the answer is sent: static text, `text`, or a snapshot's. */
 void response_header(struct response *r, const char *name, const char *value);
+/* Room for a value that is made in place, of up to `bytes` bytes with its NUL; NULL, and the response fails, where there
+ * is none. Then: how many of them were used. */
+char *response_room(struct response *r, size_t bytes);
+void response_room_used(struct response *r, size_t bytes);
 /* The value is copied. */
 void response_header_bytes(struct response *r, const char *name, const char *value, size_t bytes);
 void response_header_uint(struct response *r, const char *name, uint64_t value);

@@ -6,6 +6,7 @@
 
 #include "api/http/http_internal.h"
 #include "api/http/problem.h"
+#include "core/base/decimal.h"
 
 #define RAW_ANSWER_BYTES 2048
 /* Of a chunk to an HTTP/1.0 client, which knows no chunks. To any other the library has the producer write into what
@@ -122,22 +123,47 @@ static struct MHD_Response *buffered(struct response *r)
     return converted;
 }
 
+/* Will the connection serve another request? As the library decides it. */
+static bool stays_open(const struct http_connection *connection, const struct response *r)
+{
+    const struct exchange *e = connection->exchange;
+    if (r->close || connection->port->loop->draining || !e->admitted || e->head.asks_close)
+        return false;
+    return e->head.version_1_1 || (e->head.asks_keep && e->producer == NULL);
+}
+
+/* How long the connection may be idle, in whole seconds. */
+static enum MHD_Result add_keep_alive(const struct http_loop *loop, struct MHD_Response *converted)
+{
+    char value[sizeof "timeout=" + DECIMAL_UINT_BYTES] = "timeout=";
+    size_t used = sizeof "timeout=" - 1;
+    used += decimal_uint((uint64_t)loop->tunables->http_head_timeout_ms / 1000, value + used);
+    value[used] = '\0';
+    return MHD_add_response_header(converted, "Keep-Alive", value);
+}
+
 static struct MHD_Response *convert(struct http_connection *connection, struct response *r)
 {
-    bool close_after = r->close || connection->port->loop->draining;
+    const struct http_loop *loop = connection->port->loop;
     struct MHD_Response *converted = r->producer != NULL ? produced(connection, r) : buffered(r);
     if (converted == NULL)
         return NULL;
-    /* Without this a 304 would say that the entity has no bytes. */
-    if (r->status == 304)
-        (void)MHD_set_response_options(converted, MHD_RF_HEAD_ONLY_RESPONSE, MHD_RO_END);
+    bool stays = stays_open(connection, r);
+    /* Without the first a 304 would say that the entity has no bytes; the second names Keep-Alive in Connection, as
+     * RFC 9110, section 7.6.1, wants. */
+    (void)MHD_set_response_options(converted,
+                                   (r->status == 304 ? MHD_RF_HEAD_ONLY_RESPONSE : MHD_RF_NONE) |
+                                       (stays ? MHD_RF_SEND_KEEP_ALIVE_HEADER : MHD_RF_NONE),
+                                   MHD_RO_END);
     enum MHD_Result result = MHD_YES;
     for (size_t i = 0; result == MHD_YES && i < r->headers_count; i++)
         result = MHD_add_response_header(converted, r->headers[i].name, r->headers[i].value);
     if (result == MHD_YES)
         result = MHD_add_response_header(converted, "X-Content-Type-Options", "nosniff");
-    if (result == MHD_YES && close_after)
+    if (result == MHD_YES && (r->close || loop->draining))
         result = MHD_add_response_header(converted, "Connection", "close");
+    if (result == MHD_YES && stays)
+        result = add_keep_alive(loop, converted);
     if (result == MHD_YES)
         return converted;
     MHD_destroy_response(converted);

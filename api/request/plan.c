@@ -88,7 +88,7 @@ static enum sg_status read_rest(const struct http_head *head, const struct targe
     if (status == SG_OK && rules->more != NULL)
         status = rules->more(target, settings, out, err);
     if (status == SG_OK && rules->conditions)
-        status = conditions_parse(&head->fields.if_none_match, &out->conditions, err);
+        status = conditions_parse(&head->fields, &out->conditions, err);
     return status;
 }
 

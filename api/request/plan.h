@@ -47,7 +47,7 @@ enum plan_demands {
 struct plan_rules {
     enum plan_demands demands;
     bool min_version; /* one entity is meant, so it has a version */
-    bool conditions;  /* If-None-Match */
+    bool conditions;  /* If-None-Match and its like */
     bool pages;       /* `limit` and `cursor`, of this kind */
     enum cursor_kind cursor;
     /* Reads the parameters that no other route has; owner, collection and place may be changed. NULL = there are none.

@@ -41,7 +41,7 @@ enum sg_status entity_find(struct call *call, struct basis *out, struct sg_error
     if (status == SG_OK && !out->cached)
         status = find_stored(call, out, err);
     out->tagged = status == SG_OK && out->found && !out->entity.deleted;
-    out->revision = (uint64_t)out->entity.version;
+    out->revision.sequence = out->entity.sequence;
     return status;
 }
 
@@ -58,11 +58,12 @@ static void answer_state(const struct call *call, const struct basis *basis, str
     else
         response_body_copy(out, entity->state.data, entity->state.bytes);
     if (basis->etag != NULL)
-        response_header_bytes(out, "ETag", basis->etag, strlen(basis->etag));
+        response_header(out, "ETag", basis->etag);
     if (!basis->unchanged)
         response_header(out, "Content-Type", "application/json");
     response_header(out, "Cache-Control", "no-cache");
-    headers_last_modified(out, entity->occurred_at, snapshot_wall_s(call->snapshot));
+    if (!basis->unchanged || basis->etag == NULL) /* what tells less than the tag does not stand beside it in a 304 */
+        headers_last_modified(out, entity->occurred_at, snapshot_wall_s(call->snapshot));
 }
 
 /* Those of the stream that lie after it, and its own. */

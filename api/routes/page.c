@@ -5,12 +5,14 @@
 #include "api/http/problem.h"
 #include "api/request/cursor.h"
 #include "api/routes/router.h"
+#include "core/base/decimal.h"
 #include "core/base/time.h"
 
 /* A page that is nearly full, and one more entity of the largest size. */
 #define PAGE_BUFFER_BYTES_MAX (STORE_PAGE_BYTES_MAX + EVENT_PAYLOAD_BYTES_MAX + (64u << 10))
 #define PAGE_ITEM_BYTES 256 /* what an item takes besides its id and state */
-#define LINK_BYTES_MAX (CURSOR_TEXT_BYTES + 3u * EVENT_COLLECTION_BYTES_MAX + 64u)
+#define LINK_DEMANDS_BYTES_MAX 384 /* of a Link: ten streams or so; a connection keeps room for as much */
+#define LINK_BYTES_MAX (CURSOR_TEXT_BYTES + LINK_DEMANDS_BYTES_MAX + 64u)
 /* Memory that a page begins with: of usual entities, at most. */
 #define PAGE_FIRST_BYTES_MAX (64u << 10)
 
@@ -84,6 +86,13 @@ static void append_percent(struct buffer *out, struct slice text)
     buffer_append(out, text.data + text.bytes - plain, plain);
 }
 
+static void append_seconds(struct buffer *out, const char *name, int64_t ns)
+{
+    char digits[DECIMAL_SECONDS_BYTES];
+    buffer_append_text(out, name);
+    buffer_append(out, digits, decimal_seconds_up(ns, digits));
+}
+
 static void append_next(struct page *page)
 {
     page->next_bytes = cursor_encode(CURSOR_ENTITIES, (struct slice){page->last, page->last_bytes}, page->next);
@@ -92,21 +101,42 @@ static void append_next(struct page *page)
     buffer_append_text(&page->body, "\"");
 }
 
-/* The next page as a Link. */
-static void add_link(const struct plan *plan, const struct page *page, struct response *out)
+/* The demands of the request, also those that came as headers: whoever follows the link has them still. */
+static void append_demands(struct buffer *link, const struct demands *demands, const struct settings *settings)
+{
+    struct buffer position;
+    buffer_init(&position, LINK_BYTES_MAX);
+    for (size_t i = 0; i < demands->positions_count; i++) {
+        const struct demand_position *p = &demands->positions[i];
+        if (i > 0)
+            buffer_append_text(&position, ",");
+        position_append(&position, settings->streams[p->stream].name, p->sequence, &p->epoch);
+    }
+    if (demands->positions_count > 0) {
+        buffer_append_text(link, "&min_position=");
+        append_percent(link, (struct slice){position.data, position.bytes});
+    }
+    link->failed |= position.failed;
+    buffer_free(&position);
+    if (demands->has_max_staleness)
+        append_seconds(link, "&max_staleness=", demands->max_staleness_ns);
+    if (demands->wait_given)
+        append_seconds(link, "&wait=", demands->wait_ns);
+}
+
+/* The next page as a Link, relative to this one's address, whatever a proxy has made of that. None where it would be
+ * too long: better than one that has lost a demand. */
+static void add_link(const struct call *call, const struct page *page, struct response *out)
 {
     struct buffer link;
     buffer_init(&link, LINK_BYTES_MAX);
-    buffer_append_text(&link, "</v1/state/");
-    append_percent(&link, plan->collection);
-    buffer_append_text(&link, "?limit=");
-    buffer_append_uint(&link, plan->limit);
+    buffer_append_text(&link, "<?limit=");
+    buffer_append_uint(&link, call->plan.limit);
     buffer_append_text(&link, "&cursor=");
     buffer_append(&link, page->next, page->next_bytes);
+    append_demands(&link, &call->plan.demands, call->api->settings);
     buffer_append_text(&link, ">; rel=\"next\"");
-    if (link.failed)
-        out->failed = true;
-    else
+    if (!link.failed)
         response_header_bytes(out, "Link", link.data, link.bytes);
     buffer_free(&link);
 }
@@ -151,6 +181,20 @@ static enum sg_status render_page(const struct call *call, struct page *page, st
     return SG_OK;
 }
 
+/* FNV-1a of what was asked for but the demands, which change nothing of what is answered. */
+static uint32_t query_hash(const struct plan *plan)
+{
+    char text[DECIMAL_UINT_BYTES + 1];
+    size_t used = decimal_uint(plan->limit, text);
+    uint32_t hash = UINT32_C(2166136261);
+    text[used++] = ' ';
+    for (size_t i = 0; i < used + plan->after.bytes; i++) {
+        hash ^= (unsigned char)(i < used ? text[i] : plan->after.data[i - used]);
+        hash *= UINT32_C(16777619);
+    }
+    return hash;
+}
+
 enum sg_status page_find(struct call *call, struct basis *out, struct sg_error *err)
 {
     struct store_collection collection = {0};
@@ -159,8 +203,11 @@ enum sg_status page_find(struct call *call, struct basis *out, struct sg_error *
         return status;
     status = store_read_collection(snapshot_reader(call->snapshot), call->plan.collection, &collection, err);
     out->found = out->tagged = status == SG_OK;
-    out->revision = collection.position;
-    out->settled = collection.gone;
+    out->revision = (struct revision){.sequence = collection.position,
+                                      .page = true,
+                                      .entities = collection.entities,
+                                      .settled = collection.gone,
+                                      .query = query_hash(&call->plan)};
     return status == SG_NOT_FOUND ? SG_OK : status;
 }
 
@@ -201,7 +248,7 @@ enum sg_status page_answer(struct call *call, const struct basis *basis, struct 
         response_body_take(out, &page.body);
     add_facts_and_gap(call, page.gap, out);
     if (basis->etag != NULL)
-        response_header_bytes(out, "ETag", basis->etag, strlen(basis->etag));
+        response_header(out, "ETag", basis->etag);
     response_header(out, "Cache-Control", "no-cache");
     if (basis->unchanged) {
         out->status = 304;
@@ -209,6 +256,6 @@ enum sg_status page_answer(struct call *call, const struct basis *basis, struct 
     }
     response_header(out, "Content-Type", "application/json");
     if (page.more)
-        add_link(&call->plan, &page, out);
+        add_link(call, &page, out);
     return SG_OK;
 }

@@ -64,6 +64,7 @@ struct route_counters {
 struct api_shared {
     /* Set before the loops run, then read-only: any thread. Borrowed. */
     const struct settings *settings;
+    const struct rows_hash *rows; /* of each stream */
     const struct tunables_now *tunables;
     struct commit_clock *clock;
     struct freshness *freshness;

@@ -132,7 +132,7 @@ void router_prefetch(struct store_reader *reader, const struct http_head *head)
 
 /* ---- what the metrics count ---- */
 
-const unsigned route_codes[ROUTE_CODES_MAX] = {200, 204, 304, 400, 404, 405, 409, 410, 413,
+const unsigned route_codes[ROUTE_CODES_MAX] = {200, 204, 304, 400, 404, 405, 409, 410, 412, 413,
                                                414, 417, 421, 422, 431, 501, 503, 504, 505};
 
 static const double seconds_bounds[] = {0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001,

@@ -81,6 +81,12 @@ struct settings {
     enum log_format log_format;
 };
 
+/* Names the settings that shape a stream's rows: equal settings have one name, in every file. "" = not known. */
+#define ROWS_HASH_CHARS 9 /* an r and 8 hexadecimal digits */
+struct rows_hash {
+    char text[ROWS_HASH_CHARS + 1];
+};
+
 /* Of what concerns streams: an index in the settings, or one of these. */
 enum owner {
     OWNER_NONE = -1, /* no stream can hold it */

@@ -1,9 +1,11 @@
 /* Fingerprints: canonical JSON, and the joined words of schema version 2. */
 #include "projector/ingest/fingerprint.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/digest.h"
 #include "projector/decode/format.h"
 
 static enum sg_status finish(const struct stream_settings *stream, struct buffer *out, struct sg_error *err)
@@ -115,6 +117,21 @@ enum sg_status fingerprint_rows(const struct settings *settings, const struct st
     free(names);
     free(collections);
     return finish(stream, out, err);
+}
+
+enum sg_status fingerprint_hash(const struct settings *settings, const struct stream_settings *stream,
+                                struct rows_hash *out, struct sg_error *err)
+{
+    struct buffer rows;
+    unsigned char digest[DIGEST_BYTES];
+    buffer_init(&rows, FINGERPRINT_BYTES_MAX);
+    enum sg_status status = fingerprint_rows(settings, stream, &rows, err);
+    if (status == SG_OK)
+        status = digest_sha256((struct slice){rows.data, rows.bytes - 1}, digest, err);
+    if (status == SG_OK)
+        (void)snprintf(out->text, sizeof out->text, "r%02x%02x%02x%02x", digest[0], digest[1], digest[2], digest[3]);
+    buffer_free(&rows);
+    return status;
 }
 
 enum sg_status fingerprint_derived(const struct settings *settings, const struct stream_settings *stream,

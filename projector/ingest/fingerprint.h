@@ -17,7 +17,10 @@
  * SG_MEMORY: it does not fit there, or there is no memory. */
 SG_MUST_CHECK enum sg_status fingerprint_rows(const struct settings *settings, const struct stream_settings *stream,
                                               struct buffer *out, struct sg_error *err);
-/* The same of what is derived from rows: {}, as nothing is yet. A change of it never costs a rebuild from the
+/* That fingerprint in short: an r and the first digits of its SHA-256. SG_MEMORY likewise. */
+SG_MUST_CHECK enum sg_status fingerprint_hash(const struct settings *settings, const struct stream_settings *stream,
+                                              struct rows_hash *out, struct sg_error *err);
+/* The fingerprint of what is derived from rows: {}, as nothing is yet. A change of it never costs a rebuild from the
  * stream. */
 SG_MUST_CHECK enum sg_status fingerprint_derived(const struct settings *settings, const struct stream_settings *stream,
                                                  struct buffer *out, struct sg_error *err);

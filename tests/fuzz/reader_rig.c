@@ -42,6 +42,7 @@ static struct {
     struct freshness *freshness;
     struct metrics *metrics;
     struct progress *progress;
+    struct rows_hash rows[2];
     struct api_shared api;
     struct route_counters counters;
     struct worker *worker;
@@ -126,6 +127,8 @@ static void open_worker(void)
     int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     REQUIRE(wake_fd >= 0);
     rig.api.settings = &settings;
+    rig.rows[0] = rig.rows[1] = (struct rows_hash){"r00c0ffee"};
+    rig.api.rows = rig.rows;
     rig.api.tunables = &tunables_now;
     tunables_publish(&tunables_now, &tunables);
     rig.api.clock = rig.shared;

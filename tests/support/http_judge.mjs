@@ -38,8 +38,17 @@ const DECIMALS = /^\d+\.\d{3}$/;
 //   position   State-Position of all streams; streams: Map name -> {sequence, epoch, member (of State-Position)}
 //   ownerOf    (collection) -> name of its stream, or undefined: no template can produce it
 //   entities   Map collection -> Map id -> {version, deleted, state, etag, rejected: [versions]}
-//   pageEtags  Map collection -> etag;  cursors: Set of good ones for a page of any collection
+//   pageEtags  Map collection -> etag, of one page of it;  cursors: Set of good ones for a page of any collection
 //   waitMax    seconds
+// The ETag of another page of the collection: FNV-1a of its limit, a space, and the id that the page before ended with.
+function pageEtag(world, collection, params) {
+  const after = Buffer.from(params.get('cursor') ?? '', 'base64url').subarray(1);
+  let hash = 2166136261;
+  for (const byte of Buffer.concat([Buffer.from(`${params.get('limit') ?? 100} `), after]))
+    hash = Math.imul(hash ^ byte, 16777619) >>> 0;
+  return world.pageEtags.get(collection).replace(/q[0-9a-f]{8}"$/, `q${hash.toString(16).padStart(8, '0')}"`);
+}
+
 export class Judge {
   constructor(world) {
     this.world = world;
@@ -202,7 +211,7 @@ export class Judge {
     const condition = readIfNoneMatch(request);
     if (condition === 'none') return;
     if (condition === 'malformed') details.bad = true;
-    else details.match = (etag) => condition.any === true || condition.tags.includes(etag);
+    else details.match = (etag) => condition.any === true || condition.tags.includes(etag.replace(/^W\//, ''));
     if (condition.lines > 4) details.perhaps = true;
   }
 
@@ -226,10 +235,10 @@ export class Judge {
     return unmet.includes(504) ? [...unmet, 503] : unmet;
   }
 
-  found({ route, collection }, entity, { match }) {
+  found({ route, collection, params }, entity, { match }) {
     if (route.name === 'page') {
       if (!this.world.entities.has(collection)) return [404];
-      return match?.(this.world.pageEtags.get(collection)) ? [304] : [200];
+      return match?.(pageEtag(this.world, collection, params)) ? [304] : [200];
     }
     if (route.name !== 'entity') return [200];
     if (entity === undefined) return [404];
@@ -327,7 +336,7 @@ export class Judge {
   }
 
   checkPage({ body, headers }, request, { collection, params }, fault) {
-    expectHeader(headers, 'etag', this.world.pageEtags.get(collection), fault);
+    expectHeader(headers, 'etag', pageEtag(this.world, collection, params), fault);
     if (request.method !== 'GET') return undefined;
     const page = parse(body);
     if (!Array.isArray(page?.items)) return fault('no page');

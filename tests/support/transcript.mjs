@@ -28,8 +28,7 @@ const MASKS = [
   [/\b[0-9a-f]{64}\b/g, '<sha256>'],
   [/epoch=[a-z][a-z0-9]{5,11}/g, 'epoch=<epoch>'],
   [/"epoch":"[a-z][a-z0-9]{5,11}"/g, '"epoch":"<epoch>"'],
-  [/"[a-z][a-z0-9]{5,11}\.b(\d+)\./g, '"<epoch>.b$1.'],
-  [/(<epoch>\.b\d+)\.\d{4,}/g, '$1.<sequence>'], // of a page: the collection's last position
+  [/"[a-z][a-z0-9]{5,11}\.(r[0-9a-f]{8})\.\d+/g, '"<epoch>.$1.<sequence>'], // the settings' hash is the same everywhere
   [/(\bSTATE:|\blast sequence |"(?:position|head|target|sequence|entities)":)\d+/g, '$1<count>'],
   [/\b\d+\.\d+\b/g, '<number>'],
   [/^Age: \d+$/gm, 'Age: <number>'],

@@ -36,6 +36,7 @@ static void attach(struct rig *r, const char *name, struct stream *out)
 static void open_worker(struct rig *r)
 {
     r->api.settings = &r->settings;
+    r->api.rows = r->rows;
     r->api.tunables = &r->tunables_now;
     r->api.clock = r->shared;
     r->api.freshness = r->freshness;
@@ -54,6 +55,7 @@ int rig_setup(void **state)
     assert_non_null(mkdtemp(r->folder));
     (void)snprintf(r->database, sizeof r->database, "%s/x.db", r->folder);
     r->owned[0] = other_collection;
+    r->rows[0] = r->rows[1] = (struct rows_hash){RIG_ROWS};
     r->streams[0].name = stream_name;
     r->streams[1] = (struct stream_settings){.name = other_name, .collections = r->owned, .collections_count = 1};
     r->settings = (struct settings){.database = r->database,

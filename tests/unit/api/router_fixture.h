@@ -9,6 +9,7 @@
 #include "store/writer.h"
 
 #define RIG_CREATED_NS INT64_C(1700000000000000000)
+#define RIG_ROWS "r00c0ffee" /* names the settings that shape the rows of both streams */
 #define RIG_WAITS_MAX 10 /* reads that may wait */
 #define RIG_CACHE_BYTES (1 << 20)
 
@@ -19,6 +20,7 @@ struct rig {
     struct tunables tunables;
     struct tunables_now tunables_now;
     struct stream_settings streams[2]; /* STATE, any collection; OTHER, `settings` */
+    struct rows_hash rows[2];
     char *owned[1];
     struct commit_clock *shared;
     struct store_writer *writer;

@@ -125,17 +125,35 @@ static void the_most_and_longest_gaps_have_room(void **state)
     assert_int_equal(strlen(header(&r, "State-Gap")), STREAM_GAPS_MAX * 43 - 2);
 }
 
-static void etag_names_epoch_build_and_version(void **state)
+static void etag_names_epoch_settings_and_event(void **state)
 {
     struct stream row = {.epoch = {"k3fq1z"}, .build = 2};
-    struct stream longest = {.epoch = {"abcdefghijkl"}, .build = INT64_MAX};
+    struct rows_hash rows = {"r7f3a92c4"};
+    const struct revision revision = {.sequence = 10482};
     char text[HEADERS_ETAG_BYTES];
     (void)state;
-    assert_string_equal(headers_etag(&row, 42, 0, text), "\"k3fq1z.b2.42\"");
-    assert_non_null(headers_etag(&longest, UINT64_MAX, 0, text));
-    assert_true(strlen(text) < sizeof text);
+    assert_int_equal(headers_etag(&row, &rows, &revision, text), 24);
+    assert_string_equal(text, "\"k3fq1z.r7f3a92c4.10482\"");
+    rows.text[0] = '\0';
+    assert_int_equal(headers_etag(&row, &rows, &revision, text), 0);
+    rows.text[0] = 'r';
     row.epoch.text[0] = '\0';
-    assert_null(headers_etag(&row, 42, 0, text));
+    assert_int_equal(headers_etag(&row, &rows, &revision, text), 0);
+}
+
+static void etag_of_a_page_is_weak(void **state)
+{
+    struct stream row = {.epoch = {"k3fq1z"}};
+    struct stream longest = {.epoch = {"abcdefghijkl"}};
+    struct rows_hash rows = {"r7f3a92c4"};
+    struct revision revision = {.sequence = 10482, .page = true, .entities = 7, .query = 0x0badcafe};
+    struct revision largest = {UINT64_MAX, true, UINT64_MAX, UINT64_MAX, UINT32_MAX};
+    char text[HEADERS_ETAG_BYTES];
+    (void)state;
+    size_t bytes = headers_etag(&row, &rows, &revision, text);
+    assert_int_equal(bytes, strlen(text));
+    assert_string_equal(text, "W/\"k3fq1z.r7f3a92c4.10482.7.0.q0badcafe\"");
+    assert_true(headers_etag(&longest, &rows, &largest, text) < sizeof text);
 }
 
 static void dates_become_imf_fixdates(void **state)
@@ -193,6 +211,39 @@ static void every_day_of_four_centuries_has_its_date(void **state)
         (void)strftime(expected, sizeof expected, "%a, %d %b %Y %H:%M:%S GMT", &parts);
         assert_true(http_date_format(seconds, text));
         assert_string_equal(text, expected);
+    }
+}
+
+static void dates_are_read_in_three_forms(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t seconds; /* -1 = it is none */
+    } rows[] = {
+        {"Sun, 06 Nov 1994 08:49:37 GMT", 784111777},
+        {"Sunday, 06-Nov-94 08:49:37 GMT", 784111777},
+        {"Sun Nov  6 08:49:37 1994", 784111777},
+        {"Thu, 29 Feb 2024 00:00:00 GMT", 1709164800},
+        {"Wednesday, 01-Jan-76 00:00:00 GMT", 3345062400}, /* 50 years after 2026 */
+        {"Saturday, 01-Jan-77 00:00:00 GMT", 220924800},
+        {"Thu, 29 Feb 2023 00:00:00 GMT", -1},
+        {"Sun, 06 Nov 1994 08:49:37 UTC", -1},
+        {"Sun, 06 Nov 1994 24:49:37 GMT", -1},
+        {"Sun, 06 Nox 1994 08:49:37 GMT", -1},
+        {"Sun, 6 Nov 1994 08:49:37 GMT", -1},
+        {"Sun, 06 Nov 1994 08:49:37 GMT, ", -1},
+        {"Sun, 06 Nov 1994 08:49:37", -1},
+        {"Wednesday, 06-Nov-94 08:49:37 GMTGMT", -1},
+        {"1994-11-06T08:49:37Z", -1},
+        {", ", -1},
+        {"", -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int64_t seconds = -1;
+        if (http_date_parse(slice_of(rows[i].text), INT64_C(1769860800), &seconds) != (rows[i].seconds >= 0) ||
+            seconds != rows[i].seconds)
+            fail_msg("%s was read as %lld", rows[i].text, (long long)seconds);
     }
 }
 
@@ -270,6 +321,13 @@ static void a_response_without_room_is_not_sent(void **state)
     response_header_bytes(&r, "B", text, 0);
     assert_true(r.failed);
     response_init(&r);
+    assert_ptr_equal(response_room(&r, RESPONSE_TEXT_BYTES), r.text);
+    response_room_used(&r, 1);
+    assert_ptr_equal(response_room(&r, RESPONSE_TEXT_BYTES - 1), r.text + 1);
+    assert_false(r.failed);
+    assert_null(response_room(&r, RESPONSE_TEXT_BYTES));
+    assert_true(r.failed);
+    response_init(&r);
     for (int i = 0; i < RESPONSE_HEADERS_MAX; i++)
         response_header(&r, "A", "b");
     assert_false(r.failed);
@@ -277,15 +335,48 @@ static void a_response_without_room_is_not_sent(void **state)
     assert_true(r.failed);
 }
 
-static enum sg_status unchanged_by(const char *list, const char *etag, bool *unchanged)
+/* What a request with one line of each field is answered; NULL = without it. */
+struct asked {
+    const char *if_match;
+    const char *if_none_match;
+    const char *if_modified_since;
+    const char *if_unmodified_since;
+};
+
+#define MODIFIED INT64_C(784111777) /* Sun, 06 Nov 1994 08:49:37 GMT */
+#define NOW INT64_C(1769860800)     /* 2026 */
+
+static void set_line(struct http_lines *lines, const char *value)
 {
-    struct http_lines lines = {.count = 1};
+    lines->count = value != NULL ? 1 : 0;
+    if (value != NULL)
+        lines->values[0] = slice_of(value);
+}
+
+static enum sg_status ask(const struct asked *asked, const char *etag, const int64_t *modified_s,
+                          enum condition_result *result)
+{
+    struct http_fields fields = {0};
     struct conditions conditions;
     struct sg_error err;
-    lines.values[0] = slice_of(list);
-    enum sg_status status = conditions_parse(&lines, &conditions, &err);
-    *unchanged = status == SG_OK && conditions_unchanged(&conditions, etag);
+    set_line(&fields.if_match, asked->if_match);
+    set_line(&fields.if_none_match, asked->if_none_match);
+    if (asked->if_modified_since != NULL)
+        fields.if_modified_since = (struct http_line){1, slice_of(asked->if_modified_since)};
+    if (asked->if_unmodified_since != NULL)
+        fields.if_unmodified_since = (struct http_line){1, slice_of(asked->if_unmodified_since)};
+    enum sg_status status = conditions_parse(&fields, &conditions, &err);
+    if (status == SG_OK)
+        *result = conditions_check(&conditions, etag, modified_s, NOW);
     return status;
+}
+
+static enum condition_result answered(struct asked asked, const char *etag, bool modified_known)
+{
+    int64_t modified_s = MODIFIED;
+    enum condition_result result = CONDITIONS_MET;
+    assert_int_equal(ask(&asked, etag, modified_known ? &modified_s : NULL, &result), SG_OK);
+    return result;
 }
 
 static void if_none_match_compares_weakly_over_a_list(void **state)
@@ -299,13 +390,73 @@ static void if_none_match_compares_weakly_over_a_list(void **state)
         {"\"x\"", false}, {"\"A.B1.2\"", false}, {"\"a.b1.22\"", false}, {"\"\"", false},
         {"\"a.b1.2x\", \"xa.b1.2\"", false},
     };
-    bool unchanged = false;
+    static const char *const tags[] = {"\"a.b1.2\"", "W/\"a.b1.2\""};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_int_equal(unchanged_by(rows[i].list, "\"a.b1.2\"", &unchanged), SG_OK);
-        if (unchanged != rows[i].unchanged)
-            fail_msg("wrong: %s", rows[i].list);
+        for (size_t k = 0; k < 2; k++) {
+            if ((answered((struct asked){.if_none_match = rows[i].list}, tags[k], true) == CONDITIONS_UNCHANGED) !=
+                rows[i].unchanged)
+                fail_msg("wrong: %s, %s", rows[i].list, tags[k]);
+        }
     }
+    assert_int_equal(answered((struct asked){.if_none_match = "\"a\""}, NULL, true), CONDITIONS_MET);
+}
+
+static void if_match_compares_strongly(void **state)
+{
+    static const struct {
+        const char *list;
+        const char *etag;
+        enum condition_result result;
+    } rows[] = {
+        {"\"a\"", "\"a\"", CONDITIONS_MET},          {"\"x\", \"a\"", "\"a\"", CONDITIONS_MET},
+        {"*", "\"a\"", CONDITIONS_MET},               {"*", "W/\"a\"", CONDITIONS_MET},
+        {"*", NULL, CONDITIONS_MET},                   {"W/\"a\", \"a\"", "\"a\"", CONDITIONS_MET},
+        {"\"b\"", "\"a\"", CONDITIONS_FAILED},       {"W/\"a\"", "\"a\"", CONDITIONS_FAILED},
+        {"\"a\"", "W/\"a\"", CONDITIONS_FAILED},     {"W/\"a\"", "W/\"a\"", CONDITIONS_FAILED},
+        {"\"a\"", NULL, CONDITIONS_FAILED},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (answered((struct asked){.if_match = rows[i].list}, rows[i].etag, true) != rows[i].result)
+            fail_msg("wrong: %s, %s", rows[i].list, rows[i].etag);
+    }
+}
+
+#define BEFORE "Sun, 06 Nov 1994 08:49:36 GMT"
+#define SAME "Sun, 06 Nov 1994 08:49:37 GMT"
+#define AFTER "Sun, 06 Nov 1994 08:49:38 GMT"
+
+static void dates_count_where_no_tag_does(void **state)
+{
+    static const struct {
+        struct asked asked;
+        enum condition_result result;
+    } rows[] = {
+        {{.if_modified_since = BEFORE}, CONDITIONS_MET},
+        {{.if_modified_since = SAME}, CONDITIONS_UNCHANGED},
+        {{.if_modified_since = AFTER}, CONDITIONS_UNCHANGED},
+        {{.if_modified_since = "yesterday"}, CONDITIONS_MET},
+        {{.if_modified_since = SAME, .if_none_match = "\"b\""}, CONDITIONS_MET},
+        {{.if_modified_since = BEFORE, .if_none_match = "\"a\""}, CONDITIONS_UNCHANGED},
+        {{.if_unmodified_since = BEFORE}, CONDITIONS_FAILED},
+        {{.if_unmodified_since = SAME}, CONDITIONS_MET},
+        {{.if_unmodified_since = AFTER}, CONDITIONS_MET},
+        {{.if_unmodified_since = ""}, CONDITIONS_MET},
+        {{.if_unmodified_since = BEFORE, .if_match = "\"a\""}, CONDITIONS_MET},
+        {{.if_unmodified_since = AFTER, .if_match = "\"b\""}, CONDITIONS_FAILED},
+        {{.if_unmodified_since = BEFORE, .if_none_match = "\"a\""}, CONDITIONS_FAILED},
+        {{.if_match = "\"a\"", .if_none_match = "\"a\""}, CONDITIONS_UNCHANGED},
+        {{.if_unmodified_since = SAME, .if_modified_since = SAME}, CONDITIONS_UNCHANGED},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (answered(rows[i].asked, "\"a\"", true) != rows[i].result)
+            fail_msg("wrong: row %zu", i);
+    }
+    assert_int_equal(answered((struct asked){.if_modified_since = AFTER}, "\"a\"", false), CONDITIONS_MET);
+    assert_int_equal(answered((struct asked){.if_unmodified_since = BEFORE}, "\"a\"", false), CONDITIONS_MET);
+    assert_int_equal(answered((struct asked){0}, "\"a\"", true), CONDITIONS_MET);
 }
 
 static void malformed_conditions_are_refused(void **state)
@@ -313,31 +464,39 @@ static void malformed_conditions_are_refused(void **state)
     static const char *const bad[] = {"",        ",",         "a",      "\"a",         "a\"",
                                       "w/\"a\"", "W/",        "W\"a\"", "\"a\" \"b\"", "*, \"a\"",
                                       "\"a b\"", "\"a\x7f\"", "**",     "\"a\";",      "'a'"};
-    bool unchanged = false;
+    enum condition_result result;
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        if (unchanged_by(bad[i], "\"a\"", &unchanged) != SG_INVALID)
+        if (ask(&(struct asked){.if_none_match = bad[i]}, "\"a\"", NULL, &result) != SG_INVALID ||
+            ask(&(struct asked){.if_match = bad[i]}, "\"a\"", NULL, &result) != SG_INVALID)
             fail_msg("accepted: %s", bad[i]);
     }
 }
 
 static void conditions_may_stand_on_several_lines(void **state)
 {
-    struct http_lines lines = {.count = 2};
+    struct http_fields fields = {.if_none_match.count = 2};
     struct conditions conditions;
     struct sg_error err;
     (void)state;
-    lines.values[0] = SLICE_LITERAL("\"x\"");
-    lines.values[1] = SLICE_LITERAL("\"a\"");
-    assert_int_equal(conditions_parse(&lines, &conditions, &err), SG_OK);
-    assert_true(conditions_unchanged(&conditions, "\"a\""));
-    assert_true(conditions_unchanged(&conditions, "\"x\""));
-    assert_false(conditions_unchanged(&conditions, NULL)); /* there is no tag while the epoch is unknown */
-    lines.count = HTTP_LINES_MAX + 1;
-    assert_int_equal(conditions_parse(&lines, &conditions, &err), SG_INVALID);
-    lines.count = 0;
-    assert_int_equal(conditions_parse(&lines, &conditions, &err), SG_OK);
-    assert_false(conditions_unchanged(&conditions, "\"a\""));
+    fields.if_none_match.values[0] = SLICE_LITERAL("\"x\"");
+    fields.if_none_match.values[1] = SLICE_LITERAL("\"a\"");
+    assert_int_equal(conditions_parse(&fields, &conditions, &err), SG_OK);
+    assert_int_equal(conditions_check(&conditions, "\"a\"", NULL, NOW), CONDITIONS_UNCHANGED);
+    assert_int_equal(conditions_check(&conditions, "\"x\"", NULL, NOW), CONDITIONS_UNCHANGED);
+    assert_int_equal(conditions_check(&conditions, NULL, NULL, NOW), CONDITIONS_MET); /* while the epoch is unknown */
+    fields.if_none_match.count = HTTP_LINES_MAX + 1;
+    assert_int_equal(conditions_parse(&fields, &conditions, &err), SG_INVALID);
+    fields = (struct http_fields){.if_match.count = HTTP_LINES_MAX + 1};
+    assert_int_equal(conditions_parse(&fields, &conditions, &err), SG_INVALID);
+    fields = (struct http_fields){.if_modified_since.count = 2};
+    assert_int_equal(conditions_parse(&fields, &conditions, &err), SG_INVALID);
+    fields = (struct http_fields){.if_unmodified_since.count = 2};
+    assert_int_equal(conditions_parse(&fields, &conditions, &err), SG_INVALID);
+    assert_non_null(strstr(err.message, "'If-Unmodified-Since' is repeated"));
+    fields = (struct http_fields){0};
+    assert_int_equal(conditions_parse(&fields, &conditions, &err), SG_OK);
+    assert_false(conditions.given);
 }
 
 int main(void)
@@ -349,16 +508,20 @@ int main(void)
         cmocka_unit_test(staleness_grows_until_the_answer_is_made),
         cmocka_unit_test(gaps_are_shown_where_they_lie_after_the_entity),
         cmocka_unit_test(the_most_and_longest_gaps_have_room),
-        cmocka_unit_test(etag_names_epoch_build_and_version),
+        cmocka_unit_test(etag_names_epoch_settings_and_event),
+        cmocka_unit_test(etag_of_a_page_is_weak),
         cmocka_unit_test(dates_become_imf_fixdates),
         cmocka_unit_test(a_year_of_other_than_four_digits_has_no_date),
         cmocka_unit_test(every_day_of_four_centuries_has_its_date),
+        cmocka_unit_test(dates_are_read_in_three_forms),
         cmocka_unit_test(last_modified_does_not_lie_in_the_future),
         cmocka_unit_test(problems_are_json_whatever_they_quote),
         cmocka_unit_test(a_response_begins_with_nothing_set),
         cmocka_unit_test(a_503_says_when_to_come_again),
         cmocka_unit_test(a_response_without_room_is_not_sent),
         cmocka_unit_test(if_none_match_compares_weakly_over_a_list),
+        cmocka_unit_test(if_match_compares_strongly),
+        cmocka_unit_test(dates_count_where_no_tag_does),
         cmocka_unit_test(malformed_conditions_are_refused),
         cmocka_unit_test(conditions_may_stand_on_several_lines),
     };

@@ -68,18 +68,18 @@ enum sg_status __wrap_demands_parse(const struct http_fields *fields, const stru
 }
 
 __typeof__(conditions_parse) __real_conditions_parse, __wrap_conditions_parse;
-enum sg_status __wrap_conditions_parse(const struct http_lines *lines, struct conditions *out, struct sg_error *err)
+enum sg_status __wrap_conditions_parse(const struct http_fields *fields, struct conditions *out, struct sg_error *err)
 {
     calls.conditions++;
-    return __real_conditions_parse(lines, out, err);
+    return __real_conditions_parse(fields, out, err);
 }
 
 __typeof__(headers_etag) __real_headers_etag, __wrap_headers_etag;
-const char *__wrap_headers_etag(const struct stream *row, uint64_t number, uint64_t settled,
-                                char out[HEADERS_ETAG_BYTES])
+size_t __wrap_headers_etag(const struct stream *row, const struct rows_hash *rows, const struct revision *revision,
+                           char out[HEADERS_ETAG_BYTES])
 {
     calls.answers++;
-    return __real_headers_etag(row, number, settled, out);
+    return __real_headers_etag(row, rows, revision, out);
 }
 
 static void assert_parsed(size_t times)

@@ -78,6 +78,85 @@ static void a_collection_without_owner_rests_on_all_streams(void **state)
     assert_non_null(strstr(rig_header(f, "State-Position"), ", OTHER:0"));
 }
 
+/* One message, one content: the version alone does not tell which message it was. */
+static void an_etag_is_the_message_not_the_version(void **state)
+{
+    struct rig *f = *state;
+    char expected[HEADERS_ETAG_BYTES];
+    f->sequence = 10481;
+    rig_apply_state(f, "42", 7, "{\"a\":1}");
+    rig_apply_state(f, "42", 7, "{\"a\":2}"); /* a conflict: the first stays */
+    for (int cached = 0; cached < 2; cached++) {
+        assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 200);
+        (void)snprintf(expected, sizeof expected, "\"%s." RIG_ROWS ".10482\"", f->stream.epoch.text);
+        assert_string_equal(rig_header(f, "ETag"), expected);
+    }
+    f->head.fields.if_none_match.count = 1;
+    f->head.fields.if_none_match.values[0] = slice_of(expected);
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 304);
+    f->rows[0] = (struct rows_hash){"r0ddba110"}; /* as another replica, or the next start, has it */
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 200);
+    assert_true(rig_body_has(f, "{\"a\":1}"));
+}
+
+static void a_304_tells_when_it_was_modified_only_without_a_tag(void **state)
+{
+    struct rig *f = *state;
+    struct http_lines *match = &f->head.fields.if_none_match;
+    struct event event = {.kind = EVENT_STATE,
+                          .id = SLICE_LITERAL("42"),
+                          .version = 7,
+                          .state = SLICE_LITERAL("{}"),
+                          .occurred_at = SLICE_LITERAL("1994-11-06T08:49:37Z")};
+    rig_apply(f, event);
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 200);
+    assert_string_equal(rig_header(f, "Last-Modified"), "Sun, 06 Nov 1994 08:49:37 GMT");
+    match->count = 1;
+    match->values[0] = SLICE_LITERAL("*");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 304);
+    assert_non_null(rig_header(f, "ETag"));
+    assert_null(rig_header(f, "Last-Modified"));
+    f->rows[0].text[0] = '\0'; /* no tag */
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 304);
+    assert_string_equal(rig_header(f, "Last-Modified"), "Sun, 06 Nov 1994 08:49:37 GMT");
+}
+
+static void a_condition_that_does_not_hold_is_412(void **state)
+{
+    struct rig *f = *state;
+    struct http_fields *fields = &f->head.fields;
+    struct event event = {.kind = EVENT_STATE,
+                          .id = SLICE_LITERAL("42"),
+                          .version = 7,
+                          .state = SLICE_LITERAL("{}"),
+                          .occurred_at = SLICE_LITERAL("1994-11-06T08:49:37Z")};
+    rig_apply(f, event);
+    rig_apply(f, (struct event){.kind = EVENT_TOMBSTONE, .id = SLICE_LITERAL("gone"), .version = 1});
+    rig_apply_rejected(f, "42", 9);
+    fields->if_match.count = 1;
+    fields->if_match.values[0] = SLICE_LITERAL("\"b\"");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 412);
+    assert_true(rig_body_has(f, "problem:precondition-failed"));
+    assert_string_equal(rig_header(f, "State-Version"), "7");
+    assert_string_equal(rig_header(f, "State-Rejected"), "9");
+    assert_string_equal(rig_header(f, "Cache-Control"), "no-store");
+    assert_non_null(rig_header(f, "State-Position"));
+    assert_int_equal(rig_ask(f, "/v1/state/customers?limit=1"), 412);
+    assert_int_equal(rig_ask(f, "/v1/state/customers/gone"), 410); /* conditions are about a 200 */
+    assert_int_equal(rig_ask(f, "/v1/state/customers/never"), 404);
+    fields->if_match.count = 0;
+    fields->if_unmodified_since.count = 1;
+    fields->if_unmodified_since.value = SLICE_LITERAL("Sun, 06 Nov 1994 08:49:36 GMT");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 412);
+    assert_int_equal(rig_ask(f, "/v1/state/customers?limit=1"), 200); /* a page has no date */
+    fields->if_unmodified_since.count = 0;
+    fields->if_modified_since.count = 1;
+    fields->if_modified_since.value = SLICE_LITERAL("Sun, 06 Nov 1994 08:49:37 GMT");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 304);
+    fields->if_modified_since.value = SLICE_LITERAL("Sun, 06 Nov 1994 08:49:36 GMT");
+    assert_int_equal(rig_ask(f, "/v1/state/customers/42"), 200);
+}
+
 static void an_etag_gives_304_until_the_version_changes(void **state)
 {
     struct rig *f = *state;
@@ -168,8 +247,9 @@ static void pages_hold_every_entity_once_in_order(void **state)
         assert_int_equal(next != NULL, page < 2);
         assert_int_equal(rig_header(f, "Link") != NULL, page < 2);
         if (next != NULL) {
+            (void)snprintf(target, sizeof target, "<?limit=10&cursor=%s>; rel=\"next\"", next);
+            assert_string_equal(rig_header(f, "Link"), target);
             (void)snprintf(target, sizeof target, "/v1/state/customers?limit=10&cursor=%s", next);
-            assert_non_null(strstr(rig_header(f, "Link"), target));
         }
     }
 }
@@ -246,10 +326,171 @@ static void the_longest_ids_have_a_cursor_and_a_link(void **state)
     (void)snprintf(target + used, sizeof target - used, "?limit=1");
     assert_int_equal(rig_ask(f, target), 200);
     (void)snprintf(target + used, sizeof target - used, "?limit=1&cursor=%s", next_of(f));
-    assert_non_null(strstr(rig_header(f, "Link"), target));
+    assert_non_null(strstr(rig_header(f, "Link"), target + used));
     assert_int_equal(rig_ask(f, target), 200);
     assert_null(next_of(f));
     assert_true(rig_body_has(f, "b\",\"version\":1"));
+}
+
+/* `target` becomes what the Link refers to, as a client resolves it. */
+static void follow(const struct rig *f, char *target, size_t target_bytes)
+{
+    char reference[TARGET_BYTES_MAX];
+    const char *link = rig_header(f, "Link");
+    assert_non_null(link);
+    size_t bytes = strlen(link) - strlen("<>; rel=\"next\"");
+    assert_memory_equal(link, "<?", 2);
+    assert_string_equal(link + 1 + bytes, ">; rel=\"next\"");
+    (void)snprintf(reference, sizeof reference, "%.*s", (int)bytes, link + 1);
+    target[strcspn(target, "?")] = '\0';
+    (void)snprintf(target + strlen(target), target_bytes - strlen(target), "%s", reference);
+}
+
+static void the_next_page_has_the_demands_of_this_one(void **state)
+{
+    struct rig *f = *state;
+    struct http_fields *fields = &f->head.fields;
+    char target[TARGET_BYTES_MAX];
+    char tail[512];
+    for (char id[] = "a"; id[0] <= 'e'; id[0]++)
+        rig_apply_state(f, id, 1, "{}");
+    rig_prove(f);
+    (void)snprintf(target, sizeof target,
+                   "/v1/state/customers?limit=1&min_position=STATE:5;epoch=%s,OTHER:0;epoch=%s"
+                   "&max_staleness=30.25&wait=2",
+                   f->stream.epoch.text, f->other.epoch.text);
+    (void)snprintf(tail, sizeof tail,
+                   "&min_position=STATE%%3A5%%3Bepoch%%3D%s%%2COTHER%%3A0%%3Bepoch%%3D%s"
+                   "&max_staleness=30.250&wait=2.000",
+                   f->stream.epoch.text, f->other.epoch.text);
+    for (int page = 0; page < 3; page++) { /* what the link says is asked, and said again */
+        assert_int_equal(rig_ask(f, target), 200);
+        follow(f, target, sizeof target);
+        assert_string_equal(target + strlen(target) - strlen(tail), tail);
+    }
+    /* As headers, they are in the link too: who follows it may send no others. */
+    fields->min_position.count = fields->max_staleness.count = fields->prefer.count = 1;
+    fields->min_position.values[0] = SLICE_LITERAL("STATE:5");
+    fields->max_staleness.values[0] = SLICE_LITERAL("30.25");
+    fields->prefer.values[0] = SLICE_LITERAL("wait=2");
+    rig_publish_probe(f, 0, time_boot_ns(), 5, &f->stream.epoch);
+    assert_int_equal(rig_ask(f, "/v1/state/customers?limit=1"), 200);
+    (void)strcpy(target, "/v1/state/customers");
+    follow(f, target, sizeof target);
+    assert_non_null(strstr(target, "&min_position=STATE%3A5&max_staleness=30.250&wait=2.000"));
+    fields->min_position.values[0] = SLICE_LITERAL("STATE:6");
+    fields->prefer.values[0] = SLICE_LITERAL("wait=0");
+    assert_int_equal(rig_ask(f, "/v1/state/customers?limit=1"), 504);
+    assert_null(rig_header(f, "Link"));
+}
+
+#define LINK_ROOM (CURSOR_TEXT_BYTES + 384 + 64) /* as api/routes/page.c has it */
+
+/* A stream in the place of the second one, whose name takes three times its length in a link. */
+static void follow_a_long_name(struct rig *f, char name[256])
+{
+    struct sg_error error;
+    bool reshaped = false;
+    memset(name, '#', 255);
+    name[0] = 'n'; /* so that it needs no quotes */
+    name[255] = '\0';
+    assert_int_equal(store_stream_attach(f->writer, name, STREAM_FINGERPRINT("test"), &f->other, &reshaped, &error),
+                     SG_OK);
+    epoch_make(name, RIG_CREATED_NS, NULL, &f->other.epoch);
+    assert_int_equal(store_stream_identify(f->writer, f->other.id, RIG_CREATED_NS, &f->other.epoch, &error), SG_OK);
+    f->streams[1].name = name;
+}
+
+/* As many bytes as there is room for, and one more. */
+static void a_link_that_cannot_hold_the_demands_is_left_out(void **state)
+{
+    struct rig *f = *state;
+    char name[256];
+    char id[EVENT_ID_BYTES_MAX + 1] = "";
+    char demand[1024] = "&min_position=n";
+    char target[TARGET_BYTES_MAX] = "/v1/state/customers?limit=1";
+    char link[2 * LINK_ROOM];
+    size_t longest = 0;
+    size_t shortest = SIZE_MAX;
+    follow_a_long_name(f, name);
+    for (size_t bytes = 1; bytes < 255; bytes++)
+        (void)strcat(demand, "%23");
+    (void)strcat(strcat(demand, "%3A0%3Bepoch%3D"), f->other.epoch.text);
+    for (size_t bytes = 1; bytes <= EVENT_ID_BYTES_MAX; bytes++) { /* each id begins with the one before */
+        id[bytes - 1] = 'a';
+        if (bytes % 50 == 0 || (bytes > 190 && bytes < 230) || bytes == EVENT_ID_BYTES_MAX)
+            rig_apply_state(f, id, 1, "{}");
+    }
+    (void)strcat(target, demand);
+    while (rig_ask(f, target) == 200 && next_of(f) != NULL) {
+        (void)snprintf(link, sizeof link, "<?limit=1&cursor=%s%s>; rel=\"next\"", next_of(f), demand);
+        if (strlen(link) <= LINK_ROOM) {
+            assert_string_equal(rig_header(f, "Link"), link);
+            longest = strlen(link);
+        } else {
+            assert_null(rig_header(f, "Link"));
+            shortest = strlen(link) < shortest ? strlen(link) : shortest;
+        }
+        (void)snprintf(target, sizeof target, "/v1/state/customers?limit=1&cursor=%s%s", next_of(f), demand);
+    }
+    assert_int_equal(f->response.status, 200);
+    assert_true(longest >= LINK_ROOM - 1 && shortest <= LINK_ROOM + 2); /* a cursor grows by one or two characters */
+}
+
+static void the_tag_of_a_page_names_what_was_asked(void **state)
+{
+    struct rig *f = *state;
+    struct http_lines *match = &f->head.fields.if_none_match;
+    char expected[HEADERS_ETAG_BYTES];
+    char target[TARGET_BYTES_MAX];
+    rig_apply_state(f, "a", 1, "{}");
+    rig_apply_state(f, "b", 1, "{}");
+    rig_apply_state(f, "c", 1, "{}");
+    rig_apply(f, (struct event){.kind = EVENT_TOMBSTONE, .id = SLICE_LITERAL("c"), .version = 2});
+    rig_prove(f);
+    /* FNV-1a of "100 ", "1 " and "1 a". */
+    (void)snprintf(expected, sizeof expected, "W/\"%s." RIG_ROWS ".4.2.0.q3297e3f4\"", f->stream.epoch.text);
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 200);
+    assert_string_equal(rig_header(f, "ETag"), expected);
+    assert_int_equal(rig_ask(f, "/v1/state/customers?limit=100&max_staleness=9"), 200);
+    assert_string_equal(rig_header(f, "ETag"), expected);
+    match->count = 1;
+    match->values[0] = slice_of(expected);
+    assert_int_equal(rig_ask(f, "/v1/state/customers?max_staleness=9"), 304);
+    assert_string_equal(rig_header(f, "ETag"), expected);
+    match->count = 0;
+    assert_int_equal(rig_ask(f, "/v1/state/customers?limit=1"), 200);
+    (void)snprintf(expected, sizeof expected, "W/\"%s." RIG_ROWS ".4.2.0.q2beb4374\"", f->stream.epoch.text);
+    assert_string_equal(rig_header(f, "ETag"), expected);
+    (void)snprintf(target, sizeof target, "/v1/state/customers?limit=1&cursor=%s", next_of(f));
+    assert_int_equal(rig_ask(f, target), 200);
+    (void)snprintf(expected, sizeof expected, "W/\"%s." RIG_ROWS ".4.2.0.q385a9a0f\"", f->stream.epoch.text);
+    assert_string_equal(rig_header(f, "ETag"), expected);
+}
+
+/* The page is the same, although its position is not: a weak tag may say so, and the header has the present one. */
+static void a_page_of_another_position_is_304(void **state)
+{
+    struct rig *f = *state;
+    struct http_lines *match = &f->head.fields.if_none_match;
+    char etag[HEADERS_ETAG_BYTES];
+    rig_apply_state(f, "a", 1, "{}");
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 200);
+    (void)snprintf(etag, sizeof etag, "%s", rig_header(f, "ETag"));
+    rig_apply(f, (struct event){.kind = EVENT_STATE,
+                                .collection = SLICE_LITERAL("others"),
+                                .id = SLICE_LITERAL("a"),
+                                .version = 1,
+                                .state = SLICE_LITERAL("{}")});
+    match->count = 1;
+    match->values[0] = slice_of(etag);
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 304);
+    assert_non_null(strstr(rig_header(f, "State-Position"), "STATE:2;"));
+    rig_apply_state(f, "a", 2, "{}");
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 200);
+    f->rows[0] = (struct rows_hash){"r0ddba110"};
+    match->values[0] = slice_of(strcpy(etag, rig_header(f, "ETag")));
+    assert_int_equal(rig_ask(f, "/v1/state/customers"), 200);
 }
 
 static void a_collection_never_seen_is_404_and_an_empty_one_is_a_page(void **state)
@@ -480,6 +721,9 @@ int main(void)
         TEST(without_proof_nothing_is_claimed),
         TEST(tombstones_and_unknown_ids_are_told_apart),
         TEST(a_collection_without_owner_rests_on_all_streams),
+        TEST(an_etag_is_the_message_not_the_version),
+        TEST(a_304_tells_when_it_was_modified_only_without_a_tag),
+        TEST(a_condition_that_does_not_hold_is_412),
         TEST(an_etag_gives_304_until_the_version_changes),
         TEST(rejections_above_the_version_are_shown),
         TEST(gaps_concern_what_was_written_before_them),
@@ -488,6 +732,10 @@ int main(void)
         TEST(a_page_ends_early_when_it_grows_too_large),
         TEST(an_entity_larger_than_a_page_is_a_page),
         TEST(the_longest_ids_have_a_cursor_and_a_link),
+        TEST(the_next_page_has_the_demands_of_this_one),
+        TEST(a_link_that_cannot_hold_the_demands_is_left_out),
+        TEST(the_tag_of_a_page_names_what_was_asked),
+        TEST(a_page_of_another_position_is_304),
         TEST(a_collection_never_seen_is_404_and_an_empty_one_is_a_page),
         TEST(rejected_events_are_listed_newest_first),
         TEST(paths_that_are_none_are_404),
