@@ -88,7 +88,7 @@ describe(`generated requests (SEED=${SEED})`, () => {
 
   it('are judged by somebody who sees wrong answers', async (t) => {
     const made = await httpWorld(t);
-    const { stories } = await campaign(made, 1500, 4711, { keep: true });
+    const { stories } = await campaign(made, 3000, 4711, { keep: true });
     for (const [what, tamper] of Object.entries(TAMPERINGS)) {
       const tampered = stories.map(tamper).filter((story) => story !== null);
       assert.ok(tampered.length > 0, `no story for: ${what}`);
@@ -131,6 +131,7 @@ const TAMPERINGS = {
   'an entity that was never there': first(entityOf(404), (text) => text.replace('1.1 404', '1.1 200')),
   'an entity that is deleted': first(entityOf(410), (text) => text.replace('1.1 410', '1.1 200')),
   'data where a demand is unmet': first(entityOf(504), (text) => text.replace('1.1 504', '1.1 200')),
+  'a condition that was not looked at': first(entityOf(412), (text) => text.replace('1.1 412', '1.1 200')),
   'a refusal without reason': first(entityOf(200), (text) => text.replace('1.1 200', '1.1 400')),
   'no State-Position': first(entityOf(200, 404, 410), (text) => text.replace(/State-Position: .*\r\n/, '')),
   'another position': first(entityOf(200, 404), (text) => text.replace(/(State-Position: \w+:)\d+/, '$17')),

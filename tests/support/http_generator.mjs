@@ -101,6 +101,14 @@ const FIELDS = [
   'If-Modified-Since: Sat, 31 Jan 2026 12:00:00 GMT',
   'X-HTTP-Method-Override: DELETE',
 ];
+const DATES = [
+  'Fri, 30 Jan 2026 12:00:00 GMT',
+  'Sat, 31 Jan 2026 12:00:00 GMT',
+  'Sun, 01 Feb 2026 12:00:00 GMT',
+  'Sat, 31 Feb 2026 12:00:00',
+  'yesterday',
+  '',
+];
 const CONNECTIONS = [
   'keep-alive',
   'close',
@@ -195,6 +203,8 @@ export class Generator {
     while (random.chance(0.35)) lines.push(random.pick(FIELDS));
     while (random.chance(0.25)) lines.push(this.demand());
     if (random.chance(0.15)) lines.push(`If-None-Match: ${this.condition()}`);
+    if (random.chance(0.05)) lines.push(`If-Match: ${this.condition()}`);
+    if (random.chance(0.05)) lines.push(`If-${random.pick(['M', 'Unm'])}odified-Since: ${random.pick(DATES)}`);
     if (random.chance(0.06)) lines.push(`Connection: ${random.pick(CONNECTIONS)}`);
     if (random.chance(0.02)) lines.push(this.padding());
     const framed = random.chance(0.06);

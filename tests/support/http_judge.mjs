@@ -2,7 +2,7 @@
 // answer to each request, in order, of an allowed status, with the headers that the contract demands.
 
 import { endsBehind, readHead, refusals, valuesOf } from './http_head.mjs';
-import { readDemands, readIfNoneMatch, readTarget, seconds } from './http_target.mjs';
+import { readConditions, readDemands, readTarget, seconds } from './http_target.mjs';
 import { readAnswer } from './raw_http.mjs';
 
 const PROBLEMS = {
@@ -13,6 +13,7 @@ const PROBLEMS = {
   'unknown-stream': 409,
   'position-beyond-head': 409,
   deleted: 410,
+  'precondition-failed': 412,
   'content-too-large': 413,
   'uri-too-long': 414,
   'expectation-failed': 417,
@@ -37,7 +38,7 @@ const DECIMALS = /^\d+\.\d{3}$/;
 // What the test knows of the gateway, which stands still meanwhile:
 //   position   State-Position of all streams; streams: Map name -> {sequence, epoch, member (of State-Position)}
 //   ownerOf    (collection) -> name of its stream, or undefined: no template can produce it
-//   entities   Map collection -> Map id -> {version, deleted, state, etag, rejected: [versions]}
+//   entities   Map collection -> Map id -> {version, deleted, state, etag, modified: ms or NaN, rejected: [versions]}
 //   pageEtags  Map collection -> etag, of one page of it;  cursors: Set of good ones for a page of any collection
 //   waitMax    seconds
 // The ETag of another page of the collection: FNV-1a of its limit, a space, and the id that the page before ended with.
@@ -116,7 +117,10 @@ export class Judge {
 
   goesOn(answer, verdict, state, fault) {
     const refused = verdict.refusals.has(answer.status);
-    const closes = verdict.framed ? 'yes' : refused && verdict.close === 'no' ? 'either' : verdict.close;
+    const said = /\bclose\b/i.test(answer.headers.connection?.[0] ?? '');
+    if ((answer.headers['keep-alive'] !== undefined) === said) fault(said ? 'closed and kept' : 'no Keep-Alive');
+    const may = verdict.framed ? 'yes' : refused && verdict.close === 'no' ? 'either' : verdict.close;
+    const closes = may === 'either' && said ? 'yes' : may;
     const over = state.from === state.text.length && state.ended;
     if (closes === 'either') return !over;
     if (closes === 'no') return true;
@@ -185,7 +189,7 @@ export class Judge {
     return { ...made, statuses, holds: demanded && demands.wait !== 0 };
   }
 
-  // Limit, cursor, filters, If-None-Match: {bad, perhaps, match}.
+  // Limit, cursor, filters, conditions: {bad, perhaps, found(etag, modified): the status}.
   judgeDetails(request, { route, params, collection }) {
     const details = { bad: false, perhaps: false };
     const limit = params.get('limit');
@@ -203,16 +207,21 @@ export class Judge {
       else if (value !== undefined && !this.world.streams.has(value) && !this.world.entities.has(value))
         details.perhaps = true;
     }
-    if (route.name === 'page' || route.name === 'entity') this.judgeCondition(request, collection, details);
+    if (route.name === 'page' || route.name === 'entity') this.judgeConditions(request, details);
     return details;
   }
 
-  judgeCondition(request, collection, details) {
-    const condition = readIfNoneMatch(request);
-    if (condition === 'none') return;
-    if (condition === 'malformed') details.bad = true;
-    else details.match = (etag) => condition.any === true || condition.tags.includes(etag.replace(/^W\//, ''));
-    if (condition.lines > 4) details.perhaps = true;
+  judgeConditions(request, details) {
+    const { match, noneMatch, modifiedSince, unmodifiedSince, bad, lines } = readConditions(request);
+    if (bad) details.bad = true;
+    if (lines > 4) details.perhaps = true;
+    // RFC 9110, section 13.2.2, of what would be a 200.
+    details.found = (etag, modified = NaN) => {
+      const opaque = etag.replace(/^W\//, '');
+      if (match !== undefined ? !match.any && !match.strong.includes(etag) : modified > unmodifiedSince) return 412;
+      if (noneMatch !== undefined) return noneMatch.any || noneMatch.tags.includes(opaque) ? 304 : 200;
+      return modified <= modifiedSince ? 304 : 200;
+    };
   }
 
   // Demands that cannot hold: the statuses, or null.
@@ -235,15 +244,15 @@ export class Judge {
     return unmet.includes(504) ? [...unmet, 503] : unmet;
   }
 
-  found({ route, collection, params }, entity, { match }) {
+  found({ route, collection, params }, entity, { found }) {
     if (route.name === 'page') {
       if (!this.world.entities.has(collection)) return [404];
-      return match?.(pageEtag(this.world, collection, params)) ? [304] : [200];
+      return [found(pageEtag(this.world, collection, params))];
     }
     if (route.name !== 'entity') return [200];
     if (entity === undefined) return [404];
     if (entity.deleted) return [410];
-    return match?.(entity.etag) ? [304] : [200];
+    return [found(entity.etag, entity.modified)];
   }
 
   checkAnswer(answer, request, verdict, fault) {
@@ -277,7 +286,7 @@ export class Judge {
   checkRead(answer, request, verdict, fault) {
     const { status, headers } = answer;
     const [position] = headers['state-position'] ?? [];
-    const looked = [200, 304, 410, 504].includes(status) || (status === 404 && verdict.route.reads);
+    const looked = [200, 304, 410, 412, 504].includes(status) || (status === 404 && verdict.route.reads);
     if (!looked && position === undefined) return;
     const members = position?.split(', ') ?? [];
     const known = [...this.world.streams.values()].map(({ member }) => member);
@@ -321,9 +330,10 @@ export class Judge {
   checkEntity({ status, headers, body }, request, { entity }, fault) {
     const version = headers['state-version']?.[0];
     const etag = headers.etag?.[0];
-    if ([200, 304, 410].includes(status) && version !== String(entity.version)) fault(`State-Version ${version}`);
+    if ([200, 304, 410, 412].includes(status) && version !== String(entity.version)) fault(`State-Version ${version}`);
     if (status === 404 && (version !== undefined || etag !== undefined)) fault('404 with a version');
-    if (status === 410 && etag !== undefined) fault('410 with ETag');
+    if ((status === 410 || status === 412) && etag !== undefined) fault(`${status} with ETag`);
+    if (status === 304 && headers['last-modified'] !== undefined) fault('304 with Last-Modified');
     if (status === 200 || status === 304) {
       if (etag !== entity.etag) fault(`ETag ${etag} instead of ${entity.etag}`);
       expectHeader(headers, 'cache-control', 'no-cache', fault);

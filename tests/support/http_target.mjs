@@ -205,15 +205,39 @@ function takeWait(request, params, out) {
   else if (lines.length > 0) out.wait = null;
 }
 
-const TAG = '(?:W/)?("[\\x21\\x23-\\x7e\\x80-\\xff]*")';
+const OPAQUE = '"[\\x21\\x23-\\x7e\\x80-\\xff]*"';
+const TAG = `(?:W/)?${OPAQUE}`;
 const TAGS = new RegExp(`^[ \\t,]*${TAG}[ \\t]*(?:,[ \\t]*(?:${TAG})?[ \\t]*)*$`);
 
-// If-None-Match: 'none', 'malformed', {any: true}, or {tags, lines}.
-export function readIfNoneMatch(request) {
-  const lines = valuesOf(request, 'if-none-match');
-  if (lines.length === 0) return 'none';
-  if (lines.length === 1 && lines[0] === '*') return { any: true };
-  if (!lines.every((line) => TAGS.test(line))) return 'malformed';
-  const tags = lines.flatMap((line) => [...line.matchAll(new RegExp(TAG, 'g'))].map(([, tag]) => tag));
-  return { tags, lines: lines.length };
+// A list of tags: undefined, 'malformed', {any: true}, or {tags, strong: those that are}; `lines` of them.
+function readTags(request, name) {
+  const lines = valuesOf(request, name);
+  if (lines.length === 0) return { lines: 0 };
+  if (lines.length === 1 && lines[0] === '*') return { lines: 1, list: { any: true } };
+  if (!lines.every((line) => TAGS.test(line))) return { lines: lines.length, list: 'malformed' };
+  const all = lines.flatMap((line) => line.match(new RegExp(TAG, 'g')));
+  const strong = all.filter((tag) => !tag.startsWith('W/'));
+  return { lines: lines.length, list: { tags: all.map((tag) => tag.replace(/^W\//, '')), strong } };
+}
+
+// A date in the form that generated requests have; any other is as if it were not there.
+function readDate(request, name) {
+  const lines = valuesOf(request, name);
+  const known = /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/.test(lines[0] ?? '');
+  return { lines: lines.length, date: known ? Date.parse(lines[0]) : NaN };
+}
+
+// {match, noneMatch, modifiedSince, unmodifiedSince, bad, lines}: NaN where there is no date.
+export function readConditions(request) {
+  const [match, none] = ['if-match', 'if-none-match'].map((name) => readTags(request, name));
+  const [modified, unmodified] = ['if-modified-since', 'if-unmodified-since'].map((name) => readDate(request, name));
+  const malformed = match.list === 'malformed' || none.list === 'malformed';
+  return {
+    match: match.list,
+    noneMatch: none.list,
+    modifiedSince: modified.date,
+    unmodifiedSince: unmodified.date,
+    bad: malformed || modified.lines > 1 || unmodified.lines > 1,
+    lines: Math.max(match.lines, none.lines),
+  };
 }

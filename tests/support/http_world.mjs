@@ -40,7 +40,7 @@ function stateEvents() {
     list.push(message('customers', id, `{"version":2,"state":{"n":1.10,"id":${JSON.stringify(id)}}}`));
   for (let i = 0; i < 6; i++) list.push(message('customers', `c-${i}`, { version: 4, deleted: true }));
   for (let i = 10; i < 14; i++) list.push(message('customers', `c-${i}`, { version: 5, state: [] }));
-  for (let i = 0; i < 5; i++) list.push(message('orders', `o-${i}`, { version: 1, state: { i } }));
+  for (let i = 0; i < 5; i++) list.push(message('orders', `o-${i}`, { version: 1, state: { i }, occurredAt: '2026-01-31T12:00:00.5Z' }));
   return list;
 }
 
@@ -106,7 +106,8 @@ async function lookAtCollection(gateway, world, fold, collection) {
     assert.equal(answer.status, deleted ? 410 : 200, id);
     const rejected = fold.rejected.filter((entry) => entry.collection === collection && entry.id === id);
     const versions = rejected.map(({ version }) => version).filter((number) => number > version);
-    entities.set(id, { version, deleted, state, etag: answer.headers.etag, rejected: versions });
+    const { etag, 'last-modified': date } = answer.headers;
+    entities.set(id, { version, deleted, state, etag, modified: Date.parse(date), rejected: versions });
     if (!deleted) assert.match(answer.headers.etag, /^"[a-z0-9]+\.r[0-9a-f]{8}\.[1-9]\d*"$/);
   }
   world.entities.set(collection, entities);
