@@ -284,6 +284,7 @@ void worker_iteration_end(void *context, http_resume *resume)
     struct worker *worker = context;
     snapshot_end(worker->snapshot);
     for (;;) {
+        attempt_begin(worker);
         parked_reads_publish(worker->parked_reads);
         struct parked_read *read = parked_reads_take_unchecked(worker->parked_reads);
         if (read == NULL)

@@ -43,7 +43,8 @@ bool store_read_peek(struct store_reader *r);
 uint64_t store_read_snapshot(const struct store_reader *r);
 
 /* From here on a read ends with SG_STOPPED soon after `stop(context)` is true; it is asked every STORE_STOP_STEPS steps
- * of SQLite's machine, ten or so for a row, by the reader's own thread. NULL = none is stopped, at no cost. */
+ * of SQLite's machine, ten or so for a row, and every 64 pages of the files, by the reader's own thread. NULL = none is
+ * stopped, at no cost. */
 #define STORE_STOP_STEPS 1000
 typedef bool store_read_stop(void *context);
 void store_read_stop_when(struct store_reader *r, store_read_stop *stop, void *context);

@@ -10,6 +10,9 @@ struct checked_file {
     struct checked_database *database; /* shared; NULL = a file that is not ours, or passed on as it is */
     struct checked_file *owner;  /* of a WAL: its database's file, borrowed */
     bool counted;                /* this file counts among the users of `database` */
+    int (*stop)(void *context);  /* of the file: store_checksum_stop_when */
+    void *stop_context;
+    unsigned reads;              /* of pages, since it was asked last */
     unsigned char *index;        /* of the file: the beginning of the shared memory, once it is mapped */
     unsigned char page[STORE_PAGE_BYTES]; /* scratch */
     struct gather gather;        /* of a WAL */

@@ -26,9 +26,18 @@ static uint64_t checksum_at_end(const unsigned char *page)
     return le64toh(checksum);
 }
 
+/* Asked before a page is read. */
+static bool is_stopped(struct checked_file *database)
+{
+    if (database->stop == NULL || ++database->reads < STORE_STOP_READS)
+        return false;
+    database->reads = 0;
+    return database->stop(database->stop_context) != 0;
+}
+
 static int database_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offset)
 {
-    const struct checked_file *f = file_of(file);
+    struct checked_file *f = file_of(file);
     sqlite3_file *real = real_of(file);
     int64_t number = offset / STORE_PAGE_BYTES + 1;
     uint64_t version = 0;
@@ -36,6 +45,8 @@ static int database_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 
         return real->pMethods->xRead(real, to, bytes, offset);
     if (interior_pages_get(f->database->interior_pages, number, to, &version))
         return SQLITE_OK;
+    if (is_stopped(f))
+        return SQLITE_INTERRUPT;
     int rc = real->pMethods->xRead(real, to, bytes, offset);
     if (rc == SQLITE_IOERR_SHORT_READ) {
         store_checked_damage(f->database, "page %lld is not there", (long long)number);
@@ -180,6 +191,8 @@ static int wal_read_checked(struct checked_file *f, void *to, int bytes, sqlite3
 static int wal_read(sqlite3_file *file, void *to, int bytes, sqlite3_int64 offset)
 {
     struct checked_file *f = file_of(file);
+    if (f->database != NULL && frame_of_page(bytes, offset) >= 0 && is_stopped(f->owner))
+        return SQLITE_INTERRUPT;
     if (f->database == NULL || f->database->writer_wal != file || !f->database->deferral.on ||
         frame_of_page(bytes, offset) < 0)
         return wal_read_checked(f, to, bytes, offset);
@@ -504,6 +517,16 @@ struct checked_database *store_checksum_database(sqlite3 *db)
     if (db == NULL || sqlite3_file_control(db, NULL, SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == NULL)
         return NULL;
     return file->pMethods == &database_methods ? file_of(file)->database : NULL;
+}
+
+void store_checksum_stop_when(sqlite3 *db, int (*stop)(void *context), void *context)
+{
+    sqlite3_file *file = NULL;
+    if (sqlite3_file_control(db, NULL, SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == NULL ||
+        file->pMethods != &database_methods)
+        return;
+    file_of(file)->stop = stop;
+    file_of(file)->stop_context = context;
 }
 
 void store_checksum_note_damage(sqlite3 *db)

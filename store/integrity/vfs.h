@@ -24,6 +24,11 @@ void store_checksum_set_sharing(bool on);
 
 /* What the connections of a database share; NULL: nothing checks its pages. Any thread. */
 struct checked_database *store_checksum_database(sqlite3 *db);
+/* A read of a page by this connection fails with SQLITE_INTERRUPT once `stop(context)` is not 0; it is asked at every
+ * STORE_STOP_READS pages that are read from the files, by the connection's thread. NULL = none. A row that lies on many
+ * pages is read in one step of SQLite's machine, which asks nobody. */
+#define STORE_STOP_READS 64
+void store_checksum_stop_when(sqlite3 *db, int (*stop)(void *context), void *context);
 /* SQLite itself has met damage. */
 void store_checksum_note_damage(sqlite3 *db);
 

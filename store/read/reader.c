@@ -151,6 +151,7 @@ void store_read_stop_when(struct store_reader *r, store_read_stop *stop, void *c
     r->stop = stop;
     r->stop_context = context;
     sqlite3_progress_handler(r->c.db, stop != NULL ? STORE_STOP_STEPS : 0, stop != NULL ? ask_to_stop : NULL, r);
+    store_checksum_stop_when(r->c.db, stop != NULL ? ask_to_stop : NULL, r);
 }
 
 uint64_t store_read_snapshot(const struct store_reader *r)

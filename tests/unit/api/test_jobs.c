@@ -478,6 +478,14 @@ static void a_route_of_the_whole_that_was_long_begins_in_a_job_until_it_is_short
     assert_false(atomic_load(&rig.r->api.long_lately[ROUTE_COLLECTIONS]));
 }
 
+/* Past the handler, which has those of the collection answered in jobs. */
+static int ask_entity(const char *id)
+{
+    char target[64];
+    (void)snprintf(target, sizeof target, "/v1/state/%s/%s", "%63ustomers", id);
+    return ask(target);
+}
+
 static void a_page_of_large_rows_is_made_in_a_job(void **state)
 {
     static char state_text[60 << 10];
@@ -496,6 +504,34 @@ static void a_page_of_large_rows_is_made_in_a_job(void **state)
     assert_int_equal(jobs_threads(rig.r->api.jobs), 0);
     assert_int_equal(count_of(answer(ask("/v1/state/customers?limit=9"), 200, NULL), "\"id\":"), 9);
     assert_int_equal(jobs_threads(rig.r->api.jobs), 1);
+}
+
+/* Its row is read in one step of SQLite's machine. */
+static void an_entity_that_is_large_is_made_in_a_job(void **state)
+{
+    static char text[3u << 20];
+    size_t bytes = 0;
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    memcpy(text, "{\"x\":\"", 6);
+    memcpy(text + sizeof text - 3, "\"}", 2);
+    rig_apply_state(rig.r, "usual", 1, "{}");
+    rig_apply_state(rig.r, "large", 1, text);
+    text[600 << 10] = '\0';
+    memcpy(text + (600 << 10) - 2, "\"}", 2);
+    rig_apply_state(rig.r, "beyond", 1, text);
+    start();
+    (void)answer(ask_entity("usual"), 200, NULL);
+    assert_int_equal(jobs_threads(rig.r->api.jobs), 0);
+    (void)answer(ask_entity("beyond"), 200, &bytes); /* read, and too large to be copied there */
+    assert_true(bytes > 600 << 10);
+    assert_int_equal(jobs_threads(rig.r->api.jobs), 1);
+    uint64_t longest_ns = atomic_load(&rig.worker->counters->longest_ns);
+    assert_true(longest_ns < (uint64_t)LONG_STEP_NS);
+    atomic_store(&thread_step_ns, LONG_STEP_NS);
+    (void)answer(ask_entity("large"), 200, &bytes); /* given up while it is read */
+    assert_true(bytes > sizeof text);
+    assert_non_null(strstr(answer(ask_entity("usual"), 200, NULL), "State-Version: 1\r\n"));
 }
 
 /* ---- jobs ---- */
@@ -946,6 +982,7 @@ int main(void)
         TEST(a_read_that_holds_the_loop_too_long_goes_on_in_a_job),
         TEST(a_route_of_the_whole_that_was_long_begins_in_a_job_until_it_is_short),
         TEST(a_page_of_large_rows_is_made_in_a_job),
+        TEST(an_entity_that_is_large_is_made_in_a_job),
         TEST(a_produced_page_has_the_bytes_of_a_buffered_one),
         TEST(a_produced_page_whose_client_leaves_is_stopped),
     };

@@ -237,10 +237,45 @@ static void rejected_events_are_paged_newest_first_and_filtered(void **state)
 
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
 
+static int asked_before_stop;
+
+static bool stop_later(void *context)
+{
+    size_t *asked = context;
+    return ++*asked > (size_t)asked_before_stop;
+}
+
+/* A row that lies on many pages is read in one step of SQLite's machine: the pages are looked at. */
+static void read_of_a_large_row_can_be_stopped(void **state)
+{
+    struct store_fixture *f = *state;
+    static char text[2u << 20];
+    struct entity entity;
+    size_t asked = 0;
+    memset(text, 'x', sizeof text - 1);
+    text[0] = text[sizeof text - 2] = '"';
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, text)), RESULT_APPLIED);
+    fixture_reopen(f); /* from the file, and from the WAL */
+    for (int64_t version = 1; version <= 2; version++) {
+        struct store_reader *r = fixture_begin(f);
+        asked_before_stop = 2;
+        asked = 0;
+        store_read_stop_when(r, stop_later, &asked);
+        assert_int_equal(store_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("a"), &entity, NULL), SG_STOPPED);
+        assert_int_equal(asked, asked_before_stop + 1);
+        store_read_stop_when(r, NULL, NULL);
+        assert_int_equal(store_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("a"), &entity, NULL), SG_OK);
+        assert_int_equal(entity.state.bytes, sizeof text - 1);
+        text[1]++;
+        assert_int_equal(fixture_apply_one(f, event_state((uint64_t)version + 1, "a", version + 1, text)), RESULT_APPLIED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORE_TEST(page_is_in_byte_order_after_an_id),
+        STORE_TEST(read_of_a_large_row_can_be_stopped),
         STORE_TEST(unknown_collection_is_not_found),
         STORE_TEST(reader_sees_nothing_of_later_commits),
         STORE_TEST(every_column_is_stored_and_absent_ones_are_empty),
