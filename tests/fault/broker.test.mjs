@@ -39,6 +39,11 @@ class Recorded {
     return this.incarnations.at(-1);
   }
 
+  // On a busy machine a step may end before its first copy was made.
+  get hasCopies() {
+    return JSON.parse(this.text).snapshots.some((snapshot) => isOfLast(snapshot, this));
+  }
+
   // The rules' names that are broken once `change` has been made to the answers and copies.
   broken(change) {
     const step = JSON.parse(this.text);
@@ -54,8 +59,10 @@ class Recorded {
 
 const good = ({ status }) => status === 200;
 const ofLast = ({ answers }, { incarnation }) => answers.filter((r) => good(r) && r.epoch === incarnation.epoch);
-const copyOfLast = ({ snapshots }, { incarnation }, find = 'findLast') =>
-  snapshots[find](({ shown }) => shown.streams[0].epoch === incarnation.epoch && shown.entities.length > 0).shown;
+const isOfLast = ({ shown }, { incarnation }) =>
+  shown.streams[0].epoch === incarnation.epoch && shown.entities.length > 0;
+const copyOfLast = ({ snapshots }, recorded, find = 'findLast') =>
+  snapshots[find]((snapshot) => isOfLast(snapshot, recorded)).shown;
 
 // One lie each, and the rule that must name it.
 const LIES = {
@@ -207,11 +214,11 @@ describe(`${COUNT} broker faults in ${WORLDS} worlds (SEED=${SEED})`, { concurre
     const campaign = await Campaign.make({
       t,
       seed: SEED,
-      plan: ['stream deleted and created again', 'gateway killed (SIGKILL)', 'slow link'],
+      plan: ['stream deleted and created again', 'gateway killed (SIGKILL)', ...Array(5).fill('slow link')],
       watch: { snapshotEveryMs: 150, everyMs: 10 },
       onStep: (step) => (recorded = new Recorded(step)),
     });
-    while (await campaign.step());
+    while (await campaign.step()) if (campaign.plan.length < 5 && recorded.hasCopies) break;
     assert.deepEqual(campaign.violations, []);
     assert.deepEqual([...recorded.broken(() => {})], []);
     for (const [lie, [rule, tell]] of Object.entries(LIES)) {
