@@ -234,7 +234,7 @@ enum sg_status store_open(const struct store_options *options, struct store_writ
     if (status == SG_OK)
         status = session_begin(w, err);
     if (status == SG_FULL && !found.created) {
-        /* No answer breaks for want of room: what is there is served. */
+        /* No answer breaks where there is no room: what is there is served. */
         status = store_session_defer(w, err);
         found.full = true;
     }

@@ -157,20 +157,20 @@ export class Faults {
     Object.assign(this, { world, recorder, random, pauseMs });
     const chosen = (list) => list.filter((kind) => !kinds || kinds.includes(kind));
     // Two run at a time: one to gateways and their links, one to what is behind.
-    this.lanes = [chosen(GATEWAY_FAULTS), chosen(world.cluster ? CLUSTER_FAULTS : SERVER_FAULTS)];
+    this.sequences = [chosen(GATEWAY_FAULTS), chosen(world.cluster ? CLUSTER_FAULTS : SERVER_FAULTS)];
     this.happened = {};
   }
 
   // Every kind that was chosen has happened.
   get complete() {
-    return this.lanes.flat().every((kind) => this.happened[kind] > 0);
+    return this.sequences.flat().every((kind) => this.happened[kind] > 0);
   }
 
   run(going) {
-    return Promise.all(this.lanes.map((kinds) => this.lane(kinds, going)));
+    return Promise.all(this.sequences.map((kinds) => this.inSequence(kinds, going)));
   }
 
-  async lane(kinds, going) {
+  async inSequence(kinds, going) {
     let order = [];
     while (kinds.length > 0 && going()) {
       if (order.length === 0) order = this.shuffled(kinds);

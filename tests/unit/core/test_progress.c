@@ -65,10 +65,10 @@ static uint64_t wakes(struct world *w, size_t loop)
 }
 
 /* The same, and which entities changed. */
-static uint64_t looked(struct world *w, size_t loop, size_t *mail_count, bool *all)
+static uint64_t looked(struct world *w, size_t loop, size_t *entities_count, bool *all)
 {
     uint64_t count = wakes(w, loop);
-    *mail_count = progress_take(w->loops[loop], changed_entities, all);
+    *entities_count = progress_take(w->loops[loop], changed_entities, all);
     return count;
 }
 
@@ -396,7 +396,7 @@ static void *writing(void *context)
     return NULL;
 }
 
-static void leave_word(struct race *r, uint64_t wanted)
+static void register_interest(struct race *r, uint64_t wanted)
 {
     struct progress_wants wants = PROGRESS_WANTS_NONE;
     if (r->wish == WISH_ENTITY)
@@ -414,13 +414,13 @@ static bool wait_for(struct race *r, uint64_t wanted)
 {
     struct pollfd poll_fd = {.fd = r->world->wake_fds[0], .events = POLLIN};
     while (atomic_load_explicit(&r->committed, memory_order_relaxed) < wanted) {
-        size_t mail_count = 0;
+        size_t entities_count = 0;
         bool all = false;
         do {
             if (poll(&poll_fd, 1, LOST_MS) != 1)
                 return false;
-            (void)looked(r->world, 0, &mail_count, &all);
-        } while (r->wish == WISH_ENTITY && mail_count == 0);
+            (void)looked(r->world, 0, &entities_count, &all);
+        } while (r->wish == WISH_ENTITY && entities_count == 0);
     }
     return true;
 }
@@ -433,7 +433,7 @@ static void no_wake_up_is_lost(void **state)
         pthread_t writer;
         assert_int_equal(pthread_create(&writer, NULL, writing, &r), 0);
         for (uint64_t wanted = 1; wanted <= ROUNDS && !atomic_load(&r.lost); wanted++) {
-            leave_word(&r, wanted);
+            register_interest(&r, wanted);
             if (!wait_for(&r, wanted))
                 atomic_store(&r.lost, true);
             if (r.wish == WISH_ENTITY)
