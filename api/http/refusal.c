@@ -1,8 +1,8 @@
 /* What the HTTP library refuses itself, before anything of a request reaches us: what is not HTTP, and a head beyond
- * its memory. It answers with a static HTML page, and has no option for another. So the linker has it make these answers
- * here (--wrap in api/CMakeLists.txt): a problem, whose detail is the page's sentence. Its status stands in the line
- * that the library logs before, in the same thread. Where it only closes the connection, as nothing of a request line
- * can be made out, there is no answer to make. */
+ * its memory. It answers with a static HTML page, and has no option for another. So the linker has it make these
+ * answers here (--wrap in api/CMakeLists.txt): a problem, whose detail is the page's sentence. Its status stands in the
+ * line that the library logs before, in the same thread. Where it only closes the connection, as nothing of a request
+ * line can be made out, there is no answer to make. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-// Headers of messages take memory as well, and short ones many times their length once they are read. However many there
-// are, what waits to be applied stays within 64 MiB of a stream.
+// Headers of messages take memory as well, and short ones many times their length once they are read. However many
+// there are, what waits to be applied stays within 64 MiB of a stream.
 // ctest-timeout: 300
 // ctest-serial
 
@@ -48,7 +48,8 @@ async function publish(s, { count, headerBytes, pad = 0 }) {
   }
 }
 
-const queueBytes = async (gateway) => (await scrape(gateway)).value('stategate_stream_queue_bytes', { stream: 'STATE' });
+const queueBytes = async (gateway) =>
+  (await scrape(gateway)).value('stategate_stream_queue_bytes', { stream: 'STATE' });
 
 const SETTLED_MS = 6000; // all that may wait is there by then
 

@@ -124,6 +124,39 @@ static void a_listener_on_all_addresses_is_asked_on_loopback(void **state)
     assert_int_equal(ask(&server, "localhost:%u", &answer, NULL), SG_OK);
 }
 
+static bool has_ipv6(void)
+{
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool bound = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0)
+        (void)close(fd);
+    return bound;
+}
+
+/* Its zone means something to this machine alone: no Host may have it. */
+static void an_address_with_a_zone_is_asked_without_it(void **state)
+{
+    (void)state;
+    static struct client_answer answer;
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    socklen_t bytes = sizeof address;
+    char ops[1] = "";
+    char text[64];
+    struct server server = server_of("HTTP/1.1 200 OK\r\n\r\n");
+    if (!has_ipv6())
+        skip();
+    start_server(&server, (const struct sockaddr *)&address, sizeof address);
+    assert_int_equal(getsockname(server.listener, (struct sockaddr *)&address, &bytes), 0);
+    (void)snprintf(text, sizeof text, "[::1%%1]:%u", (unsigned)ntohs(address.sin6_port));
+    struct settings settings = {.listen = text, .listen_ops = ops};
+    assert_int_equal(client_get(&settings, "/readyz", &answer, NULL), SG_OK);
+    stop_server(&server);
+    assert_int_equal(answer.code, 200);
+    assert_non_null(strstr(server.request, "\r\nHost: localhost\r\n"));
+    assert_null(strchr(server.request, '%'));
+}
+
 static void an_answer_with_a_length_ends_with_it(void **state)
 {
     (void)state;
@@ -243,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_code_and_the_body_arrive),
         cmocka_unit_test(a_listener_on_all_addresses_is_asked_on_loopback),
+        cmocka_unit_test(an_address_with_a_zone_is_asked_without_it),
         cmocka_unit_test(an_answer_with_a_length_ends_with_it),
         cmocka_unit_test(an_answer_that_does_not_end_is_given_up_at_the_deadline),
         cmocka_unit_test(what_is_not_http_is_refused),
