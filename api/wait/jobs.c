@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "core/base/log.h"
 #include "core/base/thread.h"
@@ -148,6 +149,15 @@ static void run(struct job *job, struct snapshot *snapshot)
     snapshot_stop_when(snapshot, NULL, NULL);
 }
 
+/* Between two jobs no thread of theirs reads: one after the other would keep the log from being begun anew for ever. */
+static void let_log_begin(const struct jobs *jobs, const struct job *job)
+{
+    const struct timespec step = {.tv_nsec = 2 * NS_PER_MS};
+    int64_t until_ns = time_boot_ns() + JOBS_RESTART_WAIT_MS * NS_PER_MS;
+    while (commit_clock_restart_wanted(jobs->options.clock) && !job_over(job) && time_boot_ns() < until_ns)
+        (void)nanosleep(&step, NULL);
+}
+
 static void job_done(struct http_post *post)
 {
     struct job *job = (struct job *)(void *)((char *)post - offsetof(struct job, post));
@@ -162,6 +172,7 @@ static void *jobs_main(void *context)
     struct job *job = NULL;
     thread_name_set("job", NULL);
     while ((job = take(jobs)) != NULL) {
+        let_log_begin(jobs, job);
         if (!atomic_load(&job->cancelled))
             run(job, snapshot_of(jobs, &snapshot, &failing));
         job->post.run = job_done;

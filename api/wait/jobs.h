@@ -13,6 +13,7 @@
 
 #define JOBS_THREADS 1          /* each has a read connection of its own, and takes a processor while it runs */
 #define JOBS_THREADS_MAX 64
+#define JOBS_RESTART_WAIT_MS 500 /* for the writer, which wants to begin its log anew: commit_clock_restart_wanted */
 #define JOBS_QUEUED_MAX 1000    /* each is a connection and an answer that somebody waits for */
 
 struct jobs;

@@ -58,6 +58,17 @@ void commit_clock_end(struct commit_clock *shared)
         atomic_fetch_add(&shared->clock, 1);
 }
 
+void commit_clock_want_restart(struct commit_clock *shared, bool wanted)
+{
+    if (shared != NULL)
+        atomic_store(&shared->restart_wanted, wanted);
+}
+
+bool commit_clock_restart_wanted(const struct commit_clock *shared)
+{
+    return shared != NULL && atomic_load(&shared->restart_wanted);
+}
+
 static bool reserve(struct store_served *served, size_t count)
 {
     if (served->capacity >= count)

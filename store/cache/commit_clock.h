@@ -29,6 +29,11 @@ void commit_clock_destroy(struct commit_clock *shared);
 /* Any thread. */
 void commit_clock_cache_facts(struct commit_clock *shared, struct row_cache_facts *out);
 
+/* Does the writer wait for a moment without a transaction that is older than its last commit, to begin the write-ahead
+ * log anew? One that is going to read for long then waits a little, or the log might grow without an end: loops end
+ * theirs within an iteration. Any thread. */
+bool commit_clock_restart_wanted(const struct commit_clock *shared);
+
 /* ---- for store alone ---- */
 
 /* What is served, in the order of the rows, with room that grows. */
@@ -40,6 +45,7 @@ struct store_served {
 
 struct commit_clock {
     atomic_uint_fast64_t clock;
+    atomic_bool restart_wanted;
     struct row_cache *cache; /* owned; NULL = none; set at creation */
     pthread_mutex_t mutex;
     struct store_served served; /* guarded by mutex */
@@ -56,6 +62,7 @@ uint64_t commit_clock_stable(const struct commit_clock *shared);
 void commit_clock_begin(struct commit_clock *shared);
 /* It is committed and published, or nothing was. */
 void commit_clock_end(struct commit_clock *shared);
+void commit_clock_want_restart(struct commit_clock *shared, bool wanted);
 /* Make room for that many streams, so that publishing them cannot fail. */
 SG_MUST_CHECK enum sg_status commit_clock_reserve(struct commit_clock *shared, size_t count, struct sg_error *err);
 /* Between begin and end: what is served, all of it, or only where one stream is. */

@@ -45,6 +45,7 @@ static int on_wal_commit(void *context, sqlite3 *db, const char *schema, int wal
         w->swept_next = STORE_SWEEP_WAL_PAGES;
         w->back.written = w->back.pinned = 0;
         w->back.restart_next = STORE_BACK_RESTART_PAGES;
+        commit_clock_want_restart(w->shared, false);
         order_keep_wal(w->checked, w->back.on);
     }
     w->wal_pages = wal_pages;
@@ -221,6 +222,8 @@ static void checkpoint(struct store_writer *w)
     if (restart_it)
         (void)sqlite3_busy_timeout(w->c.db, STORE_BUSY_TIMEOUT_MS);
     note(w, rc);
+    if (restart_it)
+        commit_clock_want_restart(w->shared, (rc & 0xff) == SQLITE_BUSY);
     if ((rc & 0xff) == SQLITE_CORRUPT)
         (void)!store_fail(&w->c, rc, "write the log back", NULL);
     if (rc == SQLITE_OK && written >= 0)

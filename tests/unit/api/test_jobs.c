@@ -577,6 +577,20 @@ static void reads_go_on_while_a_job_runs(void **state)
     (void)answer(fd, 200, NULL);
 }
 
+/* Jobs one after the other must not keep the write-ahead log from being begun anew; nor wait for that for ever. */
+static void a_job_waits_a_little_for_the_writer_that_wants_no_reader(void **state)
+{
+    (void)state;
+    apply("a", 1);
+    start();
+    commit_clock_want_restart(rig.r->shared, true);
+    int64_t asked_ns = time_boot_ns();
+    (void)answer(ask("/v1/state/customers/a"), 200, NULL);
+    assert_true(time_boot_ns() - asked_ns >= JOBS_RESTART_WAIT_MS * NS_PER_MS);
+    commit_clock_want_restart(rig.r->shared, false);
+    (void)answer(ask("/v1/state/customers/a"), 200, NULL);
+}
+
 static void jobs_run_on_as_many_threads_as_there_are(void **state)
 {
     int fds[4];
@@ -964,6 +978,7 @@ int main(void)
         TEST(who_has_no_job_starts_no_thread),
         TEST(a_job_answers_as_the_loop_would),
         TEST(reads_go_on_while_a_job_runs),
+        TEST(a_job_waits_a_little_for_the_writer_that_wants_no_reader),
         TEST(jobs_run_on_as_many_threads_as_there_are),
         TEST(the_queue_takes_as_many_as_it_may_and_not_one_more),
         TEST(what_waits_too_long_for_a_thread_is_refused),

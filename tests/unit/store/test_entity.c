@@ -250,6 +250,7 @@ static void read_of_a_large_row_can_be_stopped(void **state)
 {
     struct store_fixture *f = *state;
     static char text[2u << 20];
+    const struct slice id = SLICE_LITERAL("a");
     struct entity entity;
     size_t asked = 0;
     memset(text, 'x', sizeof text - 1);
@@ -261,13 +262,14 @@ static void read_of_a_large_row_can_be_stopped(void **state)
         asked_before_stop = 2;
         asked = 0;
         store_read_stop_when(r, stop_later, &asked);
-        assert_int_equal(store_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("a"), &entity, NULL), SG_STOPPED);
+        assert_int_equal(store_read_entity(r, SLICE_LITERAL("customers"), id, &entity, NULL), SG_STOPPED);
         assert_int_equal(asked, asked_before_stop + 1);
         store_read_stop_when(r, NULL, NULL);
-        assert_int_equal(store_read_entity(r, SLICE_LITERAL("customers"), SLICE_LITERAL("a"), &entity, NULL), SG_OK);
+        assert_int_equal(store_read_entity(r, SLICE_LITERAL("customers"), id, &entity, NULL), SG_OK);
         assert_int_equal(entity.state.bytes, sizeof text - 1);
         text[1]++;
-        assert_int_equal(fixture_apply_one(f, event_state((uint64_t)version + 1, "a", version + 1, text)), RESULT_APPLIED);
+        struct event next = event_state((uint64_t)version + 1, "a", version + 1, text);
+        assert_int_equal(fixture_apply_one(f, next), RESULT_APPLIED);
     }
 }
 

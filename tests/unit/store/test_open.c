@@ -526,6 +526,7 @@ static void reader_that_holds_the_wal_stops_the_writer_only_at_a_bound(void **st
     fixture_reopen(f);
     assert_int_equal(fixture_apply_one(f, event_state(1, id, 1, "{}")), RESULT_APPLIED);
     (void)fixture_begin(f);
+    assert_false(commit_clock_restart_wanted(f->shared));
     uint64_t sequence = 2;
     for (; status == SG_OK && sequence < 2000; sequence++) {
         struct event event = event_state(sequence, id, (int64_t)sequence, state_text);
@@ -538,8 +539,10 @@ static void reader_that_holds_the_wal_stops_the_writer_only_at_a_bound(void **st
     assert_non_null(strstr(err.message, "readers"));
     store_sizes(f->path, &sizes);
     assert_true(sizes.wal_bytes < 4 << 20);
+    assert_true(commit_clock_restart_wanted(f->shared)); /* who is going to read for long waits */
     store_read_end(f->reader);
     assert_int_equal(fixture_apply_one(f, event_state(sequence, id, 100000, "{}")), RESULT_APPLIED);
+    assert_false(commit_clock_restart_wanted(f->shared));
 }
 
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
