@@ -32,6 +32,13 @@ CREATE TABLE entity_gaps (
     last INTEGER NOT NULL,
     PRIMARY KEY (collection, id)
 ) WITHOUT ROWID;
+CREATE TABLE entity_rejections (
+    collection INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    PRIMARY KEY (collection, id)
+) WITHOUT ROWID;
 UPDATE collections SET tombstones = (SELECT count(*) FROM tombstones t WHERE t.collection = collections.id);
 CREATE INDEX rejected_of_stream ON rejected (stream, build);
 CREATE INDEX rejected_of_collection ON rejected (collection);

@@ -73,7 +73,8 @@ struct cached_row *store_read_retain(struct store_reader *r);
 void cached_row_release(void *row); /* a struct cached_row; NULL is allowed */
 
 /* Rejected events (conflicts are not meant here) of one entity that are above `shown_version`, or of unknown version
- * and later than sequence `shown_sequence`; 0, 0 for an entity never seen. */
+ * and later than sequence `shown_sequence`; 0, 0 for an entity never seen. Of one that is stored, tombstones among them,
+ * they are known also when their record was dropped. */
 struct store_entity_rejections {
     bool any;
     bool unknown_version; /* one of them has no known version: shown as "?" */
@@ -84,7 +85,8 @@ SG_MUST_CHECK enum sg_status store_read_entity_rejections(struct store_reader *r
                                                           uint64_t shown_sequence, struct store_entity_rejections *out,
                                                           struct sg_error *err);
 
-/* Was an event of this entity with exactly this version rejected? */
+/* Was an event of this entity with exactly this version rejected? Of those whose record was dropped the highest is
+ * known. */
 SG_MUST_CHECK enum sg_status store_read_version_rejected(struct store_reader *r, struct slice collection,
                                                          struct slice id, int64_t version, bool *out,
                                                          struct sg_error *err);

@@ -143,3 +143,14 @@ CREATE TABLE entity_gaps (
     last INTEGER NOT NULL,
     PRIMARY KEY (collection, id)
 ) WITHOUT ROWID;
+
+-- Entities (or tombstones) of which an event above what is stored was rejected, once the row of `rejected` that said so
+-- was dropped. `version`: the highest of them, 0 = none is known; `sequence`: the last one of unknown version, 0 = none.
+-- Until an event of a version as high is applied.
+CREATE TABLE entity_rejections (
+    collection INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    PRIMARY KEY (collection, id)
+) WITHOUT ROWID;

@@ -206,34 +206,72 @@ static enum sg_status rejected_probe(struct store_reader *r, enum store_sql whic
     return status;
 }
 
+/* What is kept with the entity of those whose record was dropped: zeroes where there is nothing. */
+struct kept {
+    int64_t version;
+    uint64_t sequence; /* of one of unknown version */
+};
+
+static enum sg_status kept_find(struct store_reader *r, struct slice collection, struct slice id, struct kept *out,
+                                struct sg_error *err)
+{
+    int64_t collection_id = 0;
+    *out = (struct kept){0};
+    enum sg_status status = store_read_resolve(r, collection, &collection_id, err);
+    if (status != SG_OK)
+        return list_end(status);
+    sqlite3_stmt *s = store_read_statement(r, SQL_READ_REJECTIONS_KEPT);
+    int bound = sqlite3_bind_int64(s, 1, collection_id);
+    bound |= store_bind_slice(s, 2, id, SIZE_MAX);
+    status = store_step(&r->c, s, bound, WHAT, err);
+    if (status == SG_OK)
+        *out = (struct kept){sqlite3_column_int64(s, 0), (uint64_t)sqlite3_column_int64(s, 1)};
+    store_read_release(r);
+    return list_end(status);
+}
+
+/* Those that are recorded. */
+static enum sg_status recorded_find(struct store_reader *r, struct slice collection, struct slice id,
+                                    int64_t shown_version, uint64_t shown_sequence,
+                                    struct store_entity_rejections *out, struct sg_error *err)
+{
+    int64_t ignored = 0;
+    enum sg_status status = list_end(rejected_probe(r, SQL_READ_REJECTED_VERSION, collection, id, shown_version,
+                                                    &out->version_max, err));
+    if (status != SG_OK)
+        return status;
+    status = rejected_probe(r, SQL_READ_REJECTED_UNKNOWN, collection, id, (int64_t)shown_sequence, &ignored, err);
+    out->unknown_version = status == SG_OK;
+    return list_end(status);
+}
+
 enum sg_status store_read_entity_rejections(struct store_reader *r, struct slice collection, struct slice id,
                                             int64_t shown_version, uint64_t shown_sequence,
                                             struct store_entity_rejections *out, struct sg_error *err)
 {
     struct store_entity_rejections found = {0};
-    int64_t ignored = 0;
+    struct kept kept = {0};
     enum sg_status status = rejected_any_load(r, err);
     if (status == SG_OK && r->rejected_any) {
-        status = list_end(rejected_probe(r, SQL_READ_REJECTED_VERSION, collection, id, shown_version,
-                                         &found.version_max, err));
-        if (status == SG_OK) {
-            status = rejected_probe(r, SQL_READ_REJECTED_UNKNOWN, collection, id, (int64_t)shown_sequence, &ignored,
-                                    err);
-            found.unknown_version = status == SG_OK;
-            status = list_end(status);
-        }
+        status = recorded_find(r, collection, id, shown_version, shown_sequence, &found, err);
+        if (status == SG_OK)
+            status = kept_find(r, collection, id, &kept, err);
     }
-    if (status == SG_OK) {
-        found.any = found.unknown_version || found.version_max != 0;
-        *out = found;
-    }
-    return status;
+    if (status != SG_OK)
+        return status;
+    if (kept.version > shown_version && kept.version > found.version_max)
+        found.version_max = kept.version;
+    found.unknown_version |= kept.sequence > shown_sequence;
+    found.any = found.unknown_version || found.version_max != 0;
+    *out = found;
+    return SG_OK;
 }
 
 enum sg_status store_read_version_rejected(struct store_reader *r, struct slice collection, struct slice id,
                                            int64_t version, bool *out, struct sg_error *err)
 {
     int64_t ignored = 0;
+    struct kept kept;
     enum sg_status status = rejected_any_load(r, err);
     if (status != SG_OK)
         return status;
@@ -242,7 +280,11 @@ enum sg_status store_read_version_rejected(struct store_reader *r, struct slice 
         return SG_OK;
     status = rejected_probe(r, SQL_READ_REJECTED_EXACT, collection, id, version, &ignored, err);
     *out = status == SG_OK;
-    return list_end(status);
+    if (status != SG_NOT_FOUND)
+        return status;
+    status = kept_find(r, collection, id, &kept, err);
+    *out = status == SG_OK && kept.version == version;
+    return status;
 }
 
 enum sg_status store_read_gaps(struct store_reader *r, struct slice collection, struct slice after, struct slice last,

@@ -22,7 +22,7 @@ struct store_reader {
     unsigned data_version;
     struct store_served served; /* owned */
     bool rejected_any_known;
-    bool rejected_any; /* the table has a row at all */
+    bool rejected_any; /* an event is recorded, or kept with its entity */
     bool tombstones_any_known;
     bool tombstones_any; /* likewise */
     bool entity_gaps_any_known;

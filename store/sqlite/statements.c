@@ -38,6 +38,12 @@
     "r.number, s.name, r.sequence, r.time_ns, r.subject, r.collection, r.id, r.version, r.reason, r.detail, "          \
     "r.payload_bytes, lower(hex(r.payload_sha256)), r.payload"
 
+/* The first `?1` rejected events of written builds, and whether one (r) is above what is stored of its id (e). */
+#define REJECTED_OLDEST                                                                                                \
+    "SELECT r.number FROM rejected r CROSS JOIN streams s ON s.id = r.stream "                                         \
+    "LEFT JOIN next_build n ON n.stream = s.id WHERE r.build = " WRITTEN " ORDER BY r.number LIMIT ?1"
+#define REJECTED_ABOVE "(r.version > e.version OR (r.version IS NULL AND r.sequence > e.sequence))"
+
 const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [SQL_META_CLEAN] = "SELECT clean FROM meta",
@@ -134,14 +140,27 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
                             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     /* Of what is written: served rows go neither for those of the next build nor at once with a swap. */
     [SQL_REJECTED_COUNT] = "SELECT count(*) FROM " STREAMS " JOIN rejected r ON r.stream = s.id AND r.build = " WRITTEN,
-    [SQL_REJECTED_TRIM] = "DELETE FROM rejected WHERE number IN (SELECT r.number FROM rejected r "
-                          "CROSS JOIN streams s ON s.id = r.stream LEFT JOIN next_build n ON n.stream = s.id "
-                          "WHERE r.build = " WRITTEN " ORDER BY r.number LIMIT ?1)",
+    [SQL_REJECTED_TRIM] = "DELETE FROM rejected WHERE number IN (" REJECTED_OLDEST ")",
     [SQL_REJECTED_STALE_DELETE] = "DELETE FROM rejected WHERE number = (SELECT r.number FROM streams s CROSS JOIN "
                                   "rejected r ON r.stream = s.id AND r.build < s.build UNION ALL "
                                   "SELECT r.number FROM next_build n CROSS JOIN streams s ON s.id = n.stream "
                                   "CROSS JOIN rejected r ON r.stream = s.id AND r.build > s.build "
                                   "AND r.build < n.build LIMIT 1)",
+    /* Of ids that nothing is stored of it is not kept: nobody but the stream bounds how many there are. */
+    [SQL_ENTITY_REJECTIONS_KEEP] =
+        "INSERT INTO entity_rejections (collection, id, version, sequence) "
+        "SELECT c.id, r.id, coalesce(r.version, 0), CASE WHEN r.version IS NULL THEN r.sequence ELSE 0 END "
+        "FROM (" REJECTED_OLDEST ") o CROSS JOIN rejected r ON r.number = o.number "
+        "CROSS JOIN collections c ON c.stream = r.stream AND c.build = r.build AND c.name = r.collection "
+        "WHERE r.id IS NOT NULL AND r.reason <> 'conflict' AND EXISTS ("
+        "SELECT 1 FROM entities e WHERE e.collection = c.id AND e.id = r.id AND " REJECTED_ABOVE " UNION ALL "
+        "SELECT 1 FROM tombstones e WHERE e.collection = c.id AND e.id = r.id AND " REJECTED_ABOVE ") "
+        "ON CONFLICT (collection, id) DO UPDATE SET version = max(version, excluded.version), "
+        "sequence = max(sequence, excluded.sequence)",
+    [SQL_ENTITY_REJECTIONS_ANY] = "SELECT 1 FROM entity_rejections LIMIT 1",
+    [SQL_ENTITY_REJECTIONS_END] = "DELETE FROM entity_rejections WHERE collection = ?1 AND id = ?2 AND version <= ?3",
+    [SQL_ENTITY_REJECTIONS_SWEEP] = "DELETE FROM entity_rejections WHERE (collection, id) = "
+                                    "(SELECT collection, id FROM entity_rejections WHERE collection = ?1 LIMIT 1)",
 
     [SQL_COMMIT] = "COMMIT",
 
@@ -169,7 +188,8 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_READ_COLLECTIONS] =
         "SELECT " COLLECTION_READ " FROM " SERVED_COLLECTIONS
         " ORDER BY c.name, s.id",
-    [SQL_READ_REJECTED_ANY] = "SELECT 1 FROM rejected LIMIT 1",
+    [SQL_READ_REJECTED_ANY] = "SELECT 1 FROM rejected UNION ALL SELECT 1 FROM entity_rejections LIMIT 1",
+    [SQL_READ_REJECTIONS_KEPT] = "SELECT version, sequence FROM entity_rejections WHERE collection = ?1 AND id = ?2",
     [SQL_READ_REJECTED_VERSION] =
         "SELECT r.version FROM rejected r INDEXED BY rejected_by_entity CROSS JOIN streams s "
         "ON s.id = r.stream AND s.build = r.build AND s.attached = 1 WHERE r.collection = ?1 AND r.id = ?2 "

@@ -151,7 +151,8 @@ enum sg_status store_entities_write(struct store_connection *c, int64_t collecti
 
 enum sg_status store_entities_sweep(struct store_connection *c, int64_t collection, bool *done, struct sg_error *err)
 {
-    static const enum store_sql tables[] = {SQL_ENTITY_SWEEP, SQL_TOMBSTONE_SWEEP, SQL_ENTITY_GAP_SWEEP};
+    static const enum store_sql tables[] = {SQL_ENTITY_SWEEP, SQL_TOMBSTONE_SWEEP, SQL_ENTITY_GAP_SWEEP,
+                                           SQL_ENTITY_REJECTIONS_SWEEP};
     enum sg_status status = SG_OK;
     *done = true;
     for (size_t i = 0; status == SG_OK && *done && i < sizeof tables / sizeof tables[0]; i++) {

@@ -14,6 +14,7 @@
 
 #include "store/tables/collections.h"
 #include "store/tables/entity_gaps.h"
+#include "store/tables/entity_rejections.h"
 #include "store/tables/rejected.h"
 #include "store/write/build.h"
 #include "store/write/bulk.h"
@@ -260,6 +261,25 @@ static enum sg_status group_fold(struct batch *b, struct store_group *g, struct 
     return status;
 }
 
+/* What was kept of rejected events of the id ends, unless it is above what is stored now. Nothing is looked for while
+ * nothing is kept at all. */
+static enum sg_status end_rejections(struct store_writer *w, const struct store_group *g, struct sg_error *err)
+{
+    enum sg_status status = SG_OK;
+    bool any = false;
+    bool ended = false;
+    if (w->rejections_kept == REJECTIONS_KEPT_UNKNOWN) {
+        status = store_entity_rejections_any(&w->c, &any, err);
+        if (status == SG_OK)
+            w->rejections_kept = any ? REJECTIONS_KEPT_SOME : REJECTIONS_KEPT_NONE;
+    }
+    if (status == SG_OK && w->rejections_kept == REJECTIONS_KEPT_SOME)
+        status = store_entity_rejections_end(&w->c, g->collection->id, g->id, g->row.value.version, &ended, err);
+    if (ended)
+        w->rejections_kept = REJECTIONS_KEPT_UNKNOWN; /* it may have been the last one */
+    return status;
+}
+
 /* What is stored now, in the place of what was. */
 static enum sg_status group_count(struct batch *b, const struct store_group *g, bool was_alive, bool was_tombstone,
                                   struct sg_error *err)
@@ -271,7 +291,10 @@ static enum sg_status group_count(struct batch *b, const struct store_group *g, 
     g->collection->tombstones += (g->row.value.deleted ? 1 : 0) - (was_tombstone ? 1 : 0);
     if (g->row.value.sequence > g->collection->position)
         g->collection->position = g->row.value.sequence;
-    return g->collection->gaps > 0 ? store_entity_gap_end(&b->w->c, g->collection, g->id, err) : SG_OK;
+    enum sg_status status = end_rejections(b->w, g, err);
+    if (status == SG_OK && g->collection->gaps > 0)
+        status = store_entity_gap_end(&b->w->c, g->collection, g->id, err);
+    return status;
 }
 
 static enum sg_status group_look_up(struct batch *b, struct store_group *g, struct sg_error *err)
@@ -377,14 +400,19 @@ void store_set_rejected_max(struct store_writer *w, size_t rows)
     w->rejected_max = rows;
 }
 
-/* Delete the oldest beyond the limit. */
+/* Delete the oldest beyond the limit; what an answer says of their entities stays. */
 static enum sg_status trim_rejected(struct store_writer *w, struct sg_error *err)
 {
     enum sg_status status = w->rejected_count < 0 ? store_rejected_count(&w->c, &w->rejected_count, err) : SG_OK;
     int64_t excess = w->rejected_count - (int64_t)w->rejected_max;
     if (status != SG_OK || excess <= 0)
         return status;
-    status = store_rejected_trim(&w->c, excess, err);
+    bool kept = false;
+    status = store_entity_rejections_keep(&w->c, excess, &kept, err);
+    if (kept)
+        w->rejections_kept = REJECTIONS_KEPT_SOME;
+    if (status == SG_OK)
+        status = store_rejected_trim(&w->c, excess, err);
     if (status == SG_OK)
         w->rejected_count -= excess;
     return status;

@@ -80,6 +80,7 @@ void store_written_changed(struct store_writer *w)
 {
     w->collections_count = -1;
     w->rejected_count = -1;
+    w->rejections_kept = REJECTIONS_KEPT_UNKNOWN;
 }
 
 void store_abandon(struct store_writer *w)

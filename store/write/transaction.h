@@ -66,6 +66,7 @@ struct store_writer {
     int64_t collections_count; /* of written builds; -1 = not known */
     int64_t collections_last;  /* the highest id that a collection ever had in this process */
     int64_t rejected_count;    /* rows of written builds; -1 = not known */
+    enum { REJECTIONS_KEPT_UNKNOWN, REJECTIONS_KEPT_NONE, REJECTIONS_KEPT_SOME } rejections_kept; /* with entities */
     struct build builds[STORE_BUILDS_KNOWN]; /* by the stream's id, modulo; `stream` is 0 where none is known */
     int64_t keys[STORE_BUILDS_KNOWN];        /* store_keys_count of the same; -1 = not known */
     /* Checkpointing. */

@@ -174,6 +174,81 @@ static void rejections_of_an_entity_are_those_above_what_is_shown(void **state)
     assert_false(rejections(f, "c", 0, 0).any);
 }
 
+/* As many as drop the records of all others. */
+static void drop_records(struct store_fixture *f, uint64_t from)
+{
+    for (uint64_t sequence = from; sequence < from + 2; sequence++)
+        assert_int_equal(fixture_apply_one(f, event_rejected(sequence, "zzz", 1, REASON_BAD_JSON)), RESULT_REJECTED);
+    assert_int_equal(fixture_rejected(f), 2);
+}
+
+static bool version_rejected(struct store_fixture *f, const char *id, int64_t version)
+{
+    bool rejected = false;
+    assert_int_equal(store_read_version_rejected(fixture_begin(f), SLICE_LITERAL("customers"), slice_of(id), version,
+                                                 &rejected, NULL),
+                     SG_OK);
+    return rejected;
+}
+
+static void rejections_outlive_their_record(void **state)
+{
+    struct store_fixture *f = *state;
+    store_set_rejected_max(f->writer, 2);
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 5, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_apply_one(f, event_state(2, "b", 5, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_apply_one(f, event_tombstone(3, "c", 5)), RESULT_APPLIED);
+    assert_int_equal(fixture_apply_one(f, event_rejected(4, "a", 9, REASON_BAD_TYPE)), RESULT_REJECTED);
+    assert_int_equal(fixture_apply_one(f, event_rejected(5, "a", 7, REASON_BAD_TYPE)), RESULT_REJECTED);
+    assert_int_equal(fixture_apply_one(f, event_rejected(6, "b", 0, REASON_BAD_VERSION)), RESULT_REJECTED);
+    assert_int_equal(fixture_apply_one(f, event_rejected(7, "c", 6, REASON_BAD_TYPE)), RESULT_REJECTED);
+    assert_int_equal(fixture_apply_one(f, event_rejected(8, "a", 4, REASON_BAD_TYPE)), RESULT_REJECTED);
+    assert_int_equal(fixture_apply_one(f, event_rejected(9, "never", 3, REASON_BAD_TYPE)), RESULT_REJECTED);
+    drop_records(f, 10);
+    for (int opened = 0; opened < 2; opened++) {
+        assert_int_equal(rejections(f, "a", 5, 1).version_max, 9);
+        assert_false(rejections(f, "a", 5, 1).unknown_version);
+        assert_false(rejections(f, "a", 9, 20).any);
+        assert_true(rejections(f, "b", 5, 2).unknown_version);
+        assert_int_equal(rejections(f, "b", 5, 2).version_max, 0);
+        assert_int_equal(rejections(f, "c", 5, 3).version_max, 6);
+        assert_false(rejections(f, "never", 0, 0).any); /* nothing is stored of it that it could be kept with */
+        assert_true(version_rejected(f, "a", 9));
+        assert_false(version_rejected(f, "a", 8));
+        assert_false(version_rejected(f, "never", 3));
+        fixture_reopen(f);
+        store_set_rejected_max(f->writer, 2);
+    }
+    assert_int_equal(fixture_apply_one(f, event_state(12, "a", 8, "{}")), RESULT_APPLIED);
+    assert_int_equal(rejections(f, "a", 8, 12).version_max, 9); /* not high enough */
+    assert_int_equal(fixture_apply_one(f, event_state(13, "a", 9, "{}")), RESULT_APPLIED);
+    assert_false(rejections(f, "a", 0, 0).any);
+    assert_int_equal(fixture_apply_one(f, event_state(14, "b", 6, "{}")), RESULT_APPLIED);
+    assert_false(rejections(f, "b", 0, 0).any);
+    assert_int_equal(fixture_apply_one(f, event_state(15, "c", 6, "{}")), RESULT_APPLIED);
+    assert_false(rejections(f, "c", 0, 0).any);
+}
+
+/* One that is recorded and dropped in one batch, and one that is kept already: the higher counts. */
+static void rejections_are_kept_once_for_each_entity(void **state)
+{
+    struct store_fixture *f = *state;
+    store_set_rejected_max(f->writer, 2);
+    assert_int_equal(fixture_apply_one(f, event_state(1, "a", 1, "{}")), RESULT_APPLIED);
+    assert_int_equal(fixture_apply_one(f, event_rejected(2, "a", 5, REASON_BAD_TYPE)), RESULT_REJECTED);
+    drop_records(f, 3);
+    const struct event events[] = {
+        event_rejected(5, "a", 3, REASON_BAD_TYPE), event_rejected(6, "a", 0, REASON_BAD_VERSION),
+        event_rejected(7, "zzz", 1, REASON_BAD_JSON), event_rejected(8, "zzz", 1, REASON_BAD_JSON)};
+    enum event_result results[4];
+    enum event_reason reasons[4];
+    fixture_apply(f, events, 4, results, reasons);
+    assert_int_equal(fixture_rejected(f), 2);
+    assert_int_equal(rejections(f, "a", 1, 1).version_max, 5);
+    assert_true(rejections(f, "a", 1, 1).unknown_version);
+    assert_false(rejections(f, "a", 1, 6).unknown_version); /* what is shown came later */
+}
+
 static void conflicts_are_no_rejections_of_the_entity(void **state)
 {
     struct store_fixture *f = *state;
@@ -283,6 +358,8 @@ int main(void)
         STORE_TEST(every_column_is_stored_and_absent_ones_are_empty),
         STORE_TEST(collections_are_listed_by_name),
         STORE_TEST(rejections_of_an_entity_are_those_above_what_is_shown),
+        STORE_TEST(rejections_outlive_their_record),
+        STORE_TEST(rejections_are_kept_once_for_each_entity),
         STORE_TEST(conflicts_are_no_rejections_of_the_entity),
         STORE_TEST(id_that_was_cut_equals_no_valid_one),
         STORE_TEST(rejected_events_are_paged_newest_first_and_filtered),
