@@ -1,5 +1,6 @@
-// What may happen to a stream (restarts, purges, trims, other incarnations, older copies, absence): within five
-// seconds rows, position, gap and status are what docs/promises.md says of a stream that is not what it was.
+// What may happen to a stream (restarts, purges, trims, other incarnations, older copies, absence): in the end rows,
+// position, gap and status are what docs/promises.md says of a stream that is not what it was. That takes a few seconds,
+// and longer on a busy machine.
 // ctest-timeout: 600
 // ctest-serial
 
@@ -20,7 +21,7 @@ import { event, events, scene } from '../support/scene.mjs';
 import { restoreStream, snapshotStream } from '../support/stream_snapshot.mjs';
 import { throughout, until } from '../support/until.mjs';
 
-const WITHIN = { deadlineMs: 5000 };
+const WITHIN = { deadlineMs: 20_000 };
 
 async function row(gateway, stream = 'STATE') {
   return (await snapshot(gateway.database)).streams.find(({ name }) => name === stream);
