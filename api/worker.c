@@ -267,7 +267,13 @@ static void look_again(struct worker *worker, struct parked_read *read, http_res
 {
     struct wants before = read->wants;
     attempt_begin(worker);
+    /* One that outlasts an attempt is looked at to its end: a job would find it as short, and come back here at once. */
+    bool is_long = call_of(read)->plan.place == PLAN_IN_JOB;
+    if (is_long)
+        snapshot_stop_when(worker->snapshot, NULL, NULL);
     bool waits = pipeline_still_short(call_of(read), worker->snapshot);
+    if (is_long)
+        snapshot_stop_when(worker->snapshot, attempt_over, worker);
     struct wants now = read->wants;
     struct sg_error err;
     read->wants = before; /* by which it is found in parked_reads */

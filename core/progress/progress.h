@@ -22,7 +22,7 @@
 #include "core/base/slice.h"
 #include "core/base/status.h"
 
-#define PROGRESS_LOOPS_MAX 256          /* one per processor at most */
+#define PROGRESS_LOOPS_MAX 257          /* HTTP_LOOPS_MAX, and one of the second address */
 #define PROGRESS_ENTITY_SLOTS (1u << 18) /* of a counting filter: 10,000 parked reads hit others' events in 4 of 100 */
 /* A read that waits for a position which is on its way needs no probe, which costs the broker more than the message
  * did: only after so long the stream is asked whether it has come that far. */
