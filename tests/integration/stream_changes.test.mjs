@@ -256,24 +256,35 @@ describe('a stream that loses its end', () => {
 });
 
 describe('a stream restored from an older copy', () => {
+  // Where a copy of what the server stores now is; the server was down for it.
+  async function storeCopied(t, s) {
+    const copy = join(tempFolder(t, 'store'), 'copy');
+    await s.nats.closeClients();
+    await s.nats.stop();
+    cpSync(s.nats.storeDir, copy, { recursive: true });
+    await s.nats.start();
+    s.client = await s.nats.client();
+    return copy;
+  }
+
+  // The server is down afterwards.
+  async function storePutBack(s, copy) {
+    await s.nats.stop();
+    rmSync(s.nats.storeDir, { recursive: true });
+    cpSync(copy, s.nats.storeDir, { recursive: true });
+  }
+
   // The gateway is at 100, the stream back at 60, in the same creation time.
   async function rolledBack(t, { while: during }) {
     const s = await scene(t, { publish: events(60) });
     await s.untilLive({ deadlineMs: 15_000 });
-    const store = join(tempFolder(t, 'store'), 'copy');
-    await s.nats.closeClients();
-    await s.nats.stop();
-    cpSync(s.nats.storeDir, store, { recursive: true });
-    await s.nats.start();
-    s.client = await s.nats.client();
+    const store = await storeCopied(t, s);
     await s.publish(events(40, { from: 61 }));
     await s.untilLive({ deadlineMs: 15_000 });
     const before = await row(s.gateway);
     await s.nats.closeClients();
     if (during === 'away') await s.gateway.stop();
-    await s.nats.stop();
-    rmSync(s.nats.storeDir, { recursive: true });
-    cpSync(store, s.nats.storeDir, { recursive: true });
+    await storePutBack(s, store);
     s.fold = new s.fold.constructor(s.mapping);
     events(60).forEach((message, i) => s.fold.apply({ ...message, seq: i + 1 }));
     return { s, before };
@@ -366,12 +377,7 @@ describe('a stream restored from an older copy', () => {
     const body = JSON.stringify({ version: 1, state: { pad: 'x'.repeat(8 * MB) } });
     await s.client.js.publish('state.customers.large', body, { timeout: 60_000 });
     await s.client.js.publish('state.customers.c-1', '{"version":100,"state":{}}');
-    const store = join(tempFolder(t, 'store'), 'copy');
-    await s.nats.closeClients();
-    await s.nats.stop();
-    cpSync(s.nats.storeDir, store, { recursive: true });
-    await s.nats.start();
-    s.client = await s.nats.client();
+    const store = await storeCopied(t, s);
     for (let version = 101; version <= 103; version++)
       await s.client.js.publish('state.customers.c-1', JSON.stringify({ version, state: {} }));
     await until('the end is known', async () => (await s.gateway.status()).head === 10, WITHIN);
@@ -382,9 +388,7 @@ describe('a stream restored from an older copy', () => {
     const asked = await proofs(s.gateway);
     await until('it was found on its way', async () => (await proofs(s.gateway)) >= asked + 2, WITHIN);
     await s.nats.closeClients();
-    await s.nats.stop();
-    rmSync(s.nats.storeDir, { recursive: true });
-    cpSync(store, s.nats.storeDir, { recursive: true });
+    await storePutBack(s, store);
     await s.nats.start();
     s.client = await s.nats.client();
     const answer = await waits;
