@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/time.h"
+
 enum sg_status commit_clock_create(int64_t cache_bytes, struct commit_clock **out, struct sg_error *err)
 {
     struct commit_clock *shared = calloc(1, sizeof *shared);
@@ -61,12 +63,13 @@ void commit_clock_end(struct commit_clock *shared)
 void commit_clock_want_restart(struct commit_clock *shared, bool wanted)
 {
     if (shared != NULL)
-        atomic_store(&shared->restart_wanted, wanted);
+        atomic_store(&shared->restart_wanted_ns, wanted ? time_boot_ns() : 0);
 }
 
 bool commit_clock_restart_wanted(const struct commit_clock *shared)
 {
-    return shared != NULL && atomic_load(&shared->restart_wanted);
+    int64_t wanted_ns = shared != NULL ? atomic_load(&shared->restart_wanted_ns) : 0;
+    return wanted_ns != 0 && time_boot_ns() - wanted_ns < COMMIT_CLOCK_RESTART_MS * NS_PER_MS;
 }
 
 static bool reserve(struct store_served *served, size_t count)

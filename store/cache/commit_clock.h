@@ -29,7 +29,7 @@ void commit_clock_destroy(struct commit_clock *shared);
 /* Any thread. */
 void commit_clock_cache_facts(struct commit_clock *shared, struct row_cache_facts *out);
 
-/* Does the writer wait for a moment without a transaction that is older than its last commit, to begin the write-ahead
+/* Did the writer lately (COMMIT_CLOCK_RESTART_MS) wait for a moment without a transaction that is older than its last commit, to begin the write-ahead
  * log anew? One that is going to read for long then waits a little, or the log might grow without an end: loops end
  * theirs within an iteration. Any thread. */
 bool commit_clock_restart_wanted(const struct commit_clock *shared);
@@ -45,7 +45,7 @@ struct store_served {
 
 struct commit_clock {
     atomic_uint_fast64_t clock;
-    atomic_bool restart_wanted;
+    _Atomic int64_t restart_wanted_ns; /* when, on the boot clock; 0 = it is not */
     struct row_cache *cache; /* owned; NULL = none; set at creation */
     pthread_mutex_t mutex;
     struct store_served served; /* guarded by mutex */
@@ -62,6 +62,8 @@ uint64_t commit_clock_stable(const struct commit_clock *shared);
 void commit_clock_begin(struct commit_clock *shared);
 /* It is committed and published, or nothing was. */
 void commit_clock_end(struct commit_clock *shared);
+/* Who wants it says so again at each attempt: one that rests meanwhile needs nothing. */
+#define COMMIT_CLOCK_RESTART_MS 1000
 void commit_clock_want_restart(struct commit_clock *shared, bool wanted);
 /* Make room for that many streams, so that publishing them cannot fail. */
 SG_MUST_CHECK enum sg_status commit_clock_reserve(struct commit_clock *shared, size_t count, struct sg_error *err);

@@ -534,6 +534,22 @@ static void an_entity_that_is_large_is_made_in_a_job(void **state)
     assert_non_null(strstr(answer(ask_entity("usual"), 200, NULL), "State-Version: 1\r\n"));
 }
 
+/* Parked again by each look that is given up, it would keep the jobs' thread from all others. */
+static void a_large_entity_that_waits_is_parked_once(void **state)
+{
+    static char text[3u << 20];
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    memcpy(text, "{\"x\":\"", 6);
+    memcpy(text + sizeof text - 3, "\"}", 2);
+    rig_apply_state(rig.r, "large", 1, text);
+    start();
+    atomic_store(&thread_step_ns, LONG_STEP_NS);
+    (void)answer(ask("/v1/state/customers/large?min_version=2&wait=0.3"), 504, NULL);
+    assert_int_equal(jobs_threads(rig.r->api.jobs), 1);
+    assert_int_equal(atomic_load(&rig.parked), 1);
+}
+
 /* ---- jobs ---- */
 
 static void who_has_no_job_starts_no_thread(void **state)
@@ -998,6 +1014,7 @@ int main(void)
         TEST(a_route_of_the_whole_that_was_long_begins_in_a_job_until_it_is_short),
         TEST(a_page_of_large_rows_is_made_in_a_job),
         TEST(an_entity_that_is_large_is_made_in_a_job),
+        TEST(a_large_entity_that_waits_is_parked_once),
         TEST(a_produced_page_has_the_bytes_of_a_buffered_one),
         TEST(a_produced_page_whose_client_leaves_is_stopped),
     };
