@@ -321,7 +321,7 @@ static size_t no_unescape(void *cls, struct MHD_Connection *mhd, char *text)
 #define FIELD_ENTRY_BYTES 64 /* EXCHANGE_FIELD_BYTES, in the library's steps of 16 */
 /* Of any answer but a page's whose cursor and gaps are near their limits both, which finds room unless a client sends
  * the most fields and pipelines more than fits at once. */
-#define HEAD_ANSWER_BYTES 1792
+#define HEAD_ANSWER_BYTES 1856
 
 size_t http_connection_bytes(size_t position_bytes_max)
 {

@@ -134,6 +134,9 @@ void http_exchanges_free(struct http_loop *loop);
  * it is made a refusal. */
 void http_answer_take(struct http_connection *connection, struct response *r);
 void http_answer_give(struct http_loop *loop, struct exchange *e);
+/* Add the fields of `r` to the library's answer, and those that every answer has. False: no memory, no room, or the end
+ * of a line in a value. Then none is added, and it is not to be sent. */
+bool http_add_fields(struct MHD_Response *converted, struct response *r);
 /* Hand the answer to the library, and take it over. MHD_NO: the connection is closed. */
 enum MHD_Result http_send(struct http_connection *connection, struct response *r);
 /* A head so large that the library has no room left for the head of an answer: write the refusal to the socket, where

@@ -59,9 +59,7 @@ static struct MHD_Response *problem_make(enum problem problem, const char *sente
         made = MHD_create_response_from_buffer_with_free_callback_cls(r.body_bytes, r.body, r.body_end, r.body_owner);
     if (made != NULL) {
         r.body_end = NULL; /* the library calls it */
-        for (size_t i = 0; i < r.headers_count; i++)
-            (void)MHD_add_response_header(made, r.headers[i].name, r.headers[i].value);
-        (void)MHD_add_response_header(made, "X-Content-Type-Options", "nosniff");
+        (void)http_add_fields(made, &r);
     }
     response_free(&r);
     return made;

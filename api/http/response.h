@@ -8,8 +8,8 @@
 
 #include "core/base/buffer.h"
 
-#define RESPONSE_HEADERS_MAX 24
-#define RESPONSE_TEXT_BYTES 3072 /* a Link with the longest cursor, a State-Gap with all its gaps, and the numbers */
+#define RESPONSE_HEADERS_MAX 26
+#define RESPONSE_TEXT_BYTES 3104 /* a Link with the longest cursor, a State-Gap with all its gaps, and the numbers */
 
 struct response_header {
     const char *name;
@@ -70,8 +70,8 @@ void response_keep(struct response *r);
 
 /* `value` must live until the answer is sent: static text, `text`, or a snapshot's. */
 void response_header(struct response *r, const char *name, const char *value);
-/* Room for a value that is made in place, of up to `bytes` bytes with its NUL; NULL, and the response fails, where there
- * is none. Then: how many of them were used. */
+/* Room for a value that is made in place, of up to `bytes` bytes with its NUL; NULL, and the response fails, where
+ * there is none. Then: how many of them were used. */
 char *response_room(struct response *r, size_t bytes);
 void response_room_used(struct response *r, size_t bytes);
 /* The value is copied. */
