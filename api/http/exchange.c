@@ -104,17 +104,28 @@ static void set_line(struct http_line *line, struct slice value)
     line->count++;
 }
 
-/* Its options: is the connection to end, or, of HTTP/1.0, to stay? */
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Its options: is the connection to end, or, of HTTP/1.0, to stay? Only a comma separates them, as for the library,
+ * which ends the connection or does not. */
 static void take_connection(struct http_head *head, struct slice value)
 {
     const char *end = value.data + value.bytes;
     for (const char *at = value.data; at < end;) {
-        size_t space = strspn(at, ", \t");
-        size_t bytes = strcspn(at + space, ", \t");
-        struct slice option = {at + space, bytes};
+        const char *comma = memchr(at, ',', (size_t)(end - at));
+        const char *last = comma != NULL ? comma : end;
+        const char *next = comma != NULL ? comma + 1 : end;
+        while (at < last && is_space(*at))
+            at++;
+        while (last > at && is_space(last[-1]))
+            last--;
+        struct slice option = {at, (size_t)(last - at)};
         head->asks_close |= NAME_IS(option, "close");
         head->asks_keep |= NAME_IS(option, "keep-alive");
-        at += space + bytes;
+        at = next;
     }
 }
 

@@ -66,6 +66,17 @@ static bool has_form(const char *text, const char *form)
     return *text == '\0';
 }
 
+/* Is it the name of a day of the week, of three letters or in full? Which one is not compared with the date. */
+static bool is_week_day(const char *name, size_t bytes, bool full)
+{
+    static const char *const names[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (bytes == (full ? strlen(names[i]) : 3) && memcmp(names[i], name, bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* 1 to 12; 0 = it is none. */
 static int month_number(const char *name)
 {
@@ -97,6 +108,7 @@ bool http_date_parse(struct slice text, int64_t now_s, int64_t *seconds)
     const char *month;
     const char *time;
     int year;
+    bool full_name = false;
     if (text.bytes > DATE_READ_BYTES_MAX)
         return false;
     memcpy(date, text.data, text.bytes);
@@ -110,6 +122,7 @@ bool http_date_parse(struct slice text, int64_t now_s, int64_t *seconds)
         day = rest + 2;
         month = rest + 5;
         year = full_year(two_digits(rest + 9), now_s);
+        full_name = true;
         time = rest + 12;
     } else if (has_form(rest, " aaa _0 00:00:00 0000")) { /* of C's asctime() */
         month = rest + 1;
@@ -119,6 +132,8 @@ bool http_date_parse(struct slice text, int64_t now_s, int64_t *seconds)
     } else {
         return false;
     }
+    if (!is_week_day(date, (size_t)(rest - date), full_name))
+        return false;
     int bytes = snprintf(rfc3339, sizeof rfc3339, "%04d-%02d-%02dT%.8sZ", year, month_number(month), two_digits(day),
                          time);
     return time_parse_rfc3339_s((struct slice){rfc3339, (size_t)bytes}, seconds);

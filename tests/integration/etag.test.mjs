@@ -134,6 +134,8 @@ describe('Keep-Alive', () => {
       ['GET /livez HTTP/1.0', 'Connection: keep-alive\r\n', ['Connection: Keep-Alive', 'Keep-Alive: timeout=2']],
       ['GET /livez HTTP/1.1', 'Connection: close\r\n', ['Connection: close']],
       ['GET /livez HTTP/1.1', 'Connection: x ,CLOSE\r\n', ['Connection: close']],
+      ['GET /livez HTTP/1.1', 'Connection: : close\r\n', ['Connection: Keep-Alive', 'Keep-Alive: timeout=2']],
+      ['GET /livez HTTP/1.1', 'Connection: a close\r\n', ['Connection: Keep-Alive', 'Keep-Alive: timeout=2']],
       ['GET /livez HTTP/1.0', '', ['Connection: close']],
       ['PUT /livez HTTP/1.1', '', ['Connection: close']],
     ];

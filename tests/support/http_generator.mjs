@@ -119,6 +119,9 @@ const CONNECTIONS = [
   'close;q=1',
   ',',
   '"close"',
+  ': close',
+  'a close',
+  ',close\t,',
 ];
 const FRAMES = [
   'Content-Length: 0',
