@@ -7,6 +7,7 @@
 #include "core/base/hash.h"
 
 #define SLOTS (2 * MARKERS_MAX)
+#define SLOTS_USED_MAX (SLOTS - MARKERS_MAX / 2) /* then it is made anew: after MARKERS_MAX / 2 more at the soonest */
 
 static struct marker *slot(struct marker *items, uint64_t hash)
 {
@@ -22,35 +23,36 @@ static uint64_t entity_hash(const struct markers *markers, struct slice collecti
     return hash != 0 ? hash : 1;
 }
 
-/* Without those that do not count. */
-static void make_anew(struct markers *markers)
+/* Without those that do not count. False: no memory. */
+static bool make_anew(struct markers *markers)
 {
     struct marker *items = calloc(SLOTS, sizeof items[0]);
     if (items == NULL)
-        return;
-    size_t count = 0;
+        return false;
     for (size_t i = 0; markers->items != NULL && i < SLOTS; i++) {
-        if (markers->items[i].time_ns == 0)
-            continue;
-        *slot(items, markers->items[i].hash) = markers->items[i];
-        count++;
+        if (markers->items[i].time_ns != 0)
+            *slot(items, markers->items[i].hash) = markers->items[i];
     }
     free(markers->items);
     markers->items = items;
-    markers->count = count;
+    markers->used = markers->count;
+    return true;
 }
 
 void markers_add(struct markers *markers, struct slice collection, struct slice id, int64_t time_ns, int64_t expires_ns)
 {
     if (markers->seed == 0)
         markers->seed = hash_seed();
-    if (markers->items == NULL || markers->count == MARKERS_MAX)
-        make_anew(markers);
-    if (markers->items == NULL || markers->count == MARKERS_MAX)
+    if ((markers->items == NULL || markers->used == SLOTS_USED_MAX) && !make_anew(markers))
         return;
     uint64_t hash = entity_hash(markers, collection, id);
     struct marker *marker = slot(markers->items, hash);
-    markers->count += marker->hash == 0 ? 1 : 0;
+    if (marker->time_ns == 0) {
+        if (markers->count == MARKERS_MAX)
+            return;
+        markers->count++;
+        markers->used += marker->hash == 0 ? 1 : 0;
+    }
     markers->expiring = markers->expiring || expires_ns > 0;
     *marker = (struct marker){hash, time_ns, expires_ns};
 }
@@ -59,7 +61,9 @@ void markers_remove(struct markers *markers, struct slice collection, struct sli
 {
     if (markers->count == 0)
         return;
-    slot(markers->items, entity_hash(markers, collection, id))->time_ns = 0; /* a free one stays free */
+    struct marker *marker = slot(markers->items, entity_hash(markers, collection, id));
+    markers->count -= marker->time_ns != 0 ? 1 : 0;
+    marker->time_ns = 0; /* a free one stays free */
 }
 
 uint64_t markers_due(const struct markers *markers, int64_t now_ns, int64_t max_age_ns)

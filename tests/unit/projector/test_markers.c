@@ -71,12 +71,49 @@ static void beyond_the_limit_none_is_remembered_until_there_is_room(void **state
     markers_free(&markers);
 }
 
+/* Each one beyond the limit once made the table anew: 131,072 steps, and an allocation of 3 MiB. */
+static void those_beyond_the_limit_cost_no_more(void **state)
+{
+    struct markers markers = {0};
+    (void)state;
+    add_numbered(&markers, 0, MARKERS_MAX);
+    const struct marker *items = markers.items;
+    add_numbered(&markers, MARKERS_MAX, MARKERS_MAX);
+    assert_ptr_equal(markers.items, items);
+    assert_int_equal(markers.used, MARKERS_MAX);
+    markers_free(&markers);
+}
+
+static void one_goes_and_one_comes(void **state)
+{
+    struct markers markers = {0};
+    const struct marker *items = NULL;
+    int made = 0;
+    char id[16];
+    (void)state;
+    add_numbered(&markers, 0, MARKERS_MAX);
+    for (int i = 0; i < 2 * MARKERS_MAX; i++) {
+        int bytes = snprintf(id, sizeof id, "%d", i);
+        made += markers.items != items ? 1 : 0;
+        items = markers.items;
+        markers_remove(&markers, THINGS, (struct slice){id, (size_t)bytes});
+        add_numbered(&markers, MARKERS_MAX + i, 1);
+        assert_int_equal(markers.count, MARKERS_MAX);
+        assert_in_range(markers.used, MARKERS_MAX, 2 * MARKERS_MAX - 1); /* a search ends at a free one */
+    }
+    assert_in_range(made, 2, 6); /* 131,072 came, and at least 32,768 in between */
+    assert_int_equal(markers_due(&markers, 2, 0), MARKERS_MAX);
+    markers_free(&markers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_is_due_when_it_expires_or_is_too_old),
         cmocka_unit_test(what_is_back_is_not_due),
         cmocka_unit_test(beyond_the_limit_none_is_remembered_until_there_is_room),
+        cmocka_unit_test(those_beyond_the_limit_cost_no_more),
+        cmocka_unit_test(one_goes_and_one_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
