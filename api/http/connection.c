@@ -39,7 +39,9 @@ static void unwatch(struct http_connection *connection)
 void http_connection_hangup(struct http_connection *connection)
 {
     char byte;
-    if (connection->suspended && connection->state != CONNECTION_CLOSING)
+    if (connection->state == CONNECTION_LINGERING)
+        http_linger_read(connection);
+    else if (connection->suspended && connection->state != CONNECTION_CLOSING)
         http_connection_close(connection);
     else if (connection->state != CONNECTION_READING)
         unwatch(connection);
@@ -110,7 +112,9 @@ void http_connection_close(struct http_connection *connection)
 void http_connection_overdue(struct http_connection *connection)
 {
     struct http_loop *loop = connection->port->loop;
-    if (connection->state == CONNECTION_CLOSING) {
+    if (connection->state == CONNECTION_LINGERING) {
+        http_linger_end(connection);
+    } else if (connection->state == CONNECTION_CLOSING) {
         deadline_begin(&loop->lists[CONNECTION_CLOSING], &connection->deadline, loop->now_ns);
         (void)shutdown(connection->fd, SHUT_RDWR);
     } else if (connection->state != CONNECTION_WORKING) {
@@ -164,8 +168,17 @@ static void connection_opened(struct http_port *port, struct MHD_Connection *mhd
     }
     (void)watch(connection); /* without it a hang-up is noticed at the deadline */
     atomic_fetch_add_explicit(&port->connections, 1, memory_order_relaxed);
+    http_linger_make_room(port->loop);
     connection->state = CONNECTION_READING;
     deadline_begin(&port->loop->lists[CONNECTION_READING], &connection->deadline, port->loop->now_ns);
+}
+
+void http_connection_free(struct http_connection *connection)
+{
+    deadline_end(&connection->deadline);
+    if (connection->counted)
+        clients_give(connection->port->loop->http->clients, &connection->client);
+    free(connection);
 }
 
 static void connection_closed(struct http_port *port, struct http_connection *connection)
@@ -174,11 +187,9 @@ static void connection_closed(struct http_port *port, struct http_connection *co
     if (connection == NULL)
         return;
     atomic_fetch_sub_explicit(&port->connections, 1, memory_order_relaxed);
-    deadline_end(&connection->deadline);
     http_exchange_end(connection);
-    if (connection->counted)
-        clients_give(port->loop->http->clients, &connection->client);
-    free(connection);
+    if (!http_linger(connection))
+        http_connection_free(connection);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,

@@ -23,6 +23,7 @@ static enum sg_status loop_create(struct http *http, unsigned index, struct sg_e
     http_loop_take_tunables(loop);
     loop->lists[CONNECTION_WORKING].duration_ns = http->options.begin_timeout_ms * NS_PER_MS;
     loop->lists[CONNECTION_CLOSING].duration_ns = HTTP_CLOSING_TIMEOUT_MS * NS_PER_MS;
+    loop->lists[CONNECTION_LINGERING].duration_ns = HTTP_LINGER_TIMEOUT_MS * NS_PER_MS;
     loop->held.duration_ns = HELD_NS;
     loop->now_ns = time_boot_ns();
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -60,6 +61,7 @@ static enum sg_status loop_add_port(struct http_loop *loop, int listen_fd, const
     if (status != SG_OK)
         return status;
     loop->ports_count++;
+    loop->connections_max += connections_max;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = port};
     if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, port->epoll_fd, &event) != 0)
         return sg_fail(err, SG_UNAVAILABLE, "an HTTP loop cannot watch its address: %s", strerror(errno));

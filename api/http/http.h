@@ -19,6 +19,8 @@
 /* How long a request waits for another thread to begin with it. */
 #define HTTP_BEGIN_TIMEOUT_MS 1000
 #define HTTP_CLOSING_TIMEOUT_MS 1000 /* for the library to see that a connection was shut down; then once more */
+#define HTTP_LINGER_TIMEOUT_MS 1000  /* for a client to close a connection that was ended */
+#define HTTP_LINGER_BYTES_MAX (8u << 20) /* that it may send meanwhile */
 #define HTTP_OPS_CONNECTIONS_MAX 256 /* on the second address: a few probes and scrapers */
 #define HTTP_ADDRESSES_MAX SETTINGS_LISTEN_MAX
 #define HTTP_LOOPS_MAX 256

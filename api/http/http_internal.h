@@ -39,13 +39,15 @@ struct http_connection {
     struct deadline deadline; /* first: a deadline is its connection; always on a list of its loop */
     struct http_port *port;   /* borrowed */
     struct exchange *exchange; /* owned; NULL between requests */
-    struct MHD_Connection *mhd; /* the HTTP library's */
-    int fd;                     /* the HTTP library's */
+    struct MHD_Connection *mhd; /* the HTTP library's; NULL while it lingers */
+    int fd;                     /* the HTTP library's; of one that lingers, owned */
     enum connection_state state;
     bool suspended; /* the HTTP library does not look at it */
     bool counted;   /* among those of its client */
+    bool last;      /* its client knows that the answer that it gets now is the last one */
     bool watched;   /* the loop's own epoll set reports when the client hangs up */
     struct client_address client;
+    size_t discarded_bytes; /* while it lingers */
 };
 
 /* One address of one loop. */
@@ -83,6 +85,8 @@ struct http_loop {
      * parked, is at work already, or has nothing to stream yet is resumed by the handler. */
     struct deadlines lists[CONNECTION_STATES_COUNT];
     struct deadlines held;
+    size_t connections_max; /* of all its ports */
+    size_t lingering;       /* on lists[CONNECTION_LINGERING] */
     struct exchange *free_exchanges; /* owned */
     size_t free_exchanges_count;
     /* Any thread. */
@@ -147,6 +151,14 @@ void http_send_raw(struct http_connection *connection, struct response *r);
 
 /* The library's log. Of interest is with which status it refuses a request that never reaches us. */
 void http_refusal_log(void *cls, const char *format, va_list args);
+/* The library is about to close it. True: the client may be sending still, and it goes on as one that lingers. */
+bool http_linger(struct http_connection *connection);
+/* The loop's own epoll set says that there is something to read. Frees the connection where that is the end. */
+void http_linger_read(struct http_connection *connection);
+/* Close one that lingers, and free it. */
+void http_linger_end(struct http_connection *connection);
+/* Those that linger leave room for connections: close the oldest until there are no more than the limit together. */
+void http_linger_make_room(struct http_loop *loop);
 
 /* ---- connection.c ---- */
 
@@ -166,6 +178,9 @@ void http_connection_overdue(struct http_connection *connection);
 bool http_connection_idle(const struct http_connection *connection);
 /* The loop's own epoll set says that a connection's client has hung up, or closed its sending side. */
 void http_connection_hangup(struct http_connection *connection);
+
+/* It is not the library's any more, or never was: it counts no longer for its client, and is freed. */
+void http_connection_free(struct http_connection *connection);
 
 /* ---- loop.c ---- */
 

@@ -218,7 +218,7 @@ static void close_list(struct deadlines *list)
     struct deadline *next = NULL;
     for (struct deadline *d = list->first; d != NULL; d = next) {
         next = d->next;
-        if (connection_of(d)->state != CONNECTION_CLOSING)
+        if (connection_of(d)->state < CONNECTION_CLOSING)
             http_connection_close(connection_of(d));
     }
 }
@@ -235,6 +235,8 @@ static void close_rest(struct http_loop *loop)
     while (loop->held.first != NULL)
         iterate(loop);
     run_ports(loop);
+    while (loop->lingering > 0)
+        http_linger_end(connection_of(loop->lists[CONNECTION_LINGERING].first));
 }
 
 static void *loop_main(void *context)

@@ -1,13 +1,23 @@
-/* What the HTTP library refuses itself, before anything of a request reaches us: what is not HTTP, and a head beyond
- * its memory. It answers with a static HTML page, and has no option for another. So the linker has it make these
- * answers here (--wrap in api/CMakeLists.txt): a problem, whose detail is the page's sentence. Its status stands in the
- * line that the library logs before, in the same thread. Where it only closes the connection, as nothing of a request
- * line can be made out, there is no answer to make. */
+/* Refusals: those that the HTTP library makes itself, and connections that a refusal ends. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "api/http/http_internal.h"
 #include "api/http/problem.h"
+
+/* ---- the library's own ----
+ *
+ * What it refuses before anything of a request reaches us: what is not HTTP, and a head beyond its memory. It answers
+ * with a static HTML page, and has no option for another. So the linker has it make these answers here (--wrap in
+ * api/CMakeLists.txt): a problem, whose detail is the page's sentence. Its status stands in the line that the library
+ * logs before, in the same thread. Where it only closes the connection, as nothing of a request line can be made out,
+ * there is no answer to make. */
 
 #define SENTENCE_BYTES 512 /* the longest of the library's pages, without its tags */
 
@@ -78,4 +88,66 @@ struct MHD_Response *__wrap_MHD_create_response_from_buffer_static(size_t bytes,
         made = problem_make(problem, sentence);
     }
     return made != NULL ? made : __real_MHD_create_response_from_buffer_static(bytes, page);
+}
+
+/* ---- connections that linger ----
+ *
+ * A refusal ends the connection, and leaves the rest of what came unread, while the client may still be sending.
+ * Closed at once, such a connection is reset, and what the client has not taken of its answers is lost (RFC 9112,
+ * section 9.6). The library has closed its sending side, and closes the descriptor. A copy keeps the connection, whose
+ * input is thrown away until the client has closed it too, or a second is over. */
+
+#define READ_BYTES 16384
+
+static bool may_send_more(const struct http_connection *connection)
+{
+    char byte;
+    ssize_t bytes = recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return bytes > 0 || (bytes < 0 && errno == EAGAIN && !connection->last);
+}
+
+bool http_linger(struct http_connection *connection)
+{
+    struct http_loop *loop = connection->port->loop;
+    struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = connection}};
+    if (loop->ended || !may_send_more(connection))
+        return false;
+    int fd = fcntl(connection->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+        (void)close(fd);
+        return false;
+    }
+    if (connection->watched)
+        (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, connection->fd, NULL);
+    http_connection_enter(connection, CONNECTION_LINGERING);
+    connection->mhd = NULL;
+    connection->fd = fd;
+    loop->lingering++;
+    return true;
+}
+
+void http_linger_read(struct http_connection *connection)
+{
+    static _Thread_local char nowhere[READ_BYTES];
+    ssize_t bytes = recv(connection->fd, nowhere, sizeof nowhere, MSG_DONTWAIT);
+    if (bytes < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    connection->discarded_bytes += bytes > 0 ? (size_t)bytes : 0;
+    if (bytes <= 0 || connection->discarded_bytes >= HTTP_LINGER_BYTES_MAX)
+        http_linger_end(connection);
+}
+
+void http_linger_end(struct http_connection *connection)
+{
+    connection->port->loop->lingering--;
+    (void)close(connection->fd);
+    http_connection_free(connection);
+}
+
+void http_linger_make_room(struct http_loop *loop)
+{
+    while (loop->lingering > 0 && http_loop_connections(loop) + loop->lingering > loop->connections_max)
+        http_linger_end((struct http_connection *)(void *)loop->lists[CONNECTION_LINGERING].first);
 }

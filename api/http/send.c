@@ -173,13 +173,17 @@ static struct MHD_Response *buffered(struct response *r)
     return converted;
 }
 
-/* Will the connection serve another request? As the library decides it. */
+/* Has the client asked for the end of the connection, or of HTTP/1.0, not for more? As the library decides it. */
+static bool client_ends(const struct exchange *e)
+{
+    return e->head.asks_close || !(e->head.version_1_1 || (e->head.asks_keep && e->producer == NULL));
+}
+
+/* Will the connection serve another request? */
 static bool stays_open(const struct http_connection *connection, const struct response *r)
 {
     const struct exchange *e = connection->exchange;
-    if (r->close || connection->port->loop->draining || !e->admitted || e->head.asks_close)
-        return false;
-    return e->head.version_1_1 || (e->head.asks_keep && e->producer == NULL);
+    return !r->close && !connection->port->loop->draining && e->admitted && !client_ends(e);
 }
 
 /* How long the connection may be idle, in whole seconds. */
@@ -219,6 +223,7 @@ static struct MHD_Response *convert(struct http_connection *connection, struct r
 enum MHD_Result http_send(struct http_connection *connection, struct response *r)
 {
     struct MHD_Response *converted = r->failed ? NULL : convert(connection, r);
+    connection->last = connection->exchange->admitted && client_ends(connection->exchange);
     enum MHD_Result result = converted != NULL ? MHD_queue_response(connection->mhd, r->status, converted) : MHD_NO;
     if (converted != NULL)
         MHD_destroy_response(converted); /* drops our reference; the library has its own */

@@ -7,7 +7,7 @@
  *                                          v   |  `----------> STREAMING -------------------> READING
  *                            PARKED or WORKING `- resumed
  *
- *   each -----> CLOSING, and there it ends
+ *   each -----> CLOSING, and there it ends; or, once the library has closed it, LINGERING
  *
  * A state has a deadline of its own (http_internal.h). PARKED and WORKING are suspended: the HTTP library does not look
  * at them. STREAMING is suspended while its producer has nothing yet. */
@@ -23,8 +23,9 @@ enum connection_state {
     CONNECTION_WORKING,   /* its answer is made by another thread */
     CONNECTION_STREAMING, /* its body is produced, chunk by chunk */
     CONNECTION_CLOSING,
+    CONNECTION_LINGERING, /* the library has closed it; what its client still sends is thrown away */
 };
-#define CONNECTION_STATES_COUNT 6
+#define CONNECTION_STATES_COUNT 7
 
 bool connection_move_allowed(enum connection_state from, enum connection_state to);
 /* Any other move is a bug, and ends the process. */

@@ -15,12 +15,13 @@
 /* As states.h draws it: a row for each state, a letter for each that may follow. */
 static const struct {
     enum connection_state from;
-    const char *to; /* r, a, p, w, s, c */
+    const char *to; /* r, a, p, w, s, c, l */
 } drawn[CONNECTION_STATES_COUNT] = {
-    {CONNECTION_READING, "ac"},      {CONNECTION_ANSWERING, "rpwsc"}, {CONNECTION_PARKED, "ac"},
-    {CONNECTION_WORKING, "ac"},      {CONNECTION_STREAMING, "rc"},    {CONNECTION_CLOSING, ""},
+    {CONNECTION_READING, "acl"},     {CONNECTION_ANSWERING, "rpwsc"}, {CONNECTION_PARKED, "ac"},
+    {CONNECTION_WORKING, "ac"},      {CONNECTION_STREAMING, "rc"},    {CONNECTION_CLOSING, "l"},
+    {CONNECTION_LINGERING, ""},
 };
-static const char letters[] = "rapwsc";
+static const char letters[] = "rapwscl";
 
 static bool is_drawn(enum connection_state from, enum connection_state to)
 {

@@ -1,0 +1,97 @@
+// A connection that the gateway ends: its client gets all answers before it, whatever it is still sending.
+// ctest-threads:
+
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { describe, it } from 'node:test';
+
+import { openSockets } from '../support/memory.mjs';
+import { scrape } from '../support/prometheus.mjs';
+import { readAnswers } from '../support/raw_http.mjs';
+import { scene } from '../support/scene.mjs';
+import { until } from '../support/until.mjs';
+
+const LARGE = 'GET /openapi.yaml HTTP/1.1\r\nHost: localhost\r\n\r\n';
+const REFUSED = {
+  'a method with a body': ['POST /v1/state HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400000\r\n\r\n', 405],
+  'what is not HTTP': ['GET / HTTP/1.1\r\nHost : localhost\r\n\r\n', 400],
+};
+const MIB = 1 << 20;
+const REST = 'x'.repeat(400_000);
+
+// Sends it all without reading anything; gives the socket.
+async function send(t, port, bytes, options = {}) {
+  const socket = connect({ port, host: '127.0.0.1', ...options });
+  t.after(() => socket.destroy());
+  socket.pause();
+  await new Promise((done) => socket.once('connect', done));
+  socket.write(bytes);
+  return socket;
+}
+
+// The connections that the gateway counts, besides the one that asks.
+const connections = async (gateway) =>
+  (await scrape(gateway)).value('stategate_http_connections', { listener: 'main' }) - 1;
+
+describe('a client that is refused while it is sending', () => {
+  for (const [what, [request, status]] of Object.entries(REFUSED)) {
+    it(`gets all its answers: ${what}`, async (t) => {
+      const { gateway } = await scene(t);
+      const socket = await send(t, gateway.port, LARGE.repeat(2) + request + REST);
+      await until('the gateway is done with it', async () => (await connections(gateway)) === 0);
+      const chunks = [];
+      let failed = null;
+      socket.on('data', (chunk) => chunks.push(chunk));
+      socket.on('error', (error) => (failed = error));
+      const over = new Promise((done) => socket.once('close', done));
+      socket.resume();
+      await over;
+      const { answers, rest } = readAnswers(Buffer.concat(chunks));
+      assert.deepEqual([answers.map((answer) => answer.status), rest.length, failed], [[200, 200, status], 0, null]);
+    });
+  }
+
+  it('is not waited for: a second later its descriptor is free, and nothing of it is at the end', async (t) => {
+    const { gateway } = await scene(t);
+    await gateway.untilStatus('live');
+    const before = openSockets(gateway.pid);
+    const sockets = [];
+    for (let i = 0; i < 100; i++) sockets.push(await send(t, gateway.port, REFUSED['what is not HTTP'][0]));
+    await until('they are refused', async () => (await connections(gateway)) === 0);
+    await until('none lingers', () => openSockets(gateway.pid) <= before);
+    const more = await send(t, gateway.port, REFUSED['what is not HTTP'][0]);
+    await until('it is refused', async () => (await connections(gateway)) === 0);
+    const { code } = await gateway.stop();
+    assert.equal(code, 0);
+    more.destroy();
+  });
+
+  it('leaves its place to others', async (t) => {
+    const { gateway } = await scene(t, { gateway: { config: { http: { loops: 1, connections_max: 20 } } } });
+    await gateway.untilStatus('live');
+    const before = openSockets(gateway.pid);
+    for (let i = 0; i < 15; i++) await send(t, gateway.port, REFUSED['what is not HTTP'][0]);
+    await until('they are refused', async () => (await connections(gateway)) === 0);
+    // With the one that asks.
+    for (let i = 0; i < 19; i++) await send(t, gateway.port, 'GET / HTTP/1.1\r\n');
+    await until('there is no room', async () => (await connections(gateway)) === 19);
+    assert.equal(openSockets(gateway.pid), before + 19);
+  });
+
+  it('may send 8 MiB, and no more', async (t) => {
+    const { gateway } = await scene(t);
+    // The end of what it gets is not yet that of what it sends.
+    const socket = await send(t, gateway.port, REFUSED['what is not HTTP'][0], { allowHalfOpen: true });
+    socket.on('error', () => {});
+    socket.resume();
+    const more = () => {
+      while (!socket.destroyed && socket.write(REST));
+    };
+    socket.on('drain', more);
+    more();
+    await until('it is cut off', () => socket.destroyed, { everyMs: 1 });
+    const sent = socket.bytesWritten;
+    assert.ok(sent > 8 * MIB && sent < 32 * MIB, `${sent} bytes`); // with what the kernel holds
+    assert.equal((await gateway.get('/livez')).status, 200);
+  });
+});
