@@ -115,8 +115,8 @@ static enum sg_status add_rejections(const struct call *call, const struct basis
 
 enum sg_status entity_answer(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err)
 {
-    /* A cached one is not copied. */
-    if (basis->found && !basis->cached && call_outgrows_loop(call, basis->entity.state.bytes))
+    /* Neither a cached one is copied, nor one that is unchanged. */
+    if (basis->found && !basis->cached && !basis->unchanged && call_outgrows_loop(call, basis->entity.state.bytes))
         return sg_fail(err, SG_STOPPED, "the entity is too large for a loop");
     if (basis->found)
         answer_found(call, basis, out);

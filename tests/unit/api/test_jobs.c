@@ -382,13 +382,19 @@ static int teardown(void **state)
 
 /* ---- a client ---- */
 
-static int ask(const char *target)
+static int ask_with(const char *target, const char *fields)
 {
     char request[512];
     int fd = rig_connect(&rig.http, false);
-    (void)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target);
+    (void)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n", target,
+                   fields);
     rig_send(fd, request);
     return fd;
+}
+
+static int ask(const char *target)
+{
+    return ask_with(target, "");
 }
 
 /* The whole answer, which begins with this status. */
@@ -522,6 +528,7 @@ static void an_entity_that_is_large_is_made_in_a_job(void **state)
     rig_apply_state(rig.r, "beyond", 1, text);
     start();
     (void)answer(ask_entity("usual"), 200, NULL);
+    (void)answer(ask_with("/v1/state/%63ustomers/beyond", "If-None-Match: *\r\n"), 304, NULL);
     assert_int_equal(jobs_threads(rig.r->api.jobs), 0);
     (void)answer(ask_entity("beyond"), 200, &bytes); /* read, and too large to be copied there */
     assert_true(bytes > 600 << 10);
