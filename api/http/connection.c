@@ -88,6 +88,12 @@ void http_connection_resume(struct http_connection *connection)
     MHD_resume_connection(connection->mhd);
 }
 
+static void shut(struct http_connection *connection)
+{
+    connection->shut = true;
+    (void)shutdown(connection->fd, SHUT_RDWR);
+}
+
 /* The library sees the end of the connection, or learns it when it asks what to answer, and closes it, which frees
  * `connection`. */
 void http_connection_close(struct http_connection *connection)
@@ -106,7 +112,7 @@ void http_connection_close(struct http_connection *connection)
         return;
     }
     http_connection_resume(connection);
-    (void)shutdown(connection->fd, SHUT_RDWR);
+    shut(connection);
 }
 
 void http_connection_overdue(struct http_connection *connection)
@@ -116,7 +122,7 @@ void http_connection_overdue(struct http_connection *connection)
         http_linger_end(connection);
     } else if (connection->state == CONNECTION_CLOSING) {
         deadline_begin(&loop->lists[CONNECTION_CLOSING], &connection->deadline, loop->now_ns);
-        (void)shutdown(connection->fd, SHUT_RDWR);
+        shut(connection);
     } else if (connection->state != CONNECTION_WORKING) {
         http_connection_close(connection);
     } else {
@@ -173,11 +179,17 @@ static void connection_opened(struct http_port *port, struct MHD_Connection *mhd
     deadline_begin(&port->loop->lists[CONNECTION_READING], &connection->deadline, port->loop->now_ns);
 }
 
+void http_connection_uncount(struct http_connection *connection)
+{
+    if (connection->counted)
+        clients_give(connection->port->loop->http->clients, &connection->client);
+    connection->counted = false;
+}
+
 void http_connection_free(struct http_connection *connection)
 {
     deadline_end(&connection->deadline);
-    if (connection->counted)
-        clients_give(connection->port->loop->http->clients, &connection->client);
+    http_connection_uncount(connection);
     free(connection);
 }
 

@@ -109,8 +109,8 @@ static bool is_space(char c)
     return c == ' ' || c == '\t';
 }
 
-/* Its options: is the connection to end, or, of HTTP/1.0, to stay? Only a comma separates them, as for the library,
- * which ends the connection or does not. */
+/* Its options: is the connection to end, or, with HTTP/1.0, to stay? Only commas separate them, as in the library,
+ * which decides whether the connection ends. */
 static void take_connection(struct http_head *head, struct slice value)
 {
     const char *end = value.data + value.bytes;

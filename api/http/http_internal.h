@@ -45,6 +45,7 @@ struct http_connection {
     bool suspended; /* the HTTP library does not look at it */
     bool counted;   /* among those of its client */
     bool last;      /* its client knows that the answer that it gets now is the last one */
+    bool shut;      /* in both directions, by us */
     bool watched;   /* the loop's own epoll set reports when the client hangs up */
     struct client_address client;
     size_t discarded_bytes; /* while it lingers */
@@ -113,6 +114,11 @@ static inline const struct http_handler *http_handler_of(const struct http_loop 
     return &loop->http->options.handler;
 }
 
+static inline struct http_connection *http_connection_of(struct deadline *deadline)
+{
+    return (struct http_connection *)(void *)deadline;
+}
+
 static inline size_t http_loop_connections(const struct http_loop *loop)
 {
     size_t sum = 0;
@@ -157,7 +163,8 @@ bool http_linger(struct http_connection *connection);
 void http_linger_read(struct http_connection *connection);
 /* Close one that lingers, and free it. */
 void http_linger_end(struct http_connection *connection);
-/* Those that linger leave room for connections: close the oldest until there are no more than the limit together. */
+/* Those that linger leave room for connections: close the oldest until all together are fewer than the limit, so that
+ * the next one finds a descriptor. */
 void http_linger_make_room(struct http_loop *loop);
 
 /* ---- connection.c ---- */
@@ -176,11 +183,14 @@ void http_connection_close(struct http_connection *connection);
 void http_connection_overdue(struct http_connection *connection);
 /* Neither a request nor a byte of one is there. */
 bool http_connection_idle(const struct http_connection *connection);
-/* The loop's own epoll set says that a connection's client has hung up, or closed its sending side. */
+/* The loop's own epoll set says that a connection's client has hung up, or closed its sending side; of one that
+ * lingers, that there is something to read. */
 void http_connection_hangup(struct http_connection *connection);
 
-/* It is not the library's any more, or never was: it counts no longer for its client, and is freed. */
+/* It is not the library's any more: leave its list, count no longer for its client, free it. */
 void http_connection_free(struct http_connection *connection);
+/* It counts no longer for its client. */
+void http_connection_uncount(struct http_connection *connection);
 
 /* ---- loop.c ---- */
 

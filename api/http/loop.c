@@ -50,17 +50,12 @@ static int loop_timeout_ms(const struct http_loop *loop)
     return timeout_ms;
 }
 
-static struct http_connection *connection_of(struct deadline *deadline)
-{
-    return (struct http_connection *)(void *)deadline;
-}
-
 static void end_overdue(struct http_loop *loop)
 {
     for (size_t i = 0; i < CONNECTION_STATES_COUNT; i++) {
         struct deadline *over = NULL;
         while ((over = deadlines_take(&loop->lists[i], loop->now_ns)) != NULL)
-            http_connection_overdue(connection_of(over));
+            http_connection_overdue(http_connection_of(over));
     }
 }
 
@@ -69,8 +64,8 @@ static void close_idle(struct http_loop *loop)
     struct deadline *next = NULL;
     for (struct deadline *d = loop->lists[CONNECTION_READING].first; d != NULL; d = next) {
         next = d->next;
-        if (http_connection_idle(connection_of(d)))
-            http_connection_close(connection_of(d));
+        if (http_connection_idle(http_connection_of(d)))
+            http_connection_close(http_connection_of(d));
     }
 }
 
@@ -92,11 +87,12 @@ static bool go_on(struct http_loop *loop)
     if (!loop->draining)
         begin_drain(loop);
     close_idle(loop);
-    return http_loop_connections(loop) > 0 &&
+    return http_loop_connections(loop) + loop->lingering > 0 &&
            time_boot_ns() < atomic_load(&loop->http->drain_until_ns);
 }
 
-/* Which of its ports an event belongs to; NULL = none: then it is a connection's, whose client hung up. */
+/* Which of its ports an event belongs to; NULL = none: then it is a connection's, whose client hung up, or which
+ * lingers and has something to read. */
 static struct http_port *port_of(struct http_loop *loop, void *pointer)
 {
     for (size_t i = 0; i < loop->ports_count; i++) {
@@ -218,8 +214,9 @@ static void close_list(struct deadlines *list)
     struct deadline *next = NULL;
     for (struct deadline *d = list->first; d != NULL; d = next) {
         next = d->next;
-        if (connection_of(d)->state < CONNECTION_CLOSING)
-            http_connection_close(connection_of(d));
+        enum connection_state state = http_connection_of(d)->state;
+        if (state != CONNECTION_CLOSING && state != CONNECTION_LINGERING)
+            http_connection_close(http_connection_of(d));
     }
 }
 
@@ -236,7 +233,7 @@ static void close_rest(struct http_loop *loop)
         iterate(loop);
     run_ports(loop);
     while (loop->lingering > 0)
-        http_linger_end(connection_of(loop->lists[CONNECTION_LINGERING].first));
+        http_linger_end(http_connection_of(loop->lists[CONNECTION_LINGERING].first));
 }
 
 static void *loop_main(void *context)

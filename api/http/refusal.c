@@ -69,7 +69,10 @@ static struct MHD_Response *problem_make(enum problem problem, const char *sente
         made = MHD_create_response_from_buffer_with_free_callback_cls(r.body_bytes, r.body, r.body_end, r.body_owner);
     if (made != NULL) {
         r.body_end = NULL; /* the library calls it */
-        (void)http_add_fields(made, &r);
+        if (!http_add_fields(made, &r)) {
+            MHD_destroy_response(made);
+            made = NULL;
+        }
     }
     response_free(&r);
     return made;
@@ -92,10 +95,10 @@ struct MHD_Response *__wrap_MHD_create_response_from_buffer_static(size_t bytes,
 
 /* ---- connections that linger ----
  *
- * A refusal ends the connection, and leaves the rest of what came unread, while the client may still be sending.
- * Closed at once, such a connection is reset, and what the client has not taken of its answers is lost (RFC 9112,
- * section 9.6). The library has closed its sending side, and closes the descriptor. A copy keeps the connection, whose
- * input is thrown away until the client has closed it too, or a second is over. */
+ * A refusal, most of all, ends the connection and leaves the rest of what came unread, while the client may still be
+ * sending. Closed at once, such a connection is reset, and what the client has not taken of its answers is lost
+ * (RFC 9112, section 9.6). The library has closed its sending side, and closes the descriptor. A copy keeps the
+ * connection, whose input is thrown away until the client has closed it too, or a second is over. */
 
 #define READ_BYTES 16384
 
@@ -106,11 +109,16 @@ static bool may_send_more(const struct http_connection *connection)
     return bytes > 0 || (bytes < 0 && errno == EAGAIN && !connection->last);
 }
 
+static bool has_room(const struct http_loop *loop)
+{
+    return http_loop_connections(loop) + loop->lingering + 1 < loop->connections_max;
+}
+
 bool http_linger(struct http_connection *connection)
 {
     struct http_loop *loop = connection->port->loop;
     struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = connection}};
-    if (loop->ended || !may_send_more(connection))
+    if (loop->ended || connection->shut || !has_room(loop) || !may_send_more(connection))
         return false;
     int fd = fcntl(connection->fd, F_DUPFD_CLOEXEC, 0);
     if (fd < 0)
@@ -122,6 +130,7 @@ bool http_linger(struct http_connection *connection)
     if (connection->watched)
         (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, connection->fd, NULL);
     http_connection_enter(connection, CONNECTION_LINGERING);
+    http_connection_uncount(connection);
     connection->mhd = NULL;
     connection->fd = fd;
     loop->lingering++;
@@ -148,6 +157,6 @@ void http_linger_end(struct http_connection *connection)
 
 void http_linger_make_room(struct http_loop *loop)
 {
-    while (loop->lingering > 0 && http_loop_connections(loop) + loop->lingering > loop->connections_max)
-        http_linger_end((struct http_connection *)(void *)loop->lists[CONNECTION_LINGERING].first);
+    while (loop->lingering > 0 && http_loop_connections(loop) + loop->lingering >= loop->connections_max)
+        http_linger_end(http_connection_of(loop->lists[CONNECTION_LINGERING].first));
 }

@@ -173,7 +173,7 @@ static struct MHD_Response *buffered(struct response *r)
     return converted;
 }
 
-/* Has the client asked for the end of the connection, or of HTTP/1.0, not for more? As the library decides it. */
+/* Has the client asked to end the connection, or, with HTTP/1.0, not asked to keep it? As the library decides it. */
 static bool client_ends(const struct exchange *e)
 {
     return e->head.asks_close || !(e->head.version_1_1 || (e->head.asks_keep && e->producer == NULL));

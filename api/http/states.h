@@ -7,7 +7,8 @@
  *                                          v   |  `----------> STREAMING -------------------> READING
  *                            PARKED or WORKING `- resumed
  *
- *   each -----> CLOSING, and there it ends; or, once the library has closed it, LINGERING
+ *   each -----> CLOSING, and there it ends
+ *   READING or CLOSING -----> LINGERING, once the library has closed it, and there it ends
  *
  * A state has a deadline of its own (http_internal.h). PARKED and WORKING are suspended: the HTTP library does not look
  * at them. STREAMING is suspended while its producer has nothing yet. */

@@ -21,13 +21,13 @@ struct marker {
 struct markers {
     struct marker *items; /* owned; NULL until the first one */
     size_t used;          /* that are not free */
-    size_t count;         /* of them, that count */
+    size_t count;         /* of those, the ones that still count */
     uint64_t seed;
     bool expiring; /* one was there that expires by itself */
 };
 
-/* An entity was deleted by a message of then. Not remembered without memory, or beyond MARKERS_MAX. On average constant
- * time, also there. */
+/* An entity was deleted by a message of then. Not remembered without memory, or beyond MARKERS_MAX. Amortised
+ * constant time, also beyond the limit. */
 void markers_add(struct markers *markers, struct slice collection, struct slice id, int64_t time_ns,
                  int64_t expires_ns);
 /* The entity is back, or its marker is known to be gone. */

@@ -4,6 +4,7 @@
 //           1,000,000 overwrites and 1,000,000 keys.
 //
 // ctest-timeout: 600
+// ctest-serial
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -26,7 +27,9 @@ const OVERWRITES = LONG ? 1_000_000 : 300_000;
 const OVERWRITTEN = 1900;
 const IDS = 2000; // those that nobody overwrites may be what is missing, and so are looked for
 const KEYS = LONG ? 1_000_000 : 50_000;
-const KEPT = 20; // answers in a row without a wait between them
+const IN_A_ROW = 20; // answers without a pause between them
+const SLOW_MS = 1000;
+const SLOW_SHARE = 0.01; // of the time: a share of the answers would say little, since the quick ones are so many
 const SETTLED_WITHIN_MS = 10_000;
 const REST_MS = 5000;
 
@@ -74,7 +77,7 @@ describe(`${COUNT} keys that expire`, () => {
     await until(
       'all have expired, and their markers',
       async () => {
-        for (let i = 0; i < KEPT; i++) {
+        for (let i = 0; i < IN_A_ROW; i++) {
           const sent = performance.now();
           const answer = await gateway.get('/v1/state/settings/stays', {
             headers: { 'max-staleness': '0', prefer: 'wait=5' },
@@ -88,11 +91,14 @@ describe(`${COUNT} keys that expire`, () => {
     );
     const seconds = (performance.now() - began) / 1000;
     const listed = listings(gateway);
-    const p99 = percentile(waits, 0.99);
+    const slow = waits.filter((ms) => ms >= SLOW_MS);
+    const slowSeconds = slow.reduce((sum, ms) => sum + ms, 0) / 1000;
     t.diagnostic(
-      `${COUNT} keys in ${seconds.toFixed(0)} s: ${waits.length} answers, p99 ${p99.toFixed(0)} ms, ${listed} listings`,
+      `${COUNT} keys in ${seconds.toFixed(0)} s: ${waits.length} answers, ` +
+        `p99 ${percentile(waits, 0.99).toFixed(0)} ms, ${slow.length} of ${SLOW_MS} ms or more, which are ` +
+        `${slowSeconds.toFixed(1)} s; ${listed} listings`,
     );
-    assert.ok(p99 < 1000, `${p99} ms`);
+    assert.ok(slowSeconds <= 5 + seconds * SLOW_SHARE, `${slowSeconds} s of ${seconds} s`);
     assert.ok(listed <= seconds + 1, `${listed} listings in ${seconds} s`);
     for (let i = 0; i < COUNT; i += 397)
       assert.equal((await fresh(gateway, `/v1/state/settings/k${i}`)).status, 410);
@@ -163,10 +169,14 @@ describe(`${KEYS} keys`, () => {
       }
     })();
     const began = performance.now();
-    await client.jsm.streams.purge('KV_settings', { filter: '$KV.settings.k7' });
-    const answer = await fresh(gateway, path(7));
+    let answer;
+    try {
+      await client.jsm.streams.purge('KV_settings', { filter: '$KV.settings.k7' });
+      answer = await fresh(gateway, path(7));
+    } finally {
+      over = true;
+    }
     const settledMs = performance.now() - began;
-    over = true;
     await reading;
     const listed = listings(gateway) - listedBefore;
     t.diagnostic(

@@ -223,7 +223,8 @@ function readTags(request, name) {
 // A date in the form that generated requests have; any other is as if it were not there.
 function readDate(request, name) {
   const lines = valuesOf(request, name);
-  const [, rest] = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT)$/.exec(lines[0] ?? '') ?? [];
+  const form = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT)$/;
+  const [, rest] = form.exec(lines[0] ?? '') ?? [];
   const date = Date.parse(`Mon${rest}`);
   // Date.parse() takes the 31st of February for the 3rd of March.
   return { lines: lines.length, date: !isNaN(date) && new Date(date).toUTCString().endsWith(rest) ? date : NaN };
