@@ -29,7 +29,7 @@ const IDS = 2000; // those that nobody overwrites may be what is missing, and so
 const KEYS = LONG ? 1_000_000 : 50_000;
 const IN_A_ROW = 20; // answers without a pause between them
 const SLOW_MS = 1000;
-const SLOW_SHARE = 0.01; // of the time: a share of the answers would say little, since the quick ones are so many
+const SLOW_SHARE = 0.01; // of the time as well: the quick answers are so many that a stall is a small share of them
 const SETTLED_WITHIN_MS = 10_000;
 const REST_MS = 5000;
 
@@ -83,7 +83,7 @@ describe(`${COUNT} keys that expire`, () => {
             headers: { 'max-staleness': '0', prefer: 'wait=5' },
           });
           waits.push(performance.now() - sent);
-          assert.ok([200, 504].includes(answer.status), answer.text); // what a wait of 5 s does not get counts as such
+          assert.equal(answer.status, 200, answer.text);
         }
         return (await storedMessages(client, 'KV_settings')) === 1;
       },
@@ -91,13 +91,15 @@ describe(`${COUNT} keys that expire`, () => {
     );
     const seconds = (performance.now() - began) / 1000;
     const listed = listings(gateway);
+    const p99 = percentile(waits, 0.99);
     const slow = waits.filter((ms) => ms >= SLOW_MS);
     const slowSeconds = slow.reduce((sum, ms) => sum + ms, 0) / 1000;
     t.diagnostic(
       `${COUNT} keys in ${seconds.toFixed(0)} s: ${waits.length} answers, ` +
-        `p99 ${percentile(waits, 0.99).toFixed(0)} ms, ${slow.length} of ${SLOW_MS} ms or more, which are ` +
+        `p99 ${p99.toFixed(0)} ms, ${slow.length} of ${SLOW_MS} ms or more, which are ` +
         `${slowSeconds.toFixed(1)} s; ${listed} listings`,
     );
+    assert.ok(p99 < SLOW_MS, `${p99} ms`);
     assert.ok(slowSeconds <= 5 + seconds * SLOW_SHARE, `${slowSeconds} s of ${seconds} s`);
     assert.ok(listed <= seconds + 1, `${listed} listings in ${seconds} s`);
     for (let i = 0; i < COUNT; i += 397)

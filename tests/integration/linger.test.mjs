@@ -12,8 +12,10 @@ import { scene } from '../support/scene.mjs';
 import { timed, until } from '../support/until.mjs';
 
 const LARGE = 'GET /openapi.yaml HTTP/1.1\r\nHost: localhost\r\n\r\n';
+const LARGE_ONES = { route: '/openapi.yaml', code: '200' };
+const POST = 'POST /v1/state HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n';
 const REFUSED = {
-  'a method with a body': ['POST /v1/state HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n', 405],
+  'a method with a body': [POST, 405],
   'what is not HTTP': ['GET / HTTP/1.1\r\nHost : localhost\r\n\r\n', 400],
 };
 const MIB = 1 << 20;
@@ -34,16 +36,14 @@ async function send(t, port, bytes, options = {}) {
 const connections = async (gateway) =>
   (await scrape(gateway)).value('stategate_http_connections', { listener: 'main' }) - 1;
 
-// Of the large ones.
-const answered = async (gateway) =>
-  (await scrape(gateway)).sum('stategate_http_requests_total', { route: '/openapi.yaml', code: '200' });
+const requests = async (gateway, labels) => (await scrape(gateway)).sum('stategate_http_requests_total', labels);
 
 describe('a client that is refused while it is sending', () => {
   for (const [what, [request, status]] of Object.entries(REFUSED)) {
     it(`gets all its answers: ${what}`, async (t) => {
       const { gateway } = await scene(t, ONE_LOOP);
       const socket = await send(t, gateway.port, LARGE.repeat(2) + request + REST);
-      await until('those before it are answered', async () => (await answered(gateway)) === 2);
+      await until('those before it are answered', async () => (await requests(gateway, LARGE_ONES)) === 2);
       await until('it has been ended', async () => (await connections(gateway)) === 0);
       const chunks = [];
       let failed = null;
@@ -64,7 +64,7 @@ describe('a client that is refused while it is sending', () => {
     const before = openSockets(gateway.pid);
     for (let i = 0; i < 100; i++) await send(t, gateway.port, REFUSED['what is not HTTP'][0]);
     await until('none lingers', () => openSockets(gateway.pid) <= before, { deadlineMs: 10_000 });
-    await send(t, gateway.port, REFUSED['a method with a body'][0]);
+    await send(t, gateway.port, POST);
     const { ms, result } = await timed(() => gateway.stop());
     assert.equal(result.code, 0);
     assert.ok(ms < 20_000, `${ms} ms`); // shutdown.drain is longer
@@ -74,12 +74,27 @@ describe('a client that is refused while it is sending', () => {
     const { gateway } = await scene(t, { gateway: { config: { http: { loops: 1, connections_max: 20 } } } });
     await gateway.untilStatus('live');
     const before = openSockets(gateway.pid);
-    for (let i = 0; i < 15; i++) await send(t, gateway.port, REFUSED['what is not HTTP'][0]);
-    await until('they are refused', async () => (await connections(gateway)) === 0);
+    for (let i = 0; i < 15; i++) await send(t, gateway.port, POST);
+    await until('they are refused', async () => (await requests(gateway, { code: '405' })) === 15);
+    await until('they have been ended', async () => (await connections(gateway)) === 0);
     // With the one that asks.
     for (let i = 0; i < 19; i++) await send(t, gateway.port, 'GET / HTTP/1.1\r\n');
     await until('there is no room', async () => (await connections(gateway)) === 19);
     assert.equal(openSockets(gateway.pid), before + 19);
+  });
+
+  it('does not count for its client any more', async (t) => {
+    const config = { listen_ops: '127.0.0.1:0', http: { loops: 1, connections_max_per_client: 1 } };
+    const { gateway } = await scene(t, { gateway: { config } });
+    await send(t, gateway.port, POST);
+    const metrics = () => scrape(gateway, { address: gateway.opsAddress });
+    const ended = async () => {
+      const m = await metrics();
+      const refused = m.sum('stategate_http_requests_total', { code: '405' });
+      return refused === 1 && m.value('stategate_http_connections', { listener: 'main' }) === 0;
+    };
+    await until('it has been ended', ended);
+    assert.equal((await gateway.get('/livez')).status, 200);
   });
 
   it('may send 8 MiB, and no more', async (t) => {
