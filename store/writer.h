@@ -166,7 +166,7 @@ struct store_reviewed {
 };
 enum store_review_result {
     REVIEW_KEEP,
-    REVIEW_GAP, /* an event of it up to `gap_last` may be lost */
+    REVIEW_GAP, /* an event of it up to `gap_last` may be lost, or its own is not there any more */
     REVIEW_GONE /* the stream has no message of it: it is deleted, at the version it has */
 };
 typedef enum store_review_result store_reviewer(void *context, const struct store_reviewed *entity);
@@ -176,7 +176,7 @@ typedef enum store_review_result store_reviewer(void *context, const struct stor
 struct store_review {
     store_reviewer *review; /* reads nothing of the store */
     void *context;
-    uint64_t gap_last;
+    uint64_t gap_last;      /* 0 = none after its own */
     uint64_t head;          /* becomes the sequence of what is deleted */
     bool tombstones;        /* where it is */
     int64_t number;

@@ -70,9 +70,11 @@ static void answer_state(const struct call *call, const struct basis *basis, str
 static void add_gaps(const struct call *call, const struct entity *entity, struct response *out)
 {
     const struct stream *row = snapshot_stream(call->snapshot, (size_t)call->plan.owner)->row;
-    struct gap own = {entity->sequence + 1, entity->gap_last};
-    if (row->gaps_count > 0 || entity->gap_last > entity->sequence)
-        headers_gaps_with(out, row, entity->sequence, entity->gap_last > entity->sequence ? own : (struct gap){0, 0});
+    struct gap own = {entity->sequence, entity->gap_last};
+    if (own.first < own.last)
+        own.first++; /* else it is its own event that the stream does not have any more */
+    if (row->gaps_count > 0 || own.last != 0)
+        headers_gaps_with(out, row, entity->sequence, own.last != 0 ? own : (struct gap){0, 0});
 }
 
 /* Found, or deleted. */

@@ -12,7 +12,8 @@ struct entity {
     int64_t version;
     bool deleted;
     uint64_t sequence;         /* of the event that wrote it; 0 in pages, which do not read it */
-    uint64_t gap_last;         /* an event of it after that one and up to here may be lost; 0 = none, and in pages */
+    uint64_t gap_last;         /* an event of it after that one and up to here may be lost; the same as `sequence`: it
+                                * is not in the stream any more, and an older one is; 0 = none, and in pages */
     struct slice id;           /* in pages; the same as asked for otherwise */
     struct slice state;        /* empty when deleted */
     struct slice occurred_at;  /* empty = unknown */

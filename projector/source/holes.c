@@ -202,8 +202,18 @@ struct comparison {
     bool revisions;     /* it keeps more than one, so that an older one may come back */
     bool only_count;    /* a gap begins a build instead */
     uint64_t gaps;      /* entities with one */
+    struct gap span;    /* of those, without a hole */
     uint64_t known;     /* entities that are listed */
 };
+
+static void note_gap(struct comparison *c, uint64_t sequence)
+{
+    if (c->gaps == 0 || sequence < c->span.first)
+        c->span.first = sequence;
+    if (sequence > c->span.last)
+        c->span.last = sequence;
+    c->gaps++;
+}
 
 static enum store_review_result compare(void *context, const struct store_reviewed *e)
 {
@@ -224,7 +234,8 @@ static enum store_review_result compare(void *context, const struct store_review
         gap = e->sequence < c->hole_last;
     else if (listed < e->sequence && c->revisions)
         gap = true;
-    c->gaps += gap ? 1 : 0;
+    if (gap)
+        note_gap(c, e->sequence);
     return gap && !c->only_count ? REVIEW_GAP : REVIEW_KEEP;
 }
 
@@ -245,9 +256,9 @@ static enum sg_status review(struct session *s, struct comparison *c, struct sto
 static void report_comparison(const struct session *s, const struct comparison *c, const struct store_review *walk,
                               struct hole hole)
 {
-    struct gap gap = {hole.first != 0 ? hole.first : c->head, hole.first != 0 ? hole.last : c->head};
+    const struct gap gap = {hole.first, hole.last};
     if (c->gaps > 0)
-        report_gap(s, &gap, c->gaps, c->only_count);
+        report_gap(s, hole.first != 0 ? &gap : &c->span, c->gaps, c->only_count);
     if (walk->deleted_count > 0)
         log_event(LOG_INFO, "keys_gone", LOG_STR("stream", s->settings->name), LOG_UINT("keys", walk->deleted_count),
                   LOG_UINT("head", c->head));
@@ -267,7 +278,7 @@ static enum sg_status compare_all(struct session *s, struct hole hole, const str
                            .only_count = s->settings->on_gap == ON_GAP_REBUILD};
     struct store_review walk = {.review = compare,
                                 .context = &c,
-                                .gap_last = hole.last != 0 ? hole.last : after->last,
+                                .gap_last = hole.last,
                                 .head = after->last};
     enum sg_status status = review(s, &c, &walk, err);
     report_comparison(s, &c, &walk, hole);

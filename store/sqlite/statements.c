@@ -175,8 +175,8 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_READ_TOMBSTONE] = "SELECT " TOMBSTONE_READ "NULL, number FROM tombstones WHERE collection = ?1 AND id = ?2",
     [SQL_READ_ENTITY_GAPS_ANY] = "SELECT 1 FROM entity_gaps LIMIT 1",
     [SQL_READ_ENTITY_GAP] = "SELECT last FROM entity_gaps WHERE collection = ?1 AND id = ?2",
-    [SQL_READ_ENTITY_GAPS] = "SELECT min(e.sequence) + 1, max(g.last) FROM entity_gaps g CROSS JOIN entities e "
-                             "ON e.collection = g.collection AND e.id = g.id "
+    [SQL_READ_ENTITY_GAPS] = "SELECT min(min(e.sequence + 1, g.last)), max(g.last) FROM entity_gaps g "
+                             "CROSS JOIN entities e ON e.collection = g.collection AND e.id = g.id "
                              "WHERE g.collection = ?1 AND g.id > ?2 AND g.id <= ?3",
     [SQL_READ_PAGE] = "SELECT version, id, occurred_at, state FROM entities "
                       "WHERE collection = ?1 AND id > ?2 ORDER BY id",

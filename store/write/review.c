@@ -141,7 +141,8 @@ static enum sg_status write_one(struct chunk *k, const struct noted *n, struct s
         collection->position = k->review->head;
     if (n->result == REVIEW_GAP) {
         k->review->gaps_count++;
-        return store_entity_gap_add(&k->w->c, collection, id, k->review->gap_last, err);
+        uint64_t last = k->review->gap_last > n->row.sequence ? k->review->gap_last : n->row.sequence;
+        return store_entity_gap_add(&k->w->c, collection, id, last, err);
     }
     if (!n->row.deleted)
         status = delete_alive(k, n, collection, id, err);

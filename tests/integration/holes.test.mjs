@@ -137,7 +137,24 @@ for (const [server, bin] of Object.entries(SERVERS)) {
       assert.equal((await fresh(s.gateway, 'settings', 'old')).status, 410);
       const answer = await fresh(s.gateway, 'settings', 'y');
       assert.equal(answer.text, '"third"');
-      assert.match(answer.headers['state-gap'], /^5-/);
+      assert.equal(answer.headers['state-gap'], `${third}-${third}`, 'what is shown is not in the bucket any more');
+      const page = await s.gateway.get('/v1/state/settings');
+      assert.equal(page.headers['state-gap'], `${third}-${third}`);
+      await s.kv.put('y', '"fourth"');
+      await s.gateway.untilPosition(third + 2);
+      assert.equal((await fresh(s.gateway, 'settings', 'y')).headers['state-gap'], undefined);
+    });
+
+    it('also where the newest of all came last', async (t) => {
+      const s = await bucket(t, { history: 5 });
+      const second = await s.kv.put('y', '"second"');
+      assert.equal((await fresh(s.gateway, 'settings', 'y')).text, '"second"');
+      await s.client.jsm.streams.deleteMessage('KV_settings', second);
+      await s.client.jsm.streams.purge('KV_settings', { filter: '$KV.settings.old' });
+      assert.equal((await fresh(s.gateway, 'settings', 'old')).status, 410);
+      assert.equal((await fresh(s.gateway, 'settings', 'y')).headers['state-gap'], `${second}-${second}`);
+      const [line] = await s.gateway.untilLogged('gap_found');
+      assert.deepEqual([line.first, line.last, line.entities], [second, second, 1]);
     });
 
     it('is not told to differ by keys of which every value was refused', async (t) => {

@@ -83,6 +83,22 @@ static void a_gap_is_shown_until_the_next_event_of_the_entity(void **state)
     assert_int_equal(entity.gap_last, 0);
 }
 
+static void one_without_a_later_event_is_at_its_own(void **state)
+{
+    struct store_fixture *f = *state;
+    size_t met;
+    struct store_review review = {.review = by_first_letter, .context = &met, .gap_last = 0, .head = 5};
+    struct entity entity;
+    bool more = true;
+    fill(f);
+    while (more)
+        assert_int_equal(store_review(f->writer, f->stream.id, &review, 100, &more, NULL), SG_OK);
+    assert_int_equal(fixture_entity(f, "g", &entity), SG_OK);
+    assert_int_equal(entity.gap_last, 2);
+    assert_int_equal(fixture_entity(f, "gt", &entity), SG_OK);
+    assert_int_equal(entity.gap_last, 4);
+}
+
 static void a_row_with_a_gap_is_not_answered_from_the_cache(void **state)
 {
     struct store_fixture *f = *state;
@@ -170,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORE_TEST(each_row_is_met_once_however_small_the_chunks),
         STORE_TEST(a_gap_is_shown_until_the_next_event_of_the_entity),
+        STORE_TEST(one_without_a_later_event_is_at_its_own),
         STORE_TEST(a_row_with_a_gap_is_not_answered_from_the_cache),
         STORE_TEST(what_is_gone_is_deleted_at_the_version_it_has),
         STORE_TEST(a_page_tells_what_the_gaps_of_its_entities_span),
