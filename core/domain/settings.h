@@ -9,6 +9,7 @@
 
 #include "core/base/log.h"
 #include "core/base/slice.h"
+#include "core/domain/fields.h"
 #include "core/domain/subject.h"
 
 #define SETTINGS_LISTEN_MAX 8 /* addresses: each costs two descriptors a loop */
@@ -40,11 +41,12 @@ struct stream_settings {
     enum gap_policy on_gap;
 };
 
-/* Per collection: members removed before anything is written. */
+/* Per collection: members removed before anything is written, and what it can be asked by. */
 struct collection_settings {
     char *name;        /* owned */
     char **drop;       /* owned; RFC 6901 JSON pointers, none of them "" */
     size_t drop_count;
+    struct field_set fields; /* owned */
 };
 
 struct nats_settings {
@@ -77,6 +79,7 @@ struct settings {
     enum empty_policy rebuild_empty;
     unsigned http_loops; /* 0 = processors that affinity and cgroup quota allow */
     unsigned http_connections_max;
+    unsigned query_threads; /* each has a connection of its own to the database */
     int64_t cache_bytes; /* bound at the start: its memory is mapped and divided there (store/cache/rows.c) */
     enum log_format log_format;
 };
@@ -100,7 +103,7 @@ const char *stream_format_name(enum stream_format format);
  * OWNER_NONE if no template can produce it. Any thread, pure. */
 int settings_owner(const struct settings *settings, struct slice collection);
 
-/* The drop list of a collection, or NULL. */
+/* What is set of a collection, or NULL. */
 const struct collection_settings *settings_collection(const struct settings *settings, struct slice collection);
 
 #endif

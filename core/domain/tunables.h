@@ -34,6 +34,10 @@ struct tunables {
     int64_t http_answer_timeout_ms; /* from there until the answer, or the next chunk of it, has been taken */
     unsigned http_connections_max_per_client; /* 0 = as many as there are */
     int64_t http_answers_bytes_max; /* of bodies that answers hold until they are sent */
+    size_t query_rows_max;    /* a page ends early once it has examined so many */
+    int64_t query_time_max_ms; /* or taken so long */
+    size_t query_queued_max;  /* that wait for a thread */
+    int64_t query_queue_ms;   /* and for how long */
     int64_t shutdown_delay_ms; /* not ready, and served as before */
     int64_t shutdown_drain_ms; /* then, for what was asked for */
     enum log_level log_level;

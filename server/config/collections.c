@@ -166,12 +166,12 @@ static enum sg_status apply_drop(struct entry *e, const char *pointer, size_t in
     return SG_OK;
 }
 
-static enum sg_status apply_entry(struct entry *e, const struct settings *settings)
+static enum sg_status apply_drops(struct entry *e)
 {
     const struct config_node *list = config_tree_find(e->node, "drop");
-    enum sg_status status = apply_name(e, settings);
-    if (status != SG_OK || list == NULL)
-        return status;
+    enum sg_status status = SG_OK;
+    if (list == NULL)
+        return SG_OK;
     e->out->drop = calloc(list->count, sizeof *e->out->drop);
     if (e->out->drop == NULL)
         return sg_fail(e->err, SG_MEMORY, "out of memory while reading the configuration");
@@ -179,6 +179,14 @@ static enum sg_status apply_entry(struct entry *e, const struct settings *settin
     for (const struct config_node *node = list->first; node != NULL && status == SG_OK; node = node->next)
         status = apply_drop(e, node->text, index++);
     return status;
+}
+
+static enum sg_status apply_entry(struct entry *e, const struct settings *settings)
+{
+    enum sg_status status = apply_name(e, settings);
+    if (status == SG_OK)
+        status = apply_drops(e);
+    return status == SG_OK ? config_apply_fields(e->source, e->index, e->node, e->out, e->err) : status;
 }
 
 enum sg_status config_apply_collections(const struct config_source *source, struct settings *out, struct sg_error *err)

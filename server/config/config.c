@@ -158,6 +158,7 @@ void config_free(struct config *config)
     for (size_t i = 0; i < settings->collections_count; i++) {
         config_free_texts(HOME_COLLECTION, &settings->collections[i]);
         free_list(settings->collections[i].drop, settings->collections[i].drop_count);
+        fields_free(&settings->collections[i].fields);
     }
     free(settings->collections);
     config_free_texts(HOME_SETTINGS, settings);

@@ -19,7 +19,7 @@
 #define CONFIG_STREAM_COLLECTIONS_MAX 1000     /* names in one stream's list; as many as the default collections_max */
 #define CONFIG_COLLECTIONS_MAX 1000            /* entries of `collections` */
 #define CONFIG_DROPS_MAX 64                    /* pointers per collection: each is looked up in every event */
-#define CONFIG_DROP_BYTES_MAX 512              /* one pointer; depth 64 of core/domain/event.h with short names */
+#define CONFIG_DROP_BYTES_MAX FIELDS_AT_BYTES_MAX /* one pointer */
 
 /* Ranges. Beyond them the gateway would not do what the setting's name says. */
 #define CONFIG_SHUTDOWN_MS_MAX INT64_C(3600000) /* 1h */
@@ -45,6 +45,14 @@
 #define CONFIG_HTTP_TIMEOUT_MS_MAX INT64_C(3600000) /* 1h */
 #define CONFIG_ANSWERS_BYTES_MIN (INT64_C(1) << 20) /* 1MiB: a hundred usual entities, pages of as many */
 #define CONFIG_ANSWERS_BYTES_MAX (INT64_C(1) << 40) /* 1TiB */
+#define CONFIG_QUERY_THREADS_MAX 64            /* each has a connection and its page cache */
+#define CONFIG_QUERY_ROWS_MIN 100              /* a page of the default length */
+#define CONFIG_QUERY_ROWS_MAX 1000000          /* several seconds of one thread */
+#define CONFIG_QUERY_TIME_MS_MIN INT64_C(1)
+#define CONFIG_QUERY_TIME_MS_MAX INT64_C(10000) /* 10s: for so long a query keeps a thread from the others */
+#define CONFIG_QUERY_QUEUED_MAX 1000000        /* each is a request that is held, about 6 KB */
+#define CONFIG_QUERY_QUEUE_MS_MIN INT64_C(1)
+#define CONFIG_QUERY_QUEUE_MS_MAX INT64_C(60000) /* 1m: nobody waits longer for a list */
 #define CONFIG_CACHE_BYTES_MAX (INT64_C(1) << 40) /* 1TiB */
 
 struct config_key;

@@ -63,9 +63,9 @@ void config_key_range(const struct config_key *key, char out[CONFIG_RANGE_BYTES]
 
 /* ---- the file as a tree: yaml.c ---- */
 
-#define CONFIG_DEPTH_MAX 16        /* mappings and lists within each other; the table needs 4 */
-#define CONFIG_NODES_MAX 200000    /* full lists of 64 streams and 1000 collections are 131,000 values */
-#define CONFIG_MAPPING_KEYS_MAX 64 /* of one mapping, which are compared with each other; the table's largest has 17 */
+#define CONFIG_DEPTH_MAX 16        /* mappings and lists within each other; the table needs 6 */
+#define CONFIG_NODES_MAX 300000    /* full lists of 64 streams and 1000 collections are 279,000 values */
+#define CONFIG_MAPPING_KEYS_MAX 64 /* of one mapping, which are compared with each other; the table's largest has 20 */
 
 enum config_form { CONFIG_SCALAR, CONFIG_SEQUENCE, CONFIG_MAPPING };
 
@@ -182,6 +182,8 @@ config_check config_check_domain; /* "" is good */
 config_check config_check_stream_name;
 config_check config_check_collection_name;
 config_check config_check_drop;
+config_check config_check_field_name;
+config_check config_check_field_at;
 config_check config_check_override; /* UTF-8 without control characters, as match.c has it */
 
 /* ---- values of single keys: keys.c ---- */
@@ -206,7 +208,7 @@ void *config_home(struct config *config, enum config_home home);
 /* Free the texts of one home. */
 void config_free_texts(enum config_home home, void *members);
 
-/* ---- streams and collections: streams.c, collections.c ---- */
+/* ---- streams and collections: streams.c, collections.c, fields.c ---- */
 
 /* Fill `streams` and check each by itself. */
 SG_MUST_CHECK enum sg_status config_apply_streams(const struct config_source *source, struct settings *out,
@@ -214,6 +216,10 @@ SG_MUST_CHECK enum sg_status config_apply_streams(const struct config_source *so
 /* Fill `collections`. */
 SG_MUST_CHECK enum sg_status config_apply_collections(const struct config_source *source, struct settings *out,
                                                       struct sg_error *err);
+/* Fill `fields` of the collection `index`, whose entry `node` is; path and source are for refusals. */
+SG_MUST_CHECK enum sg_status config_apply_fields(const struct config_source *source, size_t index,
+                                                 const struct config_node *node, struct collection_settings *out,
+                                                 struct sg_error *err);
 /* Who owns which collection: no stream twice, no collection twice, one open template. */
 SG_MUST_CHECK enum sg_status config_check_owners(const struct config_source *source, const struct settings *settings,
                                                  struct sg_error *err);

@@ -114,14 +114,23 @@ static const char *open_mappings(const struct example *e, const struct config_ke
     return name;
 }
 
+/* Is the key the first one of an entry of a list? */
+static bool begins_entry(const char *path, const char *before)
+{
+    size_t bytes = 0; /* of what its entry's keys begin with: "collections[].fields[]." */
+    for (const char *end = strstr(path, "[]."); end != NULL; end = strstr(end + 1, "[]."))
+        bytes = (size_t)(end - path) + 3;
+    return strncmp(path, before, bytes) != 0;
+}
+
 /* The key with its default, or with an example: what would take another one's place is commented out. */
 static void append_value(const struct example *e, const struct config_key *key, const char *name, size_t indent)
 {
     bool in_stream = strncmp(key->path, "streams[]", 9) == 0;
-    bool begins_entry = strchr(key->path, '[') != NULL && strchr(e->before, '[') == NULL;
-    size_t column = begins_entry ? indent - 2 : indent;
+    bool begins = begins_entry(key->path, e->before);
+    size_t column = begins ? indent - 2 : indent;
     append_comments(key, column, e->out);
-    buffer_append_format(e->out, "%*s%s%s%s:", (int)column, "", begins_entry ? "- " : "",
+    buffer_append_format(e->out, "%*s%s%s%s:", (int)column, "", begins ? "- " : "",
                          in_stream && key->example != NULL ? "# " : "", name);
     const char *value = key->example != NULL ? key->example : key->fallback;
     if (key->kind != KIND_LIST)

@@ -97,12 +97,37 @@ static bool append_of_stream(const struct config_key *key, const struct stream_s
     return true;
 }
 
-/* The same of an entry of `collections`. */
-static bool append_of_collection(const struct collection_settings *collection, struct buffer *out)
+static void append_fields(const struct field_set *set, struct buffer *out)
 {
-    if (collection->drop_count > 0)
+    for (size_t i = 0; i < set->fields_count; i++) {
+        const struct field *field = &set->fields[i];
+        buffer_append_format(out, "%s{name: %s, at: \"%s%s\", type: %s}", i == 0 ? "[" : ", ", field->name, field->at,
+                             field->many ? "/*" : "", field_type_name(field->type));
+    }
+    buffer_append_text(out, "]");
+}
+
+static void append_indexes(const struct field_set *set, struct buffer *out)
+{
+    for (size_t i = 0; i < set->indexes_count; i++)
+        buffer_append_format(out, "%s\"%s\"", i == 0 ? "[" : ", ", set->indexes[i].text);
+    buffer_append_text(out, "]");
+}
+
+/* The same of an entry of `collections`. */
+static bool append_of_collection(const struct config_key *key, const struct collection_settings *collection,
+                                 struct buffer *out)
+{
+    const char *name = key->path + sizeof "collections[]." - 1;
+    if (strcmp(name, "drop") == 0 && collection->drop_count > 0)
         append_texts(collection->drop, collection->drop_count, out);
-    return collection->drop_count > 0;
+    else if (strcmp(name, "fields") == 0 && collection->fields.fields_count > 0)
+        append_fields(&collection->fields, out);
+    else if (strcmp(name, "indexes") == 0 && collection->fields.indexes_count > 0)
+        append_indexes(&collection->fields, out);
+    else
+        return false; /* also the keys of a field, which stands on one line */
+    return true;
 }
 
 /* One line, unless the key does not apply: for an entry of a list, or (HOME_SETTINGS) for itself. */
@@ -116,7 +141,7 @@ static void append_line(const struct origins *o, const struct config_key *key, c
     if (key->home != HOME_NONE)
         config_append_value(key, home, o->out);
     else
-        applies = is_stream ? append_of_stream(key, home, o->out) : append_of_collection(home, o->out);
+        applies = is_stream ? append_of_stream(key, home, o->out) : append_of_collection(key, home, o->out);
     if (o->out->failed)
         return;
     if (!applies) {

@@ -24,6 +24,8 @@ static const char *const log_words[] = {"json", "text", NULL};
 static const char *const format_words[] = {STREAM_FORMATS(FORMAT_WORD) NULL};
 static const char *const formats_later[] = {"cloudevents", "debezium", "custom", NULL};
 static const char *const gap_words[] = {"continue", "rebuild", NULL};
+#define TYPE_WORD(name, word) word,
+static const char *const type_words[] = {FIELD_TYPES(TYPE_WORD) NULL};
 static const char *const expire_words[] = {"refuse", NULL};
 static const char *const expire_later[] = {"by-age", NULL};
 _Static_assert(LOG_DEBUG == 0 && LOG_INFO == 1 && LOG_WARN == 2 && LOG_ERROR == 3, "level_words is in their order");
@@ -116,6 +118,27 @@ static const struct config_key keys[] = {
      .example = "customers", .what = "The collection that this entry is about."},
     {"collections[].drop", KIND_TEXTS, NULL, RANGE(1, CONFIG_DROPS_MAX), .example = "[/ssn, /card/number]",
      .what = "Members that are removed before anything is stored, as JSON pointers (RFC 6901)."},
+    {"collections[].fields", KIND_LIST, NULL, RANGE(1, FIELDS_MAX),
+     .what = "Declared fields: what lists can be filtered and ordered by.",
+     .more = "A change of fields or indexes is made from the stored rows, never from the stream."},
+    {"collections[].fields[].name", KIND_TEXT, NULL, RANGE(1, FIELDS_NAME_BYTES_MAX),
+     .check = config_check_field_name, .example = "country",
+     .what = "Its name in requests: a-z, 0-9 and _; neither that of a field that every collection has nor a word that "
+             "requests use."},
+    {"collections[].fields[].at", KIND_TEXT, NULL, RANGE(0, FIELDS_AT_BYTES_MAX), .check = config_check_field_at,
+     .example = "/address/country",
+     .what = "Where its value stands in the state, as a JSON pointer; with /* at the end one value for each element of "
+             "the array there."},
+    {"collections[].fields[].type", KIND_WORD, NULL, .words = type_words, .example = "string",
+     .what = "What its value is; anything else counts as null, and as a mismatch."},
+    {"collections[].indexes", KIND_TEXTS, NULL, RANGE(1, FIELDS_INDEXES_MAX), .example = "[country]",
+     .what = "What can be asked for quickly: \"status,placed.desc\" serves equality on status, and then a range or the "
+             "order of placed.",
+     .more = "1 to 4 fields each, then perhaps .desc, then perhaps .nullsfirst or .nullslast (without: nulls first "
+             "ascending, last descending). A field with many values stands alone."},
+    {"collections[].scan", KIND_BOOL, "false", OF_COLLECTION(fields.scan), .words = bool_words,
+     .what = "Whether queries that no index serves are answered, within query.rows_max and query.time_max, instead of "
+             "refused."},
 
     {"collections_max", KIND_COUNT, "1000", SETTING(collections_max), RANGE(1, CONFIG_COLLECTIONS_LIMIT_MAX),
      .what = "The maximum number of collections of all streams; an event for one more is rejected."},
@@ -178,6 +201,19 @@ static const struct config_key keys[] = {
     {"http.answer_timeout", KIND_DURATION, "1m", TUNABLE(http_answer_timeout_ms),
      RANGE(CONFIG_HTTP_TIMEOUT_MS_MIN, CONFIG_HTTP_TIMEOUT_MS_MAX),
      .what = "From there until the answer is taken; the time that a read waits for its demands does not count."},
+
+    {"query.threads", KIND_UNSIGNED, "1", SETTING(query_threads), RANGE(1, CONFIG_QUERY_THREADS_MAX),
+     .what = "Threads that answer lists with a filter or an order; reads by id have their own."},
+    {"query.rows_max", KIND_COUNT, "10000", TUNABLE(query_rows_max),
+     RANGE(CONFIG_QUERY_ROWS_MIN, CONFIG_QUERY_ROWS_MAX),
+     .what = "How many rows a query may examine: then its page ends early, and goes on with next."},
+    {"query.time_max", KIND_DURATION, "50ms", TUNABLE(query_time_max_ms),
+     RANGE(CONFIG_QUERY_TIME_MS_MIN, CONFIG_QUERY_TIME_MS_MAX), .what = "The same for the time that it takes."},
+    {"query.queued_max", KIND_COUNT, "1000", TUNABLE(query_queued_max), RANGE(0, CONFIG_QUERY_QUEUED_MAX),
+     .what = "How many queries may wait for a thread; others get a 503."},
+    {"query.queue_time", KIND_DURATION, "1s", TUNABLE(query_queue_ms),
+     RANGE(CONFIG_QUERY_QUEUE_MS_MIN, CONFIG_QUERY_QUEUE_MS_MAX),
+     .what = "How long a query may wait for one; then it gets a 503."},
 
     {"shutdown.delay", KIND_DURATION, "0", TUNABLE(shutdown_delay_ms), RANGE(0, CONFIG_SHUTDOWN_MS_MAX),
      .what = "After SIGTERM /readyz says no, and everything is answered as before for so long.",

@@ -249,7 +249,7 @@ static char *read_example(size_t *bytes)
     return text;
 }
 
-/* In the file, or in an entry of its list, or commented out there. */
+/* In the file, or in an entry of its list (and the first one of a list in that), or commented out there. */
 static bool stands_in(const struct config_node *root, const char *text, const char *path)
 {
     const char *entry = strstr(path, "[]");
@@ -258,6 +258,9 @@ static bool stands_in(const struct config_node *root, const char *text, const ch
         return config_tree_find(root, path) != NULL;
     for (int i = 0; i < 2; i++) {
         (void)snprintf(one, sizeof one, "%.*s[%d]%s", (int)(entry - path), path, i, entry + 2);
+        char *inner = strstr(one, "[]");
+        if (inner != NULL)
+            (void)snprintf(inner, sizeof one - (size_t)(inner - one), "[0]%s", strstr(entry + 2, "[]") + 2);
         if (config_tree_find(root, one) != NULL)
             return true;
     }
@@ -544,6 +547,8 @@ static void origins_name_file_and_line_variable_flag_and_default(void **state)
     const char *text = "listen: h:1\nwait:\n  max: 2s\nstreams:\n  - name: KV_b\n    format: kv\n    collection: c\n"
                        "  - name: S\n    subject: s.{collection}\n    collections: [d, e]\n"
                        "collections:\n  - {name: d, drop: [/ssn, /a]}\n  - name: e\n"
+                       "    fields: [{name: tag, at: '/tags/*', type: string}, {name: b, at: /b, type: boolean}]\n"
+                       "    indexes: [tag, ' b.desc']\n    scan: true\n"
                        "nats: {user: u, password_file: /secret}\nlog: {level: warn}\n";
     write_file(folder->file, text, strlen(text));
     struct config config;
@@ -566,7 +571,12 @@ static void origins_name_file_and_line_variable_flag_and_default(void **state)
                  {"streams[1].collections = [d, e]", 10},
                  {"collections[0].drop = [/ssn, /a]", 12},
                  {"collections[1].name = e", 13},
-                 {"nats.password_file = /secret", 14}};
+                 {"collections[1].fields = [{name: tag, at: \"/tags/*\", type: string}, {name: b, at: \"/b\", type: "
+                  "boolean}]",
+                  14},
+                 {"collections[1].indexes = [\"tag\", \"b.desc\"]", 15},
+                 {"collections[1].scan = true", 16},
+                 {"nats.password_file = /secret", 17}};
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         (void)snprintf(line, sizeof line, "%s  # %s:%u", lines[i].value, folder->file, lines[i].line);
         expect_line(config.origins, line);
@@ -578,6 +588,8 @@ static void origins_name_file_and_line_variable_flag_and_default(void **state)
     expect_line(config.origins, "streams[0].subject = $KV.b.{id}  # from other settings");
     assert_null(strstr(config.origins, "streams[1].collection = "));
     assert_null(strstr(config.origins, "collections[1].drop"));
+    assert_null(strstr(config.origins, "collections[0].fields"));
+    expect_line(config.origins, "collections[0].scan = false  # default");
     config_free(&config);
 }
 

@@ -66,7 +66,7 @@ static void unknown_keys_are_named_with_their_line(void **state)
         {"rebuilds: {empty: swap}",
          "c.yaml:1: rebuilds: unknown key; did you mean rebuild? (known here: listen, hosts, listen_ops, database, "
          "database_synchronous, database_max_bytes, nats, streams, collections, collections_max, wait, probe, "
-         "rejected, ready, rebuild, http, shutdown, cache, log)"});
+         "rejected, ready, rebuild, http, query, shutdown, cache, log)"});
 }
 
 static void a_key_of_another_word_is_not_taken_for_a_typing_error(void **state)
@@ -225,6 +225,11 @@ static const struct range ranges[] = {
     {"http.answers_bytes_max", "1MiB", "1TiB", "1048575", "1099511627777", "between 1MiB and 1TiB"},
     {"http.head_timeout", "1s", "1h", "999ms", "3600001ms", "between 1s and 1h"},
     {"http.answer_timeout", "1s", "1h", "999ms", "3600001ms", "between 1s and 1h"},
+    {"query.threads", "1", "64", "0", "65", "between 1 and 64"},
+    {"query.rows_max", "100", "1000000", "99", "1000001", "between 100 and 1000000"},
+    {"query.time_max", "1ms", "10s", "0", "10001ms", "between 1ms and 10s"},
+    {"query.queued_max", "0", "1000000", NULL, "1000001", "between 0 and 1000000"},
+    {"query.queue_time", "1ms", "1m", "0", "60001ms", "between 1ms and 1m"},
     {"cache.size", "0", "1TiB", NULL, "1099511627777", "between 0 and 1TiB"},
 };
 
@@ -361,6 +366,12 @@ static void lengths_hold_at_their_limit_and_not_beyond(void **state)
          "white space"},
         {"collections: [{name: c, drop: [/", 511, "]}]",
          "c.yaml:1: collections[0].drop[0]: must have at most 512 bytes"},
+        {"collections: [{name: c, fields: [{type: time, at: /, name: ", 63, "}]}]",
+         "c.yaml:1: collections[0].fields[0].name: must have at most 63 bytes"},
+        {"collections: [{name: c, fields: [{type: time, name: a, at: /", 511, "}]}]",
+         "c.yaml:1: collections[0].fields[0].at: must have at most 512 bytes"},
+        {"collections: [{name: c, fields: [{type: time, name: a, at: /", 509, "/*}]}]",
+         "c.yaml:1: collections[0].fields[0].at: must have at most 512 bytes"},
         {"listen: unix:/", 106, "",
          "c.yaml:1: listen: must be unix: and the absolute path of a file, of at most 107 bytes"},
     };
