@@ -1,5 +1,5 @@
--- The store, schema version 3 (PRAGMA user_version), as a new file gets it; store/migrate_3.sql makes the same of a
--- file of version 2. Sequences and positions are below 2^63; NULL means unknown.
+-- The store, schema version 4 (PRAGMA user_version), as a new file gets it; store/migrate_3.sql and migrate_4.sql make
+-- the same of a file of version 2 or 3. Sequences and positions are below 2^63; NULL means unknown.
 
 -- The first table, since its one row fills page 2 of the file. It belongs to store/integrity/checksum.h, which
 -- overwrites it in place: never read or written by SQL.
@@ -154,3 +154,18 @@ CREATE TABLE entity_rejections (
     sequence INTEGER NOT NULL,
     PRIMARY KEY (collection, id)
 ) WITHOUT ROWID;
+
+-- Declared fields. Each row names tables of its own by its number, which no other row ever had: fields_<n>,
+-- field_<n>_<k> and their indexes, as store/tables/fields.h says. `collection` has one row, and a second, higher one
+-- while its declaration changes: of those that hold all entities the highest is read. 0: the tables are being removed.
+-- `declaration`: fields_write() of core/domain/fields.h. An entity is in the tables if its number is at most `filled`,
+-- or above `until`; filled -1: all are. `indexed` 1: the indexes are made.
+CREATE TABLE field_sets (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection INTEGER NOT NULL,
+    declaration TEXT NOT NULL,
+    filled INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    indexed INTEGER NOT NULL
+);
+CREATE INDEX field_sets_by_collection ON field_sets (collection);

@@ -214,6 +214,15 @@ struct store_merge {
     void *context;
 };
 
+/* What takes the values of declared fields from a stored state, as the store knows no JSON. */
+struct store_extract {
+    /* The values of the collection's declared fields, in the order of the declaration; `*out` is NULL where none is
+     * declared, and valid until the next call. SG_MEMORY. */
+    enum sg_status (*extract)(void *context, struct slice collection, struct slice state,
+                              const struct field_value **out, struct sg_error *err);
+    void *context;
+};
+
 /* Apply a batch of one stream's events, in ascending sequence, and the new position (that of the last event), in one
  * transaction.
  *

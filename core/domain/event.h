@@ -71,6 +71,7 @@ enum event_result {
 const char *event_reason_name(enum event_reason reason);
 const char *event_result_name(enum event_result result);
 
+struct field_value;
 struct json_value;
 
 struct event {
@@ -87,6 +88,8 @@ struct event {
 
     const struct json_value *document; /* of the state, as it was read; NULL once the state is written */
     struct slice state;    /* JSON, white space removed, numbers and order as written */
+    const struct field_value *fields; /* taken from the state, in the order of the declaration; NULL = none is
+                                       * declared, or there is no state */
     struct slice occurred_at; /* RFC 3339 as written */
     struct slice type;
     int64_t schema_version; /* valid if has_schema_version */

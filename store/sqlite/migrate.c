@@ -15,6 +15,7 @@ static const struct step {
 } steps[] = {
     {0, STORE_SCHEMA_VERSION, store_schema_sql}, /* a new file */
     {2, 3, store_migrate_3_sql},
+    {3, 4, store_migrate_4_sql},
 };
 
 static const struct step *step_from(int version)

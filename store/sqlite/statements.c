@@ -38,6 +38,9 @@
     "r.number, s.name, r.sequence, r.time_ns, r.subject, r.collection, r.id, r.version, r.reason, r.detail, "          \
     "r.payload_bytes, lower(hex(r.payload_sha256)), r.payload"
 
+/* store/tables/field_sets.c numbers them. */
+#define FIELD_SET_COLUMNS "number, filled, until, indexed, declaration"
+
 /* The first `?1` rejected events of written builds, and whether one (r) is above what is stored of its id (e). */
 #define REJECTED_OLDEST                                                                                                \
     "SELECT r.number FROM rejected r CROSS JOIN streams s ON s.id = r.stream "                                         \
@@ -163,6 +166,10 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
                                     "(SELECT collection, id FROM entity_rejections WHERE collection = ?1 LIMIT 1)",
 
     [SQL_COMMIT] = "COMMIT",
+    [SQL_FIELD_SET_SERVING] = "SELECT " FIELD_SET_COLUMNS " FROM field_sets WHERE collection = ?1 AND filled = -1 "
+                              "ORDER BY number DESC LIMIT 1",
+    [SQL_FIELD_SET_FIELDS] = "SELECT value ->> 'at', value ->> 'type', value ->> 'name' FROM json_each(?1, '$.fields')",
+    [SQL_INDEX_EXISTS] = "SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?1",
 
     [SQL_BEGIN_READ] = "BEGIN",
     [SQL_READ_META] = "SELECT clean FROM meta",

@@ -2,9 +2,10 @@
 #ifndef STATEGATE_STORE_SQLITE_STATEMENTS_H
 #define STATEGATE_STORE_SQLITE_STATEMENTS_H
 
-/* store/schema.sql and store/migrate_3.sql, with a NUL after them, embedded by the build. */
+/* store/schema.sql and the migrations, with a NUL after them, embedded by the build. */
 extern const unsigned char store_schema_sql[];
 extern const unsigned char store_migrate_3_sql[];
+extern const unsigned char store_migrate_4_sql[];
 
 /* Every statement, prepared when the connection is opened: the texts stand in statements.c. */
 enum store_sql {
@@ -68,6 +69,9 @@ enum store_sql {
     SQL_ENTITY_REJECTIONS_SWEEP,
     /* Both. */
     SQL_COMMIT,
+    SQL_FIELD_SET_SERVING,
+    SQL_FIELD_SET_FIELDS,
+    SQL_INDEX_EXISTS,
     SQL_READ_STREAMS,
     /* The readers'. */
     SQL_BEGIN_READ,

@@ -30,7 +30,8 @@ static struct entity_value value_of(const struct event *e, int64_t version)
                                  .message_id = e->message_id,
                                  .correlation_id = e->correlation_id,
                                  .causation_id = e->causation_id,
-                                 .state = e->kind == EVENT_STATE ? e->state : (struct slice){NULL, 0}};
+                                 .state = e->kind == EVENT_STATE ? e->state : (struct slice){NULL, 0},
+                                 .fields = e->kind == EVENT_STATE ? e->fields : NULL};
 }
 
 static void win(struct fold_row *row, const struct event *e, struct fold_outcome *o)

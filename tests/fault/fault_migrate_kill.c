@@ -1,6 +1,6 @@
 /* A process is killed (SIGKILL) while it migrates a database of schema version 2: at points spread over all that it
  * does to the files, before or in the middle of an operation. What is found is version 2 with all of it or version 3
- * with all of it, and the next start ends at version 3.
+ * or 4 with all of it, and the next start ends at version 4.
  *
  * In turn: from a file that was closed in order, with all pages in memory until the commit; and from one whose last
  * commits are in the WAL alone, with 10 pages in memory, so that most of what changes is in the WAL before the commit.
@@ -112,6 +112,7 @@ static void variant_make(struct variant *v, const char *folder)
 
 struct tally {
     uint64_t old;
+    uint64_t between; /* the first step was taken, and not the next */
     uint64_t new;
     uint64_t bad;
 };
@@ -126,6 +127,7 @@ static void kill_once(const struct variant *v, uint64_t at, unsigned eighths, st
     if (!good)
         (void)fprintf(stderr, "%s, killed at change %llu: %s\n", v->name, (unsigned long long)at, why);
     t->old += good && from == 2;
+    t->between += good && from == 3;
     t->new += good && from == 0;
     t->bad += !good;
 }
@@ -152,9 +154,10 @@ int main(int argc, char **argv)
             kill_once(v, v->changes * i / count, (unsigned)(i % 8), &t);
         }
         good &= t.bad == 0 && t.old > 0 && t.new > 0;
-        (void)printf("%s: %llu killed at %llu changes of files, %llu left version 2, %llu version 3, %llu neither\n",
+        (void)printf("%s: %llu killed at %llu changes of files, %llu left version 2, %llu version 3, "
+                     "%llu version 4, %llu none of them\n",
                      v->name, (unsigned long long)count, (unsigned long long)v->changes, (unsigned long long)t.old,
-                     (unsigned long long)t.new, (unsigned long long)t.bad);
+                     (unsigned long long)t.between, (unsigned long long)t.new, (unsigned long long)t.bad);
     }
     bool spilled = variants[1].changes > variants[2].changes;
     bool plant = remove_all(folder) && plant_found(&variants[0]);

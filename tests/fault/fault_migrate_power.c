@@ -1,5 +1,5 @@
 /* The power fails while a database of schema version 2 is migrated: at every operation on the disk, several times each.
- * What is found is version 2 with all of it or version 3 with all of it, and the next start ends at version 3.
+ * What is found is version 2, 3 or 4 with all of it, and the next start ends at version 4.
  *
  * Three times: from a file that was closed in order, with all pages in memory until the commit; from one whose last
  * commits are in the WAL alone; and so with 10 pages in memory, so that most of what changes is in the WAL before the
@@ -39,6 +39,7 @@ struct variant {
 struct tally {
     uint64_t cuts;
     uint64_t old;
+    uint64_t between; /* the first step was taken, and not the next */
     uint64_t new;
     uint64_t bad;
 };
@@ -72,6 +73,7 @@ static void cut(const struct variant *v, const struct disk_image *image, uint64_
     memory_disk_destroy(disk);
     t->cuts++;
     t->old += good && from == 2;
+    t->between += good && from == 3;
     t->new += good && from == 0;
     t->bad += !good;
     if (!good && !quiet)
@@ -127,9 +129,10 @@ static bool run_variant(struct variant *v, const struct run_options *run)
     cut_everywhere(v, run->seed, run->count, false, &t);
     bool good = t.bad == 0 && t.old > 0 && t.new > 0 && lying.bad > 0;
     (void)printf(
-        "%s: %zu operations, %llu cuts, %llu left version 2, %llu version 3, %llu neither; planted: a disk that "
-        "does not sync: %llu of %llu found\n",
-        v->name, v->operations, (unsigned long long)t.cuts, (unsigned long long)t.old, (unsigned long long)t.new,
+        "%s: %zu operations, %llu cuts, %llu left version 2, %llu version 3, %llu version 4, %llu none of them; "
+        "planted: a disk that does not sync: %llu of %llu found\n",
+        v->name, v->operations, (unsigned long long)t.cuts, (unsigned long long)t.old,
+        (unsigned long long)t.between, (unsigned long long)t.new,
         (unsigned long long)t.bad, (unsigned long long)lying.bad, (unsigned long long)lying.cuts);
     return good;
 }

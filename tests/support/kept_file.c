@@ -7,6 +7,7 @@
 
 #include "core/base/hash.h"
 #include "store/integrity/vfs.h"
+#include "store/schema_version.h"
 
 #define BUILD "created_ns, epoch, position, position_time_ns, position_subject, build, target, gaps"
 #define VALUES "version, sequence, occurred_at, type, schema_version, message_id, correlation_id, causation_id"
@@ -201,13 +202,13 @@ bool kept_sum(sqlite3 *db, int *version, uint64_t *sum, char why[256])
     uint64_t found = 1;
     (void)snprintf(why, 256, "it cannot be read");
     *version = version_of(db);
-    if (*version != 2 && *version != 3) {
+    if (*version < STORE_SCHEMA_VERSION_MIN || *version > STORE_SCHEMA_VERSION) {
         (void)snprintf(why, 256, "schema version %d", *version);
         return false;
     }
     for (size_t i = 0; good && i < QUERIES; i++)
         good = sum_rows(db, *version == 2 ? version_2[i] : version_3[i], &found, why);
-    for (size_t i = 0; good && *version == 3 && i < sizeof version_3_holds / sizeof version_3_holds[0]; i++)
+    for (size_t i = 0; good && *version >= 3 && i < sizeof version_3_holds / sizeof version_3_holds[0]; i++)
         good = expect(db, version_3_holds[i], "0", why);
     good = good && expect(db, "PRAGMA integrity_check(1)", "ok", why);
     if (good)
@@ -231,7 +232,7 @@ bool kept_migrate(const struct store_options *options, uint64_t sum_before, int 
     if (!good)
         (void)snprintf(why, 256, "moved aside: %.200s", report.reason);
     good = good && kept_look(options->path, &version, &sum, why);
-    if (good && (version != 3 || sum != sum_before)) {
+    if (good && (version != STORE_SCHEMA_VERSION || sum != sum_before)) {
         (void)snprintf(why, 256, "version %d, rows %s", version, sum == sum_before ? "as before" : "changed");
         good = false;
     }

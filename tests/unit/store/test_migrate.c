@@ -89,7 +89,7 @@ static void kept_file_has_all_its_rows(void **state)
     assert_int_equal(f->report.migrated_from, 2);
     if (!kept_look(f->path, &version, &after, why))
         fail_msg("%s", why);
-    assert_int_equal(version, 3);
+    assert_int_equal(version, STORE_SCHEMA_VERSION);
     assert_int_equal(before, after);
     fixture_close(f);
     assert_int_equal(store_open(&f->options, &f->writer, &f->report, NULL), SG_OK);
@@ -226,7 +226,7 @@ static void version_without_a_step_is_refused(void **state)
     options.path = copy;
     options.shared = NULL;
     assert_int_equal(store_open(&options, &writer, NULL, &err), SG_INVALID);
-    assert_non_null(strstr(err.message, "newer than version 3 of this program"));
+    assert_non_null(strstr(err.message, "newer than version 4 of this program"));
 }
 
 /* ---- damage ---- */

@@ -95,7 +95,7 @@ static void newer_schema_is_refused_with_both_versions(void **state)
     struct store_reader *reader = NULL;
     fixture_close(f);
     fixture_file_write(f->path, 60, newer, sizeof newer);
-    expect_refusal(f, "schema version 4, newer than version 3");
+    expect_refusal(f, "schema version 5, newer than version 4");
     assert_int_equal(store_reader_open(f->path, NULL, &reader, &err), SG_INVALID);
     assert_null(reader);
     fixture_file_write(f->path, 60, ours, sizeof ours);

@@ -1,0 +1,10 @@
+-- From schema version 3 to 4, in one transaction. No row is read.
+CREATE TABLE field_sets (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection INTEGER NOT NULL,
+    declaration TEXT NOT NULL,
+    filled INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    indexed INTEGER NOT NULL
+);
+CREATE INDEX field_sets_by_collection ON field_sets (collection);
