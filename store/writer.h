@@ -217,7 +217,7 @@ struct store_merge {
 /* What takes the values of declared fields from a stored state, as the store knows no JSON. */
 struct store_extract {
     /* The values of the collection's declared fields, in the order of the declaration; `*out` is NULL where none is
-     * declared, and valid until the next call. SG_MEMORY. */
+     * declared, and valid until the next call. SG_INVALID (the state is no JSON), SG_MEMORY. */
     enum sg_status (*extract)(void *context, struct slice collection, struct slice state,
                               const struct field_value **out, struct sg_error *err);
     void *context;

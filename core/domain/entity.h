@@ -34,7 +34,7 @@ struct entity_value {
     struct slice correlation_id;
     struct slice causation_id;
     struct slice state;               /* JSON text as it will be served; empty if deleted */
-    const struct field_value *fields; /* in the order of the declaration; NULL = none is declared */
+    const struct field_value *fields; /* in the order of the declaration; NULL = none is declared, or deleted */
 };
 
 #endif

@@ -38,6 +38,8 @@ void event_strip(struct event *event)
 {
     event->document = NULL;
     event->state = (struct slice){0};
+    event->fields = NULL;
+    event->mismatches = 0;
     event->occurred_at = (struct slice){0};
     event->type = (struct slice){0};
     event->has_schema_version = false;

@@ -90,6 +90,7 @@ struct event {
     struct slice state;    /* JSON, white space removed, numbers and order as written */
     const struct field_value *fields; /* taken from the state, in the order of the declaration; NULL = none is
                                        * declared, or there is no state */
+    uint32_t mismatches;   /* of them, a bit each: the state has another value there than one of the declared type */
     struct slice occurred_at; /* RFC 3339 as written */
     struct slice type;
     int64_t schema_version; /* valid if has_schema_version */

@@ -4,6 +4,7 @@
 #include "core/base/address.h"
 #include "core/base/utf8.h"
 #include "core/domain/event.h"
+#include "core/json/pointer.h"
 #include "server/config/config_internal.h"
 
 #define NATS_PORT 4222
@@ -148,22 +149,11 @@ const char *config_check_collection_name(const char *text)
 }
 _Static_assert(EVENT_COLLECTION_BYTES_MAX == 128, "the sentence above names it");
 
-static const char *check_pointer(const char *text)
-{
-    if (text[0] != '\0' && text[0] != '/')
-        return "must be a JSON pointer, which begins with '/'";
-    for (const char *tilde = strchr(text, '~'); tilde != NULL; tilde = strchr(tilde + 1, '~')) {
-        if (tilde[1] != '0' && tilde[1] != '1')
-            return "must be a JSON pointer, where '~' is written ~0";
-    }
-    return NULL;
-}
-
 const char *config_check_drop(const char *text)
 {
     if (strlen(text) > CONFIG_DROP_BYTES_MAX)
         return "must have at most 512 bytes";
-    return text[0] != '\0' ? check_pointer(text) : "must not be empty: that would drop the whole state";
+    return text[0] != '\0' ? pointer_fault(slice_of(text)) : "must not be empty: that would drop the whole state";
 }
 
 const char *config_check_field_name(const char *text)
@@ -174,7 +164,7 @@ const char *config_check_field_name(const char *text)
 const char *config_check_field_at(const char *text)
 {
     const char *star = strchr(text, '*');
-    const char *wrong = check_pointer(text);
+    const char *wrong = pointer_fault(slice_of(text));
     if (wrong != NULL)
         return wrong;
     return star == NULL || (star[-1] == '/' && star[1] == '\0') /* it begins with '/' */
