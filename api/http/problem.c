@@ -42,6 +42,7 @@ static void members_render(struct buffer *body, const struct problem_members *m)
     }
     if (m->waited_ns >= 0)
         buffer_append_format(body, ",\"waited\":%.3f", (double)m->waited_ns / (double)NS_PER_S);
+    buffer_append_slice(body, m->more);
 }
 
 static void problem_render(struct response *r, enum problem problem, const struct problem_members *members,
@@ -74,14 +75,20 @@ void problem_answer(struct response *r, enum problem problem, const char *detail
     problem_render(r, problem, &no_members, detail);
 }
 
-void problem_bad_request(struct response *r, const struct sg_error *err)
+void problem_refuse(struct response *r, enum problem problem, struct slice more, const struct sg_error *err)
 {
+    const struct problem_members members = {.waited_ns = -1, .more = more};
     char first = err->message[0];
     size_t word = strcspn(err->message, " ");
     bool named = word > 0 && err->message[word - 1] == ':'; /* a parameter's name stays as it is */
     if (first >= 'a' && first <= 'z' && !named)
         first = (char)(first - 'a' + 'A');
-    problem_answer(r, PROBLEM_BAD_REQUEST, "%c%s.", first, first != '\0' ? err->message + 1 : "");
+    problem_answer_with(r, problem, &members, "%c%s.", first, first != '\0' ? err->message + 1 : "");
+}
+
+void problem_bad_request(struct response *r, const struct sg_error *err)
+{
+    problem_refuse(r, PROBLEM_BAD_REQUEST, (struct slice){0}, err);
 }
 
 void problem_answer_at(struct response *r, enum problem problem, const char *position, int64_t current,

@@ -3,17 +3,21 @@
 #define STATEGATE_API_HTTP_PROBLEM_H
 
 #include "api/http/response.h"
+#include "core/base/slice.h"
 #include "core/base/status.h"
 
 /* Every kind of problem: status, the end of its type, and its title. openapi.yaml lists the same. */
 #define PROBLEMS(X)                                                                                                    \
     X(PROBLEM_BAD_REQUEST, 400, "bad-request", "The request is malformed")                                             \
+    X(PROBLEM_NOT_INDEXED, 400, "not-indexed", "No index serves the query")                                            \
+    X(PROBLEM_CURSOR_MISMATCH, 400, "cursor-mismatch", "The cursor does not belong to this list")                      \
     X(PROBLEM_NOT_FOUND, 404, "not-found", "Nothing was found")                                                        \
     X(PROBLEM_METHOD, 405, "method-not-allowed", "The method is not allowed")                                          \
     X(PROBLEM_EPOCH_MISMATCH, 409, "epoch-mismatch", "The position belongs to another incarnation of the stream")      \
     X(PROBLEM_UNKNOWN_STREAM, 409, "unknown-stream", "The stream is not followed by this gateway")                     \
     X(PROBLEM_BEYOND_HEAD, 409, "position-beyond-head", "The position lies beyond the end of the stream")              \
     X(PROBLEM_DELETED, 410, "deleted", "The entity is deleted")                                                        \
+    X(PROBLEM_CURSOR_EXPIRED, 410, "cursor-expired", "The list that the cursor belongs to is gone")                    \
     X(PROBLEM_PRECONDITION, 412, "precondition-failed", "A condition of the request does not hold")                    \
     X(PROBLEM_BODY, 413, "content-too-large", "The request must not have a body")                                      \
     X(PROBLEM_TARGET, 414, "uri-too-long", "The request target is too long")                                           \
@@ -54,6 +58,8 @@ void problem_answer(struct response *r, enum problem problem, const char *detail
 
 /* A bad request: the error's sentence is the detail. */
 void problem_bad_request(struct response *r, const struct sg_error *err);
+/* The same of another kind, with more members as JSON, each with a comma before it. */
+void problem_refuse(struct response *r, enum problem problem, struct slice more, const struct sg_error *err);
 
 /* The members that an answer about demands has besides; each NULL or empty is left out. */
 struct problem_members {
@@ -61,6 +67,7 @@ struct problem_members {
     const char *current;
     const char *position;
     int64_t waited_ns;    /* < 0 = left out */
+    struct slice more;    /* others, each with a comma before it */
 };
 void problem_answer_with(struct response *r, enum problem problem, const struct problem_members *members,
                          const char *detail_format, ...) SG_PRINTF(4, 5);

@@ -2,6 +2,11 @@
  * for. */
 #include "api/request/plan.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/request/prefer.h"
 #include "core/base/decimal.h"
 #include "core/domain/event.h"
 
@@ -17,18 +22,56 @@ static enum sg_status check_segments(const struct plan *plan, struct sg_error *e
     return status;
 }
 
-static enum sg_status check_params(const struct target *target, const struct plan_rules *rules, struct sg_error *err)
+static bool knows(const struct plan_rules *rules, struct slice name)
 {
-    for (size_t i = 0; i < target->params_count; i++) {
+    size_t i = 0;
+    while (i < PLAN_PARAMS_MAX && rules->params[i] != NULL && !slice_equal(slice_of(rules->params[i]), name))
+        i++;
+    return i < PLAN_PARAMS_MAX && rules->params[i] != NULL;
+}
+
+/* Says what there is, where a query may be meant. */
+static enum sg_status fail_param(const struct plan_rules *rules, const struct field_set *fields, struct slice name,
+                                 struct sg_error *err)
+{
+    char names[FILTER_NAMES_BYTES];
+    char params[256] = "";
+    size_t used = 0;
+    int clipped = (int)(name.bytes < CLIP_BYTES ? name.bytes : CLIP_BYTES);
+    if (!rules->query)
+        return sg_fail(err, SG_INVALID, "the parameter '%.*s' is not known here", clipped, name.data);
+    for (size_t i = 0; i < PLAN_PARAMS_MAX && rules->params[i] != NULL && used < sizeof params; i++)
+        used += (size_t)snprintf(params + used, sizeof params - used, "%s%s", i > 0 ? ", " : "", rules->params[i]);
+    return sg_fail(err, SG_INVALID, "the parameter '%.*s' is not known here; the fields are %s, and other parameters %s",
+                   clipped, name.data, filter_names(fields, names), params);
+}
+
+static enum sg_status check_params(const struct target *target, const struct plan_rules *rules,
+                                   const struct field_set *fields, struct sg_error *err)
+{
+    enum sg_status status = target_check_repeats(target, rules->query ? fields : NULL, err);
+    for (size_t i = 0; i < target->params_count && status == SG_OK; i++) {
         struct slice name = target->params[i].name;
-        size_t k = 0;
-        while (k < PLAN_PARAMS_MAX && rules->params[k] != NULL && !slice_equal(slice_of(rules->params[k]), name))
-            k++;
-        if (k == PLAN_PARAMS_MAX || rules->params[k] == NULL)
-            return sg_fail(err, SG_INVALID, "the parameter '%.*s' is not known here",
-                           (int)(name.bytes < CLIP_BYTES ? name.bytes : CLIP_BYTES), name.data);
+        if (!knows(rules, name) && (!rules->query || !query_knows(fields, name)))
+            status = fail_param(rules, fields, name, err);
     }
-    return SG_OK;
+    return status;
+}
+
+/* What the collection of a request declares. */
+struct declared {
+    const struct field_set *fields;
+    const struct fields_hash *hash;
+};
+
+static struct declared find_declared(const struct settings *settings, struct slice collection)
+{
+    static const struct field_set no_fields;
+    static const struct fields_hash no_hash;
+    const struct collection_settings *found =
+        collection.bytes > 0 ? settings_collection(settings, collection) : NULL;
+    return found != NULL ? (struct declared){&found->fields, &found->fields_hash}
+                         : (struct declared){&no_fields, &no_hash};
 }
 
 /* A Prefer alone demands nothing. */
@@ -67,39 +110,73 @@ static enum sg_status read_cursor(const struct http_head *head, struct slice tex
     return SG_OK;
 }
 
-static enum sg_status read_page(const struct http_head *head, const struct target *target,
-                                const struct plan_rules *rules, struct plan *out, struct sg_error *err)
+static bool prefers_count(const struct http_lines *prefer)
+{
+    struct preference count;
+    return prefer->count > 0 && prefer_find(prefer, "count", &count) && count.value_bytes == strlen("exact") &&
+           memcmp(count.value, "exact", count.value_bytes) == 0;
+}
+
+/* Everything that a request is read from. */
+struct sources {
+    const struct http_head *head;
+    const struct target *target;
+    const struct plan_rules *rules;
+    const struct settings *settings;
+    struct declared declared;
+};
+
+static enum sg_status read_query(const struct sources *from, struct plan *out, struct query_fault *fault,
+                                 struct sg_error *err)
+{
+    const struct query_source source = {.fields = from->declared.fields,
+                                        .hash = from->declared.hash,
+                                        .collection = out->collection,
+                                        .params = from->target->params,
+                                        .params_count = from->target->params_count,
+                                        .limit = out->limit,
+                                        .count = prefers_count(&from->head->fields.prefer)};
+    return query_make(&source, &out->query, fault, err);
+}
+
+static enum sg_status read_page(const struct sources *from, struct plan *out, struct query_fault *fault,
+                                struct sg_error *err)
 {
     struct slice cursor;
-    enum sg_status status = param_limit(target, &out->limit, err);
-    if (status == SG_OK && target_param(target, "cursor", &cursor))
-        status = read_cursor(head, cursor, rules->cursor, out, err);
+    enum sg_status status = param_limit(from->target, &out->limit, err);
+    if (status == SG_OK && from->rules->query)
+        return read_query(from, out, fault, err);
+    if (status == SG_OK && target_param(from->target, "cursor", &cursor))
+        status = read_cursor(from->head, cursor, from->rules->cursor, out, err);
     return status;
 }
 
 /* All but the demands. */
-static enum sg_status read_rest(const struct http_head *head, const struct target *target,
-                                const struct plan_rules *rules, const struct settings *settings, struct plan *out,
+static enum sg_status read_rest(const struct sources *from, struct plan *out, struct query_fault *fault,
                                 struct sg_error *err)
 {
+    const struct plan_rules *rules = from->rules;
     enum sg_status status = SG_OK;
     if (rules->pages)
-        status = read_page(head, target, rules, out, err);
+        status = read_page(from, out, fault, err);
     if (status == SG_OK && rules->more != NULL)
-        status = rules->more(target, settings, out, err);
+        status = rules->more(from->target, from->settings, out, err);
     if (status == SG_OK && rules->conditions)
-        status = conditions_parse(&head->fields, &out->conditions, err);
+        status = conditions_parse(&from->head->fields, &out->conditions, err);
     return status;
 }
 
 enum sg_status plan_make(const struct http_head *head, const struct target *target, const struct plan_rules *rules,
                          const struct settings *settings, const struct tunables *tunables, struct plan *out,
-                         struct sg_error *err)
+                         struct query_fault *fault, struct sg_error *err)
 {
     struct sg_error malformed;
+    struct sources from = {.head = head, .target = target, .rules = rules, .settings = settings};
     enum sg_status status = check_segments(out, err);
-    if (status == SG_OK)
-        status = check_params(target, rules, err);
+    if (status == SG_OK && rules->query)
+        from.declared = find_declared(settings, out->collection);
+    if (status == SG_OK && target->params_count > 0)
+        status = check_params(target, rules, from.declared.fields, err);
     if (status == SG_OK && rules->demands == DEMANDS_REFUSED)
         status = refuse_demands(&head->fields, err);
     if (status != SG_OK)
@@ -109,7 +186,7 @@ enum sg_status plan_make(const struct http_head *head, const struct target *targ
         status = demands_parse(&head->fields, target, rules->min_version, settings, tunables, &out->demands, err);
     if (status != SG_OK && status != SG_NOT_FOUND)
         return status;
-    enum sg_status rest = read_rest(head, target, rules, settings, out, &malformed);
+    enum sg_status rest = read_rest(&from, out, fault, &malformed);
     if (rest == SG_OK)
         return status;
     plan_free(out);
@@ -121,4 +198,8 @@ enum sg_status plan_make(const struct http_head *head, const struct target *targ
 void plan_free(struct plan *plan)
 {
     demands_free(&plan->demands);
+    if (plan->query != NULL) {
+        free(plan->query);
+        plan->query = NULL;
+    }
 }

@@ -11,13 +11,14 @@
 #include "api/request/conditions.h"
 #include "api/request/cursor.h"
 #include "api/request/demands.h"
+#include "api/request/query.h"
 #include "api/request/target.h"
 #include "core/base/slice.h"
 #include "core/base/status.h"
 #include "core/domain/settings.h"
 #include "core/domain/tunables.h"
 
-#define PLAN_PARAMS_MAX 12
+#define PLAN_PARAMS_MAX 16
 
 /* Where a request is answered: on its loop, or, where that may take long, in the thread of a job. */
 enum plan_place { PLAN_ON_LOOP, PLAN_IN_JOB };
@@ -29,6 +30,7 @@ struct plan {
     struct slice stream;     /* a stream that a parameter names; empty = none */
     int owner;               /* the stream that the answer rests on, OWNER_ALL, or OWNER_NONE: no stream can hold it */
     struct demands demands;  /* owned: plan_free() */
+    struct list_query *query; /* owned, of a list; NULL = all rows by their ids, and their whole states */
     struct conditions conditions;
     size_t limit;            /* of a page */
     struct slice after;      /* the id that the page before ended with; empty = the first page */
@@ -48,6 +50,7 @@ struct plan_rules {
     enum plan_demands demands;
     bool min_version; /* one entity is meant, so it has a version */
     bool conditions;  /* If-None-Match and its like */
+    bool query;       /* fields of the collection and QUERY_PARAMS; a cursor is then one of lists */
     bool pages;       /* `limit` and `cursor`, of this kind */
     enum cursor_kind cursor;
     /* Reads the parameters that no other route has; owner, collection and place may be changed. NULL = there are none.
@@ -60,11 +63,13 @@ struct plan_rules {
 /* Read a request to a route with these rules; `out` comes zeroed, with the collection and the id of the path. A cursor
  * is decoded in place, in the target's text. Called once for each request, however often that is woken and looked at
  * again: counts of this function's calls show it.
- * Errors, and then `out` owns nothing: SG_INVALID (400) names what is malformed; SG_NOT_FOUND (409), after all that is
- * malformed, names a stream that is not configured; SG_MEMORY. */
+ * Errors, and then `out` owns nothing: SG_INVALID names what is malformed, and `fault`, which comes zeroed but for its
+ * buffer, says what kind of problem it is (400, or 410); SG_NOT_FOUND (409), after all that is malformed, names a stream
+ * that is not configured; SG_MEMORY. */
 SG_MUST_CHECK enum sg_status plan_make(const struct http_head *head, const struct target *target,
                                        const struct plan_rules *rules, const struct settings *settings,
-                                       const struct tunables *tunables, struct plan *out, struct sg_error *err);
+                                       const struct tunables *tunables, struct plan *out, struct query_fault *fault,
+                                       struct sg_error *err);
 /* Free what is owned; a zeroed plan is allowed. */
 void plan_free(struct plan *plan);
 

@@ -160,11 +160,8 @@ static enum sg_status parse_param(char *text, size_t bytes, struct target *out, 
         status = decode(equals + 1, bytes - name_bytes - 1, IN_QUERY, &param.value, err);
     if (status != SG_OK)
         return status;
-    for (size_t i = 0; i < out->params_count; i++) {
-        if (slice_equal(out->params[i].name, param.name))
-            return sg_fail(err, SG_INVALID, "the parameter '%.*s' is repeated",
-                           (int)(param.name.bytes < 64 ? param.name.bytes : 64), param.name.data);
-    }
+    for (size_t i = 0; i < out->params_count; i++)
+        out->repeats = out->repeats || slice_equal(out->params[i].name, param.name);
     out->params[out->params_count++] = param;
     return SG_OK;
 }
@@ -181,6 +178,30 @@ static enum sg_status parse_query(char *query, size_t bytes, struct target *out,
         if (status != SG_OK)
             return status;
         begin = i + 1;
+    }
+    return SG_OK;
+}
+
+enum sg_status target_parse_params(char *text, size_t bytes, struct target *out, struct sg_error *err)
+{
+    out->segments_count = 0;
+    out->params_count = 0;
+    out->repeats = false;
+    return parse_query(text, bytes, out, err);
+}
+
+enum sg_status target_check_repeats(const struct target *target, const struct field_set *fields, struct sg_error *err)
+{
+    if (!target->repeats)
+        return SG_OK;
+    for (size_t i = 0; i < target->params_count; i++) {
+        struct slice name = target->params[i].name;
+        size_t k = 0;
+        while (!slice_equal(target->params[k].name, name))
+            k++;
+        if (k < i && (fields == NULL || fields_find(fields, name) == FIELDS_NONE))
+            return sg_fail(err, SG_INVALID, "the parameter '%.*s' is repeated",
+                           (int)(name.bytes < 64 ? name.bytes : 64), name.data);
     }
     return SG_OK;
 }
@@ -215,6 +236,7 @@ enum sg_status target_parse(char *text, size_t bytes, struct target *out, struct
     size_t skipped = 0;
     out->segments_count = 0;
     out->params_count = 0;
+    out->repeats = false;
     if (memchr(text, '#', bytes) != NULL)
         return sg_fail(err, SG_INVALID, "the request target holds a fragment ('#')");
     enum sg_status status = skip_authority(text, bytes, &skipped, err);
@@ -281,4 +303,29 @@ enum sg_status param_seconds(struct slice value, const char *name, int64_t *out_
         return sg_fail(err, SG_INVALID, "'%s' is not a number of seconds with at most 3 decimal places", name);
     *out_ns = ms * NS_PER_MS;
     return SG_OK;
+}
+
+/* ---- written ---- */
+
+static bool stands_for_itself(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_' || c == '~';
+}
+
+void target_append(struct buffer *out, struct slice text)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    size_t plain = 0; /* bytes before `i` that are still to be appended */
+    for (size_t i = 0; i < text.bytes; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (stands_for_itself(c)) {
+            plain++;
+            continue;
+        }
+        buffer_append(out, text.data + i - plain, plain);
+        buffer_append(out, (char[]){'%', hex[c >> 4], hex[c & 15]}, 3);
+        plain = 0;
+    }
+    buffer_append(out, text.data + text.bytes - plain, plain);
 }

@@ -7,12 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/buffer.h"
 #include "core/base/slice.h"
 #include "core/base/status.h"
+#include "core/domain/fields.h"
 
 #define TARGET_BYTES_MAX 3072   /* the longest collection and id, percent-encoded, or a cursor, and as much again */
 #define TARGET_SEGMENTS_MAX 8   /* no route is deeper than 4 */
-#define TARGET_PARAMS_MAX 16    /* more than any route knows */
+#define TARGET_PARAMS_MAX 32    /* as many as HTTP_FIELDS_MAX lets through */
 #define PARAM_LIMIT_DEFAULT 100
 #define PARAM_LIMIT_MAX 1000
 
@@ -26,17 +28,27 @@ struct target {
     struct slice segments[TARGET_SEGMENTS_MAX];
     size_t params_count;
     struct param params[TARGET_PARAMS_MAX];
+    bool repeats; /* two of them have one name */
 };
 
 /* Parse a request target in origin form, or in absolute form, whose scheme and authority are dropped. Segments and
  * parameters are percent-decoded in place, one by one, so `%2F` never splits a segment; in parameters `+` is a space.
  * The slices of `out` point into `text`. SG_INVALID says what is wrong: a fragment, `*`, a character that must be
- * percent-encoded, a bad percent-encoding, %00, bytes that are not UTF-8, a parameter that is repeated or has no `=`.
- */
+ * percent-encoded, a bad percent-encoding, %00, bytes that are not UTF-8, a parameter without `=`, too many of them. */
 SG_MUST_CHECK enum sg_status target_parse(char *text, size_t bytes, struct target *out, struct sg_error *err);
 
-/* The value of a parameter; false if it is absent. */
+/* The same of parameters alone, as of a filter in a body: what stands after "?". */
+SG_MUST_CHECK enum sg_status target_parse_params(char *text, size_t bytes, struct target *out, struct sg_error *err);
+
+/* The value of a parameter, of several the first; false if it is absent. */
 bool target_param(const struct target *target, const char *name, struct slice *value);
+
+/* Refuse a parameter that is repeated, but a declared field of `fields` (NULL = none). SG_INVALID names it. */
+SG_MUST_CHECK enum sg_status target_check_repeats(const struct target *target, const struct field_set *fields,
+                                                  struct sg_error *err);
+
+/* Percent-encode all but what stands for itself everywhere (RFC 3986, unreserved). */
+void target_append(struct buffer *out, struct slice text);
 
 /* A collection or an id as a path segment: not empty, not "." or "..", at most `bytes_max` bytes. SG_INVALID names it.
  */

@@ -4,6 +4,7 @@
 #include "api/answer/headers.h"
 #include "api/http/problem.h"
 #include "api/request/cursor.h"
+#include "api/request/target.h"
 #include "api/routes/router.h"
 #include "core/base/decimal.h"
 #include "core/base/time.h"
@@ -63,29 +64,6 @@ static bool visit_entity(void *context, const struct entity *entity)
     return !page->body.failed;
 }
 
-static bool stands_for_itself(unsigned char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_' || c == '~';
-}
-
-static void append_percent(struct buffer *out, struct slice text)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    size_t plain = 0; /* bytes before `i` that are still to be appended */
-    for (size_t i = 0; i < text.bytes; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if (stands_for_itself(c)) {
-            plain++;
-            continue;
-        }
-        buffer_append(out, text.data + i - plain, plain);
-        buffer_append(out, (char[]){'%', hex[c >> 4], hex[c & 15]}, 3);
-        plain = 0;
-    }
-    buffer_append(out, text.data + text.bytes - plain, plain);
-}
-
 static void append_seconds(struct buffer *out, const char *name, int64_t ns)
 {
     char digits[DECIMAL_SECONDS_BYTES];
@@ -114,7 +92,7 @@ static void append_demands(struct buffer *link, const struct demands *demands, c
     }
     if (demands->positions_count > 0) {
         buffer_append_text(link, "&min_position=");
-        append_percent(link, (struct slice){position.data, position.bytes});
+        target_append(link, (struct slice){position.data, position.bytes});
     }
     link->failed |= position.failed;
     buffer_free(&position);

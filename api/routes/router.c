@@ -7,6 +7,8 @@
 #include "api/request/admission.h"
 #include "core/base/time.h"
 
+#define FAULT_BYTES_MAX (32u << 10) /* of members of a refusal: all indexes, or a request percent-encoded */
+
 /* A path with its segments. */
 #define SEGMENT(text) {text, sizeof text - 1}
 #define PATH_1(a) "/" a, 1, {SEGMENT(a)}
@@ -76,25 +78,33 @@ static const struct route *find_route(const struct target *target, bool ops_only
     return NULL;
 }
 
-static void refuse(enum sg_status status, const struct sg_error *err, struct response *out)
+static void refuse(enum sg_status status, struct query_fault *fault, const struct sg_error *err,
+                   struct response *out)
 {
+    struct slice more = {fault->members.data, fault->members.bytes};
     if (status == SG_NOT_FOUND)
         problem_answer(out, PROBLEM_UNKNOWN_STREAM, "%s.", err->message);
-    else if (status == SG_INVALID)
-        problem_bad_request(out, err);
+    else if (status == SG_INVALID && !fault->members.failed)
+        problem_refuse(out, fault->problem, more, err);
     else
         out->failed = true;
+    buffer_free(&fault->members);
 }
 
 bool router_plan(struct call *call, const struct tunables *tunables, struct response *out)
 {
     struct target target;
+    struct query_fault fault = {.problem = PROBLEM_BAD_REQUEST};
     struct sg_error err;
     if (target_parse(call->head->target_text, call->head->target_bytes, &target, &err) != SG_OK) {
         problem_bad_request(out, &err);
         return false;
     }
     call->route = find_route(&target, call->head->ops_only, &call->plan);
+    if (call->route == NULL && target_check_repeats(&target, NULL, &err) != SG_OK) {
+        problem_bad_request(out, &err);
+        return false;
+    }
     if (call->route == NULL) {
         problem_answer(out, PROBLEM_NOT_FOUND, "There is no such path.");
         return false;
@@ -104,10 +114,11 @@ bool router_plan(struct call *call, const struct tunables *tunables, struct resp
         response_header(out, "Allow", ADMISSION_ALLOW);
         return false;
     }
+    buffer_init(&fault.members, FAULT_BYTES_MAX);
     enum sg_status status =
-        plan_make(call->head, &target, &call->route->rules, call->api->settings, tunables, &call->plan, &err);
+        plan_make(call->head, &target, &call->route->rules, call->api->settings, tunables, &call->plan, &fault, &err);
     if (status != SG_OK)
-        refuse(status, &err, out);
+        refuse(status, &fault, &err, out);
     return status == SG_OK;
 }
 

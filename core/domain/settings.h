@@ -47,6 +47,7 @@ struct collection_settings {
     char **drop;       /* owned; RFC 6901 JSON pointers, none of them "" */
     size_t drop_count;
     struct field_set fields; /* owned */
+    struct fields_hash fields_hash;
 };
 
 struct nats_settings {

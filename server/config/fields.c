@@ -89,5 +89,5 @@ enum sg_status config_apply_fields(const struct config_source *source, size_t in
         (void)snprintf(path, sizeof path, "collections[%zu].scan", index);
         status = config_store(source, config_key_find("collections[].scan"), path, scan->text, out, err);
     }
-    return status;
+    return status == SG_OK ? fields_hash_of(&out->fields, &out->fields_hash, err) : status;
 }

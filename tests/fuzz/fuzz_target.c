@@ -86,6 +86,7 @@ static void require_path(struct slice path, const struct target *target)
 static void require_query(struct slice query, const struct target *target)
 {
     size_t count = 0;
+    bool repeats = false;
     if (query.bytes == 0)
         query.data = NULL;
     REQUIRE(target->params_count <= TARGET_PARAMS_MAX);
@@ -97,10 +98,11 @@ static void require_query(struct slice query, const struct target *target)
         require_decoded(value, true, param->value);
         REQUIRE(param->name.bytes > 0);
         for (size_t i = 0; i < count; i++)
-            REQUIRE(!slice_equal(target->params[i].name, param->name));
+            repeats = repeats || slice_equal(target->params[i].name, param->name);
         count++;
     }
-    REQUIRE(count == target->params_count);
+    REQUIRE(count == target->params_count && repeats == target->repeats);
+    REQUIRE((target_check_repeats(target, NULL, NULL) == SG_OK) == !repeats);
 }
 
 static void require_meaning(struct slice raw, const struct target *target)

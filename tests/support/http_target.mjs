@@ -4,7 +4,7 @@
 import { valuesOf } from './http_head.mjs';
 
 const SEQUENCE_MAX = (1n << 63n) - 1n;
-const PARAMS_MAX = 16;
+const PARAMS_MAX = 32;
 const LINES_MAX = 4; // of a header that is a list
 const DEMANDS = ['min_version', 'min_position', 'max_staleness', 'wait'];
 const ROUTES = [

@@ -52,10 +52,11 @@ enum sg_status __wrap_target_parse(char *text, size_t bytes, struct target *out,
 __typeof__(plan_make) __real_plan_make, __wrap_plan_make;
 enum sg_status __wrap_plan_make(const struct http_head *head, const struct target *target,
                                 const struct plan_rules *rules, const struct settings *settings,
-                                const struct tunables *tunables, struct plan *out, struct sg_error *err)
+                                const struct tunables *tunables, struct plan *out, struct query_fault *fault,
+                                struct sg_error *err)
 {
     calls.plans++;
-    return __real_plan_make(head, target, rules, settings, tunables, out, err);
+    return __real_plan_make(head, target, rules, settings, tunables, out, fault, err);
 }
 
 __typeof__(demands_parse) __real_demands_parse, __wrap_demands_parse;

@@ -38,6 +38,7 @@ static struct http_head head;
 static char text[TARGET_BYTES_MAX + 1];
 static struct target target;
 static struct plan plan;
+static struct query_fault fault;
 static struct sg_error error;
 
 static int begin(void **state)
@@ -45,6 +46,7 @@ static int begin(void **state)
     (void)state;
     memset(&head, 0, sizeof head);
     memset(&plan, 0, sizeof plan);
+    buffer_init(&fault.members, 1u << 16);
     error.message[0] = '\0';
     return 0;
 }
@@ -53,6 +55,7 @@ static int end(void **state)
 {
     (void)state;
     plan_free(&plan);
+    buffer_free(&fault.members);
     return 0;
 }
 
@@ -61,6 +64,8 @@ static enum sg_status make(const struct plan_rules *rules, const char *path)
 {
     plan_free(&plan);
     memset(&plan, 0, sizeof plan);
+    fault.problem = PROBLEM_BAD_REQUEST;
+    buffer_reset(&fault.members);
     (void)snprintf(text, sizeof text, "%s", path);
     head.target_text = text;
     head.target_bytes = strlen(text);
@@ -69,7 +74,7 @@ static enum sg_status make(const struct plan_rules *rules, const char *path)
         plan.collection = target.segments[2];
     if (target.segments_count > 3)
         plan.id = target.segments[3];
-    return plan_make(&head, &target, rules, &settings, &tunables, &plan, &error);
+    return plan_make(&head, &target, rules, &settings, &tunables, &plan, &fault, &error);
 }
 
 static void assert_made(const struct plan_rules *rules, const char *path)

@@ -98,8 +98,8 @@ static void malformed_targets_are_refused(void **state)
         "/%ff",      "/%c0%af",   "/%ed%a0%80",   "/%f4%90%80%80", "/%e2%82",   "/%c3/%bc",
         "/\xC3\xBC", "/a\"b",     "/a<b",         "/a\\b",         "/a^b",      "/a{b",
         "/a|b",      "/a[b",      "/a\x7F",       "/a\x01",        "/?x",       "/?=1",
-        "/?&",       "/?x=1&",    "/?&x=1",       "/?x=1&&y=2",    "/?x=1&x=2", "/?x=1&%78=2",
-        "/?x=%4",    "/?x=%00",   "/?%ff=1",      "/?x=a[b",       "/?x=\"",
+        "/?&",       "/?x=1&",    "/?&x=1",       "/?x=1&&y=2",    "/?x=%4",
+        "/?x=%00",   "/?%ff=1",   "/?x=a[b",      "/?x=\"",
     };
     struct target target;
     (void)state;
@@ -131,16 +131,39 @@ static void parameters_are_decoded_and_plus_is_a_space(void **state)
 static void parameters_are_as_many_as_there_is_room_for(void **state)
 {
     struct target target;
+    static const char names[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     char text[2 + 3 * (TARGET_PARAMS_MAX + 1)] = "/?";
     (void)state;
     for (int i = 0; i <= TARGET_PARAMS_MAX; i++) {
-        const char param[] = {(char)('a' + i), '=', i < TARGET_PARAMS_MAX ? '&' : '\0'};
+        const char param[] = {names[i], '=', i < TARGET_PARAMS_MAX ? '&' : '\0'};
         memcpy(text + 2 + 3 * i, param, sizeof param);
     }
     assert_int_equal(parse(text, &target), SG_INVALID);
     text[2 + 3 * TARGET_PARAMS_MAX - 1] = '\0';
     assert_int_equal(parse(text, &target), SG_OK);
     assert_int_equal(target.params_count, TARGET_PARAMS_MAX);
+}
+
+static void a_parameter_is_repeated_only_if_it_is_a_declared_field(void **state)
+{
+    static char name[] = "x";
+    static struct field field = {.name = name};
+    static const struct field_set fields = {.fields = &field, .fields_count = 1};
+    static const char *const repeated[] = {"/?x=1&x=2", "/?x=1&%78=2", "/?y=1&x=1&z=1&x=1"};
+    struct target target;
+    struct sg_error err;
+    (void)state;
+    for (size_t i = 0; i < sizeof repeated / sizeof repeated[0]; i++) {
+        assert_int_equal(parse(repeated[i], &target), SG_OK);
+        assert_int_equal(target_check_repeats(&target, NULL, &err), SG_INVALID);
+        assert_string_equal(err.message, "the parameter 'x' is repeated");
+        assert_int_equal(target_check_repeats(&target, &fields, &err), SG_OK);
+    }
+    assert_int_equal(parse("/?x=1&x=2&y=1&y=2", &target), SG_OK);
+    assert_int_equal(target_check_repeats(&target, &fields, &err), SG_INVALID);
+    assert_string_equal(err.message, "the parameter 'y' is repeated");
+    assert_int_equal(parse("/?x=1&y=2&X=1", &target), SG_OK);
+    assert_int_equal(target_check_repeats(&target, NULL, &err), SG_OK);
 }
 
 static void every_cut_of_a_target_is_parsed_or_refused(void **state)
@@ -283,6 +306,7 @@ int main(void)
         cmocka_unit_test(malformed_targets_are_refused),
         cmocka_unit_test(parameters_are_decoded_and_plus_is_a_space),
         cmocka_unit_test(parameters_are_as_many_as_there_is_room_for),
+        cmocka_unit_test(a_parameter_is_repeated_only_if_it_is_a_declared_field),
         cmocka_unit_test(every_cut_of_a_target_is_parsed_or_refused),
         cmocka_unit_test(ids_have_a_limit_and_are_no_dots),
         cmocka_unit_test(limit_is_one_to_a_thousand),
