@@ -5,6 +5,12 @@
 #include <string.h>
 
 #include "core/json/json.h"
+#include "core/json/pointer.h"
+
+struct drop_rules {
+    size_t count;
+    struct pointer *members[]; /* owned */
+};
 
 /* Keep a text that was written into scratch memory. */
 static enum sg_status keep(struct event *event, struct arena *arena, const char *text, size_t bytes,
@@ -68,6 +74,36 @@ static struct slice written(const struct json_value *state)
 
 /* ---- dropping members ---- */
 
+enum sg_status drop_rules_create(const struct collection_settings *collection, struct drop_rules **out,
+                                 struct sg_error *err)
+{
+    enum sg_status status = SG_OK;
+    *out = NULL;
+    if (collection->drop_count == 0)
+        return SG_OK;
+    struct drop_rules *rules = calloc(1, sizeof *rules + collection->drop_count * sizeof rules->members[0]);
+    if (rules == NULL)
+        return sg_fail(err, SG_MEMORY, "out of memory for what collection %s drops", collection->name);
+    for (size_t i = 0; i < collection->drop_count && status == SG_OK; i++) {
+        status = pointer_compile(slice_of(collection->drop[i]), &rules->members[i], err);
+        rules->count += status == SG_OK;
+    }
+    if (status != SG_OK)
+        drop_rules_destroy(rules);
+    else
+        *out = rules;
+    return status;
+}
+
+void drop_rules_destroy(struct drop_rules *rules)
+{
+    if (rules == NULL)
+        return;
+    for (size_t i = 0; i < rules->count; i++)
+        free(rules->members[i]);
+    free(rules);
+}
+
 struct dropped_member {
     yyjson_val *value;
     const char *pointer;
@@ -83,18 +119,17 @@ static int compare_dropped(const void *a, const void *b)
 }
 
 /* Find what the rules name in the state as it came, all of it before anything is removed. */
-static enum sg_status find_dropped(const struct collection_settings *rules, yyjson_val *value, struct region *memory,
+static enum sg_status find_dropped(const struct drop_rules *rules, yyjson_val *value, struct region *memory,
                                    struct dropped_member **out, size_t *count, struct sg_error *err)
 {
     size_t found = 0;
-    struct dropped_member *dropped = region_take(memory, rules->drop_count * sizeof *dropped, JSON_ALIGN);
+    struct dropped_member *dropped = region_take(memory, rules->count * sizeof *dropped, JSON_ALIGN);
     if (dropped == NULL)
         return sg_fail(err, SG_MEMORY, "no memory to drop members of a message");
-    for (size_t i = 0; i < rules->drop_count; i++) {
-        const char *pointer = rules->drop[i];
-        yyjson_val *hit = yyjson_ptr_get(value, pointer);
+    for (size_t i = 0; i < rules->count; i++) {
+        yyjson_val *hit = pointer_get(rules->members[i], value);
         if (hit != NULL)
-            dropped[found++] = (struct dropped_member){hit, pointer};
+            dropped[found++] = (struct dropped_member){hit, rules->members[i]->text};
     }
     qsort(dropped, found, sizeof *dropped, compare_dropped);
     *out = dropped;

@@ -3,12 +3,29 @@
 
 #include <stdlib.h>
 
+#include "projector/shape/fields.h"
 #include "projector/shape/minimise.h"
 
 /* Does the stream own the collection, and do the settings ask for anything there? */
 static bool has_rules(const struct settings *settings, size_t stream, const struct collection_settings *collection)
 {
-    return collection->drop_count > 0 && settings_owner(settings, slice_of(collection->name)) == (int)stream;
+    return (collection->drop_count > 0 || collection->fields.fields_count > 0) &&
+           settings_owner(settings, slice_of(collection->name)) == (int)stream;
+}
+
+/* The steps of one collection; what they need is freed with the shaper. */
+static enum sg_status compile(const struct collection_settings *collection, struct shape_rules *rules,
+                              struct sg_error *err)
+{
+    enum sg_status status = drop_rules_create(collection, &rules->drops, err);
+    if (status == SG_OK)
+        status = field_rules_create(collection, &rules->fields, err);
+    rules->payload_private = rules->drops != NULL;
+    if (rules->drops != NULL)
+        rules->steps[SHAPE_MINIMISE] = (struct shape_step){minimise_drop, rules->drops};
+    if (rules->fields != NULL)
+        rules->steps[SHAPE_FIELDS] = (struct shape_step){fields_take, rules->fields};
+    return status;
 }
 
 enum sg_status shaper_create(const struct settings *settings, size_t stream, struct shaper **out, struct sg_error *err)
@@ -23,27 +40,28 @@ enum sg_status shaper_create(const struct settings *settings, size_t stream, str
     if (shaper == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for the rules of %zu collections", count);
     enum sg_status status = names_create(count, &shaper->names, err);
-    if (status != SG_OK) {
-        shaper_destroy(shaper);
-        return status;
-    }
-    for (size_t i = 0; i < settings->collections_count; i++) {
+    for (size_t i = 0; i < settings->collections_count && status == SG_OK; i++) {
         const struct collection_settings *collection = &settings->collections[i];
         if (!has_rules(settings, stream, collection))
             continue;
         names_add(shaper->names, slice_of(collection->name), (int)shaper->rules_count);
-        struct shape_rules *rules = &shaper->rules[shaper->rules_count++];
-        rules->payload_private = true;
-        rules->steps[SHAPE_MINIMISE] = (struct shape_step){minimise_drop, collection};
+        status = compile(collection, &shaper->rules[shaper->rules_count++], err);
     }
-    *out = shaper;
-    return SG_OK;
+    if (status != SG_OK)
+        shaper_destroy(shaper);
+    else
+        *out = shaper;
+    return status;
 }
 
 void shaper_destroy(struct shaper *shaper)
 {
     if (shaper == NULL)
         return;
+    for (size_t i = 0; i < shaper->rules_count; i++) {
+        drop_rules_destroy(shaper->rules[i].drops);
+        field_rules_destroy(shaper->rules[i].fields);
+    }
     names_destroy(shaper->names);
     free(shaper);
 }

@@ -21,6 +21,9 @@
 #include "core/domain/settings.h"
 #include "core/json/arena.h"
 
+struct drop_rules;
+struct field_rules;
+
 enum shape_step_kind { SHAPE_UPCAST, SHAPE_MINIMISE, SHAPE_VALIDATE, SHAPE_FIELDS, SHAPE_STEPS_COUNT };
 
 /* `run` is NULL where there is nothing to do. It may reject the event (event_reject): then no later step is taken. */
@@ -33,6 +36,8 @@ struct shape_step {
 struct shape_rules {
     bool payload_private;    /* what must not be kept must not be kept by way of rejected events either */
     struct shape_step steps[SHAPE_STEPS_COUNT];
+    struct drop_rules *drops;   /* owned; of minimise; NULL = none */
+    struct field_rules *fields; /* owned; of fields; likewise */
 };
 
 /* Of one stream; read-only once made, so any thread may use it. */
@@ -43,7 +48,7 @@ struct shaper {
 };
 
 /* Compile what the settings, which outlive the shaper, say of the stream's collections. `*out` is NULL where they say
- * nothing. SG_MEMORY. */
+ * nothing. SG_INVALID (what is no pointer), SG_MEMORY. */
 SG_MUST_CHECK enum sg_status shaper_create(const struct settings *settings, size_t stream, struct shaper **out,
                                            struct sg_error *err);
 /* NULL is allowed. */

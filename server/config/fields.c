@@ -9,7 +9,7 @@
 struct entry {
     const struct config_source *source;
     size_t index; /* of the collection */
-    struct field_set *out;
+    struct collection_settings *out;
     struct sg_error *err;
 };
 
@@ -45,6 +45,22 @@ static enum sg_status refuse(const struct entry *e, const char *path, const stru
     return config_refuse(e->source, path, e->err, "%s", why->message);
 }
 
+/* The dropped member that a field would lie in, or NULL. Where an element of an array goes, another one takes its
+ * place. */
+static const char *dropped_around(const struct collection_settings *collection, const char *at)
+{
+    for (size_t i = 0; i < collection->drop_count; i++) {
+        const char *dropped = collection->drop[i];
+        const char *last = strrchr(dropped, '/') + 1;
+        bool is_index = last[0] != '\0' && last[strspn(last, "0123456789")] == '\0';
+        size_t bytes = strlen(dropped);
+        if (!is_index && strncmp(at, dropped, bytes) == 0 &&
+            (at[bytes] == '\0' || at[bytes] == '/'))
+            return dropped;
+    }
+    return NULL;
+}
+
 static enum sg_status apply_field(const struct entry *e, const struct config_node *node, size_t index)
 {
     const char *name = field_text(e, node, index, "name");
@@ -55,7 +71,12 @@ static enum sg_status apply_field(const struct entry *e, const struct config_nod
     if (type == NULL)
         return e->err->status;
     (void)snprintf(path, sizeof path, "collections[%zu].fields[%zu].name", e->index, index);
-    if (fields_add(e->out, slice_of(name), slice_of(at), type_of(type), &why) != SG_OK)
+    const char *dropped = dropped_around(e->out, at);
+    if (dropped != NULL) {
+        (void)snprintf(path, sizeof path, "collections[%zu].fields[%zu].at", e->index, index);
+        return config_refuse(e->source, path, e->err, "lies in what is dropped: %s", config_clip(dropped).text);
+    }
+    if (fields_add(&e->out->fields, slice_of(name), slice_of(at), type_of(type), &why) != SG_OK)
         return refuse(e, path, &why);
     return SG_OK;
 }
@@ -65,7 +86,7 @@ static enum sg_status apply_index(const struct entry *e, const char *text, size_
     struct sg_error why = {0};
     char path[PATH_BYTES];
     (void)snprintf(path, sizeof path, "collections[%zu].indexes[%zu]", e->index, index);
-    if (fields_add_index(e->out, slice_of(text), &why) != SG_OK)
+    if (fields_add_index(&e->out->fields, slice_of(text), &why) != SG_OK)
         return refuse(e, path, &why);
     return SG_OK;
 }
@@ -73,7 +94,7 @@ static enum sg_status apply_index(const struct entry *e, const char *text, size_
 enum sg_status config_apply_fields(const struct config_source *source, size_t index, const struct config_node *node,
                                    struct collection_settings *out, struct sg_error *err)
 {
-    const struct entry e = {source, index, &out->fields, err};
+    const struct entry e = {source, index, out, err};
     const struct config_node *fields = config_tree_find(node, "fields");
     const struct config_node *indexes = config_tree_find(node, "indexes");
     const struct config_node *scan = config_tree_find(node, "scan");

@@ -77,7 +77,9 @@ static void watch_all(void)
     watch(SHAPE_FIELDS, "f");
     watch(SHAPE_VALIDATE, "v");
     watch(SHAPE_UPCAST, "u");
-    shaper->rules[0].steps[SHAPE_MINIMISE] = (struct shape_step){minimise_drop, &orders};
+    if (shaper->rules[0].drops == NULL)
+        assert_int_equal(drop_rules_create(&orders, &shaper->rules[0].drops, NULL), SG_OK);
+    shaper->rules[0].steps[SHAPE_MINIMISE] = (struct shape_step){minimise_drop, shaper->rules[0].drops};
 }
 
 static enum sg_status shape(const char *subject, const char *payload)

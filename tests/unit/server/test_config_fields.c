@@ -219,6 +219,32 @@ static void an_index_that_cannot_be_is_refused(void **state)
                    "10: collections[0].indexes[1]: status is declared twice");
 }
 
+static void what_is_dropped_is_no_field(void **state)
+{
+    (void)state;
+#define DROPS "    drop: [/a, /b/c, /list/0, /]\n    fields: [{name: x, type: time, at: %s}]\n"
+    static const struct {
+        const char *at;
+        const char *dropped; /* NULL = it is good */
+    } cases[] = {{"/a", "/a"},   {"/a/x", "/a"}, {"/a/*", "/a"},   {"/b/c/d", "/b/c"}, {"//x", "/"},    {"/", "/"},
+                 {"/b", NULL},   {"/ab", NULL},  {"/b/cd", NULL},  {"/b/*", NULL},     {"/a~1x", NULL}, {"''", NULL},
+                 {"/list/0", NULL}, {"/list/1", NULL}, {"/list/*", NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char lines[256];
+        char message[256];
+        struct config config;
+        (void)snprintf(lines, sizeof lines, DROPS, cases[i].at);
+        (void)snprintf(message, sizeof message, "4: collections[0].fields[0].at: lies in what is dropped: %s",
+                       cases[i].dropped);
+        if (cases[i].dropped != NULL) {
+            expect_refused(lines, message);
+        } else {
+            config = load_good(lines);
+            config_free(&config);
+        }
+    }
+}
+
 /* `entry` for 0 .. count - 1, each '#' of it replaced by the number. The caller frees. */
 static char *repeated(const char *before, unsigned count, const char *entry, const char *after)
 {
@@ -281,6 +307,7 @@ int main(void)
         cmocka_unit_test(names_that_cannot_be_asked_for_stop_the_start),
         cmocka_unit_test(what_is_no_pointer_is_refused),
         cmocka_unit_test(an_index_that_cannot_be_is_refused),
+        cmocka_unit_test(what_is_dropped_is_no_field),
         cmocka_unit_test(lists_hold_at_their_limit_and_not_beyond),
         cmocka_unit_test(a_refusal_names_as_many_fields_as_have_room),
     };
