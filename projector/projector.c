@@ -16,6 +16,7 @@
 #include "projector/ingest/commands.h"
 #include "projector/ingest/fingerprint.h"
 #include "projector/ingest/publish.h"
+#include "projector/ingest/tombstones.h"
 #include "projector/shape/shape.h"
 
 /* What a stream's queue calls. */
@@ -33,7 +34,8 @@ struct projector {
     int64_t sleeps_until_ns; /* the projector's thread; INT64_MIN = it is at work */
     int64_t trim_at_ns; /* when memory that a large batch took is given back; 0 = there is none */
     int64_t sweep_retry_at_ns;
-    bool sweep_failed; /* and was logged; once until it succeeds */
+    bool sweep_failed;   /* and was logged; once until it succeeds */
+    bool removal_failed; /* likewise, of tombstones */
     bool write_back_failing; /* likewise */
     /* Any thread. */
     atomic_bool stopping;
@@ -70,6 +72,17 @@ static bool run_batches(struct projector *p)
     return worked;
 }
 
+/* It is tried again later; logged once until it succeeds. */
+static void sweep_failed(struct projector *p, bool *failed, const struct sg_error *err)
+{
+    if (!*failed)
+        log_event(LOG_WARN, "sweep_failed", LOG_STR("error", err->message),
+                  LOG_INT("retrying_in_ms", INGEST_RETRY_MAX_MS));
+    *failed = true;
+    if (err->status == SG_CORRUPT)
+        atomic_store(&p->ingest->failed, true);
+}
+
 /* Delete some rows of old builds. True if there were any. */
 static bool run_sweep(struct projector *p)
 {
@@ -77,19 +90,25 @@ static bool run_sweep(struct projector *p)
     struct sg_error err = {0};
     if (!ingest->sweep_needed || time_boot_ns() < p->sweep_retry_at_ns)
         return false;
-    enum sg_status status = store_sweep(ingest->context.store, PROJECTOR_SWEEP_ROWS, &ingest->sweep_needed, &err);
-    if (status != SG_OK) {
-        if (!p->sweep_failed)
-            log_event(LOG_WARN, "sweep_failed", LOG_STR("error", err.message),
-                      LOG_INT("retrying_in_ms", INGEST_RETRY_MAX_MS));
-        p->sweep_failed = true;
-        if (status == SG_CORRUPT)
-            atomic_store(&ingest->failed, true);
+    if (store_sweep(ingest->context.store, PROJECTOR_SWEEP_ROWS, &ingest->sweep_needed, &err) != SG_OK) {
+        sweep_failed(p, &p->sweep_failed, &err);
         p->sweep_retry_at_ns = time_boot_ns() + INGEST_RETRY_MAX_MS * NS_PER_MS;
         return false;
     }
     p->sweep_failed = false;
     return true;
+}
+
+/* Remove some tombstones that are beyond their bounds. True if there is more to do at once. */
+static bool run_tombstones(struct projector *p)
+{
+    struct sg_error err = {0};
+    bool worked = false;
+    if (tombstones_run(p->ingest, &worked, &err) != SG_OK)
+        sweep_failed(p, &p->removal_failed, &err);
+    else if (worked)
+        p->removal_failed = false;
+    return worked;
 }
 
 /* Some time after the last large batch: pages, events and messages were kept for the next one. */
@@ -129,6 +148,8 @@ static int64_t next_iteration_ns(const struct projector *p)
     int64_t at_ns = store_write_back_at(ingest->context.store);
     if (ingest->sweep_needed && p->sweep_retry_at_ns < at_ns)
         at_ns = p->sweep_retry_at_ns;
+    if (tombstones_at(ingest->tombstones) < at_ns)
+        at_ns = tombstones_at(ingest->tombstones);
     if (p->trim_at_ns != 0 && p->trim_at_ns < at_ns)
         at_ns = p->trim_at_ns;
     for (size_t i = 0; i < ingest->writers_count; i++) {
@@ -145,6 +166,7 @@ static bool run_iteration(struct projector *p, int64_t *until_ns)
     commands_run(p->ingest);
     bool worked = run_batches(p);
     worked |= run_sweep(p);
+    worked |= run_tombstones(p);
     run_trim(p);
     store_write_back(p->ingest->context.store); /* after the events were published */
     tell_write_back(p);
@@ -269,6 +291,7 @@ static void ingest_destroy(struct ingest *ingest)
         shaper_destroy(writer->shaper);
         markers_free(&writer->markers);
     }
+    tombstones_destroy(ingest->tombstones);
     arena_destroy(ingest->arena);
     notifier_destroy(ingest->notifier);
     (void)pthread_cond_destroy(&ingest->done_cond);
@@ -291,6 +314,8 @@ static enum sg_status ingest_create(const struct ingest_context *context, queue_
     (void)pthread_mutex_init(&ingest->writing, NULL);
     (void)pthread_cond_init(&ingest->done_cond, NULL);
     enum sg_status status = notifier_create(&ingest->notifier, err);
+    if (status == SG_OK)
+        status = tombstones_create(context->settings, &ingest->tombstones, err);
     if (status == SG_OK)
         status = store_write_back_start(context->store, ingest->notifier, err);
     ingest->arena = arena_create();

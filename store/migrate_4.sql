@@ -8,3 +8,4 @@ CREATE TABLE field_sets (
     indexed INTEGER NOT NULL
 );
 CREATE INDEX field_sets_by_collection ON field_sets (collection);
+ALTER TABLE collections ADD COLUMN tombstone_ages TEXT NOT NULL DEFAULT '';

@@ -52,7 +52,9 @@ CREATE TABLE next_build (
 
 -- Rows of a build that is neither the served nor the next one wait to be swept. As long as a process runs, it gives no
 -- `id` twice: rows in memory are known by it. `floor`: tombstones of events at or below
--- this sequence are not kept any more; 0 = all are. `gaps`: rows of entity_gaps; `gone`: tombstones that are. A row is
+-- this sequence are not kept any more; 0 = all are. `gaps`: rows of entity_gaps; `gone`: tombstones that are.
+-- `tombstone_ages`: "5001:1790000000000000000 6001:...", ascending: tombstones up to that sequence had been there at
+-- that time, by the stream's clock in nanoseconds; kept where their age is bounded (tables/tombstones.h). A row is
 -- written when what it counts changes, and not for each event: of those that only changed an entity, the sequence is in
 -- entities alone, where the index has the highest one first.
 CREATE TABLE collections (
@@ -66,6 +68,7 @@ CREATE TABLE collections (
     floor INTEGER NOT NULL DEFAULT 0,
     gaps INTEGER NOT NULL DEFAULT 0,
     gone INTEGER NOT NULL DEFAULT 0,
+    tombstone_ages TEXT NOT NULL DEFAULT '',
     UNIQUE (stream, build, name)
 );
 

@@ -189,10 +189,13 @@ struct store_review {
 SG_MUST_CHECK enum sg_status store_review(struct store_writer *w, int64_t stream_id, struct store_review *review,
                                           size_t rows_max, bool *more, struct sg_error *err);
 
-/* How many ids the written build has of which the stream has a message, as far as is known; and how many rejected
- * events all streams have recorded. */
-SG_MUST_CHECK enum sg_status store_keys_count(struct store_writer *w, int64_t stream_id, uint64_t *out,
-                                              int64_t *rejected, struct sg_error *err);
+struct store_keys {
+    uint64_t count;   /* ids the written build has of which the stream has a message, as far as is known */
+    bool forgotten;   /* tombstones of it were removed: the stream may have messages of other ids */
+    int64_t rejected; /* events that all streams have recorded */
+};
+SG_MUST_CHECK enum sg_status store_keys_count(struct store_writer *w, int64_t stream_id, struct store_keys *out,
+                                              struct sg_error *err);
 
 /* Move the position forward without an event, when it is proved that none below it matches now; never back. It leaves a
  * hole, unless `nothing_removed`: all messages in between are there. Position time and subject become unknown. */
@@ -254,6 +257,32 @@ struct hole store_applied_hole(const struct store_writer *w);
  * `*more` tells whether any may remain. */
 #define STORE_SWEEP_NS (2 * INT64_C(1000000)) /* the commit may take ten times that: freed pages are overwritten */
 SG_MUST_CHECK enum sg_status store_sweep(struct store_writer *w, size_t rows_max, bool *more, struct sg_error *err);
+
+/* The bounds of the tombstones of one collection. */
+struct store_tombstone_bounds {
+    int64_t stream;          /* the id of its row */
+    struct slice collection;
+    int64_t keep_ns;         /* one that is older is removed; 0 = none is too old */
+    uint64_t max;            /* beyond so many the oldest, by sequence, are removed; 0 = there are never too many */
+    int64_t now_ns;          /* by the stream's clock; 0 = not known: none is too old */
+};
+struct store_removal {
+    uint64_t removed;
+    bool more; /* some may remain that are beyond a bound */
+    bool left; /* some remain whose age is bounded */
+};
+/* A tombstone of the written build was removed whose message the stream has, as far as is known. */
+typedef void store_forgotten_visitor(void *context, struct slice id);
+
+/* Remove tombstones that are beyond their bounds, in the served build and in the next one, in one transaction: up to
+ * `rows_max`, and no more once STORE_SWEEP_NS have passed, but at least one; or write the WAL back, as a sweep does. The
+ * collection's floor becomes the highest sequence that was removed. An id is then one never seen: an event of any
+ * version would be applied. Of what is too old some may stay for a while, up to an eighth of `keep_ns`: see
+ * store/tables/tombstones.h. `forgotten` is called after the commit, and may be NULL. */
+SG_MUST_CHECK enum sg_status store_remove_tombstones(struct store_writer *w,
+                                                     const struct store_tombstone_bounds *bounds, size_t rows_max,
+                                                     store_forgotten_visitor *forgotten, void *context,
+                                                     struct store_removal *out, struct sg_error *err);
 
 /* Nothing large is likely to be applied soon: give back the pages that are kept for it.
  * store_apply takes them again. */

@@ -16,6 +16,10 @@ static bool visit_collection(void *context, const struct store_collection *colle
     buffer_append_uint(body, collection->entities);
     buffer_append_text(body, ",\"position\":");
     buffer_append_uint(body, collection->position);
+    buffer_append_text(body, ",\"tombstones\":");
+    buffer_append_uint(body, collection->tombstones);
+    buffer_append_text(body, ",\"floor\":");
+    buffer_append_uint(body, collection->floor);
     buffer_append_text(body, "}");
     return !body->failed;
 }

@@ -41,13 +41,21 @@ struct stream_settings {
     enum gap_policy on_gap;
 };
 
-/* Per collection: members removed before anything is written, and what it can be asked by. */
+/* How many tombstones are kept of a collection, and for how long; 0 = without a limit. */
+struct tombstone_settings {
+    int64_t keep_ms;
+    size_t max;
+};
+
+/* Per collection: members removed before anything is written, what it can be asked by, and what is kept of what was
+ * deleted. */
 struct collection_settings {
     char *name;        /* owned */
     char **drop;       /* owned; RFC 6901 JSON pointers, none of them "" */
     size_t drop_count;
     struct field_set fields; /* owned */
     struct fields_hash fields_hash;
+    struct tombstone_settings tombstones;
 };
 
 struct nats_settings {

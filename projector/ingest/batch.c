@@ -4,17 +4,20 @@
 #include "core/base/time.h"
 #include "projector/ingest/keys.h"
 #include "projector/ingest/publish.h"
+#include "projector/ingest/tombstones.h"
 #include "projector/shape/shape.h"
 
 /* What became of one event. */
-static void count_event(struct stream_metrics *m, struct metrics *metrics, const struct event *e,
+static void count_event(struct stream_metrics *m, struct ingest *ingest, const struct event *e,
                         enum event_result result, enum event_reason reason, int64_t now_ns)
 {
     int64_t age_ns = now_ns - e->time_ns;
     if (result == RESULT_REJECTED)
         atomic_fetch_add_explicit(&m->rejected[reason], 1, memory_order_relaxed);
-    if (result == RESULT_APPLIED && (e->kind == EVENT_TOMBSTONE || e->kind == EVENT_ERASE))
-        metrics_tombstone(metrics, e->collection);
+    if (result == RESULT_APPLIED && (e->kind == EVENT_TOMBSTONE || e->kind == EVENT_ERASE)) {
+        metrics_tombstone(ingest->context.metrics, e->collection);
+        tombstones_came(ingest->tombstones);
+    }
     if (result == RESULT_REDELIVERED)
         return;
     if (age_ns < 0) {
@@ -31,7 +34,7 @@ static void batch_count(struct ingest *ingest, size_t stream, size_t count, int6
     int64_t now_ns = time_wall_ns();
     for (size_t i = 0; i < count; i++) {
         by_result[ingest->results[i]]++;
-        count_event(m, ingest->context.metrics, &ingest->events[i], ingest->results[i], ingest->reasons[i], now_ns);
+        count_event(m, ingest, &ingest->events[i], ingest->results[i], ingest->reasons[i], now_ns);
     }
     for (size_t r = 0; r < EVENT_RESULTS_COUNT; r++) {
         if (by_result[r] > 0)

@@ -3,6 +3,7 @@
 
 #include "projector/ingest/keys.h"
 #include "projector/ingest/publish.h"
+#include "projector/ingest/tombstones.h"
 
 /* What a source asks for; it is on the asker's stack until `done`. */
 struct command {
@@ -75,6 +76,21 @@ bool ingest_keys_counted(struct ingest *ingest, size_t stream, struct keys_count
     writer->counted.known = false;
     (void)pthread_mutex_unlock(&ingest->mutex);
     return out->known;
+}
+
+uint64_t ingest_forgotten(const struct ingest *ingest, size_t stream)
+{
+    return atomic_load(&ingest->writers[stream].forgotten);
+}
+
+void ingest_hold_tombstones(struct ingest *ingest, size_t stream, bool held)
+{
+    atomic_store(&ingest->writers[stream].held, held);
+}
+
+void ingest_set_clock(struct ingest *ingest, size_t stream, int64_t now_ns)
+{
+    atomic_store_explicit(&ingest->writers[stream].clock_ns, now_ns, memory_order_relaxed);
 }
 
 static enum sg_status ask(struct ingest *ingest, struct command *c)
@@ -261,6 +277,8 @@ static enum sg_status review(struct ingest *ingest, struct command *c)
     c->reviewed = status == SG_OK && c->review->gaps_count + c->review->deleted_count != found;
     if (c->reviewed)
         progress_changed(ingest->context.progress);
+    if (c->reviewed)
+        tombstones_came(ingest->tombstones);
     return status;
 }
 

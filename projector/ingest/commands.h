@@ -19,6 +19,13 @@ bool ingest_may_be(const struct ingest *ingest, size_t stream, uint64_t position
  * probes (core/progress) is notified when they have. */
 bool ingest_keys_counted(struct ingest *ingest, size_t stream, struct keys_counted *out);
 
+/* How many tombstones of the stream's written build were removed, in this process, of which the stream had a message. */
+uint64_t ingest_forgotten(const struct ingest *ingest, size_t stream);
+/* From the next command on none is removed, until it is let go. For the stream's source. */
+void ingest_hold_tombstones(struct ingest *ingest, size_t stream, bool held);
+/* What the broker's wall clock shows: by it tombstones grow old. For the stream's source. */
+void ingest_set_clock(struct ingest *ingest, size_t stream, int64_t now_ns);
+
 /* ---- the sources' threads; each blocks until the projector has done it, between two batches ----
  * SG_STOPPED: the projector is stopping. SG_STORAGE, SG_FULL, SG_CORRUPT: as the store says; nothing has changed. */
 

@@ -46,6 +46,8 @@ struct keys_counted {
     bool known;
     uint64_t keys;
     bool nothing_rejected; /* no stream has a rejected event recorded */
+    uint64_t forgotten;    /* ingest_forgotten() */
+    bool ever_forgotten;   /* tombstones of the build were removed, in this process or before */
     uint64_t markers_due;  /* of them, delete markers that were due when the answer was made */
 };
 
@@ -73,12 +75,17 @@ struct stream_writer {
     _Atomic int64_t position_time_ns; /* of the message there; 0 = none is known; written after it */
     _Atomic uint64_t hole_first;
     _Atomic uint64_t hole_last;
+    _Atomic uint64_t forgotten; /* tombstones that were removed, of the build that was written, and had a message */
+    /* Written by the source. */
+    _Atomic int64_t clock_ns;   /* the broker's wall clock, at its last answer; 0 = none came yet */
+    atomic_bool held;           /* no tombstone is removed */
     /* Guarded by the mutex of ingest. */
     struct keys_counted counted;
 };
 
 struct command;
 struct shaper;
+struct tombstones;
 
 struct ingest {
     /* Set before the projector's thread starts, then read-only: any thread. */
@@ -93,6 +100,7 @@ struct ingest {
     enum event_result results[INGEST_BATCH_EVENTS_MAX];
     enum event_reason reasons[INGEST_BATCH_EVENTS_MAX];
     bool sweep_needed; /* rows of old builds may be there */
+    struct tombstones *tombstones; /* owned; their bounds; NULL = there are none */
     /* Any thread. */
     atomic_bool failed; /* the database was found damaged */
     /* Guarded by mutex. */

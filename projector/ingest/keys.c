@@ -5,9 +5,12 @@ static enum sg_status count_now(struct ingest *ingest, size_t stream, const stru
                                 struct keys_counted *out, struct sg_error *err)
 {
     struct store_writer *store = ingest->context.store;
-    int64_t rejected = 0;
-    enum sg_status status = store_keys_count(store, ingest->writers[stream].id, &out->keys, &rejected, err);
-    out->nothing_rejected = status == SG_OK && rejected == 0;
+    struct store_keys keys = {0};
+    enum sg_status status = store_keys_count(store, ingest->writers[stream].id, &keys, err);
+    out->keys = keys.count;
+    out->nothing_rejected = status == SG_OK && keys.rejected == 0;
+    out->forgotten = atomic_load(&ingest->writers[stream].forgotten);
+    out->ever_forgotten = keys.forgotten;
     out->known = status == SG_OK;
     out->markers_due = markers_due(&ingest->writers[stream].markers, question->now_ns, question->max_age_ns);
     return status;

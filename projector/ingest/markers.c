@@ -66,17 +66,27 @@ void markers_remove(struct markers *markers, struct slice collection, struct sli
     marker->time_ns = 0; /* a free one stays free */
 }
 
+static bool is_due(const struct marker *marker, int64_t now_ns, int64_t max_age_ns)
+{
+    bool expired = marker->expires_ns > 0 && marker->expires_ns <= now_ns;
+    bool aged = max_age_ns > 0 && now_ns - marker->time_ns >= max_age_ns;
+    return marker->time_ns != 0 && (expired || aged);
+}
+
+bool markers_is_due(const struct markers *markers, struct slice collection, struct slice id, int64_t now_ns,
+                    int64_t max_age_ns)
+{
+    return markers->count > 0 &&
+           is_due(slot(markers->items, entity_hash(markers, collection, id)), now_ns, max_age_ns);
+}
+
 uint64_t markers_due(const struct markers *markers, int64_t now_ns, int64_t max_age_ns)
 {
     uint64_t due = 0;
     if (max_age_ns <= 0 && !markers->expiring)
         return 0;
-    for (size_t i = 0; markers->count > 0 && i < SLOTS; i++) {
-        const struct marker *marker = &markers->items[i];
-        bool expired = marker->expires_ns > 0 && marker->expires_ns <= now_ns;
-        bool aged = max_age_ns > 0 && now_ns - marker->time_ns >= max_age_ns;
-        due += marker->time_ns != 0 && (expired || aged) ? 1 : 0;
-    }
+    for (size_t i = 0; markers->count > 0 && i < SLOTS; i++)
+        due += is_due(&markers->items[i], now_ns, max_age_ns) ? 1 : 0;
     return due;
 }
 

@@ -32,6 +32,9 @@ void markers_add(struct markers *markers, struct slice collection, struct slice 
                  int64_t expires_ns);
 /* The entity is back, or its marker is known to be gone. */
 void markers_remove(struct markers *markers, struct slice collection, struct slice id);
+/* Is it remembered, and due at `now_ns`, in a stream with this age limit (0 = none)? */
+bool markers_is_due(const struct markers *markers, struct slice collection, struct slice id, int64_t now_ns,
+                    int64_t max_age_ns);
 /* How many are due at `now_ns`, in a stream with this age limit (0 = none). */
 uint64_t markers_due(const struct markers *markers, int64_t now_ns, int64_t max_age_ns);
 void markers_free(struct markers *markers);

@@ -147,6 +147,7 @@ static bool info_read(yyjson_val *root, const char *filter, struct stream_info *
                                                                                            : RETENTION_OTHER,
         .max_messages_per_subject = member_int(config, "max_msgs_per_subject", -1),
         .max_age_ns = member_int(config, "max_age", 0),
+        .duplicate_window_ns = member_int(config, "duplicate_window", 0),
         .message_ttl = yyjson_get_bool(yyjson_obj_get(config, "allow_msg_ttl")),
         .delete_markers = member_int(config, "subject_delete_marker_ttl", 0) > 0,
         .inactive_threshold_ns = member_int(yyjson_obj_get(config, "consumer_limits"), "inactive_threshold", 0),

@@ -35,6 +35,7 @@ struct stream_info {
     enum stream_retention retention;
     int64_t max_messages_per_subject; /* -1 = no limit */
     int64_t max_age_ns;   /* 0 = none */
+    int64_t duplicate_window_ns; /* in which the broker drops a message with an id that it has; 0 = not shown */
     bool message_ttl;     /* single messages may expire */
     bool delete_markers;  /* expiry of a subject's last message leaves a marker */
     int64_t inactive_threshold_ns; /* the most that a consumer may ask for; 0 = any */

@@ -280,7 +280,10 @@ static enum sg_status compare_all(struct session *s, struct hole hole, const str
                                 .context = &c,
                                 .gap_last = hole.last,
                                 .head = after->last};
+    ingest_hold_tombstones(s->context.ingest, s->stream, true);
     enum sg_status status = review(s, &c, &walk, err);
+    uint64_t forgotten = ingest_forgotten(s->context.ingest, s->stream); /* as when the review began */
+    ingest_hold_tombstones(s->context.ingest, s->stream, false);
     report_comparison(s, &c, &walk, hole);
     if (status == SG_OK && hole.first != 0)
         status = settle_free(s, hole.last, after, err);
@@ -288,6 +291,7 @@ static enum sg_status compare_all(struct session *s, struct hole hole, const str
         return status;
     s->listed = true;
     s->listed_odd = odd;
+    s->listed_forgotten = forgotten;
     s->listed_unknown = listing->count > c.known ? listing->count - c.known : 0;
     s->listed_removed = removed_count(after);
     s->agreed_ns = time_boot_ns();
@@ -327,11 +331,16 @@ static enum sg_status list_subjects(struct session *s, struct hole hole, const s
 /* ---- subjects, counted ---- */
 
 /* Are as many subjects there as ids are known, but for delete markers that are due? The broker drops some of these
- * later than they are due: as long as they explain the difference for a part, another key may hide among them. */
+ * later than they are due: as long as they explain the difference for a part, another key may hide among them.
+ * Subjects whose tombstone was removed count as those that the last listing did not know, and what was removed since:
+ * one of them that is back, or gone, makes too many keys, so that it does not hide what else is gone. */
 static bool keys_agree(struct session *s, const struct keys_counted *counted, uint64_t subjects)
 {
-    uint64_t keys = counted->keys + (s->listed ? s->listed_unknown : 0);
-    bool exact = s->listed ? s->listed_odd == odd_events(s) : counted->nothing_rejected && odd_events(s) == 0;
+    bool exact = s->listed ? s->listed_odd == odd_events(s) && counted->forgotten >= s->listed_forgotten
+                           : counted->nothing_rejected && odd_events(s) == 0 && !counted->ever_forgotten;
+    uint64_t keys = counted->keys;
+    if (s->listed)
+        keys += s->listed_unknown + (counted->forgotten - s->listed_forgotten);
 #ifdef SG_PLANT_KEYS_UNCOUNTED
     keys = subjects;
 #endif

@@ -50,6 +50,19 @@ static enum sg_status check_bucket(const struct session *s, const struct stream_
     return SG_OK;
 }
 
+/* A writer's repetition within that window is the broker's to drop; later ones are what tombstones are kept for. */
+static enum sg_status check_tombstones(const struct session *s, const struct stream_info *info, struct sg_error *err)
+{
+    const struct collection_settings *kept = s->shortest_kept;
+    if (kept == NULL || kept->tombstones.keep_ms >= (info->duplicate_window_ns + NS_PER_MS - 1) / NS_PER_MS)
+        return SG_OK;
+    return sg_fail(err, SG_INVALID,
+                   "stream %s: tombstones of %.255s are kept for %.3f s (collections[].tombstones.keep), shorter than "
+                   "its duplicate window of %.3f s",
+                   s->settings->name, kept->name, (double)kept->tombstones.keep_ms / 1000,
+                   (double)info->duplicate_window_ns / (double)NS_PER_S);
+}
+
 enum sg_status probe_check_usable(const struct session *s, const struct stream_info *info, struct sg_error *err)
 {
     if (info->created_ns == 0)
@@ -62,7 +75,8 @@ enum sg_status probe_check_usable(const struct session *s, const struct stream_i
     if (!info->takes_filter)
         return sg_fail(err, SG_INVALID, "stream %s: none of its subjects (%s) can match the template's filter %s",
                        s->settings->name, info->subjects, s->settings->subject.filter);
-    return s->settings->format == FORMAT_KV ? check_bucket(s, info, err) : SG_OK;
+    enum sg_status status = check_tombstones(s, info, err);
+    return status == SG_OK && s->settings->format == FORMAT_KV ? check_bucket(s, info, err) : status;
 }
 
 enum sg_status session_probe(struct session *s, struct probe *out, struct sg_error *err)
@@ -71,6 +85,8 @@ enum sg_status session_probe(struct session *s, struct probe *out, struct sg_err
     out->t0_ns = time_boot_ns();
     enum sg_status status = jetstream_info(&s->js, &out->info, err);
     out->answered_ns = time_boot_ns();
+    if (status == SG_OK)
+        ingest_set_clock(s->context.ingest, s->stream, out->info.now_ns);
     bool filtered = status == SG_OK && !out->info.filter_is_all && out->info.rest[0] == '\0';
     if (status == SG_OK && freshness_set_filtered(s->context.freshness, s->stream, filtered))
         progress_changed(s->context.progress);

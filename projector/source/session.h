@@ -40,6 +40,7 @@ struct session {
     struct source_context context;
     size_t stream;
     const struct stream_settings *settings;
+    const struct collection_settings *shortest_kept; /* whose tombstones are kept for the shortest time; NULL = none */
     struct queue *queue;                /* borrowed from the projector */
     struct notifier *notifier;          /* owned; notified by the connection's alarm and by source_stop */
     struct nats_connection *connection; /* owned; for messages */
@@ -91,6 +92,7 @@ struct session {
     bool listed;
     uint64_t listed_unknown; /* subjects of which there is no row */
     uint64_t listed_odd;     /* events without a row, by then */
+    uint64_t listed_forgotten; /* ingest_forgotten(), by then */
     uint64_t listed_removed; /* messages that had been removed, by then */
     int64_t agreed_ns;       /* when subjects and keys were the same at last, or were listed */
     int64_t listing_at_ns;   /* not before */

@@ -167,6 +167,19 @@ static void on_alarm(void *context)
     notifier_notify(s->notifier);
 }
 
+/* Of the stream's collections, the one whose tombstones are kept for the shortest time; NULL = all are kept. */
+static const struct collection_settings *shortest_kept(const struct settings *settings, size_t stream)
+{
+    const struct collection_settings *shortest = NULL;
+    for (size_t i = 0; i < settings->collections_count; i++) {
+        const struct collection_settings *c = &settings->collections[i];
+        if (c->tombstones.keep_ms > 0 && (shortest == NULL || c->tombstones.keep_ms < shortest->tombstones.keep_ms) &&
+            settings_owner(settings, slice_of(c->name)) == (int)stream)
+            shortest = c;
+    }
+    return shortest;
+}
+
 enum sg_status source_start(const struct source_context *context, size_t stream, struct source **out,
                             struct sg_error *err)
 {
@@ -178,6 +191,7 @@ enum sg_status source_start(const struct source_context *context, size_t stream,
     s->context = *context;
     s->stream = stream;
     s->settings = &settings->streams[stream];
+    s->shortest_kept = shortest_kept(settings, stream);
     s->queue = ingest_queue(context->ingest, stream);
     enum sg_status status = notifier_create(&s->notifier, err);
     if (status == SG_OK)

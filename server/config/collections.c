@@ -181,11 +181,30 @@ static enum sg_status apply_drops(struct entry *e)
     return status;
 }
 
+/* What is not given stays 0: without a limit. */
+static enum sg_status apply_tombstones(struct entry *e)
+{
+    static const char *const names[] = {"tombstones.keep", "tombstones.max"};
+    enum sg_status status = SG_OK;
+    for (size_t i = 0; status == SG_OK && i < sizeof names / sizeof names[0]; i++) {
+        const struct config_node *node = config_tree_find(e->node, names[i]);
+        char key[PATH_BYTES];
+        char path[PATH_BYTES];
+        (void)snprintf(key, sizeof key, "collections[].%s", names[i]);
+        (void)snprintf(path, sizeof path, "collections[%zu].%s", e->index, names[i]);
+        if (node != NULL)
+            status = config_store(e->source, config_key_find(key), path, node->text, e->out, e->err);
+    }
+    return status;
+}
+
 static enum sg_status apply_entry(struct entry *e, const struct settings *settings)
 {
     enum sg_status status = apply_name(e, settings);
     if (status == SG_OK)
         status = apply_drops(e);
+    if (status == SG_OK)
+        status = apply_tombstones(e);
     return status == SG_OK ? config_apply_fields(e->source, e->index, e->node, e->out, e->err) : status;
 }
 

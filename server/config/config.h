@@ -38,6 +38,9 @@
 #define CONFIG_PROBE_INTERVAL_MS_MAX INT64_C(10000) /* 10s: beyond it no default wait could be met */
 #define CONFIG_EPOCH_TRUST_MS_MAX INT64_C(60000)  /* 1m: for so long a recreated stream passes for the old one */
 #define CONFIG_MIRROR_DELAY_MS_MAX INT64_C(60000) /* 1m: a mirror that is later than that is not current */
+#define CONFIG_TOMBSTONE_KEEP_MS_MIN INT64_C(1000) /* 1s: they are looked for so often */
+#define CONFIG_TOMBSTONE_KEEP_MS_MAX INT64_C(315360000000) /* 3650d; whoever means for ever leaves it out */
+#define CONFIG_TOMBSTONES_MAX 1000000000       /* some 150 bytes each: more than a database can be */
 #define CONFIG_REJECTED_MAX 1000000            /* rows; with payloads of 1 KB that is 1 GB */
 #define CONFIG_HTTP_LOOPS_MAX 256              /* more loops than processors only cost */
 #define CONFIG_HTTP_CONNECTIONS_MAX 1048576    /* the kernel's usual nr_open */

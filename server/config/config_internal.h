@@ -161,7 +161,7 @@ SG_MUST_CHECK enum sg_status config_match(const struct config_source *source, st
 /* ---- one value: value.c ---- */
 
 /* Text to a value; false where it is malformed. What is beyond 64 bits becomes INT64_MAX, which no range allows. */
-bool config_parse_duration_ms(const char *text, int64_t *out); /* 500ms, 5s, 2m, 1h; 0 */
+bool config_parse_duration_ms(const char *text, int64_t *out); /* 500ms, 5s, 2m, 1h, 7d; 0 */
 bool config_parse_bytes(const char *text, int64_t *out);       /* 4096, 64MiB, 500MB */
 bool config_parse_count(const char *text, int64_t *out);
 

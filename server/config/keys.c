@@ -51,7 +51,7 @@ static enum sg_status refuse_value(const struct given *g)
 
 static enum sg_status refuse_form(const struct given *g)
 {
-    const char *form = g->key->kind == KIND_DURATION ? "a duration such as 500ms, 5s, 2m or 1h"
+    const char *form = g->key->kind == KIND_DURATION ? "a duration such as 500ms, 5s, 2m, 1h or 7d"
                        : g->key->kind == KIND_BYTES  ? "a number of bytes such as 4096, 64MiB or 500MB"
                                                      : "a whole number";
     return config_refuse(g->source, g->path, g->err, "must be %s, not %s", form, config_clip(g->text).text);

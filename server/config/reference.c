@@ -145,7 +145,7 @@ static const char head[] =
     "# STATEGATE_CONFIG; `stategate check-config` says whether it is good and what would be served, or with --origins\n"
     "# where each value came from.\n"
     "#\n"
-    "# Durations have a unit: 500ms, 5s, 2m, 1h (only 0 has none). Sizes may have one: 4096, 64MiB, 10GiB, 500MB.\n"
+    "# Durations have a unit: 500ms, 5s, 2m, 1h, 7d (only 0 has none). Sizes may have one: 4096, 64MiB, 10GiB, 500MB.\n"
     "# An empty text is written \"\". Secrets never stand here: a *_file names the file that holds one.\n";
 
 static const char bucket[] = "  # An example: a key-value bucket.\n"

@@ -29,6 +29,17 @@ static const char *credentials(const struct nats_settings *nats)
                                              : "no credentials";
 }
 
+static void write_tombstones(const struct tombstone_settings *tombstones, FILE *to)
+{
+    char keep[CONFIG_NUMBER_BYTES];
+    config_format_duration_ms(tombstones->keep_ms, keep);
+    if (tombstones->keep_ms != 0)
+        (void)fprintf(to, "; keeps tombstones for %s", keep);
+    if (tombstones->max != 0)
+        (void)fprintf(to, "; keeps at most %zu tombstones", tombstones->max);
+    (void)fprintf(to, "\n");
+}
+
 void config_summarise(const struct settings *settings, FILE *to)
 {
     char size[CONFIG_NUMBER_BYTES];
@@ -45,7 +56,8 @@ void config_summarise(const struct settings *settings, FILE *to)
         (void)fprintf(to, "collection   %s: drops", settings->collections[i].name);
         for (size_t k = 0; k < settings->collections[i].drop_count; k++)
             (void)fprintf(to, " %s", settings->collections[i].drop[k]);
-        (void)fprintf(to, "%s\n", settings->collections[i].drop_count == 0 ? " nothing" : "");
+        (void)fprintf(to, "%s", settings->collections[i].drop_count == 0 ? " nothing" : "");
+        write_tombstones(&settings->collections[i].tombstones, to);
     }
 }
 

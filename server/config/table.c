@@ -139,6 +139,18 @@ static const struct config_key keys[] = {
     {"collections[].scan", KIND_BOOL, "false", OF_COLLECTION(fields.scan), .words = bool_words,
      .what = "Whether queries that no index serves are answered, within query.rows_max and query.time_max, instead of "
              "refused."},
+    {"collections[].tombstones.keep", KIND_DURATION, "0", OF_COLLECTION(tombstones.keep_ms),
+     RANGE(CONFIG_TOMBSTONE_KEEP_MS_MIN, CONFIG_TOMBSTONE_KEEP_MS_MAX), .zero = true,
+     .what = "How long the tombstone of a deleted entity is kept, by the stream's clock; 0: without a limit.",
+     .more = "Then the id is one never seen: a read is a 404, and an event with a version below that of the deletion "
+             "creates the entity again. So it must be longer than any writer's repetitions are late, and may not be "
+             "shorter than the stream's duplicate window, or the stream is not followed. It goes after up to an eighth "
+             "longer."},
+    {"collections[].tombstones.max", KIND_COUNT, "0", OF_COLLECTION(tombstones.max),
+     RANGE(1, CONFIG_TOMBSTONES_MAX), .zero = true,
+     .what = "How many tombstones are kept, the newest of them; 0: without a limit.",
+     .more = "What a removed one means is the same. Those beyond it go within seconds; during a build, when it is "
+             "complete."},
 
     {"collections_max", KIND_COUNT, "1000", SETTING(collections_max), RANGE(1, CONFIG_COLLECTIONS_LIMIT_MAX),
      .what = "The maximum number of collections of all streams; an event for one more is rejected."},

@@ -10,7 +10,7 @@ struct unit {
 };
 
 /* The largest first: a value is written in the first one that divides it. */
-static const struct unit duration_units[] = {{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+static const struct unit duration_units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
 static const struct unit byte_units[] = {
     {"TiB", INT64_C(1) << 40}, {"GiB", INT64_C(1) << 30}, {"MiB", INT64_C(1) << 20}, {"KiB", INT64_C(1) << 10},
     {"TB", 1000000000000},     {"GB", 1000000000},        {"MB", 1000000},           {"kB", 1000},

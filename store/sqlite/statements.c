@@ -121,6 +121,22 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_TOMBSTONE_SWEEP] = "DELETE FROM tombstones WHERE number = "
                             "(SELECT number FROM tombstones WHERE collection = ?1 LIMIT 1)",
     [SQL_TOMBSTONE_SET_GONE] = "UPDATE tombstones SET gone = 1 WHERE collection = ?1 AND id = ?2 AND gone = 0",
+    [SQL_TOMBSTONE_OLDEST] = "SELECT number, id, sequence, gone FROM tombstones INDEXED BY tombstones_by_sequence "
+                             "WHERE collection = ?1 ORDER BY sequence LIMIT 1",
+    /* Of those at one sequence the first that is gone ends the look: but for one they all are. */
+    [SQL_TOMBSTONE_NEWEST] =
+        "SELECT t.sequence, EXISTS (SELECT 1 FROM tombstones g INDEXED BY tombstones_by_sequence "
+        "WHERE g.collection = ?1 AND g.sequence = t.sequence AND g.gone = 1) "
+        "FROM tombstones t INDEXED BY tombstones_by_sequence WHERE t.collection = ?1 ORDER BY t.sequence DESC LIMIT 1",
+    [SQL_TOMBSTONES_BOUNDED] =
+        "SELECT c.id, c.build, 1, c.tombstones, s.position_time_ns, c.tombstone_ages FROM streams s "
+        "CROSS JOIN collections c ON c.stream = s.id AND c.build = s.build WHERE s.id = ?1 AND c.name = ?2 UNION ALL "
+        "SELECT c.id, c.build, 0, c.tombstones, n.position_time_ns, c.tombstone_ages FROM next_build n "
+        "CROSS JOIN collections c ON c.stream = n.stream AND c.build = n.build WHERE n.stream = ?1 AND c.name = ?2",
+    [SQL_TOMBSTONES_AGES] = "SELECT tombstone_ages FROM collections WHERE id = ?1",
+    [SQL_TOMBSTONES_WRITE] =
+        "UPDATE collections SET tombstones = tombstones - ?2, gone = gone - ?3, gaps = gaps - ?4, "
+        "floor = max(floor, ?5), tombstone_ages = ?6 WHERE id = ?1",
     [SQL_ENTITY_GAP_INSERT] = "INSERT INTO entity_gaps (collection, id, last) VALUES (?1, ?2, ?3) "
                               "ON CONFLICT DO NOTHING",
     [SQL_ENTITY_GAP_EXTEND] = "UPDATE entity_gaps SET last = max(last, ?3) WHERE collection = ?1 AND id = ?2",
@@ -136,7 +152,7 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_TOMBSTONE_REVIEW] = "SELECT e.collection, c.name, e.id, e.number, e.version, e.sequence, e.gone "
                              "FROM tombstones e CROSS JOIN collections c ON c.id = e.collection "
                              "WHERE e.number > ?3 AND e.number <= ?4 AND c.stream = ?1 AND c.build = ?2",
-    [SQL_KEYS_COUNT] = "SELECT coalesce(sum(entities + tombstones - gone), 0) FROM collections "
+    [SQL_KEYS_COUNT] = "SELECT coalesce(sum(entities + tombstones - gone), 0), coalesce(max(floor), 0) FROM collections "
                        "WHERE stream = ?1 AND build = ?2",
     [SQL_REJECTED_INSERT] = "INSERT INTO rejected (stream, build, sequence, time_ns, subject, collection, id, version, "
                             "reason, detail, payload_bytes, payload_sha256, payload) "

@@ -96,14 +96,16 @@ enum sg_status store_collections_flush(struct store_connection *c, struct collec
 }
 
 enum sg_status store_collections_keys(struct store_connection *c, int64_t stream, int64_t build, int64_t *out,
-                                      struct sg_error *err)
+                                      bool *forgotten, struct sg_error *err)
 {
     sqlite3_stmt *s = store_statement(c, SQL_KEYS_COUNT);
     int bound = sqlite3_bind_int64(s, 1, stream);
     bound |= sqlite3_bind_int64(s, 2, build);
     enum sg_status status = store_step(c, s, bound, "count the keys of a stream", err);
-    if (status == SG_OK)
+    if (status == SG_OK) {
         *out = sqlite3_column_int64(s, 0);
+        *forgotten = sqlite3_column_int64(s, 1) != 0;
+    }
     (void)sqlite3_reset(s);
     return status;
 }

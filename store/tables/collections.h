@@ -20,9 +20,10 @@ SG_MUST_CHECK enum sg_status store_collections_count(struct store_connection *c,
 SG_MUST_CHECK enum sg_status store_collections_flush(struct store_connection *c, struct collection_names *names,
                                                      int64_t *keys, struct sg_error *err);
 
-/* How many ids a build has of which the stream has a message, as far as is known. */
+/* How many ids a build has of which the stream has a message, as far as is known; and whether tombstones of it were
+ * removed: there may be messages of those. */
 SG_MUST_CHECK enum sg_status store_collections_keys(struct store_connection *c, int64_t stream, int64_t build,
-                                                    int64_t *out, struct sg_error *err);
+                                                    int64_t *out, bool *forgotten, struct sg_error *err);
 
 /* One of a build that is neither the served nor the next one: it is in memory no more. SG_NOT_FOUND (err not filled):
  * none is left. */

@@ -9,6 +9,7 @@
 #include "store/tables/entities.h"
 #include "store/tables/entity_gaps.h"
 #include "store/tables/rejected.h"
+#include "store/tables/tombstones.h"
 #include "store/write/build.h"
 #include "store/write/transaction.h"
 
@@ -31,6 +32,7 @@ struct chunk {
     struct build build;
     struct noted *noted; /* owned; room for one per row */
     size_t noted_count;
+    int64_t made_in; /* the collection that had its last tombstone made here; 0 = none */
     struct buffer texts;
 };
 
@@ -121,7 +123,10 @@ static enum sg_status delete_alive(struct chunk *k, const struct noted *n, struc
     collection->entities_delta--;
     collection->tombstones++;
     k->review->deleted_count++;
-    return SG_OK;
+    if (k->made_in == collection->id)
+        return SG_OK;
+    k->made_in = collection->id;
+    return store_tombstones_made(&k->w->c, collection->id, k->review->head, err);
 }
 
 static enum sg_status write_one(struct chunk *k, const struct noted *n, struct sg_error *err)
@@ -227,19 +232,20 @@ enum sg_status store_review(struct store_writer *w, int64_t stream_id, struct st
     return status;
 }
 
-enum sg_status store_keys_count(struct store_writer *w, int64_t stream_id, uint64_t *out, int64_t *rejected,
+enum sg_status store_keys_count(struct store_writer *w, int64_t stream_id, struct store_keys *out,
                                 struct sg_error *err)
 {
     struct build build;
     enum sg_status status = store_build_load(w, stream_id, &build, err);
-    int64_t *keys = &w->keys[(size_t)stream_id % STORE_BUILDS_KNOWN];
+    size_t slot = (size_t)stream_id % STORE_BUILDS_KNOWN;
+    int64_t *keys = &w->keys[slot];
     if (status == SG_OK && w->rejected_count < 0)
         status = store_rejected_count(&w->c, &w->rejected_count, err);
     if (status == SG_OK && *keys < 0)
-        status = store_collections_keys(&w->c, stream_id, build.build, keys, err);
+        status = store_collections_keys(&w->c, stream_id, build.build, keys, &w->keys_forgotten[slot], err);
     if (status != SG_OK)
         return status;
-    *out = (uint64_t)*keys;
-    *rejected = w->rejected_count;
+    *out = (struct store_keys){
+        .count = (uint64_t)*keys, .forgotten = w->keys_forgotten[slot], .rejected = w->rejected_count};
     return SG_OK;
 }

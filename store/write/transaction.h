@@ -69,6 +69,7 @@ struct store_writer {
     enum { REJECTIONS_KEPT_UNKNOWN, REJECTIONS_KEPT_NONE, REJECTIONS_KEPT_SOME } rejections_kept; /* with entities */
     struct build builds[STORE_BUILDS_KNOWN]; /* by the stream's id, modulo; `stream` is 0 where none is known */
     int64_t keys[STORE_BUILDS_KNOWN];        /* store_keys_count of the same; -1 = not known */
+    bool keys_forgotten[STORE_BUILDS_KNOWN]; /* valid if that is known */
     /* Checkpointing. */
     int wal_pages;        /* in the WAL after the last commit */
     int checkpoint_pages; /* threshold while much is applied */

@@ -105,6 +105,22 @@ static void order_of_the_settings_changes_nothing(void **unused)
     free(not_before);
 }
 
+static void what_is_kept_of_the_deleted_is_not_in_it(void **unused)
+{
+    (void)unused;
+    struct world w;
+    world_make(&w);
+    char *before = text(fingerprint_rows, &w, 0);
+    w.collections[0].tombstones = (struct tombstone_settings){.keep_ms = 1000, .max = 7};
+    assert_text(fingerprint_rows, &w, 0, before); /* or a change of it would build all rows anew */
+    w.collections[1].drop_count = 0;
+    char *without = text(fingerprint_rows, &w, 0);
+    w.collections[1].tombstones = (struct tombstone_settings){.max = 7};
+    assert_text(fingerprint_rows, &w, 0, without);
+    free(before);
+    free(without);
+}
+
 static void each_rule_is_in_it(void **unused)
 {
     (void)unused;
@@ -185,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rules_are_canonical_json),    cmocka_unit_test(order_of_the_settings_changes_nothing),
+        cmocka_unit_test(what_is_kept_of_the_deleted_is_not_in_it),
         cmocka_unit_test(each_rule_is_in_it),          cmocka_unit_test(version_2_is_made_as_it_was),
         cmocka_unit_test(a_later_revision_has_none_before_it),
         cmocka_unit_test(what_does_not_fit_is_an_error),

@@ -35,6 +35,7 @@ static void sequences_creation_and_limits_are_read(void **state)
     (void)state;
     struct stream_info info;
     assert_int_equal(read_info("\"num_replicas\":1,\"max_msgs\":10,\"max_bytes\":-1,\"max_age\":7,"
+                               "\"duplicate_window\":120000000000,"
                                "\"max_msgs_per_subject\":1,\"allow_msg_ttl\":true,\"subject_delete_marker_ttl\":9",
                                "", &info),
                      SG_OK);
@@ -43,6 +44,7 @@ static void sequences_creation_and_limits_are_read(void **state)
     assert_int_equal(info.created_ns, INT64_C(1767323045000000007));
     assert_int_equal(info.retention, RETENTION_LIMITS);
     assert_int_equal(info.max_age_ns, 7);
+    assert_int_equal(info.duplicate_window_ns, INT64_C(120000000000));
     assert_int_equal(info.max_messages_per_subject, 1);
     assert_true(info.message_ttl);
     assert_true(info.delete_markers);

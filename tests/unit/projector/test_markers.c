@@ -32,10 +32,15 @@ static void what_is_back_is_not_due(void **state)
     struct markers markers = {0};
     (void)state;
     markers_remove(&markers, THINGS, SLICE_LITERAL("a"));
+    assert_false(markers_is_due(&markers, THINGS, SLICE_LITERAL("a"), 2, 2));
     markers_add(&markers, THINGS, SLICE_LITERAL("a"), 1, 2);
     markers_add(&markers, THINGS, SLICE_LITERAL("b"), 1, 2);
     markers_remove(&markers, THINGS, SLICE_LITERAL("c"));
+    assert_true(markers_is_due(&markers, THINGS, SLICE_LITERAL("a"), 2, 0));
+    assert_false(markers_is_due(&markers, THINGS, SLICE_LITERAL("a"), 1, 0));
+    assert_false(markers_is_due(&markers, THINGS, SLICE_LITERAL("c"), 2, 0));
     markers_remove(&markers, THINGS, SLICE_LITERAL("a"));
+    assert_false(markers_is_due(&markers, THINGS, SLICE_LITERAL("a"), 2, 0));
     assert_int_equal(markers_due(&markers, 2, 0), 1);
     markers_add(&markers, THINGS, SLICE_LITERAL("a"), 3, 4);
     markers_add(&markers, THINGS, SLICE_LITERAL("a"), 3, 5); /* the same entity */

@@ -171,30 +171,44 @@ static void every_row_is_whole(void **state)
 
 /* ---- every range: at its ends, and one beyond ---- */
 
+/* Where a value of any key has its place. */
+struct homes {
+    struct config config;
+    struct stream_settings stream;
+    struct collection_settings collection;
+};
+
+static void *home_of(const struct config_key *key, struct homes *homes)
+{
+    return key->home == HOME_STREAM       ? (void *)&homes->stream
+           : key->home == HOME_COLLECTION ? (void *)&homes->collection
+                                          : config_home(&homes->config, key->home);
+}
+
 /* A copy of one value, in a home of its own. */
-static enum sg_status store(const struct config_key *key, const char *text, struct config *config)
+static enum sg_status store(const struct config_key *key, const char *text, struct homes *homes)
 {
     struct config_source source = {0};
     struct sg_error err = {0};
-    enum sg_status status = config_store(&source, key, key->path, text, config_home(config, key->home), &err);
+    enum sg_status status = config_store(&source, key, key->path, text, home_of(key, homes), &err);
     assert_true(status == SG_OK || (status == SG_INVALID && strncmp(err.message, key->path, strlen(key->path)) == 0));
     return status;
 }
 
 static void expect_stored(const struct config_key *key, const char *text, bool good)
 {
-    struct config config = {0};
-    if ((store(key, text, &config) == SG_OK) != good)
+    struct homes homes = {0};
+    if ((store(key, text, &homes) == SG_OK) != good)
         fail_msg("%s: %s is %s", key->path, text, good ? "refused" : "accepted");
     if (good) {
         struct buffer value;
         buffer_init(&value, CONFIG_DOCUMENT_BYTES_MAX);
-        config_append_value(key, config_home(&config, key->home), &value);
+        config_append_value(key, home_of(key, &homes), &value);
         buffer_append(&value, "", 1);
         assert_string_equal(value.data, text);
         buffer_free(&value);
     }
-    config_free(&config);
+    config_free(&homes.config);
 }
 
 static void expect_number(const struct config_key *key, int64_t number, bool good)

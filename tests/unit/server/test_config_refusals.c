@@ -187,8 +187,8 @@ static void numbers_of_the_wrong_form_are_refused(void **state)
 {
     (void)state;
     EXPECT_REFUSALS(
-        {"\nwait:\n  default: 5\n", "c.yaml:3: wait.default: must be a duration such as 500ms, 5s, 2m or 1h, not 5"},
-        {"probe: {idle: -1s}", "c.yaml:1: probe.idle: must be a duration such as 500ms, 5s, 2m or 1h, not -1s"},
+        {"\nwait:\n  default: 5\n", "c.yaml:3: wait.default: must be a duration such as 500ms, 5s, 2m, 1h or 7d, not 5"},
+        {"probe: {idle: -1s}", "c.yaml:1: probe.idle: must be a duration such as 500ms, 5s, 2m, 1h or 7d, not -1s"},
         {"cache: {size: 1.5GiB}",
          "c.yaml:1: cache.size: must be a number of bytes such as 4096, 64MiB or 500MB, not 1.5GiB"},
         {"collections_max: 1k", "c.yaml:1: collections_max: must be a whole number, not 1k"},

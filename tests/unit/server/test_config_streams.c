@@ -104,7 +104,7 @@ static void the_summary_shows_what_would_be_served(void **state)
 {
     (void)state;
     struct config s = load_good("listen: unix:/run/s.sock\nstreams: [{name: KV_b, format: kv, collection: c}]\n"
-                                  "collections: [{name: c, drop: [/ssn]}]\n");
+                                  "collections: [{name: c, drop: [/ssn], tombstones: {keep: 7d, max: 9}}]\n");
     char *text = NULL;
     size_t bytes = 0;
     FILE *to = open_memstream(&text, &bytes);
@@ -112,7 +112,7 @@ static void the_summary_shows_what_would_be_served(void **state)
     config_summarise(&s.settings, to);
     assert_int_equal(fclose(to), 0);
     static const char *const parts[] = {"unix:/run/s.sock", "listen_ops   none", "stategate.db", "KV_b: kv",
-                                        "$KV.b.{id}", "filter $KV.b.>", "collections: c\n", "c: drops /ssn\n"};
+                                        "$KV.b.{id}", "filter $KV.b.>", "collections: c\n", "c: drops /ssn; keeps tombstones for 7d; keeps at most 9 tombstones\n"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (strstr(text, parts[i]) == NULL)
             fail_msg("%s is not in:\n%s", parts[i], text);
@@ -309,6 +309,38 @@ static void settings_of_collections_are_checked(void **state)
         {"collections:\n  - name: a\n    drop: []\n", "c.yaml:3: collections[0].drop: must have at least 1 entry"});
 }
 
+#define OF_A(text) "collections:\n  - name: a\n    tombstones: " text "\n"
+
+static void bounds_of_tombstones_hold_at_their_limits_and_not_beyond(void **state)
+{
+    (void)state;
+    struct config s = load_good("collections:\n  - name: a\n    tombstones: { keep: 7d, max: 1000000 }\n  - name: b\n"
+                                "  - name: c\n    tombstones: { keep: 1s }\n  - name: d\n    tombstones: { max: 1 }\n"
+                                "  - name: e\n    tombstones: { keep: 3650d, max: 1000000000 }\n"
+                                "  - name: f\n    tombstones: { keep: 0, max: 0 }\n");
+    const int64_t keep[] = {604800000, 0, 1000, 0, INT64_C(315360000000), 0};
+    const size_t max[] = {1000000, 0, 0, 1, 1000000000, 0};
+    assert_int_equal(s.settings.collections_count, 6);
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(s.settings.collections[i].tombstones.keep_ms, keep[i]);
+        assert_int_equal(s.settings.collections[i].tombstones.max, max[i]);
+    }
+    config_free(&s);
+    EXPECT_REFUSALS(
+        {OF_A("{ keep: 999ms }"),
+         "c.yaml:3: collections[0].tombstones.keep: must be 0 or between 1s and 3650d, not 999ms"},
+        {OF_A("{ keep: 3651d }"),
+         "c.yaml:3: collections[0].tombstones.keep: must be 0 or between 1s and 3650d, not 3651d"},
+        {OF_A("{ keep: 7 }"), "c.yaml:3: collections[0].tombstones.keep: must be a duration such as 500ms, 5s, 2m, 1h "
+                              "or 7d, not 7"},
+        {OF_A("{ max: 1000000001 }"),
+         "c.yaml:3: collections[0].tombstones.max: must be 0 or between 1 and 1000000000, not 1000000001"},
+        {OF_A("{ max: -1 }"), "c.yaml:3: collections[0].tombstones.max: must be a whole number, not -1"},
+        {OF_A("{ keeps: 7d }"), "c.yaml:3: collections[0].tombstones.keeps: unknown key; did you mean keep? (known here: "
+                                "keep, max)"},
+        {OF_A("7d"), "c.yaml:3: collections[0].tombstones: must be a mapping of keys to values"});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +356,7 @@ int main(void)
         cmocka_unit_test(more_collections_than_the_maximum_cannot_be_named),
         cmocka_unit_test(lists_hold_at_their_limit_and_not_beyond),
         cmocka_unit_test(settings_of_collections_are_checked),
+        cmocka_unit_test(bounds_of_tombstones_hold_at_their_limits_and_not_beyond),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,7 @@ static void durations_need_a_unit(void **state)
     (void)state;
     static const struct number numbers[] = {
         {"0", 0},    {"0s", 0},   {"500ms", 500}, {"5s", 5000}, {"2m", 120000}, {"1h", 3600000}, {"007s", 7000},
+        {"7d", 604800000}, {"1D", -1},  {"d", -1},    {"1.5d", -1},   {"106751991168d", INT64_MAX},
         {"5", -1},   {"", -1},    {"s", -1},      {"5 s", -1},  {"5S", -1},     {"1.5s", -1},    {"-5s", -1},
         {"+5s", -1}, {" 5s", -1}, {"5s ", -1},    {"1m30s", -1}, {"00", -1},    {"0x5s", -1},
         {"9223372036854775807ms", INT64_MAX}, {"9223372036854775808ms", INT64_MAX}, {"9223372036854776s", INT64_MAX},
@@ -66,7 +67,8 @@ static void numbers_are_written_in_the_unit_that_divides_them(void **state)
 {
     (void)state;
     static const struct number durations[] = {{"0", 0},     {"1ms", 1},     {"1500ms", 1500}, {"30s", 30000},
-                                              {"2m", 120000}, {"90s", 90000}, {"1h", 3600000}};
+                                              {"2m", 120000}, {"90s", 90000}, {"1h", 3600000},
+                                              {"7d", 604800000}, {"25h", 90000000}};
     static const struct number sizes[] = {{"0", 0}, {"1B", 1}, {"1KiB", 1024}, {"64MiB", 64 << 20},
                                           {"500MB", 500000000}, {"256TiB", INT64_C(1) << 48}};
     char out[CONFIG_NUMBER_BYTES];

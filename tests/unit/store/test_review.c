@@ -30,11 +30,11 @@ static struct store_review review_all(struct store_fixture *f, size_t rows_max, 
 
 static uint64_t keys(struct store_fixture *f)
 {
-    uint64_t count = 0;
-    int64_t rejected = 0;
-    assert_int_equal(store_keys_count(f->writer, f->stream.id, &count, &rejected, NULL), SG_OK);
-    assert_int_equal(rejected, 0);
-    return count;
+    struct store_keys keys;
+    assert_int_equal(store_keys_count(f->writer, f->stream.id, &keys, NULL), SG_OK);
+    assert_int_equal(keys.rejected, 0);
+    assert_false(keys.forgotten);
+    return keys.count;
 }
 
 static void fill(struct store_fixture *f)
