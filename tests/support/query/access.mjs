@@ -53,7 +53,7 @@ export function decide(declaration, query) {
     if (!hasTests || declaration.scan) return accept(walks.filter(({ index }) => index === BY_ID));
     return { accepted: false, why: 'no index serves a test' };
   }
-  const inOrder = walks.filter(({ keys }) => gives(keys, query.order));
+  const inOrder = walks.filter((walk) => gives(walk, query.order));
   if (inOrder.length === 0) return { accepted: false, why: 'no index gives the order' };
   const useful = inOrder.some(({ served, index }) => served || index !== BY_ID);
   if (hasTests && !useful && !declaration.scan) return { accepted: false, why: 'only the ids give the order' };
@@ -62,9 +62,11 @@ export function decide(declaration, query) {
 
 const accept = (walks) => ({ accepted: true, walks });
 
-// Do rows that come by `keys`, then by id, come in the order that was asked for?
-function gives(keys, order) {
-  return keys.length === order.length && keys.every((key, i) => sameKey(key, order[i]));
+// Do the rows come in the order that was asked for, then by id: behind all of the equalities, or behind some of them?
+function gives({ index, equal }, order) {
+  const columns = index.columns.filter(({ field }) => field !== 'id');
+  const behind = columns.length - order.length; // columns that must have one value
+  return behind >= 0 && behind <= equal && order.every((key, i) => sameKey(key, columns[behind + i]));
 }
 
 // What the contract leaves open: whether a query is accepted that a reader who looks closer sees is served. A key of a

@@ -100,7 +100,7 @@ export class Walker {
       const body = answer.json();
       const ids = body.items.map(({ id }) => id);
       told.ids.push(...ids);
-      told.pages.push({ ids, answer, body });
+      told.pages.push({ ids, answer, body, limit });
       this.pages++;
       if (body.next === undefined) return told;
       if (ids.length < limit) this.early++;
