@@ -12,6 +12,8 @@ import { decide, wouldServe } from '../support/query/access.mjs';
 import { declarations, Documents, idOf, THINGS } from '../support/query/documents.mjs';
 import { matching } from '../support/query/expect.mjs';
 import { comparerOf, Declaration, parseKeys, rowOf } from '../support/query/fields.mjs';
+import { Hostile } from '../support/query/hostile.mjs';
+import { judgeAnswer } from '../support/query/hostile_judge.mjs';
 import { Judge, verdict } from '../support/query/judge.mjs';
 import { Model, PLANTS } from '../support/query/model.mjs';
 import { judgeMoving, Moving } from '../support/query/moving.mjs';
@@ -310,6 +312,40 @@ describe(`the judge of pages that move (SEED=${SEED})`, () => {
       assert.fail('not seen');
     });
   }
+});
+
+describe(`the judge of hostile queries (SEED=${SEED})`, () => {
+  const made = world(SEED + 30);
+  const model = new Model({ declarations: [made.declaration], rows: made.rows });
+  const hostile = new Hostile(made.random, made.queries);
+  const texts = Array.from({ length: 500 }, () => hostile.text());
+
+  async function judgedBy(change) {
+    const found = [];
+    for (const text of texts) {
+      const answer = await model.get(`/v1/state/things?${text}`);
+      found.push(judgeAnswer(made.declaration, text, change(answer)));
+    }
+    return found.filter((fault) => fault !== null);
+  }
+
+  it('finds nothing wrong with right answers', async () => {
+    const statuses = [];
+    assert.deepEqual(await judgedBy((answer) => (statuses.push(answer.status), answer)), []);
+    const good = statuses.filter((status) => status === 200).length;
+    assert.ok(good > 10 && good < 250, `${good} of 500 are good`);
+  });
+
+  const lies = {
+    'a 500': (answer) => (answer.status === 400 ? { ...answer, status: 500 } : answer),
+    'an answer that is cut': (answer) => ({ ...answer, text: answer.text.slice(0, -1) }),
+    'a page without items': (answer) => (answer.status === 200 ? { ...answer, text: '{}' } : answer),
+    'a refusal without a reason': (answer) => (answer.status === 400 ? { ...answer, text: '{"status":400}' } : answer),
+    'an answer to what is no query': (answer) => ({ ...answer, status: 200, text: '{"items":[]}' }),
+    'a refusal of what is one': (answer) => ({ ...answer, status: 400, text: '{"status":400,"detail":"no"}' }),
+  };
+  for (const [what, change] of Object.entries(lies))
+    it(`sees ${what}`, async () => assert.notDeepEqual(await judgedBy(change), []));
 });
 
 // A replica whose answers are changed before they are judged.

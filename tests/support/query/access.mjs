@@ -32,11 +32,18 @@ function walkOf(index, place, tests) {
 
 const BY_ID = { text: 'id', columns: parseKeys('id') };
 
-// Those first that are chosen first: with the most equalities, then with a range, then the shortest, then as declared.
+// Those first that are chosen first: the ids where a test names some, then with the most equalities, then with a range,
+// then the shortest, then as declared.
 function compareWalks(a, b) {
+  const named = ({ index, equal, bounds }) =>
+    index === BY_ID && (equal > 0 || bounds.some(({ op }) => op === 'in')) ? 0 : 1;
   const range = (walk) => (walk.bounds.length > 0 ? 0 : 1);
   return (
-    b.equal - a.equal || range(a) - range(b) || a.index.columns.length - b.index.columns.length || a.place - b.place
+    named(a) - named(b) ||
+    b.equal - a.equal ||
+    range(a) - range(b) ||
+    a.index.columns.length - b.index.columns.length ||
+    a.place - b.place
   );
 }
 
@@ -71,7 +78,7 @@ function gives({ index, equal }, order) {
 
 // What the contract leaves open: whether a query is accepted that a reader who looks closer sees is served. A key of a
 // column that has one value, or the side of nulls where there are none, changes nothing in the order; nor does a list
-// of one value, or a repeated key.
+// of one value, or a repeated key. An index of elements may or may not know of rows without any.
 export function isOpen(declaration, query) {
   const tests = conjuncts(query.filter);
   const order = query.order ?? [];
@@ -82,13 +89,26 @@ export function isOpen(declaration, query) {
   const repeated = order.some((key, i) => order.slice(0, i).some(({ field }) => field === key.field));
   const ofOne = tests.some(({ op, values }) => op === 'in' && new Set(values).size === 1);
   return (
-    repeated || ofOne || order.some(constant) || order.some((key) => notNull(key) && otherSide(key)) ||
-    new Set(order.map(({ field }) => field)).has('id')
+    repeated ||
+    ofOne ||
+    order.some(constant) ||
+    order.some((key) => notNull(key) && otherSide(key)) ||
+    order.some(({ field }) => field === 'id')
   );
 }
 
 const differInNulls = (a, b) =>
   a.field === b.field && a.descending === b.descending && a.nullsLast !== b.nullsLast;
+
+// The same query as one sees it by whom no index serves is.null and is.not_null of fields with many values.
+export function withoutElements(declaration, query) {
+  const without = (nodes) =>
+    nodes.map((node) => {
+      if (node.kind !== 'test') return { ...node, terms: without(node.terms) };
+      return /^is\.(not_)?null$/.test(node.op) && declaration.isMany(node.field) ? { ...node, negated: true } : node;
+    });
+  return { ...query, filter: without(query.filter) };
+}
 
 // May `needed`, which a refusal named, serve the query? Empty: none can.
 export function wouldServe(declaration, query, needed) {

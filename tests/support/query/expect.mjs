@@ -1,6 +1,6 @@
 // What a walk over all pages must give: filter and sort of the same rows.
 
-import { decide } from './access.mjs';
+import { decide, withoutElements } from './access.mjs';
 import { holds, passing } from './evaluate.mjs';
 import { comparerOf } from './fields.mjs';
 
@@ -17,9 +17,12 @@ function comparersOf(declaration, walk) {
 // The orders in which rows may come, the one that is wanted first. Without an order in the query it is the one of the
 // index that is chosen; a tie between a declared index and the ids is nobody's promise.
 export function ordersOf(declaration, query) {
-  const { walks } = decide(declaration, query);
   if (query.order !== undefined) return [comparerOf(declaration, query.order)];
-  const [best, ...others] = walks;
+  const seen = [query, withoutElements(declaration, query)].map((one) => decide(declaration, one).walks ?? []);
+  return seen.filter((walks) => walks.length > 0).flatMap((walks) => comparersOfWalks(declaration, walks));
+}
+
+function comparersOfWalks(declaration, [best, ...others]) {
   const ties = others.filter(
     (walk) =>
       walk.equal === best.equal &&

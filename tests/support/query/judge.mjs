@@ -1,7 +1,7 @@
 // The judge of queries: asks each of a list, and says in words what is wrong with the answers.
 
-import { decide, isOpen, wouldServe } from './access.mjs';
-import { judgeIds } from './expect.mjs';
+import { decide, isOpen, withoutElements, wouldServe } from './access.mjs';
+import { judgeIds, matching, sameList } from './expect.mjs';
 import { judgeCount, Walker } from './walk.mjs';
 
 const sizeOf = (node) => (node.kind === 'test' ? 1 : node.terms.reduce((sum, term) => sum + sizeOf(term), 0));
@@ -13,7 +13,8 @@ export function verdict(declaration, query) {
   const isList = query.filter.length === 1 && only.kind === 'test' && only.field === 'id' && only.op === 'in';
   if (isList && !only.negated && query.order === undefined) return 'batch';
   const { accepted } = decide(declaration, query);
-  return accepted ? 'yes' : isOpen(declaration, query) ? 'open' : 'no';
+  if (accepted) return decide(declaration, withoutElements(declaration, query)).accepted ? 'yes' : 'open';
+  return isOpen(declaration, query) ? 'open' : 'no';
 }
 
 // What is wrong with a refusal that is right: it names the indexes that there are, and one that would serve.
@@ -67,12 +68,19 @@ export class Judge {
     const [first] = walk.pages;
     const count = judgeCount(this.declaration, query, this.rows, first?.body ?? {});
     if (query.count) this.told.counts++;
-    const ids = wanted === 'open' && query.order === undefined ? null : this.judgeOrder(query, walk.ids);
+    const anyOrder = wanted === 'open' && query.order === undefined;
+    const ids = anyOrder ? this.judgeSet(query, walk.ids) : this.judgeOrder(query, walk.ids);
     return [ids, count].filter((fault) => fault !== null);
   }
 
   judgeOrder(query, ids) {
     return judgeIds(this.declaration, query, this.rows, ids);
+  }
+
+  // Where it is open by which index they come.
+  judgeSet(query, ids) {
+    const wanted = matching(this.declaration, query, this.rows).map(({ id }) => id);
+    return sameList(wanted.sort(), [...ids].sort()) ? null : `${ids.length} rows instead of ${wanted.length}`;
   }
 
   get words() {

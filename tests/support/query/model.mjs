@@ -35,20 +35,23 @@ export class Model {
     this.lists = new Map();
   }
 
-  async get(path) {
+  async get(path, { headers = {}, method = 'GET' } = {}) {
+    if (method !== 'GET') return reply(405, { status: 405, detail: 'read only' });
     const [, collection, text = ''] = /^\/v1\/state\/([^/?]+)(?:\?(.*))?$/s.exec(path) ?? [];
     const declaration = this.declarations.get(collection);
     if (declaration === undefined) return reply(404, { status: 404 });
     try {
-      return this.page(declaration, text);
+      const counted = /\bcount=exact\b/.test(headers.prefer ?? '');
+      return this.page(declaration, text, counted);
     } catch (error) {
-      if (error instanceof Refused) return reply(400, { status: 400, detail: error.message, about: error.about });
-      throw error;
+      if (!(error instanceof Refused)) throw error;
+      return reply(400, { type: 'urn:stategate:problem:bad-request', status: 400, detail: error.message });
     }
   }
 
-  page(declaration, text) {
+  page(declaration, text, counted) {
     const asked = parseQuery(declaration, text);
+    asked.count ||= counted;
     const cursor = asked.cursor === undefined ? null : readCursor(asked.cursor);
     const bare = cursor === null ? bareText(text) : cursor.text;
     const query = { ...parseQuery(declaration, bare), limit: asked.limit, select: asked.select };
@@ -207,7 +210,8 @@ function notIndexed(declaration, query) {
   });
   const texts = [...tests, ...tests.map((field) => [field, ...order].join()), order.join()];
   const needed = texts.find((text) => text !== '' && wouldServe(declaration, query, text)) ?? '';
-  return { type: 'urn:stategate:problem:not-indexed', status: 400, available: declaration.indexTexts, needed };
+  const [type, detail] = ['urn:stategate:problem:not-indexed', 'no index serves it'];
+  return { type, status: 400, detail, available: declaration.indexTexts, needed };
 }
 
 function readCursor(text) {
@@ -226,7 +230,7 @@ function reply(status, body, headers = {}) {
 // The model behind HTTP. Gives {url, close()}.
 export async function serveModel(model) {
   const server = http.createServer(async (request, response) => {
-    const { status, headers, text } = await model.get(request.url);
+    const { status, headers, text } = await model.get(request.url, request);
     response.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(text);
   });
   await new Promise((done) => server.listen(0, '127.0.0.1', done));

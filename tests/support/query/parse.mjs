@@ -170,6 +170,7 @@ const refuse = (about, message) => {
 
 // [{name, at (a pointer), field}] of id,total,customer:/customer/name.
 function parseSelect(declaration, text) {
+  if (text === '*') return undefined; // as PostgREST's clients ask for the whole
   return text.split(',').map((part) => {
     const named = /^([a-z_][a-z0-9_]{0,62}):(\/.*)$/.exec(part);
     if (named !== null) return { name: named[1], at: named[2] };

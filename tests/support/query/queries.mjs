@@ -14,6 +14,13 @@ OPERATORS.number = OPERATORS.integer;
 OPERATORS.time = OPERATORS.integer;
 
 const NEGATED = 0.2;
+const BYTES_MAX = 700; // of all values of a filter: as text it may have 1,024
+
+const sizeOf = (nodes) =>
+  nodes.reduce(
+    (sum, { terms, texts = [] }) => sum + 20 + (terms ? sizeOf(terms) : Buffer.byteLength(texts.join('"",'))),
+    0,
+  );
 
 export class Queries {
   // `rows`: whose values are asked for; `documents` makes others.
@@ -25,7 +32,8 @@ export class Queries {
   // {filter, order, select, limit, count}, and `text`, what stands behind the question mark.
   query() {
     const { random } = this;
-    const query = this.meaning();
+    let query = this.meaning();
+    while (sizeOf(query.filter) > BYTES_MAX) query = this.meaning();
     query.limit = random.pick([1, 7, 100, 100, 333, 1000, 1000]);
     query.count = random.chance(0.1);
     query.select = random.chance(0.2) ? this.selection() : undefined;
@@ -87,7 +95,7 @@ export class Queries {
   test(field, op, negated) {
     const test = { kind: 'test', field, op, negated, values: [] };
     if (op.startsWith('is.')) return test;
-    const count = op !== 'in' ? 1 : this.random.chance(0.02) ? 200 : this.random.between(1, 4);
+    const count = op !== 'in' ? 1 : this.random.chance(0.02) ? 20 : this.random.between(1, 4);
     const drawn = Array.from({ length: count }, () => this.value(field, op));
     test.texts = drawn.map(({ text }) => text);
     test.values = drawn.map(({ value }) => value);
