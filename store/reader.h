@@ -11,6 +11,7 @@
 #include "core/base/status.h"
 #include "core/domain/entity.h"
 #include "core/domain/stream.h"
+#include "store/query.h"
 
 #define STORE_PAGE_BYTES_MAX (8u << 20) /* a page ends early, with a cursor: no answer can take all memory */
 /* A reader's page cache, which SQLite drops at each commit: with four times as many, reads beside a writer cost 5 %
@@ -119,6 +120,46 @@ SG_MUST_CHECK enum sg_status store_read_entity_counts(struct store_reader *r, st
 typedef bool store_entity_visitor(void *context, const struct entity *entity);
 SG_MUST_CHECK enum sg_status store_read_page(struct store_reader *r, struct slice collection, struct slice after,
                                              store_entity_visitor *visit, void *context, struct sg_error *err);
+
+/* ---- queries: store/query.h ---- */
+
+/* What a query may take, and has taken: a page and a count may share one. */
+struct store_query_budget {
+    size_t items_max;    /* of a page; at least 1 */
+    uint64_t rows_max;   /* that are examined */
+    size_t bytes_max;    /* of the states that the visitor gets; the last one may go beyond it */
+    int64_t deadline_ns; /* of time_boot_ns, looked at every few rows; 0 = none */
+    uint64_t examined;   /* rows so far: counts up */
+};
+
+/* Where a page ended. */
+struct store_query_end {
+    bool more; /* before the walk did; the next page goes on after these: the last row that was examined */
+    struct field_value after[QUERY_ORDER_MAX]; /* of the keys of query_access */
+    struct slice after_id;
+};
+
+/* Entities that pass the query's filter, after those that it says the page before ended with, in the order of the
+ * access that query_access chose; at most `items_max` of them, with their sequences. A page may end early, even without
+ * an item, when its budget is spent or the visitor returns false, but it examines at least one row; with `more` false
+ * there are no others. What `out` points to lives until the next query of this reader. The visitor reads nothing else
+ * by it.
+ * SG_NOT_FOUND: no event of the collection was applied. SG_UNAVAILABLE: its declared fields, or the index, are not
+ * there yet; they are being made. */
+SG_MUST_CHECK enum sg_status store_read_query(struct store_reader *r, struct slice collection,
+                                              const struct query *query, const struct query_access *access,
+                                              struct store_query_budget *budget, store_entity_visitor *visit,
+                                              void *context, struct store_query_end *out, struct sg_error *err);
+
+/* How many entities pass, from the start and whatever the page before ended with. */
+struct store_query_count {
+    uint64_t value;
+    bool exact; /* else there are more, or may be: the budget is spent */
+};
+SG_MUST_CHECK enum sg_status store_read_query_count(struct store_reader *r, struct slice collection,
+                                                    const struct query *query, const struct query_access *access,
+                                                    struct store_query_budget *budget, struct store_query_count *out,
+                                                    struct sg_error *err);
 
 /* What the gaps of single entities span, of those with ids greater than `after` up to `last` that are alive; `first` 0
  * = none has one. */

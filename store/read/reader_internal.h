@@ -27,10 +27,23 @@ struct store_reader {
     bool tombstones_any; /* likewise */
     bool entity_gaps_any_known;
     bool entity_gaps_any; /* likewise */
+    bool serving_known; /* likewise: where a query's fields are read from */
     struct served_names names; /* counts where the build is served: store_read_known */
     struct row_cache_key expected;       /* only a hint: its id may be gone */
     bool expecting;
+    struct reader_queries *queries; /* owned; NULL until the first one */
+    const struct query *running;    /* its statement is prepared or stepped; NULL = none */
+    int64_t deadline_ns;            /* reads end with SG_STOPPED then; 0 = none */
+    bool late;                      /* that was why */
 };
+
+/* Define the functions of queries, and see to it that they only read what they should; a result code of SQLite. Before
+ * anything is prepared that is used later on. */
+SG_MUST_CHECK int store_reader_guard(struct store_reader *r);
+/* From here on reads end with SG_STOPPED soon after this moment of time_boot_ns, and `late` is true; 0 = none. */
+void store_read_deadline(struct store_reader *r, int64_t deadline_ns);
+/* Free what queries keep. */
+void store_queries_close(struct store_reader *r);
 
 /* A statement to step, whose row may be handed out: it is reset by the next call of this, or of store_read_release. */
 sqlite3_stmt *store_read_statement(struct store_reader *r, enum store_sql which);
