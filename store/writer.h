@@ -155,6 +155,44 @@ SG_MUST_CHECK enum sg_status store_stream_begun(struct store_writer *w, int64_t 
 SG_MUST_CHECK enum sg_status store_stream_settle(struct store_writer *w, int64_t stream_id, uint64_t through,
                                                  const struct gap *gaps, size_t gaps_count, struct sg_error *err);
 
+/* ---- declared fields (store/tables/field_sets.h says how they are kept) ---- */
+
+struct field_set;
+
+/* What a collection of the stream declares. After store_stream_attach and before the first store_apply, for each
+ * collection that declares anything; events of it then come with values, one for each field. `fields` is borrowed, and
+ * outlives the writer. SG_MEMORY. */
+SG_MUST_CHECK enum sg_status store_set_fields(struct store_writer *w, int64_t stream_id, struct slice collection,
+                                              const struct field_set *fields, struct sg_error *err);
+
+/* What takes the values of declared fields from a stored state, as the store knows no JSON. */
+struct store_extract {
+    /* The values of the collection's declared fields, in the order of the declaration; `*out` is NULL where none is
+     * declared, and valid until the next call. SG_INVALID (the state is no JSON), SG_MEMORY. */
+    enum sg_status (*extract)(void *context, struct slice collection, struct slice state,
+                              const struct field_value **out, struct sg_error *err);
+    void *context;
+};
+
+/* What a step has ended, for the log. */
+struct store_fields_done {
+    enum { FIELDS_DONE_NOTHING, FIELDS_DONE_BUILT, FIELDS_DONE_INDEX_REMOVED } what;
+    int64_t stream;
+    char collection[EVENT_COLLECTION_BYTES_MAX + 1];
+    int64_t set;
+};
+
+/* Is a step of any use now? It costs nothing to ask; before each step, and after each batch. */
+bool store_fields_wanted(const struct store_writer *w);
+
+/* A step on the way to what is declared, in one transaction: up to `rows_max` entities are taken into a new set, and no
+ * more once STORE_FIELDS_NS have passed, but at least one; or an index is made of a build that has come to its target,
+ * which takes a second for 300,000 entities; or one is dropped that is not declared any more. Sets that are given up
+ * are swept by store_sweep. Errors: as of store_apply. */
+#define STORE_FIELDS_NS (2 * INT64_C(1000000)) /* meanwhile nothing is applied */
+SG_MUST_CHECK enum sg_status store_fields_step(struct store_writer *w, const struct store_extract *extract,
+                                               size_t rows_max, struct store_fields_done *done, struct sg_error *err);
+
 /* ---- looking at all entities ---- */
 
 /* An entity or a tombstone of the written build; slices are good during the call. */
@@ -214,15 +252,6 @@ struct store_merge {
      * called again. `base` is valid during the call. SG_INVALID: it is rejected, for `*reason` with `*detail`. */
     enum sg_status (*merge)(void *context, struct slice base, const struct event *patch, struct entity_value *out,
                             enum event_reason *reason, struct slice *detail, struct sg_error *err);
-    void *context;
-};
-
-/* What takes the values of declared fields from a stored state, as the store knows no JSON. */
-struct store_extract {
-    /* The values of the collection's declared fields, in the order of the declaration; `*out` is NULL where none is
-     * declared, and valid until the next call. SG_INVALID (the state is no JSON), SG_MEMORY. */
-    enum sg_status (*extract)(void *context, struct slice collection, struct slice state,
-                              const struct field_value **out, struct sg_error *err);
     void *context;
 };
 

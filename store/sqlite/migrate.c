@@ -7,6 +7,7 @@
 
 #include "store/integrity/os_file.h"
 #include "store/schema_version.h"
+#include "store/sqlite/sort.h"
 
 static const struct step {
     int from;
@@ -45,29 +46,18 @@ static enum sg_status set_cache(struct store_connection *c, int64_t size, struct
     return store_exec(c, pragma, "migrate the database", err);
 }
 
-/* More pages in memory. And what is sorted beyond that goes to a file beside the database, which has no name and ends
- * with the process. No other connection of this process is open yet, so SQLite's global variable may name the
- * folder. */
+/* More pages in memory; what is sorted beyond that goes to a file. */
 static enum sg_status room_take(struct store_connection *c, int64_t *cache_before, struct sg_error *err)
 {
-    const char *slash = strrchr(c->path, '/');
     enum sg_status status = store_query_int(c, "PRAGMA cache_size", cache_before, err);
     if (status == SG_OK)
         status = set_cache(c, cache_size, err);
-    if (status != SG_OK)
-        return status;
-    sqlite3_temp_directory =
-        slash != NULL ? sqlite3_mprintf("%.*s/", (int)(slash - c->path), c->path) : sqlite3_mprintf(".");
-    if (sqlite3_temp_directory == NULL)
-        return sg_fail(err, SG_MEMORY, "cannot migrate the database: out of memory");
-    return store_exec(c, "PRAGMA temp_store = FILE", "migrate the database", err);
+    return status == SG_OK ? store_sort_begin(c, "migrate the database", err) : status;
 }
 
 static enum sg_status room_return(struct store_connection *c, int64_t cache_before, struct sg_error *err)
 {
-    sqlite3_free(sqlite3_temp_directory);
-    sqlite3_temp_directory = NULL;
-    enum sg_status status = store_exec(c, "PRAGMA temp_store = MEMORY", "migrate the database", err);
+    enum sg_status status = store_sort_end(c, "migrate the database", err);
     if (status == SG_OK)
         status = set_cache(c, cache_before, err);
     (void)sqlite3_db_release_memory(c->db);

@@ -39,7 +39,13 @@
     "r.payload_bytes, lower(hex(r.payload_sha256)), r.payload"
 
 /* store/tables/field_sets.c numbers them. */
+/* A set with its collection, of the streams that are attached; store/write/fields.h numbers them. */
+#define FIELD_SET_OWNER "f.number, f.collection, c.stream, c.build, c.name"
+#define FIELD_SETS_OWNED                                                                                               \
+    "field_sets f CROSS JOIN collections c ON c.id = f.collection "                                                    \
+    "CROSS JOIN streams s ON s.id = c.stream AND s.attached = 1"
 #define FIELD_SET_COLUMNS "number, filled, until, indexed, declaration"
+#define FIELD_COLUMNS "value ->> 'at', value ->> 'type', value ->> 'name'"
 
 /* The first `?1` rejected events of written builds, and whether one (r) is above what is stored of its id (e). */
 #define REJECTED_OLDEST                                                                                                \
@@ -78,6 +84,8 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_NEXT_BUILD_SET_POSITION] = "UPDATE next_build SET position = ?2, position_time_ns = ?3, position_subject = ?4 "
                                     "WHERE stream = ?1",
     [SQL_NEXT_BUILD_SET_HOLE] = "UPDATE next_build SET hole = ?2 WHERE stream = ?1",
+    [SQL_NEXT_BUILD_AFTER] = "SELECT n.stream FROM next_build n CROSS JOIN streams s ON s.id = n.stream "
+                             "AND s.attached = 1 WHERE n.stream > ?1 ORDER BY n.stream LIMIT 1",
     [SQL_COLLECTION_FIND] = "SELECT id, tombstones, gaps, gone FROM collections "
                             "WHERE stream = ?1 AND build = ?2 AND name = ?3",
     [SQL_COLLECTION_INSERT] = "INSERT INTO collections (id, stream, build, name, entities, position) "
@@ -181,10 +189,45 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_ENTITY_REJECTIONS_SWEEP] = "DELETE FROM entity_rejections WHERE (collection, id) = "
                                     "(SELECT collection, id FROM entity_rejections WHERE collection = ?1 LIMIT 1)",
 
+    [SQL_ENTITY_ANY] = "SELECT 1 FROM entities WHERE collection = ?1 LIMIT 1",
+    /* A range of numbers, of all collections: as many rows are read, however few belong to this one. */
+    [SQL_ENTITY_FILL] = "SELECT number, id, state FROM entities NOT INDEXED "
+                        "WHERE number > ?2 AND number <= ?3 AND collection = ?1 ORDER BY number",
+    [SQL_COLLECTION_ANY] = "SELECT 1 FROM collections WHERE stream = ?1 AND build = ?2 LIMIT 1",
+    /* What is to be filled or indexed of what is served or written. */
+    [SQL_FIELD_SET_NEXT] = "SELECT " FIELD_SET_OWNER ", f.filled, f.until, f.indexed FROM " FIELD_SETS_OWNED
+                           " LEFT JOIN next_build n ON n.stream = s.id WHERE f.number > ?1 "
+                           "AND (f.filled <> -1 OR f.indexed = 0) AND (c.build = s.build OR c.build = n.build) "
+                           "ORDER BY f.number LIMIT 1",
+    [SQL_FIELD_SET_OWNER] = "SELECT " FIELD_SET_OWNER " FROM " FIELD_SETS_OWNED " WHERE f.number > ?1 "
+                            "ORDER BY f.number LIMIT 1",
+    [SQL_FIELD_SET_SURPLUS] = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND "
+                              "(name GLOB 'fields_' || ?1 || '_*' OR name GLOB 'field_' || ?1 || '_*')",
+    [SQL_FIELD_SETS_LOAD] = "SELECT " FIELD_SET_COLUMNS " FROM field_sets WHERE collection = ?1 ORDER BY number DESC",
+    [SQL_FIELD_SET_OWN_FIELDS] = "SELECT " FIELD_COLUMNS " FROM json_each((SELECT declaration FROM field_sets "
+                                 "WHERE number = ?1), '$.fields') ORDER BY key",
+    [SQL_FIELD_SET_OWN_INDEX] = "SELECT 1 FROM json_each((SELECT declaration FROM field_sets WHERE number = ?1), "
+                                "'$.indexes') WHERE value = ?2",
+    [SQL_FIELD_SET_INSERT] = "INSERT INTO field_sets (collection, declaration, filled, until, indexed) "
+                             "VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_FIELD_SET_FILLED] = "UPDATE field_sets SET filled = ?2 WHERE number = ?1",
+    [SQL_FIELD_SET_INDEXED] = "UPDATE field_sets SET indexed = 1 WHERE number = ?1",
+    [SQL_FIELD_SET_DECLARE] = "UPDATE field_sets SET declaration = ?2 WHERE number = ?1",
+    [SQL_FIELD_SET_FORGET] = "UPDATE field_sets SET declaration = "
+                             "json_set(declaration, '$.fields[' || ?2 || '].type', 'none') WHERE number = ?1",
+    [SQL_FIELD_SET_GIVE_UP] = "UPDATE field_sets SET collection = 0 WHERE number = ?1",
+    [SQL_FIELD_SETS_GIVE_UP] = "UPDATE field_sets SET collection = 0 WHERE collection = ?1",
+    [SQL_FIELD_SETS_UNREADY] = "SELECT 1 FROM collections c CROSS JOIN field_sets f ON f.collection = c.id "
+                               "WHERE c.stream = ?1 AND c.build = ?2 AND (f.filled <> -1 OR f.indexed = 0) LIMIT 1",
+    [SQL_FIELD_SET_GIVEN_UP] = "SELECT number FROM field_sets WHERE collection = 0 LIMIT 1",
+    [SQL_FIELD_SET_TABLE] = "SELECT name FROM sqlite_schema WHERE type = 'table' AND "
+                            "(name = 'fields_' || ?1 OR name GLOB 'field_' || ?1 || '_*') LIMIT 1",
+    [SQL_FIELD_SET_DELETE] = "DELETE FROM field_sets WHERE number = ?1",
+
     [SQL_COMMIT] = "COMMIT",
     [SQL_FIELD_SET_SERVING] = "SELECT " FIELD_SET_COLUMNS " FROM field_sets WHERE collection = ?1 AND filled = -1 "
-                              "ORDER BY number DESC LIMIT 1",
-    [SQL_FIELD_SET_FIELDS] = "SELECT value ->> 'at', value ->> 'type', value ->> 'name' FROM json_each(?1, '$.fields')",
+                              "ORDER BY indexed DESC, number DESC LIMIT 1",
+    [SQL_FIELD_SET_FIELDS] = "SELECT " FIELD_COLUMNS " FROM json_each(?1, '$.fields') ORDER BY key",
     [SQL_INDEX_EXISTS] = "SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?1",
 
     [SQL_BEGIN_READ] = "BEGIN",

@@ -40,6 +40,28 @@ enum sg_status store_collections_find(struct store_connection *c, struct collect
     return SG_OK;
 }
 
+enum sg_status store_collections_id(struct store_connection *c, const struct build *build, struct slice name,
+                                    int64_t *out, struct sg_error *err)
+{
+    sqlite3_stmt *s = store_statement(c, SQL_COLLECTION_FIND);
+    enum sg_status status = store_step(c, s, bind_key(s, build, name), WHAT, err);
+    *out = status == SG_OK ? sqlite3_column_int64(s, 0) : 0;
+    (void)sqlite3_reset(s);
+    return status == SG_NOT_FOUND ? SG_OK : status;
+}
+
+enum sg_status store_collections_any(struct store_connection *c, const struct build *build, bool *out,
+                                     struct sg_error *err)
+{
+    sqlite3_stmt *s = store_statement(c, SQL_COLLECTION_ANY);
+    int bound = sqlite3_bind_int64(s, 1, build->stream);
+    bound |= sqlite3_bind_int64(s, 2, build->build);
+    enum sg_status status = store_step(c, s, bound, WHAT, err);
+    *out = status == SG_OK;
+    (void)sqlite3_reset(s);
+    return status == SG_NOT_FOUND ? SG_OK : status;
+}
+
 enum sg_status store_collections_count(struct store_connection *c, int64_t *out, struct sg_error *err)
 {
     sqlite3_stmt *s = store_statement(c, SQL_COLLECTIONS_COUNT);

@@ -10,6 +10,12 @@
 SG_MUST_CHECK enum sg_status store_collections_find(struct store_connection *c, struct collection_names *names,
                                               const struct build *build, struct slice name,
                                               struct collection_name **out, struct sg_error *err);
+/* The number of its row, 0 where there is none; it stays out of memory. */
+SG_MUST_CHECK enum sg_status store_collections_id(struct store_connection *c, const struct build *build,
+                                                  struct slice name, int64_t *out, struct sg_error *err);
+/* Has the build any? */
+SG_MUST_CHECK enum sg_status store_collections_any(struct store_connection *c, const struct build *build, bool *out,
+                                                   struct sg_error *err);
 /* Create one that was not found, with an id that no other had in this process. */
 SG_MUST_CHECK enum sg_status store_collections_create(struct store_connection *c, struct collection_names *names,
                                                 const struct build *build, int64_t id, struct slice name,

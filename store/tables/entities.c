@@ -147,6 +147,28 @@ enum sg_status store_entities_write(struct store_connection *c, int64_t collecti
     return status;
 }
 
+/* ---- what there is ---- */
+
+enum sg_status store_entities_any(struct store_connection *c, int64_t collection, bool *out, struct sg_error *err)
+{
+    sqlite3_stmt *s = store_statement(c, SQL_ENTITY_ANY);
+    enum sg_status status = store_step(c, s, sqlite3_bind_int64(s, 1, collection), WHAT, err);
+    *out = status == SG_OK;
+    (void)sqlite3_reset(s);
+    return status == SG_NOT_FOUND ? SG_OK : status;
+}
+
+enum sg_status store_entities_number_max(struct store_connection *c, bool tombstones, int64_t *out,
+                                         struct sg_error *err)
+{
+    sqlite3_stmt *s = store_statement(c, tombstones ? SQL_TOMBSTONE_NUMBER_MAX : SQL_ENTITY_NUMBER_MAX);
+    enum sg_status status = store_step(c, s, SQLITE_OK, "read the entities", err);
+    if (status == SG_OK)
+        *out = sqlite3_column_int64(s, 0);
+    (void)sqlite3_reset(s);
+    return status;
+}
+
 /* ---- sweeping ---- */
 
 enum sg_status store_entities_sweep(struct store_connection *c, int64_t collection, bool *done, struct sg_error *err)

@@ -40,6 +40,13 @@ SG_MUST_CHECK enum sg_status store_entities_write(struct store_connection *c, in
                                             const struct entity_row *found, const struct entity_value *v,
                                             struct sg_error *err);
 
+/* Has the collection any that are alive? */
+SG_MUST_CHECK enum sg_status store_entities_any(struct store_connection *c, int64_t collection, bool *out,
+                                                struct sg_error *err);
+/* The highest number of a row in either table, 0 = there is none. */
+SG_MUST_CHECK enum sg_status store_entities_number_max(struct store_connection *c, bool tombstones, int64_t *out,
+                                                       struct sg_error *err);
+
 /* Delete one row of a collection from either table; `*done` is true when there is none left. */
 SG_MUST_CHECK enum sg_status store_entities_sweep(struct store_connection *c, int64_t collection, bool *done,
                                             struct sg_error *err);

@@ -18,6 +18,7 @@
 #include "store/tables/rejected.h"
 #include "store/write/build.h"
 #include "store/write/bulk.h"
+#include "store/write/fields.h"
 #include "store/write/fold.h"
 #include "store/write/transaction.h"
 
@@ -127,7 +128,7 @@ static enum sg_status collection_create(struct batch *b, struct slice name, stru
         return status;
     w->collections_last++; /* also where it is rolled back */
     w->collections_count++;
-    return SG_OK;
+    return store_fields_open(w, &b->build, *out, err);
 }
 
 static enum sg_status classify_row(struct batch *b, size_t index, struct sg_error *err)
@@ -137,8 +138,7 @@ static enum sg_status classify_row(struct batch *b, size_t index, struct sg_erro
     struct collection_name *collection = NULL;
     if (e->collection.bytes == 0 || e->id.bytes == 0 || (e->kind != EVENT_ERASE && e->version <= 0))
         return sg_fail(err, SG_INVALID, "event %" PRIu64 " was decoded without collection, id or version", e->sequence);
-    enum sg_status status =
-        store_collections_find(&b->w->c, &b->w->collections, &b->build, e->collection, &collection, err);
+    enum sg_status status = store_fields_find(b->w, &b->build, e->collection, &collection, err);
     b->patched |= e->kind == EVENT_PATCH;
     if (status == SG_OK && collection == NULL && e->kind != EVENT_ERASE && e->kind != EVENT_PATCH)
         status = collection_create(b, e->collection, &collection, err);
@@ -167,7 +167,7 @@ static enum sg_status know_collection(struct batch *b, const struct event *e, st
     struct collection_name *ignored = NULL;
     if (e->collection.bytes == 0 || e->id.bytes == 0)
         return SG_OK;
-    return store_collections_find(&b->w->c, &b->w->collections, &b->build, e->collection, &ignored, err);
+    return store_fields_find(b->w, &b->build, e->collection, &ignored, err);
 }
 
 static enum sg_status classify(struct batch *b, struct sg_error *err)
@@ -297,6 +297,17 @@ static enum sg_status group_count(struct batch *b, const struct store_group *g, 
     return status;
 }
 
+/* The declared fields of what is stored now. `number`: of the row that was deleted or inserted; of one that was updated
+ * it need not be known. */
+static enum sg_status group_fields(const struct store_group *g, bool was_alive, int64_t number, struct sg_error *err)
+{
+    const struct entity_value *v = &g->row.value;
+    if (v->deleted)
+        return was_alive ? store_fields_remove(g->collection, number, err) : SG_OK;
+    return was_alive ? store_fields_update(g->collection, g->id, v->fields, err)
+                     : store_fields_insert(g->collection, number, g->id, v->fields, err);
+}
+
 static enum sg_status group_look_up(struct batch *b, struct store_group *g, struct sg_error *err)
 {
     struct store_connection *c = &b->w->c;
@@ -309,6 +320,8 @@ static enum sg_status group_look_up(struct batch *b, struct store_group *g, stru
         status = group_fold(b, g, err);
     if (status == SG_OK && g->row.changed)
         status = store_entities_write(c, g->collection->id, g->id, &found, &g->row.value, err);
+    if (status == SG_OK && g->row.changed && g->collection->fields != NULL)
+        status = group_fields(g, was_alive, was_alive ? found.number : sqlite3_last_insert_rowid(c->db), err);
     if (status != SG_OK || !g->row.changed)
         return status;
     g->collection->gone -= found.gone ? 1 : 0;
@@ -335,6 +348,8 @@ static enum sg_status group_apply(struct batch *b, struct store_group *g, struct
     if (status == SG_OK && g->row.changed)
         status = alive ? store_entities_replace(c, g->collection->id, g->id, &g->row.value, &g->written, err)
                        : store_entities_insert(c, g->collection->id, g->id, &g->row.value, &g->written, err);
+    if (status == SG_OK && g->written && g->collection->fields != NULL)
+        status = group_fields(g, alive, sqlite3_last_insert_rowid(c->db), err);
     if (status == SG_OK && g->written)
         status = group_count(b, g, alive, false, err);
     else if (status == SG_OK)
@@ -350,6 +365,8 @@ static enum sg_status groups_insert(struct batch *b, struct sg_error *err)
         status = group_fold(b, &b->groups[i], err);
     if (status == SG_OK)
         status = store_bulk_insert(&b->w->c, &b->w->scratch->bulk, b->groups, b->groups_count, err);
+    if (status == SG_OK && b->w->fields.open != NULL)
+        status = store_fields_insert_groups(b->w, b->groups, b->groups_count, err);
     for (size_t i = 0; status == SG_OK && i < b->groups_count; i++) {
         if (b->groups[i].written)
             status = group_count(b, &b->groups[i], false, false, err);
@@ -484,7 +501,9 @@ static enum sg_status batch_run(struct batch *b, int64_t stream_id, struct sg_er
     if (status != SG_OK)
         return status;
     b->position = b->build.position;
-    status = classify(b, err);
+    status = store_fields_settle(b->w, err);
+    if (status == SG_OK)
+        status = classify(b, err);
     if (status == SG_OK)
         status = apply_rows(b, err);
     if (status == SG_OK && b->recorded)

@@ -11,6 +11,7 @@
 
 #include "store/sqlite/stream_rows.h"
 #include "store/tables/collections.h"
+#include "store/write/fields.h"
 
 enum sg_status store_stream_write(struct store_writer *w, sqlite3_stmt *s, int bound, struct sg_error *err)
 {
@@ -42,6 +43,17 @@ static bool whole(const struct store_writer *w, const struct build *build, uint6
     return position >= build->target; /* never for TARGET_UNKNOWN */
 }
 
+/* Swap to it, if it is the next build, whole, and its indexes are made. */
+static enum sg_status swap_if_whole(struct store_writer *w, const struct build *build, uint64_t position,
+                                    bool rows_changed, struct sg_error *err)
+{
+    bool ready = false;
+    if (!build->is_next || !whole(w, build, position, rows_changed))
+        return SG_OK;
+    enum sg_status status = store_fields_ready(w, build, &ready, err);
+    return status == SG_OK && ready ? swap(w, build, err) : status;
+}
+
 /* What is known of the build moves with it. */
 static void note_moved(struct store_writer *w, int64_t stream, uint64_t position, int64_t time_ns, struct slice subject)
 {
@@ -66,14 +78,21 @@ enum sg_status store_build_move(struct store_writer *w, struct build *build, uin
     enum sg_status status = store_run(&w->c, s, bound, "write a position", err);
     if (status == SG_OK)
         note_moved(w, build->stream, position, time_ns, subject);
-    if (status == SG_OK && build->is_next && whole(w, build, position, rows_changed))
-        status = swap(w, build, err);
+    if (status == SG_OK)
+        status = swap_if_whole(w, build, position, rows_changed, err);
+    build->position = position;
+    if (w->fields.waiting && store_fields_at_target(build))
+        w->fields.work = true;
     return status;
 }
 
 enum sg_status store_build_settle(struct store_writer *w, const struct build *build, struct sg_error *err)
 {
-    return build->is_next && whole(w, build, build->position, false) ? swap(w, build, err) : SG_OK;
+    bool any = false;
+    enum sg_status status = build->is_next ? store_collections_any(&w->c, build, &any, err) : SG_OK;
+    if (w->fields.waiting && store_fields_at_target(build))
+        w->fields.work = true;
+    return status == SG_OK ? swap_if_whole(w, build, build->position, any, err) : status;
 }
 
 /* ---- beginning ---- */

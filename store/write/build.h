@@ -23,7 +23,8 @@ SG_MUST_CHECK enum sg_status store_build_write_counts(struct store_writer *w, co
 SG_MUST_CHECK enum sg_status store_build_serve_new(struct store_writer *w, const struct build *before,
                                                    int64_t created_ns, const struct epoch *epoch, uint64_t target,
                                                    struct sg_error *err);
-/* What has become due without an event: rebuild_empty_swap was set while a build waits for its first one. */
+/* What has become due without an event: rebuild_empty_swap was set while a build waits for its first one, or the last
+ * index of a build was made. */
 SG_MUST_CHECK enum sg_status store_build_settle(struct store_writer *w, const struct build *build,
                                                 struct sg_error *err);
 

@@ -103,6 +103,7 @@ static int bulk_next(sqlite3_vtab_cursor *cursor)
     if (rowid != b->rowid) {
         b->rowid = rowid;
         b->groups[b->at].written = true;
+        b->groups[b->at].number = rowid;
         b->written++;
     }
     b->at++;

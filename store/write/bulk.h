@@ -10,7 +10,8 @@ struct store_group {
     struct collection_name *collection;
     struct slice id;
     size_t first, end; /* of the batch's sorted events */
-    bool written;      /* the row is inserted as it stands here */
+    bool written;      /* the row is inserted as it stands here ... */
+    int64_t number;    /* ... with this number; valid if written by store_bulk_insert */
     struct fold_row row;
 };
 

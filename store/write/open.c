@@ -16,6 +16,7 @@
 #include "store/sqlite/migrate.h"
 #include "store/write/apply.h"
 #include "store/write/check.h"
+#include "store/write/fields.h"
 #include "store/write/transaction.h"
 
 static enum sg_status fail_locked(int fd, const char *path, struct sg_error *err)
@@ -279,6 +280,7 @@ void store_close(struct store_writer *w)
             (void)sqlite3_wal_checkpoint_v2(w->c.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         }
     }
+    store_fields_free(w);
     store_connection_close(&w->c);
     syncer_destroy(w->syncer);
     collection_names_free(&w->collections);

@@ -11,6 +11,7 @@
 #include "store/tables/rejected.h"
 #include "store/tables/tombstones.h"
 #include "store/write/build.h"
+#include "store/write/fields.h"
 #include "store/write/transaction.h"
 
 #define WHAT "review the entities"
@@ -88,16 +89,6 @@ static enum sg_status read_rows(struct chunk *k, int64_t last, struct sg_error *
     return status;
 }
 
-static enum sg_status number_max(struct store_connection *c, bool tombstones, int64_t *out, struct sg_error *err)
-{
-    sqlite3_stmt *s = store_statement(c, tombstones ? SQL_TOMBSTONE_NUMBER_MAX : SQL_ENTITY_NUMBER_MAX);
-    enum sg_status status = store_step(c, s, SQLITE_OK, WHAT, err);
-    if (status == SG_OK)
-        *out = sqlite3_column_int64(s, 0);
-    (void)sqlite3_reset(s);
-    return status;
-}
-
 /* ---- writing ---- */
 
 static enum sg_status set_gone(struct store_connection *c, struct collection_name *collection, struct slice id,
@@ -118,6 +109,8 @@ static enum sg_status delete_alive(struct chunk *k, const struct noted *n, struc
 {
     struct entity_value value = {.version = n->row.version, .deleted = true, .sequence = k->review->head};
     enum sg_status status = store_entities_write(&k->w->c, collection->id, id, &n->row, &value, err);
+    if (status == SG_OK && collection->fields != NULL)
+        status = store_fields_remove(collection, n->row.number, err);
     if (status != SG_OK)
         return status;
     collection->entities_delta--;
@@ -133,8 +126,8 @@ static enum sg_status write_one(struct chunk *k, const struct noted *n, struct s
 {
     struct collection_name *collection = NULL;
     struct slice id = chunk_text(k, n->id_at, n->id_bytes);
-    enum sg_status status = store_collections_find(&k->w->c, &k->w->collections, &k->build,
-                                                   chunk_text(k, n->name_at, n->name_bytes), &collection, err);
+    enum sg_status status =
+        store_fields_find(k->w, &k->build, chunk_text(k, n->name_at, n->name_bytes), &collection, err);
     if (status == SG_OK && collection == NULL)
         status = store_fail(&k->w->c, SQLITE_CORRUPT, WHAT, err); /* the row was joined to it */
     if (status != SG_OK)
@@ -189,7 +182,7 @@ static enum sg_status review_chunk(struct chunk *k, int64_t stream_id, int64_t l
     int64_t max = 0;
     enum sg_status status = store_build_load(k->w, stream_id, &k->build, err);
     if (status == SG_OK)
-        status = number_max(&k->w->c, k->review->tombstones, &max, err);
+        status = store_entities_number_max(&k->w->c, k->review->tombstones, &max, err);
     if (status == SG_OK)
         status = read_rows(k, last, err);
     *end = last >= max;

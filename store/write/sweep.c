@@ -2,7 +2,7 @@
 #include "core/base/time.h"
 #include "store/tables/collections.h"
 #include "store/tables/entities.h"
-#include "store/write/transaction.h"
+#include "store/write/fields.h"
 
 /* What one sweep may still do. A row may have one page or thousands, so the time is looked at after each. */
 struct budget {
@@ -29,11 +29,27 @@ static enum sg_status delete_rows(struct store_writer *w, sqlite3_stmt *s, int b
     return status;
 }
 
-/* Entities and tombstones of one stale collection, then its row. */
+/* Tables of declared fields that were given up. */
+static enum sg_status sweep_fields(struct store_writer *w, struct budget *budget, struct sg_error *err)
+{
+    struct store_field_sweep sweep;
+    enum sg_status status = SG_OK;
+    while (status == SG_OK && budget->rows > 0) {
+        status = store_field_sweep_begin(&w->c, &sweep, err);
+        if (status == SG_OK)
+            status = delete_rows(w, sweep.delete_row, SQLITE_OK, budget, err);
+        enum sg_status end = store_field_sweep_end(&w->c, &sweep, status == SG_OK && budget->rows > 0, err);
+        status = status == SG_OK ? end : status;
+    }
+    return status == SG_NOT_FOUND ? SG_OK : status;
+}
+
+/* Entities and tombstones of one stale collection, then its row. Its fields are given up, and swept afterwards. */
 static enum sg_status sweep_collection(struct store_writer *w, int64_t id, struct budget *budget, struct sg_error *err)
 {
     bool done = false;
-    enum sg_status status = SG_OK;
+    store_fields_close(w, id);
+    enum sg_status status = store_field_sets_give_up(&w->c, id, err);
     while (status == SG_OK && budget->rows > 0 && !done) {
         status = store_entities_sweep(&w->c, id, &done, err);
         if (!done)
@@ -67,7 +83,7 @@ enum sg_status store_sweep(struct store_writer *w, size_t rows_max, bool *more, 
             status = sweep_collection(w, id, &budget, err);
     }
     if (status == SG_NOT_FOUND)
-        status = SG_OK;
+        status = sweep_fields(w, &budget, err);
     status = store_end(w, status, err);
     if (status == SG_OK)
         *more = budget.rows == 0; /* else nothing was left */

@@ -99,6 +99,8 @@ void store_rollback(struct store_writer *w)
 {
     store_abandon(w);
     /* All that is known may be of what was written. */
+    w->fields.stale = w->fields.work = true;
+    w->fields.settled = false;
     collection_names_clear(&w->collections);
     store_written_changed(w);
     store_streams_changed(w);

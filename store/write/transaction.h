@@ -8,6 +8,7 @@
 #include "store/integrity/syncer.h"
 #include "store/integrity/vfs.h"
 #include "store/sqlite/connection.h"
+#include "store/tables/field_bulk.h"
 #include "store/writer.h"
 
 #define STORE_RESTART_TIMEOUT_MS 100  /* how long a checkpoint that must reset the WAL waits for readers */
@@ -49,6 +50,24 @@ struct store_back {
     bool failing;      /* ... the last attempt among them */
 };
 
+struct store_fields_declared;   /* of fields.c */
+struct store_collection_fields; /* likewise */
+
+/* Declared fields (fields.c, fill.c). */
+struct store_fields {
+    struct store_fields_declared **declared; /* owned, and each of them; what store_set_fields was told */
+    size_t declared_count;
+    struct store_collection_fields *open; /* owned; of the collections that are in memory */
+    struct store_field_bulk bulk;
+    struct store_field_incoming *incoming; /* owned scratch */
+    size_t incoming_capacity;
+    bool stale;    /* what is open may be of what was rolled back: it is closed first */
+    bool settled;  /* in this session: each collection has the sets that it declares, and no others */
+    bool surplus;  /* likewise: there may be indexes that are not declared any more */
+    bool work;     /* a step may have something to do ... */
+    bool waiting;  /* ... or will, when a build comes to its target */
+};
+
 struct store_writer {
     struct store_connection c;
     struct checked_database *checked; /* borrowed from the connection */
@@ -84,6 +103,7 @@ struct store_writer {
     uint64_t moved_position;
     uint64_t moved_settled;
     struct store_served served;    /* owned scratch */
+    struct store_fields fields;
     struct store_scratch *scratch; /* owned; NULL until the first batch */
     struct hole applied_hole;      /* of the last batch's build */
     enum store_pages pages;
