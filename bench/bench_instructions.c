@@ -598,7 +598,7 @@ static void open_all(struct bench *b, const char *folder, int64_t cache_bytes)
     must(decode_stream_open(&b->settings, 0, &b->decode, &err) == SG_OK, "decode");
     open_store(b, folder, cache_bytes);
     must(freshness_create(1, &b->freshness, &err) == SG_OK, "freshness");
-    must(metrics_create(1, &b->metrics, &err) == SG_OK, "metrics");
+    must(metrics_create(&b->settings, &b->metrics, &err) == SG_OK, "metrics");
     must(progress_create(1, &b->progress, &err) == SG_OK, "progress");
     b->arena = arena_create();
     must(b->arena != NULL, "memory");

@@ -124,7 +124,7 @@ enum sg_status gateway_start(const struct settings *settings, const struct tunab
     if (status == SG_OK)
         status = freshness_create(settings->streams_count, &g->freshness, err);
     if (status == SG_OK)
-        status = metrics_create(settings->streams_count, &g->metrics, err);
+        status = metrics_create(settings, &g->metrics, err);
     if (status == SG_OK)
         status = progress_create(settings->streams_count, &g->progress, err);
     if (status == SG_OK) {

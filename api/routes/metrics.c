@@ -213,6 +213,22 @@ static void visit_tombstones(void *context, const char *collection, uint64_t cou
     buffer_append_format(&s->body, "stategate_tombstones_total{%s} %" PRIu64 "\n", name, count);
 }
 
+static void render_mismatches(struct scrape *s)
+{
+    const struct settings *settings = s->call->api->settings;
+    family(s, "stategate_field_mismatches_total", "counter",
+           "Applied events with a value of another type than the field's, which counts as null.");
+    for (size_t i = 0; i < settings->collections_count; i++) {
+        const struct collection_settings *collection = &settings->collections[i];
+        char name[PROMETHEUS_LABEL_BYTES];
+        prometheus_label(name, "collection", collection->name);
+        for (unsigned k = 0; k < collection->fields.fields_count; k++)
+            buffer_append_format(&s->body, "stategate_field_mismatches_total{%s,field=\"%s\"} %" PRIu64 "\n", name,
+                                 collection->fields.fields[k].name,
+                                 metrics_mismatches_of(s->call->api->metrics, slice_of(collection->name), k));
+    }
+}
+
 /* SG_STOPPED alone is a failure: what cannot be read is left out. */
 static enum sg_status render_store(struct scrape *s, struct sg_error *err)
 {
@@ -227,6 +243,7 @@ static enum sg_status render_store(struct scrape *s, struct sg_error *err)
         snapshot_failed(s->call->snapshot, err);
     family(s, "stategate_tombstones_total", "counter", "Entities that were deleted.");
     metrics_tombstones(s->call->api->metrics, visit_tombstones, s);
+    render_mismatches(s);
     store_sizes(s->call->api->settings->database, &sizes);
     family(s, "stategate_database_bytes", "gauge", "Size of the database file.");
     if (sizes.database_bytes >= 0)

@@ -165,8 +165,15 @@ bool time_parse_rfc3339(struct slice text, int64_t *wall_ns)
 {
     struct parts parts;
     int64_t ns = 0;
-    if (!parse(text, &parts) || __builtin_mul_overflow(seconds_of(&parts), NS_PER_S, &ns) ||
-        __builtin_add_overflow(ns, fraction_ns_of(&parts), &ns))
+    if (!parse(text, &parts))
+        return false;
+    int64_t seconds = seconds_of(&parts);
+    int64_t rest_ns = fraction_ns_of(&parts);
+    if (seconds < 0) { /* towards 0, since the seconds of the earliest instants alone do not fit */
+        seconds += 1;
+        rest_ns -= NS_PER_S;
+    }
+    if (__builtin_mul_overflow(seconds, NS_PER_S, &ns) || __builtin_add_overflow(ns, rest_ns, &ns))
         return false;
     *wall_ns = ns;
     return true;

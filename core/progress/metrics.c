@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/hash.h"
+#include "core/base/names.h"
 
 #define TOMBSTONE_SLOTS (2 * METRICS_TOMBSTONE_COLLECTIONS_MAX) /* a power of two, at most half full */
 
@@ -17,7 +18,11 @@ struct tombstone_slot {
 };
 
 struct metrics {
-    uint64_t seed; /* set by metrics_create(), then read-only */
+    /* Set by metrics_create(), then read-only. */
+    uint64_t seed;
+    struct names *declared;             /* owned: collections with fields, and where in `mismatches` theirs begin */
+    atomic_uint_fast64_t *mismatches;   /* owned; of all their fields */
+    size_t mismatches_count;
     /* Guarded by mutex. */
     pthread_mutex_t mutex;
     struct tombstone_slot *tombstones; /* owned; TOMBSTONE_SLOTS */
@@ -120,20 +125,46 @@ void metrics_histogram_sum(const struct metrics_histogram *h, uint64_t *whole, u
     *nano = parts % NANO;
 }
 
-enum sg_status metrics_create(size_t streams_count, struct metrics **out, struct sg_error *err)
+static enum sg_status no_memory(size_t streams_count, struct sg_error *err)
 {
+    return sg_fail(err, SG_MEMORY, "out of memory for the metrics of %zu streams", streams_count);
+}
+
+/* Counters for what the settings declare. */
+static enum sg_status declare(struct metrics *m, const struct settings *settings, struct sg_error *err)
+{
+    enum sg_status status = names_create(settings->collections_count + 1, &m->declared, err);
+    if (status != SG_OK)
+        return status;
+    for (size_t i = 0; i < settings->collections_count; i++) {
+        const struct collection_settings *collection = &settings->collections[i];
+        names_add(m->declared, slice_of(collection->name), (int)m->mismatches_count);
+        m->mismatches_count += collection->fields.fields_count;
+    }
+    m->mismatches = calloc(m->mismatches_count + 1, sizeof *m->mismatches);
+    return m->mismatches != NULL ? SG_OK : no_memory(settings->streams_count, err);
+}
+
+enum sg_status metrics_create(const struct settings *settings, struct metrics **out, struct sg_error *err)
+{
+    size_t streams_count = settings->streams_count;
     struct metrics *m = calloc(1, sizeof *m + streams_count * sizeof m->streams[0]);
     struct tombstone_slot *tombstones = calloc(TOMBSTONE_SLOTS, sizeof *tombstones);
     if (m == NULL || tombstones == NULL) {
         free(tombstones);
         free(m);
-        return sg_fail(err, SG_MEMORY, "out of memory for the metrics of %zu streams", streams_count);
+        return no_memory(streams_count, err);
     }
     /* A default mutex: initialising one cannot fail on Linux. */
     (void)pthread_mutex_init(&m->mutex, NULL);
     m->seed = hash_seed();
     m->tombstones = tombstones;
     m->streams_count = streams_count;
+    enum sg_status status = declare(m, settings, err);
+    if (status != SG_OK) {
+        metrics_destroy(m);
+        return status;
+    }
     for (size_t i = 0; i < streams_count; i++) {
         metrics_histogram_init(&m->streams[i].visible_seconds, visible_bounds, BOUNDS_COUNT(visible_bounds));
         metrics_histogram_init(&m->streams[i].batch_events, batch_bounds, BOUNDS_COUNT(batch_bounds));
@@ -150,6 +181,8 @@ void metrics_destroy(struct metrics *m)
     for (size_t i = 0; i < TOMBSTONE_SLOTS; i++)
         free(m->tombstones[i].collection);
     free(m->tombstones);
+    names_destroy(m->declared);
+    free(m->mismatches);
     (void)pthread_mutex_destroy(&m->mutex);
     free(m);
 }
@@ -207,4 +240,23 @@ void metrics_tombstones(struct metrics *m, metrics_tombstone_visitor *visit, voi
         if (slot.collection != NULL)
             visit(context, slot.collection, slot.count);
     }
+}
+
+void metrics_mismatches(struct metrics *m, struct slice collection, uint32_t fields)
+{
+    int first = names_find(m->declared, collection);
+    for (size_t i = 0; first != NAMES_NONE && i < FIELDS_MAX; i++) {
+        size_t at = (size_t)first + i;
+        if ((fields >> i & 1) != 0 && at < m->mismatches_count)
+            atomic_fetch_add_explicit(&m->mismatches[at], 1, memory_order_relaxed);
+    }
+}
+
+uint64_t metrics_mismatches_of(const struct metrics *m, struct slice collection, unsigned field)
+{
+    int first = names_find(m->declared, collection);
+    size_t at = (size_t)first + field;
+    return first != NAMES_NONE && at < m->mismatches_count
+               ? atomic_load_explicit(&m->mismatches[at], memory_order_relaxed)
+               : 0;
 }

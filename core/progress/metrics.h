@@ -8,8 +8,9 @@
 #include <stdint.h>
 
 #include "core/base/slice.h"
-#include "core/domain/event.h"
 #include "core/base/status.h"
+#include "core/domain/event.h"
+#include "core/domain/settings.h"
 
 #define METRICS_BUCKETS_MAX 16
 #define METRICS_TOMBSTONE_COLLECTIONS_MAX 4096 /* four times the default collections_max; beyond, none is counted */
@@ -53,7 +54,9 @@ struct metrics;
 /* Times that the write-ahead log could not be written back, in all: set by the projector. */
 void metrics_set_checkpoint_failures(struct metrics *m, uint64_t count);
 uint64_t metrics_checkpoint_failures(const struct metrics *m);
-SG_MUST_CHECK enum sg_status metrics_create(size_t streams_count, struct metrics **out, struct sg_error *err);
+/* Counters for the streams and declared fields of the settings, which outlive them. SG_MEMORY. */
+SG_MUST_CHECK enum sg_status metrics_create(const struct settings *settings, struct metrics **out,
+                                            struct sg_error *err);
 void metrics_destroy(struct metrics *m);
 struct stream_metrics *metrics_stream(struct metrics *m, size_t stream);
 
@@ -61,5 +64,10 @@ struct stream_metrics *metrics_stream(struct metrics *m, size_t stream);
 void metrics_tombstone(struct metrics *m, struct slice collection);
 typedef void metrics_tombstone_visitor(void *context, const char *collection, uint64_t count);
 void metrics_tombstones(struct metrics *m, metrics_tombstone_visitor *visit, void *context);
+
+/* Count an applied event of a collection where these fields, a bit each, had values of another type. */
+void metrics_mismatches(struct metrics *m, struct slice collection, uint32_t fields);
+/* How many there were of a field, in the order of the declaration; 0 of what is not declared. */
+uint64_t metrics_mismatches_of(const struct metrics *m, struct slice collection, unsigned field);
 
 #endif

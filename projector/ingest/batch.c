@@ -18,6 +18,8 @@ static void count_event(struct stream_metrics *m, struct ingest *ingest, const s
         metrics_tombstone(ingest->context.metrics, e->collection);
         tombstones_came(ingest->tombstones);
     }
+    if (result == RESULT_APPLIED && e->mismatches != 0)
+        metrics_mismatches(ingest->context.metrics, e->collection, e->mismatches);
     if (result == RESULT_REDELIVERED)
         return;
     if (age_ns < 0) {

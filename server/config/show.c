@@ -40,6 +40,52 @@ static void write_tombstones(const struct tombstone_settings *tombstones, FILE *
     (void)fprintf(to, "\n");
 }
 
+/* What an index serves: of each column, once those before it are fixed. */
+static void write_index(const struct field_set *set, const struct field_index *index, FILE *to)
+{
+    const char *column = index->text; /* as it stands there */
+    (void)fprintf(to, "  index      %s: ", index->text);
+    if (set->fields[index->columns[0].field].many) {
+        (void)fprintf(to, "a test on an element of %s; then id\n", set->fields[index->columns[0].field].name);
+        return;
+    }
+    for (size_t i = 0; i < index->columns_count; i++) {
+        for (size_t k = 0; k < i; k++)
+            (void)fprintf(to, "%s%s", k == 0 ? "after equality on " : " and ",
+                          set->fields[index->columns[k].field].name);
+        int bytes = (int)strcspn(column, ",");
+        (void)fprintf(to, "%s%.*s; ", i == 0 ? "equality, range or order of " : ", of ", bytes, column);
+        column += bytes + 1;
+    }
+    (void)fprintf(to, "then id\n");
+}
+
+/* How a collection can be asked. */
+static void write_fields(const struct field_set *set, FILE *to)
+{
+    for (size_t i = 0; i < set->fields_count; i++) {
+        const struct field *field = &set->fields[i];
+        (void)fprintf(to, "  field      %s: %s at \"%s%s\"\n", field->name, field_type_name(field->type), field->at,
+                      field->many ? "/*" : "");
+    }
+    for (size_t i = 0; i < set->indexes_count; i++)
+        write_index(set, &set->indexes[i], to);
+    if (set->fields_count > 0 || set->scan)
+        (void)fprintf(to, "  otherwise  %s\n",
+                      set->scan ? "rows are scanned, within query.rows_max and query.time_max"
+                                : "refused (not-indexed)");
+}
+
+static void write_collection(const struct collection_settings *collection, FILE *to)
+{
+    (void)fprintf(to, "collection   %s: drops", collection->name);
+    for (size_t i = 0; i < collection->drop_count; i++)
+        (void)fprintf(to, " %s", collection->drop[i]);
+    (void)fprintf(to, "%s", collection->drop_count == 0 ? " nothing" : "");
+    write_tombstones(&collection->tombstones, to);
+    write_fields(&collection->fields, to);
+}
+
 void config_summarise(const struct settings *settings, FILE *to)
 {
     char size[CONFIG_NUMBER_BYTES];
@@ -52,13 +98,8 @@ void config_summarise(const struct settings *settings, FILE *to)
     (void)fprintf(to, "broker       %s, %s\n", settings->nats.url, credentials(&settings->nats));
     for (size_t i = 0; i < settings->streams_count; i++)
         write_stream(&settings->streams[i], to);
-    for (size_t i = 0; i < settings->collections_count; i++) {
-        (void)fprintf(to, "collection   %s: drops", settings->collections[i].name);
-        for (size_t k = 0; k < settings->collections[i].drop_count; k++)
-            (void)fprintf(to, " %s", settings->collections[i].drop[k]);
-        (void)fprintf(to, "%s", settings->collections[i].drop_count == 0 ? " nothing" : "");
-        write_tombstones(&settings->collections[i].tombstones, to);
-    }
+    for (size_t i = 0; i < settings->collections_count; i++)
+        write_collection(&settings->collections[i], to);
 }
 
 /* ---- origins ---- */

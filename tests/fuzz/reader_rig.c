@@ -189,7 +189,7 @@ void reader_rig_open(void)
     REQUIRE(mkdtemp(folder) != NULL);
     open_store(folder, database, sizeof database);
     REQUIRE(freshness_create(2, &rig.freshness, &err) == SG_OK);
-    REQUIRE(metrics_create(2, &rig.metrics, &err) == SG_OK);
+    REQUIRE(metrics_create(&settings, &rig.metrics, &err) == SG_OK);
     REQUIRE(progress_create(2, &rig.progress, &err) == SG_OK);
     REQUIRE(wait_limits_create(&rig.api.wait_limits, &err) == SG_OK);
     open_worker();

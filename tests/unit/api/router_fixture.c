@@ -82,7 +82,7 @@ int rig_setup(void **state)
     attach(r, stream_name, &r->stream);
     attach(r, other_name, &r->other);
     ASSERT_OK(freshness_create(2, &r->freshness, &err));
-    ASSERT_OK(metrics_create(2, &r->metrics, &err));
+    ASSERT_OK(metrics_create(&r->settings, &r->metrics, &err));
     ASSERT_OK(progress_create(2, &r->progress, &err));
     ASSERT_OK(wait_limits_create(&r->api.wait_limits, &err));
     open_worker(r);

@@ -83,6 +83,8 @@ static void threads_do_not_lose_counts(void **state)
     assert_sum(&h, 40000, 0);
 }
 
+static const struct settings one_stream = {.streams_count = 1};
+
 struct seen {
     size_t names;
     uint64_t sum;
@@ -104,7 +106,7 @@ static void tombstones_are_counted_by_collection(void **state)
     struct sg_error err;
     struct seen seen = {0};
     (void)state;
-    assert_int_equal(metrics_create(1, &m, &err), SG_OK);
+    assert_int_equal(metrics_create(&one_stream, &m, &err), SG_OK);
     metrics_tombstone(m, SLICE_LITERAL("customers"));
     metrics_tombstone(m, SLICE_LITERAL("orders"));
     metrics_tombstone(m, (struct slice){"customers and more", 9});
@@ -121,7 +123,7 @@ static void tombstones_of_too_many_collections_are_not_counted(void **state)
     struct seen seen = {0};
     char name[32];
     (void)state;
-    assert_int_equal(metrics_create(1, &m, &err), SG_OK);
+    assert_int_equal(metrics_create(&one_stream, &m, &err), SG_OK);
     for (int i = 0; i < METRICS_TOMBSTONE_COLLECTIONS_MAX + 1; i++) {
         int bytes = snprintf(name, sizeof name, "c%d", i);
         metrics_tombstone(m, (struct slice){name, (size_t)bytes});
@@ -133,12 +135,40 @@ static void tombstones_of_too_many_collections_are_not_counted(void **state)
     metrics_destroy(m);
 }
 
+/* Each field of each collection has a counter of its own, also where another one declares nothing. */
+static void mismatches_are_counted_by_field(void **state)
+{
+    struct metrics *m = NULL;
+    struct sg_error err;
+    struct collection_settings collections[] = {{.name = (char[]){"a"}}, {.name = (char[]){"b"}}, {.name = (char[]){"c"}}};
+    const struct settings settings = {.collections = collections, .collections_count = 3};
+    (void)state;
+    assert_int_equal(fields_add(&collections[0].fields, slice_of("x"), slice_of("/x"), FIELD_STRING, &err), SG_OK);
+    assert_int_equal(fields_add(&collections[0].fields, slice_of("y"), slice_of("/y"), FIELD_STRING, &err), SG_OK);
+    assert_int_equal(fields_add(&collections[2].fields, slice_of("x"), slice_of("/x"), FIELD_STRING, &err), SG_OK);
+    assert_int_equal(metrics_create(&settings, &m, &err), SG_OK);
+    metrics_mismatches(m, slice_of("a"), 2);
+    metrics_mismatches(m, slice_of("a"), 3);
+    metrics_mismatches(m, slice_of("c"), 1);
+    metrics_mismatches(m, slice_of("c"), UINT32_C(1) << 31);
+    metrics_mismatches(m, slice_of("d"), 1);
+    assert_int_equal(metrics_mismatches_of(m, slice_of("a"), 0), 1);
+    assert_int_equal(metrics_mismatches_of(m, slice_of("a"), 1), 2);
+    assert_int_equal(metrics_mismatches_of(m, slice_of("c"), 0), 1);
+    assert_int_equal(metrics_mismatches_of(m, slice_of("c"), 1), 0);
+    assert_int_equal(metrics_mismatches_of(m, slice_of("d"), 0), 0);
+    metrics_destroy(m);
+    fields_free(&collections[0].fields);
+    fields_free(&collections[2].fields);
+}
+
 static void streams_have_counters_of_their_own(void **state)
 {
     struct metrics *m = NULL;
     struct sg_error err;
     (void)state;
-    assert_int_equal(metrics_create(2, &m, &err), SG_OK);
+    const struct settings two_streams = {.streams_count = 2};
+    assert_int_equal(metrics_create(&two_streams, &m, &err), SG_OK);
     atomic_fetch_add(&metrics_stream(m, 1)->events[RESULT_APPLIED], 3);
     assert_int_equal(atomic_load(&metrics_stream(m, 0)->events[RESULT_APPLIED]), 0);
     assert_int_equal(atomic_load(&metrics_stream(m, 1)->events[RESULT_APPLIED]), 3);
@@ -162,6 +192,7 @@ int main(void)
         cmocka_unit_test(threads_do_not_lose_counts),
         cmocka_unit_test(tombstones_are_counted_by_collection),
         cmocka_unit_test(tombstones_of_too_many_collections_are_not_counted),
+        cmocka_unit_test(mismatches_are_counted_by_field),
         cmocka_unit_test(streams_have_counters_of_their_own),
         cmocka_unit_test(results_of_probes_have_their_words),
     };

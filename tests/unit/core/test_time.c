@@ -40,7 +40,12 @@ static void times_at_and_beyond_the_ends(void **state)
     time_of("1969-12-31T23:59:60Z", 0);
     time_of("1969-12-31T23:59:59.999999999Z", -1);
     time_of("1970-01-01t00:00:00.0000000009z", 0);
+    time_of("1969-12-31T23:59:58Z", -2000000000);
+    time_of("1969-12-31T23:59:58.25Z", -1750000000);
     time_of("2262-04-11T23:47:16.854775807Z", INT64_MAX);
+    time_of("1677-09-21T00:12:43.145224192Z", INT64_MIN);
+    time_of("1677-09-21T00:12:43.145224193Z", INT64_MIN + 1);
+    assert_false(time_parse_rfc3339(SLICE_LITERAL("1677-09-21T00:12:43.145224191Z"), &ns));
     assert_false(time_parse_rfc3339(SLICE_LITERAL("2262-04-11T23:47:16.854775808Z"), &ns));
     assert_false(time_parse_rfc3339(SLICE_LITERAL("0001-01-01T00:00:00Z"), &ns));
     assert_false(time_parse_rfc3339(SLICE_LITERAL("9999-12-31T23:59:59Z"), &ns));

@@ -74,7 +74,7 @@ static int setup_limited(void **state, int64_t bytes_max)
     f->settings = (struct settings){
         .streams = &f->stream, .streams_count = 1, .collections = &f->rules, .collections_count = 1};
     assert_int_equal(freshness_create(1, &f->freshness, &err), SG_OK);
-    assert_int_equal(metrics_create(1, &f->metrics, &err), SG_OK);
+    assert_int_equal(metrics_create(&f->settings, &f->metrics, &err), SG_OK);
     assert_int_equal(progress_create(1, &f->progress, &err), SG_OK);
     f->tunables.rejected_max = 100;
     tunables_publish(&f->tunables_now, &f->tunables);

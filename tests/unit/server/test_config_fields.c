@@ -106,6 +106,53 @@ static void fields_and_indexes_arrive_in_the_order_of_the_file(void **state)
     config_free(&config);
 }
 
+/* What check-config prints; the caller frees. */
+static char *summary_of(const char *lines)
+{
+    struct config config = load_good(lines);
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *to = open_memstream(&text, &bytes);
+    assert_non_null(to);
+    config_summarise(&config.settings, to);
+    assert_int_equal(fclose(to), 0);
+    config_free(&config);
+    return text;
+}
+
+static void expect_summary(const char *lines, const char *expected)
+{
+    char *text = summary_of(lines);
+    const char *found = strstr(text, "collection   c: ");
+    assert_non_null(found);
+    assert_string_equal(found, expected);
+    free(text);
+}
+
+static void the_summary_says_what_each_index_serves(void **state)
+{
+    (void)state;
+    expect_summary(FIELDS "    indexes: [total, \"status,placed.desc\", tag, \"d.nullslast,e,total.desc.nullsfirst\"]\n",
+                   "collection   c: drops nothing\n"
+                   "  field      status: string at \"/status\"\n"
+                   "  field      total: number at \"/total\"\n"
+                   "  field      placed: time at \"/placedAt\"\n"
+                   "  field      tag: string at \"/tags/*\"\n"
+                   "  field      d: integer at \"/d\"\n"
+                   "  field      e: boolean at \"\"\n"
+                   "  index      total: equality, range or order of total; then id\n"
+                   "  index      status,placed.desc: equality, range or order of status; after equality on status, of "
+                   "placed.desc; then id\n"
+                   "  index      tag: a test on an element of tag; then id\n"
+                   "  index      d.nullslast,e,total.desc.nullsfirst: equality, range or order of d.nullslast; after "
+                   "equality on d, of e; after equality on d and e, of total.desc.nullsfirst; then id\n"
+                   "  otherwise  refused (not-indexed)\n");
+    expect_summary("    drop: [/a]\n    scan: true\n",
+                   "collection   c: drops /a\n"
+                   "  otherwise  rows are scanned, within query.rows_max and query.time_max\n");
+    expect_summary("    drop: [/a]\n", "collection   c: drops /a\n");
+}
+
 static void nothing_declared_is_nothing(void **state)
 {
     (void)state;
@@ -302,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_and_indexes_arrive_in_the_order_of_the_file),
+        cmocka_unit_test(the_summary_says_what_each_index_serves),
         cmocka_unit_test(nothing_declared_is_nothing),
         cmocka_unit_test(a_field_needs_name_place_and_type),
         cmocka_unit_test(names_that_cannot_be_asked_for_stop_the_start),
