@@ -1,5 +1,5 @@
 /* Any bytes as a message: decode gives an event that keeps its promises, and the state that it writes is final: read
- * again, it gives the same bytes.
+ * again, it gives the same bytes, and the same values of declared fields.
  *
  * Input: one byte of flags, the subject, a NUL, and the payload (what follows, or nothing). */
 #include <stdint.h>
@@ -15,13 +15,27 @@ enum {
     FLAG_LISTED = 4,
     FLAG_DROP = 8,
     FLAG_HEADER = 16,
-    FLAG_DELETION = 32
+    FLAG_DELETION = 32,
+    FLAG_FIELDS = 64
 };
 
 static char *listed[] = {(char[]){"orders"}, (char[]){"bills"}};
 static char *dropped[] = {(char[]){"/ssn"}, (char[]){"/a/0"}, (char[]){"/a/1"}, (char[]){"/card/number"},
                           (char[]){"/a"}};
-static struct collection_settings rules = {.name = (char[]){"orders"}, .drop = dropped, .drop_count = 5};
+static struct collection_settings rules = {.name = (char[]){"orders"}, .drop = dropped};
+static struct field_set fields;
+
+static void declare_fields(void)
+{
+    static const char *const places[] = {"", "/*", "/n", "/n/*", "/a/1", "/card"};
+    for (unsigned i = 0; i < FIELDS_MAX - 2; i++) { /* each type at each place */
+        char name[8];
+        (void)snprintf(name, sizeof name, "f%u", i);
+        REQUIRE(fields_add(&fields, slice_of(name), slice_of(places[i / FIELD_TYPES_COUNT]),
+                           (enum field_type)(i % FIELD_TYPES_COUNT), NULL) == SG_OK);
+    }
+}
+_Static_assert(FIELDS_MAX - 2 == 6 * FIELD_TYPES_COUNT, "each type at each of six places");
 
 /* What every event promises, whatever it was made of. */
 static void check_event(const struct event *event, const struct message *message)
@@ -48,6 +62,49 @@ static void check_event(const struct event *event, const struct message *message
     }
 }
 
+/* ---- values of declared fields ---- */
+
+/* Its canonical text is read back as the same value. */
+static void check_text(enum field_type type, const struct field_value *value)
+{
+    struct buffer text;
+    struct field_value again;
+    buffer_init(&text, FIELDS_TEXT_BYTES_MAX);
+    field_value_append(type, value, &text);
+    REQUIRE(!text.failed);
+    REQUIRE(field_value_parse(type, (struct slice){text.data, text.bytes}, &again, NULL) == SG_OK);
+    REQUIRE(field_value_compare(type, value, &again) == 0);
+    REQUIRE(type != FIELD_STRING || (value->text.data != NULL && utf8_valid(value->text)));
+    buffer_free(&text);
+}
+
+static void check_value(const struct field *field, const struct field_value *value, const struct field_value *again)
+{
+    REQUIRE(value->state == again->state);
+    if (value->state == FIELD_SET) {
+        REQUIRE(!field->many);
+        check_text(field->type, value);
+        REQUIRE(field_value_compare(field->type, value, again) == 0);
+    } else if (value->state == FIELD_ELEMENTS) {
+        const struct field_value *values = value->elements.values;
+        REQUIRE(field->many && value->elements.count > 0 && value->elements.count <= FIELDS_ELEMENTS_MAX);
+        REQUIRE(value->elements.count == again->elements.count);
+        for (size_t i = 0; i < value->elements.count; i++) {
+            REQUIRE(values[i].state == FIELD_SET);
+            check_text(field->type, &values[i]);
+            REQUIRE(field_value_compare(field->type, &values[i], &again->elements.values[i]) == 0);
+            REQUIRE(i == 0 || field_value_compare(field->type, &values[i - 1], &values[i]) < 0);
+        }
+    }
+}
+
+static void check_fields(const struct event *event, const struct event *again)
+{
+    REQUIRE((event->fields != NULL) == (again->fields != NULL) && event->mismatches == again->mismatches);
+    for (size_t i = 0; event->fields != NULL && i < rules.fields.fields_count; i++)
+        check_value(&rules.fields.fields[i], &event->fields[i], &again->fields[i]);
+}
+
 /* The state once more, as the value of a bucket, under the same rules: decode takes its own text, changes nothing, and
  * finds nothing left to drop. */
 static void check_final(const struct event *event, struct arena *arena)
@@ -57,7 +114,7 @@ static void check_final(const struct event *event, struct arena *arena)
     struct settings settings = {.streams = &bucket, .streams_count = 1};
     struct message message = {.subject = SLICE_LITERAL("b.k"), .payload = event->state, .sequence = 1};
     struct event again;
-    if (event->payload_private) {
+    if (slice_equal(event->collection, slice_of(rules.name))) {
         settings.collections = &rules;
         settings.collections_count = 1;
     }
@@ -65,6 +122,7 @@ static void check_final(const struct event *event, struct arena *arena)
     REQUIRE(decode_shaped(&settings, 0, &message, arena, &again, NULL) == SG_OK);
     REQUIRE(again.kind == EVENT_STATE);
     REQUIRE(slice_equal(again.state, event->state));
+    check_fields(event, &again);
 }
 
 static void run(unsigned flags, struct message *message, struct arena *arena)
@@ -78,10 +136,10 @@ static void run(unsigned flags, struct message *message, struct arena *arena)
         stream.collections = listed;
         stream.collections_count = 2;
     }
-    if (flags & FLAG_DROP) {
-        settings.collections = &rules;
-        settings.collections_count = 1;
-    }
+    settings.collections = &rules;
+    settings.collections_count = 1;
+    rules.drop_count = flags & FLAG_DROP ? sizeof dropped / sizeof dropped[0] : 0;
+    rules.fields = flags & FLAG_FIELDS ? fields : (struct field_set){0};
     REQUIRE(decode_shaped(&settings, 0, message, arena, &event, NULL) == SG_OK);
     check_event(&event, message);
     if (event.kind != EVENT_STATE)
@@ -96,6 +154,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *text = (const char *)data;
     if (arena == NULL)
         arena = arena_create();
+    if (fields.fields_count == 0)
+        declare_fields();
     REQUIRE(arena != NULL);
     if (size < 2)
         return 0;
