@@ -11,7 +11,8 @@
 bool pipeline_admit(struct route_counters *counters, const struct settings *settings, struct admission_host *last,
                     const struct http_head *head, struct response *out)
 {
-    if (admission_check(head, settings->hosts, last, out))
+    enum admission_body body = head->method <= METHOD_OPTIONS ? ADMISSION_NO_BODY : router_body(head);
+    if (admission_check(head, body, settings->hosts, last, out))
         return true;
     (void)router_count(counters, NULL, head->method, out, time_boot_ns());
     return false;
@@ -73,6 +74,13 @@ static void end_wait(struct call *call, enum wait_outcome outcome)
 }
 
 /* ---- the steps of an attempt ---- */
+
+/* Every answer of a list says that it may be asked for by QUERY. */
+static void name_query(const struct call *call, struct response *out)
+{
+    if (call->route != NULL && call->route->rules.content != NULL)
+        response_header(out, "Accept-Query", ADMISSION_TYPE);
+}
 
 static enum sg_status find(struct call *call, struct basis *out, struct sg_error *err)
 {
@@ -175,6 +183,7 @@ enum outcome pipeline_attempt(struct call *call, struct snapshot *snapshot, stru
     struct sg_error err;
     bool demanded = demands_matter(call);
     call->snapshot = snapshot;
+    name_query(call, out);
     enum sg_status status = find(call, &basis, &err);
     if (status == SG_OK) {
         switch (demanded ? check(call, &basis, &shortfall) : VERDICT_MET) {
@@ -213,8 +222,10 @@ enum outcome pipeline_handle(struct call *call, struct snapshot *snapshot, struc
         call->planned = access_authenticate(call->head, &call->principal, out) &&
                         router_plan(call, snapshot_tunables(snapshot), out);
     }
-    if (!call->planned)
+    if (!call->planned) {
+        name_query(call, out);
         return OUTCOME_ANSWER;
+    }
     if (call->route->whole && was_long(call))
         call->plan.place = PLAN_IN_JOB;
     return call->plan.place == PLAN_IN_JOB ? OUTCOME_JOB : pipeline_attempt(call, snapshot, out);

@@ -1,4 +1,5 @@
 /* Connections: their states, and where the HTTP library calls us. Everything runs on the loop's own thread. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -237,7 +238,8 @@ static enum MHD_Result refuse(struct http_connection *connection)
 }
 
 /* The head is complete: go on, or refuse. An answer that is queued now, before the library has asked for a body, makes
- * it close the connection, which is what a request with a doubtful frame needs. */
+ * it close the connection, which is what a request with a doubtful frame needs. A body has as long to come as a
+ * head. */
 static enum MHD_Result begin(struct http_connection *connection, const char *method, const char *version)
 {
     struct http_loop *loop = connection->port->loop;
@@ -247,12 +249,35 @@ static enum MHD_Result begin(struct http_connection *connection, const char *met
     http_exchange_collect(connection, method, version);
     response_init(&refusal);
     e->admitted = http_handler_of(loop)->admit(loop->worker, &e->head, &refusal);
+    if (e->admitted && e->head.has_body)
+        http_connection_enter(connection, CONNECTION_READING);
     if (e->admitted)
         return MHD_YES;
     if (!e->head.too_large)
         return http_send(connection, &refusal);
     http_send_raw(connection, &refusal);
     return refuse(connection);
+}
+
+/* The library takes no answer while a body comes in. */
+static enum MHD_Result refuse_body(struct http_connection *connection)
+{
+    struct http_loop *loop = connection->port->loop;
+    struct exchange *e = connection->exchange;
+    struct response refusal;
+    response_init(&refusal);
+    e->admitted = http_handler_of(loop)->admit(loop->worker, &e->head, &refusal);
+    assert(!e->admitted);
+    http_send_raw(connection, &refusal);
+    return refuse(connection);
+}
+
+static enum MHD_Result take_body(struct http_connection *connection, const char *data, size_t *bytes)
+{
+    if (!http_body_add(connection, data, *bytes))
+        return refuse(connection);
+    *bytes = 0;
+    return connection->exchange->head.body_fault == BODY_FINE ? MHD_YES : refuse_body(connection);
 }
 
 /* Suspend first, so that whoever wakes it finds it suspended; then make it visible. The second check follows after the
@@ -287,14 +312,19 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     struct response response;
     (void)mhd;
     (void)url;
-    (void)upload;
     if (connection == NULL || connection->exchange == NULL || connection->state == CONNECTION_CLOSING)
         return MHD_NO;
     struct exchange *e = connection->exchange;
     if (!e->admitted)
         return begin(connection, method, version);
     if (*upload_bytes > 0)
-        return refuse(connection); /* cannot be: requests with a body were refused */
+        return take_body(connection, upload, upload_bytes);
+    if (connection->state == CONNECTION_READING) {
+        http_body_complete(connection);
+        if (e->head.body_fault != BODY_FINE)
+            return refuse_body(connection);
+        http_connection_enter(connection, CONNECTION_ANSWERING);
+    }
     response_init(&response);
     enum http_outcome outcome = http_handler_of(port->loop)->handle(port->loop->worker, &e->head, e->call, &response);
     if (outcome == HTTP_ANSWER) {

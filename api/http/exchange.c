@@ -19,6 +19,19 @@ static struct exchange *exchange_take(struct http_loop *loop)
     return e;
 }
 
+/* The loop's thread alone writes its count, so a load and a store do. */
+static void body_count(struct http_loop *loop, size_t before, size_t now)
+{
+    size_t bytes = atomic_load_explicit(&loop->body_bytes, memory_order_relaxed);
+    atomic_store_explicit(&loop->body_bytes, bytes - before + now, memory_order_relaxed);
+}
+
+static void body_free(struct http_loop *loop, struct exchange *e)
+{
+    body_count(loop, e->body.capacity, 0);
+    buffer_free(&e->body);
+}
+
 void http_exchange_end(struct http_connection *connection)
 {
     struct http_loop *loop = connection->port->loop;
@@ -31,6 +44,8 @@ void http_exchange_end(struct http_connection *connection)
     e->producer = NULL;
     http_answer_give(loop, e);
     http_handler_of(loop)->forget(loop->worker, e->call);
+    if (e->body.capacity > 0)
+        body_free(loop, e);
     free(e->long_target);
     e->long_target = NULL;
     if (loop->free_exchanges_count >= EXCHANGES_KEPT_MAX) {
@@ -129,6 +144,12 @@ static void take_connection(struct http_head *head, struct slice value)
     }
 }
 
+static void take_type(struct http_content *content, struct slice value)
+{
+    content->type = value;
+    content->types_count++;
+}
+
 /* One header field. Most are told apart by their length alone. */
 static void take_field(struct http_head *head, struct slice name, struct slice value)
 {
@@ -160,6 +181,8 @@ static void take_field(struct http_head *head, struct slice name, struct slice v
     case 12:
         if (NAME_IS(name, "Min-Position"))
             add_line(&head->fields.min_position, value);
+        else if (NAME_IS(name, "Content-Type"))
+            take_type(&head->content, value);
         break;
     case 13:
         if (NAME_IS(name, "If-None-Match"))
@@ -168,14 +191,23 @@ static void take_field(struct http_head *head, struct slice name, struct slice v
             add_line(&head->fields.max_staleness, value);
         break;
     case 14:
-        if (NAME_IS(name, "Content-Length") && strspn(value.data, "0") != value.bytes)
-            head->has_body = true;
+        if (NAME_IS(name, "Content-Length")) {
+            head->content.lengths_count++;
+            head->content.length = value;
+            head->has_body |= strspn(value.data, "0") != value.bytes;
+        }
+        break;
+    case 16:
+        if (NAME_IS(name, "Content-Encoding") && !NAME_IS(value, "identity"))
+            head->content.encodings_count++;
         break;
     case 17:
-        if (NAME_IS(name, "Transfer-Encoding"))
+        if (NAME_IS(name, "Transfer-Encoding")) {
+            head->content.transfers_count++;
             head->has_body = true;
-        else if (NAME_IS(name, "If-Modified-Since"))
+        } else if (NAME_IS(name, "If-Modified-Since")) {
             set_line(&head->fields.if_modified_since, value);
+        }
         break;
     case 19:
         if (NAME_IS(name, "If-Unmodified-Since"))
@@ -210,6 +242,10 @@ static enum http_method method_of(const char *method)
         return METHOD_HEAD;
     if (strcmp(method, "OPTIONS") == 0)
         return METHOD_OPTIONS;
+    if (strcmp(method, "QUERY") == 0)
+        return METHOD_QUERY;
+    if (strcmp(method, "POST") == 0)
+        return METHOD_POST;
     return METHOD_OTHER;
 }
 
@@ -226,4 +262,42 @@ void http_exchange_collect(struct http_connection *connection, const char *metho
     size_t head_bytes = info != NULL ? info->header_size : 0;
     head->too_large =
         head_bytes + fields.count * EXCHANGE_FIELD_BYTES > HTTP_HEAD_COST_MAX || fields.count > HTTP_FIELDS_MAX;
+}
+
+/* ---- the body ---- */
+
+size_t http_body_bytes(const struct http *http)
+{
+    size_t sum = 0;
+    for (unsigned i = 0; i < http->loops_count; i++)
+        sum += atomic_load(&http->loops[i].body_bytes);
+    return sum;
+}
+
+bool http_body_add(struct http_connection *connection, const char *data, size_t bytes)
+{
+    struct http_loop *loop = connection->port->loop;
+    struct exchange *e = connection->exchange;
+    size_t before = e->body.capacity;
+    if (before == 0)
+        buffer_init(&e->body, HTTP_BODY_BYTES_MAX);
+    if (bytes > HTTP_BODY_BYTES_MAX - e->body.bytes) {
+        e->head.body_fault = BODY_TOO_LARGE;
+        return true;
+    }
+    buffer_append(&e->body, data, bytes);
+    body_count(loop, before, e->body.capacity);
+    /* Counted first, which the addition makes visible, and looked at afterwards, as bytes of answers are. */
+    (void)atomic_fetch_add(&loop->body_bytes, 0);
+    if (http_body_bytes(loop->http) > HTTP_BODIES_BYTES_MAX)
+        e->head.body_fault = BODY_NO_ROOM;
+    return !e->body.failed;
+}
+
+void http_body_complete(struct http_connection *connection)
+{
+    struct exchange *e = connection->exchange;
+    e->head.body = (struct slice){e->body.data, e->body.bytes};
+    if (MHD_get_connection_values_n(connection->mhd, MHD_FOOTER_KIND, NULL, NULL) > 0)
+        e->head.body_fault = BODY_TRAILED;
 }

@@ -15,8 +15,12 @@
 #define HTTP_FIELDS_MAX 32
 #define HTTP_LINES_MAX 4 /* that are kept of one header field: several lines are one list */
 
-enum http_method { METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_OTHER };
-#define HTTP_METHODS_COUNT 4
+/* The body of a request: 1,000 ids of the usual length, and a filter. */
+#define HTTP_BODY_BYTES_MAX (64u << 10)
+
+/* Those up to OPTIONS have no body anywhere. */
+enum http_method { METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_QUERY, METHOD_POST, METHOD_OTHER };
+#define HTTP_METHODS_COUNT 6
 
 /* An address without its port, of IPv6 the network (/64); all clients of a unix socket are one. */
 struct client_address {
@@ -47,6 +51,25 @@ struct http_fields {
     struct http_line if_unmodified_since;
 };
 
+/* What the head says of the body: lines are counted, of which there are no more than HTTP_FIELDS_MAX, and the last one
+ * is kept. */
+struct http_content {
+    struct slice type;
+    struct slice length;
+    unsigned char types_count;
+    unsigned char encodings_count; /* lines of Content-Encoding that name another coding than `identity` */
+    unsigned char lengths_count;
+    unsigned char transfers_count; /* lines of Transfer-Encoding */
+};
+
+/* Why a body that was admitted is not taken. */
+enum http_body_fault {
+    BODY_FINE,
+    BODY_TOO_LARGE, /* beyond HTTP_BODY_BYTES_MAX, in chunks */
+    BODY_NO_ROOM,   /* bodies of other requests fill HTTP_BODIES_BYTES_MAX */
+    BODY_TRAILED,   /* fields follow it */
+};
+
 struct http_connection;
 
 /* All that it points at is valid as long as the request. */
@@ -60,6 +83,9 @@ struct http_head {
     bool too_large;      /* beyond HTTP_HEAD_COST_MAX, or HTTP_FIELDS_MAX */
     bool has_body;       /* a Content-Length other than 0, or any Transfer-Encoding */
     bool expect_unknown; /* an Expect that is not 100-continue */
+    struct http_content content;
+    enum http_body_fault body_fault;
+    struct slice body;   /* when the request is handled; until then, and without one, empty */
     bool asks_close;     /* Connection: close */
     bool asks_keep;      /* Connection: keep-alive */
     size_t hosts_count;

@@ -16,6 +16,9 @@
 /* An answer whose body is no longer than this is sent however much is on its way: 64 MiB with the most connections that
  * the settings have by default. */
 #define HTTP_SMALL_ANSWER_BYTES 4096
+/* Memory of bodies that come in, over all loops: 512 of the longest. It is none of the answers', so that who sends
+ * bodies slowly takes no room from reads. */
+#define HTTP_BODIES_BYTES_MAX (32u << 20)
 /* How long a request waits for another thread to begin with it. */
 #define HTTP_BEGIN_TIMEOUT_MS 1000
 #define HTTP_CLOSING_TIMEOUT_MS 1000 /* for the library to see that a connection was shut down; then once more */
@@ -65,7 +68,8 @@ struct http_handler {
     void (*worker_close)(void *context, void *worker);
     /* A request's target is there as it came, and nothing else of its head yet: a hint. */
     void (*expect)(void *worker, const struct http_head *head);
-    /* A request's head is there. True: go on to `handle`. False: `out` is sent and the connection closed. */
+    /* A request's head is there. True: go on to `handle`, once its body is there too, if it has one. False: `out` is
+     * sent and the connection closed. Called again where the body cannot be taken (`body_fault`), to refuse it. */
     bool (*admit)(void *worker, const struct http_head *head, struct response *out);
     /* Answer, or not yet; may take the target's text apart. The head is valid until `forget`. */
     enum http_outcome (*handle)(void *worker, const struct http_head *head, void *call, struct response *out);
@@ -121,6 +125,9 @@ size_t http_connections_of(const struct http *http, bool ops_only);
 /* Bytes of bodies that answers hold in memory until they are sent. What is static, or not made yet, is none of them.
  * Any thread. */
 size_t http_answer_bytes(const struct http *http);
+
+/* Memory of bodies of requests that have not been answered yet. Any thread. */
+size_t http_body_bytes(const struct http *http);
 
 /* Refuse new connections, close idle ones, answer what was asked for, at most `drain_ms`; then close the rest. When it
  * returns no loop runs any more, and whoever posted for one may end. Blocks. NULL and what only http_start has made are

@@ -13,6 +13,7 @@
 #include "api/http/http.h"
 #include "api/http/listen.h"
 #include "api/http/states.h"
+#include "core/base/buffer.h"
 
 /* A target of this length needs no memory of its own. */
 #define EXCHANGE_TARGET_BYTES 256
@@ -24,6 +25,7 @@ struct exchange {
     struct exchange *next_free;
     struct http_head head;
     bool admitted;
+    struct buffer body;  /* as much of the request's as has come; its capacity is counted by the loop */
     size_t answer_bytes; /* of its answer, counted by the loop until the end */
     const struct producer *producer; /* of the answer that is under way; NULL = none */
     void *producer_self;
@@ -92,6 +94,7 @@ struct http_loop {
     size_t free_exchanges_count;
     /* Any thread. */
     atomic_size_t answer_bytes; /* only its own thread changes it */
+    atomic_size_t body_bytes;   /* the same */
     _Atomic(struct http_post *) posts; /* the newest first */
 };
 
@@ -133,6 +136,10 @@ static inline size_t http_loop_connections(const struct http_loop *loop)
 bool http_exchange_begin(struct http_connection *connection, const char *target);
 /* The head is complete. */
 void http_exchange_collect(struct http_connection *connection, const char *method, const char *version);
+/* Some more of the body. Where it is not to be taken, the head's `body_fault` says why. False: out of memory. */
+bool http_body_add(struct http_connection *connection, const char *data, size_t bytes);
+/* All of it is there: it becomes the head's, unless something followed it. */
+void http_body_complete(struct http_connection *connection);
 /* The request is over, or never began. */
 void http_exchange_end(struct http_connection *connection);
 /* Those that are kept. */
@@ -149,8 +156,9 @@ void http_answer_give(struct http_loop *loop, struct exchange *e);
 bool http_add_fields(struct MHD_Response *converted, struct response *r);
 /* Hand the answer to the library, and take it over. MHD_NO: the connection is closed. */
 enum MHD_Result http_send(struct http_connection *connection, struct response *r);
-/* A head so large that the library has no room left for the head of an answer: write the refusal to the socket, where
- * nothing else is under way, as this connection's answers before it have been sent. */
+/* A head so large that the library has no room left for the head of an answer, or a body that goes on: the library
+ * takes no answer then. Write the refusal to the socket, where nothing else is under way, as this connection's answers
+ * before it have been sent. */
 void http_send_raw(struct http_connection *connection, struct response *r);
 
 /* ---- refusal.c ---- */

@@ -19,8 +19,9 @@
     X(PROBLEM_DELETED, 410, "deleted", "The entity is deleted")                                                        \
     X(PROBLEM_CURSOR_EXPIRED, 410, "cursor-expired", "The list that the cursor belongs to is gone")                    \
     X(PROBLEM_PRECONDITION, 412, "precondition-failed", "A condition of the request does not hold")                    \
-    X(PROBLEM_BODY, 413, "content-too-large", "The request must not have a body")                                      \
+    X(PROBLEM_BODY, 413, "content-too-large", "The request's body is too large, or must not be there")                 \
     X(PROBLEM_TARGET, 414, "uri-too-long", "The request target is too long")                                           \
+    X(PROBLEM_MEDIA_TYPE, 415, "unsupported-media-type", "The form of the request's body is not understood")           \
     X(PROBLEM_EXPECT, 417, "expectation-failed", "The expectation cannot be met")                                      \
     X(PROBLEM_MISDIRECTED, 421, "misdirected", "The name in Host is not served here")                                  \
     X(PROBLEM_VERSION_REJECTED, 422, "version-rejected", "The version asked for was rejected")                         \

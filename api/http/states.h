@@ -1,6 +1,6 @@
 /* The states of a connection, and which may follow which. Pure.
  *
- *   accept                  head is there               answer is taken
+ *   accept         head is there, and its body          answer is taken
  *      `-----> READING -----------------> ANSWERING -----------------------> READING
  *                                          |   ^  |
  *                        not to be had yet |   |  | body is produced        last chunk is taken
@@ -18,7 +18,8 @@
 #include <stdbool.h>
 
 enum connection_state {
-    CONNECTION_READING,   /* from the accept, or the end of the answer before, until the whole head is there */
+    CONNECTION_READING,   /* from the accept, or the end of the answer before, until the whole head is there; then anew
+                             until the body is, if there is one */
     CONNECTION_ANSWERING, /* from there until the answer has been taken */
     CONNECTION_PARKED,    /* waits for what was demanded */
     CONNECTION_WORKING,   /* its answer is made by another thread */

@@ -172,9 +172,92 @@ static bool check_size(const struct http_head *head, struct response *out)
     return false;
 }
 
-bool admission_check(const struct http_head *head, const char *hosts, struct admission_host *last,
-                     struct response *out)
+/* ---- bodies ---- */
+
+const char *admission_allow(enum admission_body body)
 {
+    return body == ADMISSION_JSON_BODY ? ADMISSION_ALLOW_LIST : ADMISSION_ALLOW;
+}
+
+static bool has_content(const struct http_head *head)
+{
+    return head->method == METHOD_QUERY || head->method == METHOD_POST;
+}
+
+/* Where a body ends must be beyond doubt. What is no number, or no known coding, the HTTP library has refused. */
+static bool check_frame(const struct http_head *head, struct response *out)
+{
+    const struct http_content *content = &head->content;
+    uint64_t bytes = 0;
+    if (content->lengths_count + content->transfers_count > 1)
+        problem_answer(out, PROBLEM_BAD_REQUEST,
+                       "Of 'Content-Length' and 'Transfer-Encoding' only one may stand there, and once.");
+    else if (content->transfers_count > 0 && !head->version_1_1)
+        problem_answer(out, PROBLEM_BAD_REQUEST, "The header 'Transfer-Encoding' has no meaning in HTTP/1.0.");
+    else if (head->body_fault == BODY_TOO_LARGE ||
+             (content->lengths_count > 0 && !decimal_parse(content->length, HTTP_BODY_BYTES_MAX, &bytes)))
+        problem_answer(out, PROBLEM_BODY, "The request's body has more than %u bytes.", HTTP_BODY_BYTES_MAX);
+    else if (head->body_fault == BODY_NO_ROOM)
+        problem_answer(out, PROBLEM_TOO_MANY_QUERIES, "Too many requests with a body are coming in.");
+    else if (head->body_fault == BODY_TRAILED)
+        problem_answer(out, PROBLEM_BAD_REQUEST, "Fields that follow the body are not taken.");
+    else
+        return true;
+    return false;
+}
+
+/* The type, whatever its parameters are: JSON is UTF-8. */
+static bool is_json(struct slice type)
+{
+    static const char json[] = ADMISSION_TYPE;
+    const size_t bytes = sizeof json - 1;
+    if (type.bytes < bytes || strncasecmp(type.data, json, bytes) != 0)
+        return false;
+    size_t at = bytes;
+    while (at < type.bytes && (type.data[at] == ' ' || type.data[at] == '\t'))
+        at++;
+    return at == type.bytes || type.data[at] == ';';
+}
+
+static bool check_form(const struct http_head *head, struct response *out)
+{
+    const struct http_content *content = &head->content;
+    if (content->types_count > 1) {
+        problem_answer(out, PROBLEM_BAD_REQUEST, "The header 'Content-Type' is repeated.");
+        return false;
+    }
+    if (content->encodings_count > 0) {
+        response_header(out, "Accept-Encoding", "identity");
+        problem_answer(out, PROBLEM_MEDIA_TYPE, "The request's body must have no 'Content-Encoding'.");
+        return false;
+    }
+    if (content->types_count == 1 && is_json(content->type))
+        return true;
+    response_header(out, "Accept-Query", ADMISSION_TYPE);
+    response_header(out, "Accept", ADMISSION_TYPE);
+    problem_answer(out, PROBLEM_MEDIA_TYPE, "The request's 'Content-Type' must be " ADMISSION_TYPE ".");
+    return false;
+}
+
+/* What it is may be said before all of it has come; how long it is may show only then. */
+static bool check_content(const struct http_head *head, struct response *out)
+{
+    if (has_content(head))
+        return check_frame(head, out) && check_form(head, out);
+    problem_answer(out, PROBLEM_BODY,
+                   "This request has no body: Content-Length must be 0 or absent, and Transfer-Encoding absent.");
+    return false;
+}
+
+static bool method_allowed(const struct http_head *head, enum admission_body body)
+{
+    return head->method != METHOD_OTHER && (body == ADMISSION_JSON_BODY || !has_content(head));
+}
+
+bool admission_check(const struct http_head *head, enum admission_body body, const char *hosts,
+                     struct admission_host *last, struct response *out)
+{
+    bool usual = head->method <= METHOD_OPTIONS;
     if (!check_size(head, out))
         return false;
     if (head->target_bytes == 0) { /* two spaces after the method: no request line, whatever follows */
@@ -185,9 +268,9 @@ bool admission_check(const struct http_head *head, const char *hosts, struct adm
         problem_answer(out, PROBLEM_VERSION, "HTTP/1.1 and HTTP/1.0 are supported.");
         return false;
     }
-    if (head->method == METHOD_OTHER) {
-        response_header(out, "Allow", ADMISSION_ALLOW);
-        problem_answer(out, PROBLEM_METHOD, "The methods are " ADMISSION_ALLOW ".");
+    if (!usual && !method_allowed(head, body)) {
+        response_header(out, "Allow", admission_allow(body));
+        problem_answer(out, PROBLEM_METHOD, "The methods are %s.", admission_allow(body));
         return false;
     }
     if (!check_host(head, hosts, last, out))
@@ -196,10 +279,5 @@ bool admission_check(const struct http_head *head, const char *hosts, struct adm
         problem_answer(out, PROBLEM_EXPECT, "The header 'Expect' asks for something that this server does not know.");
         return false;
     }
-    if (head->has_body) {
-        problem_answer(out, PROBLEM_BODY,
-                       "Requests have no body here: Content-Length must be 0 or absent, and Transfer-Encoding absent.");
-        return false;
-    }
-    return true;
+    return (usual && !head->has_body) || check_content(head, out);
 }

@@ -7,6 +7,17 @@
 #include "api/http/response.h"
 
 #define ADMISSION_ALLOW "GET, HEAD, OPTIONS"
+#define ADMISSION_ALLOW_LIST ADMISSION_ALLOW ", QUERY, POST"
+#define ADMISSION_TYPE "application/json" /* of a body */
+
+/* What the route of a request takes. */
+enum admission_body {
+    ADMISSION_NO_BODY,   /* GET, HEAD and OPTIONS */
+    ADMISSION_JSON_BODY, /* QUERY and POST too, with a body of JSON */
+};
+
+/* The value of Allow. */
+const char *admission_allow(enum admission_body body);
 
 /* The Host that was admitted last: most requests to a loop bear the same one, and it is not looked at again. Zeroed at
  * first; of one thread, and of one value of `hosts`. */
@@ -27,7 +38,7 @@ struct admission_host {
  *   any other           where `hosts` is not empty
  *   unix socket         never; it may be empty
  *   the second address  never */
-bool admission_check(const struct http_head *head, const char *hosts, struct admission_host *last,
-                     struct response *out);
+bool admission_check(const struct http_head *head, enum admission_body body, const char *hosts,
+                     struct admission_host *last, struct response *out);
 
 #endif

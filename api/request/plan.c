@@ -161,6 +161,9 @@ static enum sg_status read_rest(const struct sources *from, struct plan *out, st
         status = read_page(from, out, fault, err);
     if (status == SG_OK && rules->more != NULL)
         status = rules->more(from->target, from->settings, out, err);
+    bool has_content = from->head->method == METHOD_QUERY || from->head->method == METHOD_POST;
+    if (status == SG_OK && rules->content != NULL && has_content)
+        status = rules->content(from->head->body, from->settings, out, fault, err);
     if (status == SG_OK && rules->conditions)
         status = conditions_parse(&from->head->fields, &out->conditions, err);
     return status;

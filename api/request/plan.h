@@ -57,6 +57,10 @@ struct plan_rules {
      * SG_INVALID names the one that is malformed; SG_NOT_FOUND, after that, a stream that is not configured. */
     enum sg_status (*more)(const struct target *target, const struct settings *settings, struct plan *plan,
                            struct sg_error *err);
+    /* Reads the body of a QUERY or POST, which is all of it, and perhaps empty. NULL = the route has neither method.
+     * SG_INVALID says what is malformed. */
+    enum sg_status (*content)(struct slice body, const struct settings *settings, struct plan *plan,
+                              struct query_fault *fault, struct sg_error *err);
     const char *params[PLAN_PARAMS_MAX]; /* that it knows; NULL after the last one, if there is room */
 };
 

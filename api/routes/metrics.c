@@ -358,6 +358,8 @@ static void render_http(struct scrape *s)
                              http_connections_of(http, true));
     family(s, "stategate_http_answer_bytes", "gauge", "Bytes of answers that their clients have not taken yet.");
     buffer_append_format(&s->body, "stategate_http_answer_bytes %zu\n", http_answer_bytes(http));
+    family(s, "stategate_http_body_bytes", "gauge", "Memory of the bodies of requests that are not answered yet.");
+    buffer_append_format(&s->body, "stategate_http_body_bytes %zu\n", http_body_bytes(http));
 }
 
 static void render_troubles(struct scrape *s)

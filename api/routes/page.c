@@ -173,6 +173,16 @@ static uint32_t query_hash(const struct plan *plan)
     return hash;
 }
 
+enum sg_status page_content(struct slice body, const struct settings *settings, struct plan *plan,
+                            struct query_fault *fault, struct sg_error *err)
+{
+    (void)body;
+    (void)settings;
+    (void)plan;
+    (void)fault;
+    return sg_fail(err, SG_INVALID, "a list is not asked for by a body");
+}
+
 enum sg_status page_find(struct call *call, struct basis *out, struct sg_error *err)
 {
     struct store_collection collection = {0};

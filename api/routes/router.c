@@ -21,7 +21,7 @@ static const struct route routes[ROUTES_COUNT] = {
                            .rules = {.demands = DEMANDS_READ, .params = {DEMANDS_PARAMS}}},
     [ROUTE_PAGE] = {PATH_3("v1", "state", "{collection}"), .find = page_find, .answer = page_answer,
                     .rules = {.demands = DEMANDS_READ, .conditions = true, .pages = true, .cursor = CURSOR_ENTITIES,
-                              .params = {"limit", "cursor", DEMANDS_PARAMS}}},
+                              .content = page_content, .params = {"limit", "cursor", DEMANDS_PARAMS}}},
     [ROUTE_ENTITY] = {PATH_4("v1", "state", "{collection}", "{id}"), .find = entity_find, .answer = entity_answer,
                       .rules = {.demands = DEMANDS_READ, .min_version = true, .conditions = true,
                                 .params = {DEMANDS_PARAMS}}},
@@ -78,6 +78,11 @@ static const struct route *find_route(const struct target *target, bool ops_only
     return NULL;
 }
 
+static enum admission_body body_of(const struct route *route)
+{
+    return route->rules.content != NULL ? ADMISSION_JSON_BODY : ADMISSION_NO_BODY;
+}
+
 static void refuse(enum sg_status status, struct query_fault *fault, const struct sg_error *err,
                    struct response *out)
 {
@@ -111,7 +116,7 @@ bool router_plan(struct call *call, const struct tunables *tunables, struct resp
     }
     if (call->head->method == METHOD_OPTIONS) {
         out->status = 204;
-        response_header(out, "Allow", ADMISSION_ALLOW);
+        response_header(out, "Allow", admission_allow(body_of(call->route)));
         return false;
     }
     buffer_init(&fault.members, FAULT_BYTES_MAX);
@@ -120,6 +125,25 @@ bool router_plan(struct call *call, const struct tunables *tunables, struct resp
     if (status != SG_OK)
         refuse(status, &fault, &err, out);
     return status == SG_OK;
+}
+
+/* As OPTIONS would: only the route is looked for. In a copy, as the target is decoded in place. So that parsing has one
+ * caller, and is a part of it. */
+enum admission_body router_body(const struct http_head *head)
+{
+    char text[TARGET_BYTES_MAX + 1];
+    struct http_head copy = *head;
+    struct call call = {.head = &copy};
+    struct response out;
+    if (head->target_bytes > TARGET_BYTES_MAX)
+        return ADMISSION_NO_BODY;
+    memcpy(text, head->target_text, head->target_bytes + 1);
+    copy.method = METHOD_OPTIONS;
+    copy.target_text = text;
+    response_init(&out);
+    (void)router_plan(&call, NULL, &out);
+    response_free(&out);
+    return call.route != NULL ? body_of(call.route) : ADMISSION_NO_BODY;
 }
 
 /* As it came: of an id that is encoded nothing is fetched ahead. */
@@ -144,14 +168,14 @@ void router_prefetch(struct store_reader *reader, const struct http_head *head)
 /* ---- what the metrics count ---- */
 
 const unsigned route_codes[ROUTE_CODES_MAX] = {200, 204, 304, 400, 404, 405, 409, 410, 412, 413,
-                                               414, 417, 421, 422, 431, 501, 503, 504, 505};
+                                               414, 415, 417, 421, 422, 431, 501, 503, 504, 505};
 
 static const double seconds_bounds[] = {0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001,
                                         0.0025,  0.005,    0.01,    0.025,  0.05,    0.1,    1};
 
 const char *router_method_name(enum http_method method)
 {
-    static const char *const names[HTTP_METHODS_COUNT] = {"GET", "HEAD", "OPTIONS", "other"};
+    static const char *const names[HTTP_METHODS_COUNT] = {"GET", "HEAD", "OPTIONS", "QUERY", "POST", "other"};
     return names[method];
 }
 

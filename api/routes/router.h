@@ -3,6 +3,7 @@
 #ifndef STATEGATE_API_ROUTES_ROUTER_H
 #define STATEGATE_API_ROUTES_ROUTER_H
 
+#include "api/request/admission.h"
 #include "api/routes/route.h"
 
 /* ---- the routes, as struct route says of `find` and `answer` ---- */
@@ -10,6 +11,8 @@
 enum sg_status collections_find(struct call *call, struct basis *out, struct sg_error *err);
 enum sg_status collections_answer(struct call *call, const struct basis *basis, struct response *out,
                                   struct sg_error *err);
+enum sg_status page_content(struct slice body, const struct settings *settings, struct plan *plan,
+                            struct query_fault *fault, struct sg_error *err);
 enum sg_status page_find(struct call *call, struct basis *out, struct sg_error *err);
 enum sg_status page_answer(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err);
 enum sg_status entity_find(struct call *call, struct basis *out, struct sg_error *err);
@@ -35,6 +38,10 @@ enum sg_status assets_openapi(struct call *call, const struct basis *basis, stru
 /* For the metrics, and for the tests that compare the table with the documents. NULL for ROUTE_NONE. */
 const struct route *router_route(enum route_id id);
 enum route_id router_id(const struct route *route);
+
+/* What the route of a request takes, which the table alone knows; the head is only read. It costs what planning does:
+ * of GET, HEAD and OPTIONS, which have no body anywhere, nobody needs to ask. */
+enum admission_body router_body(const struct http_head *head);
 
 /* Find the route of a call, and plan the request. False: `out` is the answer: there is no such path, what is asked is
  * malformed, or only the methods are asked for. The target is decoded in place. */

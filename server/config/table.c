@@ -209,7 +209,7 @@ static const struct config_key keys[] = {
     {"http.head_timeout", KIND_DURATION, "30s", TUNABLE(http_head_timeout_ms),
      RANGE(CONFIG_HTTP_TIMEOUT_MS_MIN, CONFIG_HTTP_TIMEOUT_MS_MAX),
      .what = "From the accept, or the end of the previous answer, until the whole head of a request has arrived.",
-     .more = "Bounds idle connections as well as heads that come byte by byte."},
+     .more = "Bounds idle connections as well as heads that come byte by byte. A body that is read has as long again."},
     {"http.answer_timeout", KIND_DURATION, "1m", TUNABLE(http_answer_timeout_ms),
      RANGE(CONFIG_HTTP_TIMEOUT_MS_MIN, CONFIG_HTTP_TIMEOUT_MS_MAX),
      .what = "From there until the answer is taken; the time that a read waits for its demands does not count."},

@@ -21,6 +21,7 @@ const FIELDS_MAX = 32; // HTTP_FIELDS_MAX, Host among them
 const E = '/v1/state/customers/42'; // of a gateway without events: 404
 const GET = (target, headers = HOST) => `GET ${target} HTTP/1.1\r\n${headers}\r\n`;
 const OK = GET('/livez');
+const JSON_TYPE = 'Content-Type: application/json\r\n';
 const REPEAT = (text, count) => text.repeat(count);
 
 // [what, bytes, outcome]
@@ -395,6 +396,102 @@ add('417 close', [
     [`the expectation '${expect}'`, GET('/livez', `${HOST}Expect: ${expect}\r\n`)]),
 ]);
 
+// ---- the bodies of lists: each ends where its head says, or its connection does. What they say is malformed: that they
+// are read shows in a 400, and that the connection goes on.
+
+const LIST = '/v1/state/customers';
+const ASK = (head, body, method = 'POST') => `${method} ${LIST} HTTP/1.1\r\n${HOST}${JSON_TYPE}${head}\r\n\r\n${body}`;
+const CHUNKS = (body, method) => ASK('Transfer-Encoding: chunked', body, method);
+const LENGTH = (body, method) => ASK(`Content-Length: ${body.length}`, body, method);
+const BODY_MAX = 65536; // HTTP_BODY_BYTES_MAX
+const MUCH = (bytes) => REPEAT('x', bytes);
+add('400 200', [
+  ['POST of what is no JSON', LENGTH('hello') + OK],
+  ['QUERY of what is no JSON', LENGTH('hello', 'QUERY') + OK],
+  ['a body that is a request', LENGTH(SMUGGLED) + OK],
+  ['a body that is a request, in a chunk', CHUNKS(`${SMUGGLED.length.toString(16)}\r\n${SMUGGLED}\r\n0\r\n\r\n`) + OK],
+  ['chunks of a byte', CHUNKS(`${REPEAT('1\r\nx\r\n', 300)}0\r\n\r\n`) + OK],
+  ['a chunk with capitals and zeros', CHUNKS('00A\r\n0123456789\r\n000\r\n\r\n') + OK],
+  ['no chunk at all', CHUNKS('0\r\n\r\n') + OK],
+  ['no body', ASK('Content-Length: 0', '') + OK],
+  ['no length', ASK('X-A: b', '') + OK],
+  ['the largest body', LENGTH(MUCH(BODY_MAX)) + OK],
+  ['the largest chunk', CHUNKS(`10000\r\n${MUCH(BODY_MAX)}\r\n0\r\n\r\n`) + OK],
+  ['a charset', `POST ${LIST} HTTP/1.1\r\n${HOST}Content-Type: application/json; charset=utf-8\r\nContent-Length: 1\r\n\r\nx${OK}`],
+  ['a collection with another letter', `POST /v1/%73tate/customers HTTP/1.1\r\n${HOST}${JSON_TYPE}Content-Length: 1\r\n\r\nx${OK}`],
+  ['a coding that is none', ASK('Content-Encoding: identity\r\nContent-Length: 1', 'x') + OK],
+  ['a body that is there before it is asked for', ASK('Expect: 100-continue\r\nContent-Length: 1', 'x') + OK],
+]);
+add(`400 ${Array(50).fill('200').join(' ')}`, [
+  ['fifty after a body', LENGTH(MUCH(20_000)) + REPEAT(OK, 50)],
+  ['fifty after chunks', CHUNKS(`${REPEAT(`1000\r\n${MUCH(4096)}\r\n`, 5)}0\r\n\r\n`) + REPEAT(OK, 50)],
+  ['fifty after a body with a large head', ASK(`X-A: ${REPEAT('y', 3500)}\r\nContent-Length: 20000`, MUCH(20_000)) + REPEAT(OK, 50)],
+  ['fifty after a body with many fields', ASK(`${REPEAT('X-A: b\r\n', 29)}Content-Length: 20000`, MUCH(20_000)) + REPEAT(OK, 50)],
+]);
+add('100', [['a body that is to be asked for', ASK('Expect: 100-continue\r\nContent-Length: 2', '')]]);
+add('400 close', [
+  ['HTTP/1.0 with a body that is read', `POST ${LIST} HTTP/1.0\r\n${JSON_TYPE}Content-Length: 1\r\n\r\nx`],
+  ['HTTP/1.0 with chunks of a list', `POST ${LIST} HTTP/1.0\r\n${JSON_TYPE}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
+  ['both frames of a list', ASK('Content-Length: 5\r\nTransfer-Encoding: chunked', `0\r\n\r\n${SMUGGLED}`)],
+  ['both frames of a list, the other way round',
+    ASK('Transfer-Encoding: chunked\r\nContent-Length: 5', `0\r\n\r\n${SMUGGLED}`)],
+  ['two equal lengths of a list', ASK('Content-Length: 5\r\nContent-Length: 5', `hello${SMUGGLED}`)],
+  ['two lengths of a list', ASK('Content-Length: 5\r\nContent-Length: 0', `hello${SMUGGLED}`)],
+  ['chunks twice of a list', ASK('Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked', `0\r\n\r\n${SMUGGLED}`)],
+  ['chunks and another coding on a second line',
+    ASK('Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip', `0\r\n\r\n${SMUGGLED}`)],
+  ...['-5', '+5', '0x5', '5 5', '5;', '5.0', '5, 5', '', '5,', '\xb5'].map((length) =>
+    [`the length '${length}' of a list`, ASK(`Content-Length: ${length}`, `hello${SMUGGLED}`)]),
+  ...['-1\r\nx\r\n', 'x\r\n', ' 1\r\nx\r\n', '1 \r\nx\r\n', '0x1\r\nx\r\n', '\r\n', '1\nx\r\n', '1\r\nx\n',
+    '1\r\nxx\r\n', '2\r\nx\r\n\r\n', '+1\r\nx\r\n', '1\r\r\nx\r\n'].map((chunk) =>
+    [`the chunk ${JSON.stringify(chunk)}`, CHUNKS(`${chunk}0\r\n\r\n${SMUGGLED}`)]),
+  ['a field after the body', CHUNKS(`1\r\nx\r\n0\r\nX-A: b\r\n\r\n${SMUGGLED}`)],
+  ['a length after the body', CHUNKS(`1\r\nx\r\n0\r\nContent-Length: 5\r\n\r\n${SMUGGLED}`)],
+  ['no field after the body', CHUNKS(`1\r\nx\r\n0\r\nX A: b\r\n\r\n${SMUGGLED}`)],
+  ['two types', ASK('Content-Type: application/json\r\nContent-Length: 1', `x${SMUGGLED}`)],
+]);
+add('413 close', [
+  ['a body beyond the limit', ASK(`Content-Length: ${BODY_MAX + 1}`, MUCH(BODY_MAX + 1) + SMUGGLED)],
+  ['a body far beyond it', ASK('Content-Length: 9223372036854775807', SMUGGLED)],
+  ['a chunk beyond it', CHUNKS(`10001\r\n${MUCH(BODY_MAX + 1)}\r\n0\r\n\r\n${SMUGGLED}`)],
+  ['chunks beyond it', CHUNKS(`10000\r\n${MUCH(BODY_MAX)}\r\n1\r\nx\r\n0\r\n\r\n${SMUGGLED}`)],
+  ['chunks without an end', CHUNKS(REPEAT(`1000\r\n${MUCH(4096)}\r\n`, 200))],
+  ['a chunk of 2^64', CHUNKS(`10000000000000000\r\n${SMUGGLED}`)],
+  ['a body that is asked for and too large', ASK(`Content-Length: ${BODY_MAX + 1}\r\nExpect: 100-continue`, '')],
+  ['GET of a list with a body', ASK('Content-Length: 2', `{}${SMUGGLED}`, 'GET')],
+  ['HEAD of a list with a body', ASK('Content-Length: 2', `{}${SMUGGLED}`, 'HEAD')],
+]);
+add('415 close', [
+  ['no type', `POST ${LIST} HTTP/1.1\r\n${HOST}Content-Length: 2\r\n\r\n{}${SMUGGLED}`],
+  ...['text/plain', 'application/jsonx', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', '*/*']
+    .map((type) => [`the type ${type}`,
+      `QUERY ${LIST} HTTP/1.1\r\n${HOST}Content-Type: ${type}\r\nContent-Length: 2\r\n\r\n{}${SMUGGLED}`]),
+  ...['gzip', 'zstd', 'x', 'identity, gzip'].map((coding) =>
+    [`a body encoded by ${coding}`, ASK(`Content-Encoding: ${coding}\r\nContent-Length: 2`, `{}${SMUGGLED}`)]),
+  ['a body that is asked for, of another type',
+    `POST ${LIST} HTTP/1.1\r\n${HOST}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n`],
+]);
+add('405 close', [
+  ...['PUT', 'DELETE', 'PATCH', 'query', 'post', 'Query'].map((method) =>
+    [`${method} of a list`, ASK('Content-Length: 2', `{}${SMUGGLED}`, method)]),
+  ...['/v1/state', '/v1/state/', '/v1/state/customers/', '/v1/rejected', '/livez', '/metrics', '/nowhere', '/v1/state/%zz',
+    '*'].flatMap((path) => ['POST', 'QUERY'].map((method) =>
+    [`${method} ${path}`, `${method} ${path} HTTP/1.1\r\n${HOST}${JSON_TYPE}Content-Length: 2\r\n\r\n{}${SMUGGLED}`])),
+]);
+add('501 close', [
+  ...['identity', 'gzip', 'gzip, chunked', 'chunked, gzip'].map((coding) =>
+    [`the coding '${coding}' of a list`, ASK(`Transfer-Encoding: ${coding}`, `0\r\n\r\n${SMUGGLED}`)]),
+]);
+add('open', [
+  ['half a body', ASK('Content-Length: 10', 'hello')],
+  ['a body that is missing', ASK('Content-Length: 1', '')],
+  ['half a chunk', CHUNKS('5\r\nhel')],
+  ['chunks without the last one', CHUNKS('5\r\nhello\r\n')],
+  ['a last chunk without its end', CHUNKS('0\r\n')],
+  ['half the size of a chunk', CHUNKS('1')],
+  ['a body longer than what is hidden in it', ASK(`Content-Length: ${SMUGGLED.length + 1}`, SMUGGLED)],
+]);
+
 // ---- limits
 
 add('414 close', [
@@ -496,7 +593,7 @@ describe('raw bytes', { concurrency: true }, () => {
           for (const { status, head, body } of answers) {
             if (status >= 400 && !isProblem(status, head, body))
               wrong.push(`${what}: ${status} is no problem+json: ${body}`);
-            if (status === 405 && !/\r\nAllow: GET, HEAD, OPTIONS(\r\n|$)/.test(head))
+            if (status === 405 && !/\r\nAllow: GET, HEAD, OPTIONS(, QUERY, POST)?(\r\n|$)/.test(head))
               wrong.push(`${what}: 405 without Allow`);
             if (/\r\nX-Injected/i.test(head)) wrong.push(`${what}: a header was injected`);
           }
@@ -597,7 +694,12 @@ describe('raw bytes', { concurrency: true }, () => {
         });
       });
     const line = 'GET /livez HTTP/1.1\r\n';
-    const times = await Promise.all([closed(''), closed(line), closed(line, 'X'), closed(OK), closed(OK, 'G')]);
+    const body = ASK('Content-Length: 10000', 'x');
+    const chunks = CHUNKS('1\r\nx\r\n');
+    const times = await Promise.all([
+      closed(''), closed(line), closed(line, 'X'), closed(OK), closed(OK, 'G'),
+      closed(body), closed(body, 'x'), closed(chunks), closed(chunks, '1\r\nx\r\n'),
+    ]);
     for (const ms of times) assert.ok(ms > 0.8 * HEAD_TIMEOUT_MS && ms < HEAD_TIMEOUT_MS + 5000, `${times}`);
     assert.equal((await gateway.get('/livez')).status, 200);
   });

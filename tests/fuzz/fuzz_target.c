@@ -283,7 +283,7 @@ static void check_host(struct slice host)
     struct response response;
     response_init(&response);
     struct admission_host last = {0};
-    if (admission_check(&head, "a,state.example", &last, &response)) {
+    if (admission_check(&head, ADMISSION_NO_BODY, "a,state.example", &last, &response)) {
         REQUIRE(host.bytes > 0);
         for (size_t i = 0; i < host.bytes; i++)
             REQUIRE(isalnum((unsigned char)host.data[i]) || (host.data[i] != '\0' && strchr("-._~:[]", host.data[i])));

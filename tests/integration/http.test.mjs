@@ -197,11 +197,14 @@ describe('reads', () => {
     ]) {
       const options = await get(path, { method: 'OPTIONS' });
       assert.equal(options.status, 204, path);
-      assert.deepEqual(options.headers.allow.split(/, */).sort(), ['GET', 'HEAD', 'OPTIONS'], path);
+      const list = path === '/v1/state/customers';
+      const methods = ['GET', 'HEAD', 'OPTIONS', ...(list ? ['POST', 'QUERY'] : [])];
+      assert.deepEqual(options.headers.allow.split(/, */).sort(), methods, path);
+      assert.equal(options.headers['accept-query'], list ? 'application/json' : undefined, path);
       for (const method of ['PUT', 'DELETE', 'PATCH', 'TRACE']) {
         const answer = await get(path, { method });
         assert.equal(answer.status, 405, `${method} ${path}`);
-        assert.deepEqual(answer.headers.allow.split(/, */).sort(), ['GET', 'HEAD', 'OPTIONS']);
+        assert.deepEqual(answer.headers.allow.split(/, */).sort(), methods);
       }
     }
     assert.equal(

@@ -166,6 +166,12 @@ const BODIES = [
   `-1\r\n${HIDDEN}`,
 ];
 
+// Of bodies that a list reads.
+const TYPES = ['application/json', 'application/json', 'application/json; charset=utf-8', 'text/plain', ''];
+const DOCUMENTS = ['{}', '{"ids":["42"]}', 'no JSON', HIDDEN, `0\r\n\r\n${HIDDEN}`, 'x'.repeat(5000), 'x'.repeat(65_536)];
+const BAD_CHUNKS = ['1\r\nxx\r\n', 'x\r\n', '-1\r\nx\r\n', '1\nx\n', '10001\r\n', 'ffffffffffffffffff\r\n', '\r\n'];
+const TRAILERS = ['X: y\r\n', 'Content-Length: 5\r\n', 'X y\r\n'];
+
 // `names`: {collections, ids: {collection: [...]}, streams, positions, met (lists that hold), etags, cursors}.
 export class Generator {
   constructor(random, names) {
@@ -193,8 +199,42 @@ export class Generator {
     return [0, ...cuts].map((from, i) => text.slice(from, cuts[i] ?? text.length));
   }
 
+  // QUERY or POST to a list, most of them as they should be.
+  bodied() {
+    const { random } = this;
+    const path = `/v1/state/${this.segment(random.pick(this.names.collections))}`;
+    const lines = [`Host: ${random.pick(HOSTS)}`];
+    while (random.chance(0.3)) lines.push(random.pick(FIELDS));
+    const type = random.pick(TYPES);
+    if (type !== '') lines.push(`Content-Type: ${type}`);
+    if (random.chance(0.1)) lines.push(`Content-Encoding: ${random.pick(['identity', 'gzip'])}`);
+    if (random.chance(0.1)) lines.push('Expect: 100-continue');
+    const text = random.pick(DOCUMENTS);
+    const chunked = random.chance(0.5);
+    const over = random.chance(0.05) ? 1 : 0;
+    lines.push(chunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${text.length + over}`);
+    if (random.chance(0.05)) lines.push(random.pick(FRAMES));
+    const version = random.chance(0.96) ? 'HTTP/1.1' : 'HTTP/1.0';
+    const head = `${random.pick(['QUERY', 'POST'])} ${path} ${version}\r\n${lines.join('\r\n')}\r\n\r\n`;
+    return head + (chunked ? this.chunks(text) : text);
+  }
+
+  chunks(text) {
+    const { random } = this;
+    let sent = '';
+    for (let at = 0; at < text.length;) {
+      const bytes = random.pick([1, 7, 4096, text.length]);
+      const chunk = text.slice(at, at + (text.length - at > 400 && bytes < 4096 ? 4096 : bytes));
+      sent += `${chunk.length.toString(16)}\r\n${chunk}\r\n`;
+      at += chunk.length;
+    }
+    if (random.chance(0.08)) sent += random.pick(BAD_CHUNKS);
+    return `${sent}0\r\n${random.chance(0.08) ? random.pick(TRAILERS) : ''}\r\n`;
+  }
+
   request() {
     const { random } = this;
+    if (random.chance(0.06)) return this.bodied();
     const method = random.chance(0.84)
       ? 'GET'
       : random.chance(0.7)

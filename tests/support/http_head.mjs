@@ -1,5 +1,5 @@
-// Where requests begin and end in bytes as a client sends them, by RFC 9112 read strictly, and what a gateway without
-// bodies may answer before it looks at the path. Written from the contract, not from the gateway's code.
+// Where requests begin and end in bytes as a client sends them, by RFC 9112 read strictly, and what a gateway that reads
+// bodies of lists alone may answer before it looks at the path. Written from the contract, not from the gateway's code.
 
 import { isIPv4, isIPv6 } from 'node:net';
 
@@ -7,6 +7,7 @@ const TARGET_BYTES_MAX = 3072;
 const HEAD_COST_MAX = 4096; // docs/limits.md: request line and fields, and 56 for each field
 const FIELD_COST = 56;
 const FIELDS_MAX = 32; // header fields and parameters
+const BODY_MAX = 65_536;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const PART_OF_LINE = /^[!-~]+(?: [!-~]*(?: (?:H|HT|HTT|HTTP|HTTP\/|HTTP\/\d|HTTP\/\d\.|HTTP\/\d\.\d\r?)?)?)?$/;
 const PART_OF_FIELD = /^(?:[!#$%&'*+.^_`|~0-9A-Za-z-]*|[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*)\r?$/;
@@ -89,19 +90,28 @@ export function valuesOf(request, name) {
   return request.fields.filter(([field]) => field === name).map(([, value]) => value);
 }
 
-// What may be said of a request before its path is looked at.
+export const hasContent = ({ method }) => method === 'QUERY' || method === 'POST';
+
+// What may be said of a request before its path is looked at, but for whether that is a list's (`list`).
 //   statuses  refusals that apply; empty = it must be looked at
 //   perhaps   refusals that may be chosen even so
-//   framed    it has a body, or a doubtful frame: what follows belongs to nobody, so the connection must end
-export function refusals(request) {
+//   framed    it has a body that is not read, or a doubtful frame: what follows belongs to nobody, so the connection
+//             must end
+export function refusals(request, list) {
   const found = { statuses: new Set(), perhaps: new Set(), framed: false };
   const { statuses, perhaps } = found;
   if (!goodVersion(request)) statuses.add(505);
-  if (!['GET', 'HEAD', 'OPTIONS'].includes(request.method)) statuses.add(405);
+  const known = ['GET', 'HEAD', 'OPTIONS'].includes(request.method);
+  if (!known && !(list && hasContent(request))) statuses.add(405);
   if (request.doubtful) perhaps.add(400);
   judgeSize(request, statuses, perhaps);
   judgeHost(request, statuses, perhaps);
   for (const value of valuesOf(request, 'expect')) if (value.toLowerCase() !== '100-continue') statuses.add(417);
+  if (list && hasContent(request)) {
+    judgeContent(request, statuses);
+    found.framed = statuses.size > 0;
+    return found;
+  }
   found.framed = isFramed(request);
   if (found.framed) for (const status of [413, 400, 501]) statuses.add(status);
   return found;
@@ -129,6 +139,59 @@ function judgeHost(request, statuses, perhaps) {
   } else {
     statuses.add(400);
   }
+}
+
+// Of a body that is to be read.
+function judgeContent(request, statuses) {
+  const [lengths, codings] = ['content-length', 'transfer-encoding'].map((name) => valuesOf(request, name));
+  const types = valuesOf(request, 'content-type');
+  if (lengths.length + codings.length > 1 || (codings.length > 0 && request.version === 'HTTP/1.0')) statuses.add(400);
+  if (codings.some((coding) => coding.toLowerCase() !== 'chunked')) for (const status of [400, 501]) statuses.add(status);
+  if (lengths.some((length) => !/^\d+$/.test(length))) statuses.add(400);
+  if (lengths.some((length) => Number(length) > BODY_MAX)) statuses.add(413);
+  if (types.length > 1) statuses.add(400);
+  const json = types.length === 1 && /^application\/json[ \t]*(;.*)?$/i.test(types[0]);
+  if (!json || valuesOf(request, 'content-encoding').some((coding) => coding.toLowerCase() !== 'identity'))
+    statuses.add(415);
+}
+
+// The body that follows the head of a request that is read, from `at`:
+//   {next}    it is whole, and ends there
+//   {part}    its end is missing; `bad`: what is there may be refused already
+//   {status}  what it must be refused with
+export function readBody(text, at, request) {
+  if (valuesOf(request, 'transfer-encoding').length > 0) return readChunks(text, at);
+  const bytes = Number(valuesOf(request, 'content-length')[0] ?? 0);
+  return text.length - at < bytes ? { part: true } : { next: at + bytes };
+}
+
+function readChunks(text, at) {
+  let total = 0;
+  for (let from = at; ;) {
+    const line = text.indexOf('\r\n', from);
+    const size = line < 0 ? text.slice(from) : text.slice(from, line);
+    if (line < 0) return /^[0-9A-Fa-f]{0,16}\r?$/.test(size) ? { part: true } : { part: true, bad: true };
+    if (!/^[0-9A-Fa-f]+$/.test(size)) return { status: [400, 413] };
+    const bytes = BigInt(`0x${size}`);
+    if (bytes > 2n ** 64n - 1n) return { status: [413] };
+    from = line + 2;
+    if (bytes === 0n) return readEnd(text, from);
+    const there = text.slice(from, from + Number(bytes > BigInt(text.length) ? BigInt(text.length) : bytes));
+    total += there.length;
+    if (total > BODY_MAX) return { status: [413] };
+    if (BigInt(there.length) < bytes) return { part: true };
+    from += there.length;
+    const end = text.slice(from, from + 2);
+    if (end.length < 2) return '\r\n'.startsWith(end) ? { part: true } : { part: true, bad: true };
+    if (end !== '\r\n') return { status: [400] };
+    from += 2;
+  }
+}
+
+// Nothing may stand between the last chunk and the empty line.
+function readEnd(text, from) {
+  if (text.startsWith('\r\n', from)) return { next: from + 2 };
+  return /\n\r?\n/.test(text.slice(from)) ? { status: [400, 431] } : { part: true, bad: true };
 }
 
 // Content-Length: 0 is no body.

@@ -1,7 +1,7 @@
 // What may be answered to bytes that a client has sent, and whether what came back is that: exactly one well-formed
 // answer to each request, in order, of an allowed status, with the headers that the contract demands.
 
-import { endsBehind, readHead, refusals, valuesOf } from './http_head.mjs';
+import { endsBehind, hasContent, readBody, readHead, refusals, valuesOf } from './http_head.mjs';
 import { readConditions, readDemands, readTarget, seconds } from './http_target.mjs';
 import { readAnswer } from './raw_http.mjs';
 
@@ -16,6 +16,7 @@ const PROBLEMS = {
   'precondition-failed': 412,
   'content-too-large': 413,
   'uri-too-long': 414,
+  'unsupported-media-type': 415,
   'expectation-failed': 417,
   misdirected: 421,
   'version-rejected': 422,
@@ -32,6 +33,8 @@ const PROBLEMS = {
   'too-stale': 504,
   'version-not-supported': 505,
 };
+// What a list may answer to a body, whose meaning is no matter here: that there is one answer is.
+const OF_CONTENT = [200, 304, 400, 404, 409, 412, 422, 503, 504];
 const BAD = new Set([400, 405, 414, 431, 501, 505]);
 const DECIMALS = /^\d+\.\d{3}$/;
 
@@ -62,7 +65,7 @@ export class Judge {
   //   received  all that came (a buffer); ended: the gateway has closed; reset: by force
   //   halfClosed  the client has closed its side
   check({ sent, received, ended, reset = false, halfClosed = false }) {
-    const state = { text: received.toString('latin1'), from: 0, ended, reset, halfClosed, faults: [] };
+    const state = { sent, text: received.toString('latin1'), from: 0, ended, reset, halfClosed, faults: [] };
     for (let at = 0; ;) {
       const head = readHead(sent, at);
       const goOn = head.kind === 'request' ? this.checkOne(head, state) : this.checkEnd(head, state);
@@ -97,6 +100,13 @@ export class Judge {
   checkOne(request, state) {
     const { text, faults } = state;
     const verdict = this.judge(request);
+    if (verdict.content) {
+      this.skipContinue(request, state);
+      const body = readBody(state.sent, request.next, request);
+      if (body.part) return this.checkEnd({ kind: 'part', bad: body.bad, method: request.method }, state);
+      if (body.next !== undefined) request.next = body.next;
+      else this.refuseBody(verdict, body.status);
+    }
     const fault = (what) =>
       faults.push(`${JSON.stringify(`${request.method} ${request.target}`.slice(0, 200))}: ${what}`);
     const answer = readAnswer(text, state.from, request.method);
@@ -113,6 +123,17 @@ export class Judge {
       fault(`${answer.status} instead of ${[...verdict.statuses].join(' or ')}`);
     else this.checkAnswer(answer, request, verdict, fault);
     return this.goesOn(answer, verdict, state, fault);
+  }
+
+  // A client that waits for it is asked for the body.
+  skipContinue(request, state) {
+    const answer = readAnswer(state.text, state.from, request.method);
+    if (answer.status === 100 && valuesOf(request, 'expect').length > 0) state.from = answer.next;
+  }
+
+  refuseBody(verdict, statuses) {
+    verdict.statuses = verdict.refusals = new Set(statuses);
+    verdict.framed = verdict.parser = true;
   }
 
   goesOn(answer, verdict, state, fault) {
@@ -136,17 +157,24 @@ export class Judge {
 
   // {statuses, refusals (those of them that may close), framed, close, route, entity, demands, parser, waits}
   judge(request) {
-    const refused = refusals(request);
+    const target = readTarget(request.target);
+    const list = target.route?.name === 'page' && !target.perhaps;
+    const refused = refusals(request, list);
     const close = endsBehind(request);
     const own = [400, 505].some((status) => refused.statuses.has(status)); // what the HTTP library may refuse by itself
     const parser = own || refused.framed || request.doubtful || request.tooLarge !== 'no';
     const verdict = {
       framed: refused.framed,
+      list,
       close,
       parser,
       refusals: new Set([...refused.statuses, ...refused.perhaps]),
     };
     if (refused.statuses.size > 0) return { ...verdict, statuses: verdict.refusals };
+    if (hasContent(request)) {
+      const statuses = new Set([...OF_CONTENT, ...refused.perhaps]);
+      return { ...verdict, content: true, parser: request.doubtful || request.tooLarge !== 'no', statuses };
+    }
     const read = this.judgeRead(request);
     return { ...verdict, ...read, statuses: new Set([...read.statuses, ...refused.perhaps]) };
   }
@@ -260,7 +288,9 @@ export class Judge {
     for (const name of ['date', 'content-length', 'content-type', 'state-position', 'etag', 'retry-after'])
       if ((headers[name] ?? []).length > 1) fault(`${name} is repeated`);
     if (headers.date === undefined && !verdict.parser) fault('no Date');
-    if (status === 405 || status === 204) expectHeader(headers, 'allow', 'GET, HEAD, OPTIONS', fault);
+    const methods = verdict.list ? 'GET, HEAD, OPTIONS, QUERY, POST' : 'GET, HEAD, OPTIONS';
+    if (status === 405 || status === 204) expectHeader(headers, 'allow', methods, fault);
+    if (status === 415 && !verdict.list) fault('415 of what takes no body');
     if (status === 503 || status === 504)
       if (!(Number(headers['retry-after']?.[0]) >= 1)) fault(`${status} without Retry-After`);
     const probe = verdict.route !== undefined && !verdict.route.reads;

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "api/http/problem.h"
 #include "core/base/time.h"
 
 #define READ_BYTES_MAX (4u << 20)
@@ -100,9 +101,10 @@ static void rig_expect(void *worker, const struct http_head *head)
 static bool rig_admit(void *worker, const struct http_head *head, struct response *out)
 {
     (void)worker;
-    (void)head;
-    (void)out;
-    return true;
+    if (head->body_fault == BODY_FINE)
+        return true;
+    problem_answer(out, PROBLEM_BODY, "fault %d", (int)head->body_fault);
+    return false;
 }
 
 static bool target_is(const struct http_head *head, const char *target)
@@ -119,6 +121,10 @@ static enum http_outcome rig_handle(void *worker, const struct http_head *head, 
         rig->stream.connection = head->connection;
         response_header(out, "Content-Type", "text/plain");
         response_body_produce(out, &stream_producer, &rig->stream);
+        return HTTP_ANSWER;
+    }
+    if (target_is(head, "/echo")) {
+        response_body_copy(out, head->body.data, head->body.bytes);
         return HTTP_ANSWER;
     }
     if (target_is(head, "/large")) {

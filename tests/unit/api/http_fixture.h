@@ -49,6 +49,7 @@ struct http_rig {
 
 /* Targets:
  *   /bytes     "hello"
+ *   /echo      the body of the request
  *   /large     rig->large_bytes of memory
  *   /produced  rig->stream
  *   /hold      the loop's thread does nothing else until rig->released, then "hello"

@@ -1,4 +1,5 @@
-/* Which Host a request may name: what two servers in a row could understand differently is refused. */
+/* Which Host a request may name, and which body it may have: what two servers in a row could understand differently is
+ * refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +17,7 @@ static bool admitted(struct slice host)
     struct response response;
     response_init(&response);
     struct admission_host last = {0};
-    bool good = admission_check(&head, "", &last, &response);
+    bool good = admission_check(&head, ADMISSION_NO_BODY, "", &last, &response);
     assert_false(response.failed);
     assert_int_equal(response.status, good ? 200 : 400);
     response_free(&response);
@@ -62,7 +63,7 @@ static unsigned status_of(const char *host, bool loopback, const char *hosts)
     struct response response;
     response_init(&response);
     struct admission_host last = {0};
-    (void)admission_check(&head, hosts, &last, &response);
+    (void)admission_check(&head, ADMISSION_NO_BODY, hosts, &last, &response);
     unsigned status = response.status;
     response_free(&response);
     return status;
@@ -112,10 +113,10 @@ static void a_unix_socket_takes_any_host_and_none(void **state)
         struct admission_host last = {0};
         struct response response;
         response_init(&response);
-        assert_true(admission_check(&head, "state.example", &last, &response));
+        assert_true(admission_check(&head, ADMISSION_NO_BODY, "state.example", &last, &response));
         head.host_free = false;
         head.ops_only = true;
-        assert_int_equal(admission_check(&head, "state.example", &last, &response), i > 0);
+        assert_int_equal(admission_check(&head, ADMISSION_NO_BODY, "state.example", &last, &response), i > 0);
         response_free(&response);
     }
 }
@@ -140,9 +141,105 @@ static void the_host_before_admits_only_itself(void **state)
         struct response response;
         print_message("step %zu\n", i);
         response_init(&response);
-        (void)admission_check(&head, "", &last, &response);
+        (void)admission_check(&head, ADMISSION_NO_BODY, "", &last, &response);
         assert_int_equal(response.status, steps[i].status);
         response_free(&response);
+    }
+}
+
+/* ---- bodies ---- */
+
+static unsigned content_status(enum http_method method, enum admission_body body, const struct http_content *content,
+                               enum http_body_fault fault, bool version_1_1)
+{
+    struct http_head head = {.method = method, .target_bytes = 1, .version_known = true, .version_1_1 = version_1_1,
+                             .hosts_count = 1, .host = SLICE_LITERAL("localhost"), .content = *content,
+                             .body_fault = fault};
+    head.has_body = content->transfers_count > 0 || (content->length.bytes > 0 && content->length.data[0] != '0');
+    struct admission_host last = {0};
+    struct response response;
+    response_init(&response);
+    bool good = admission_check(&head, body, "", &last, &response);
+    unsigned status = good ? 0 : response.status;
+    response_free(&response);
+    return status;
+}
+
+static void lists_alone_take_bodies_and_by_two_methods_alone(void **state)
+{
+    static const struct http_content none = {0};
+    static const struct http_content one = {
+        .types_count = 1, .type = SLICE_LITERAL("application/json"), .lengths_count = 1, .length = SLICE_LITERAL("5")};
+    (void)state;
+    for (int m = METHOD_GET; m <= METHOD_OTHER; m++) {
+        enum http_method method = (enum http_method)m;
+        bool asks = method == METHOD_QUERY || method == METHOD_POST;
+        print_message("method %d\n", m);
+        unsigned refused = method == METHOD_OTHER || asks ? 405 : 413;
+        assert_int_equal(content_status(method, ADMISSION_NO_BODY, &one, BODY_FINE, true), refused);
+        assert_int_equal(content_status(method, ADMISSION_JSON_BODY, &one, BODY_FINE, true), asks ? 0 : refused);
+        assert_int_equal(content_status(method, ADMISSION_JSON_BODY, &none, BODY_FINE, true),
+                         asks ? 415 : method == METHOD_OTHER ? 405 : 0);
+    }
+}
+
+static void the_type_of_a_body_is_json_whatever_its_parameters(void **state)
+{
+    static const char *const good[] = {"application/json", "Application/JSON", "application/json;charset=utf-8",
+                                       "application/json ; charset=UTF-8", "application/json\t;",
+                                       "application/json;a=b"};
+    static const char *const bad[] = {"", "application", "application/jso", "application/json5", "application/json x",
+                                      "text/json", "application/json-seq", "application/json,text/plain",
+                                      "application/problem+json", " application/json", "*/*"};
+    struct http_content content = {.types_count = 1, .lengths_count = 1, .length = SLICE_LITERAL("5")};
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        content.type = slice_of(good[i]);
+        assert_int_equal(content_status(METHOD_QUERY, ADMISSION_JSON_BODY, &content, BODY_FINE, true), 0);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        print_message("%s\n", bad[i]);
+        content.type = slice_of(bad[i]);
+        assert_int_equal(content_status(METHOD_POST, ADMISSION_JSON_BODY, &content, BODY_FINE, true), 415);
+    }
+    content.type = SLICE_LITERAL("application/json");
+    content.types_count = 2;
+    assert_int_equal(content_status(METHOD_POST, ADMISSION_JSON_BODY, &content, BODY_FINE, true), 400);
+    content.types_count = 1;
+    content.encodings_count = 1;
+    assert_int_equal(content_status(METHOD_POST, ADMISSION_JSON_BODY, &content, BODY_FINE, true), 415);
+}
+
+static void the_end_of_a_body_is_beyond_doubt(void **state)
+{
+    static const struct {
+        unsigned char lengths;
+        unsigned char transfers;
+        const char *length;
+        enum http_body_fault fault;
+        bool old;
+        unsigned status;
+    } cases[] = {
+        {0, 0, "", BODY_FINE, false, 0},        {1, 0, "0", BODY_FINE, false, 0},
+        {1, 0, "65536", BODY_FINE, false, 0},   {1, 0, "65537", BODY_FINE, false, 413},
+        {1, 0, "00065536", BODY_FINE, false, 0}, {1, 0, "18446744073709551615", BODY_FINE, false, 413},
+        {1, 0, "65536", BODY_FINE, true, 0},    {2, 0, "5", BODY_FINE, false, 400},
+        {0, 1, "", BODY_FINE, false, 0},        {0, 2, "", BODY_FINE, false, 400},
+        {1, 1, "5", BODY_FINE, false, 400},     {1, 1, "0", BODY_FINE, false, 400},
+        {0, 1, "", BODY_FINE, true, 400},       {0, 1, "", BODY_TOO_LARGE, false, 413},
+        {0, 1, "", BODY_NO_ROOM, false, 503},   {0, 1, "", BODY_TRAILED, false, 400},
+        {1, 0, "5", BODY_NO_ROOM, false, 503},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct http_content content = {.types_count = 1, .type = SLICE_LITERAL("application/json"),
+                                       .lengths_count = cases[i].lengths,
+                                       .length = slice_of(cases[i].length),
+                                       .transfers_count = cases[i].transfers};
+        print_message("case %zu\n", i);
+        assert_int_equal(
+            content_status(METHOD_QUERY, ADMISSION_JSON_BODY, &content, cases[i].fault, !cases[i].old),
+            cases[i].status);
     }
 }
 
@@ -155,6 +252,9 @@ int main(void)
         cmocka_unit_test(names_of_the_setting_are_served_on_every_address),
         cmocka_unit_test(a_unix_socket_takes_any_host_and_none),
         cmocka_unit_test(the_host_before_admits_only_itself),
+        cmocka_unit_test(lists_alone_take_bodies_and_by_two_methods_alone),
+        cmocka_unit_test(the_type_of_a_body_is_json_whatever_its_parameters),
+        cmocka_unit_test(the_end_of_a_body_is_beyond_doubt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
