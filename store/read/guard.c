@@ -2,7 +2,6 @@
  * value is bound; this is the second lock. A reader's other statements are constants, and its connection only reads. */
 #include <string.h>
 
-#include "store/read/query_functions.h"
 #include "store/read/query_writing.h"
 #include "store/read/reader_internal.h"
 
@@ -21,7 +20,7 @@ static bool begins(const char *name, const char *prefix)
 /* The tables of entities and of declared fields, and the functions of query_functions.c. */
 static bool query_may(int action, const char *table, const char *function)
 {
-    static const char *const functions[] = {"among", "begins", "count", "instant", NULL};
+    static const char *const functions[] = {"among", "begins", "instant", "tally", NULL};
     switch (action) {
     case SQLITE_SELECT:
         return true;
@@ -40,7 +39,7 @@ static int authorize(void *context, int action, const char *first, const char *s
     const struct store_reader *r = context;
     (void)database;
     (void)trigger;
-    return r->running == NULL || query_may(action, first, second) ? SQLITE_OK : SQLITE_DENY;
+    return r->functions.running == NULL || query_may(action, first, second) ? SQLITE_OK : SQLITE_DENY;
 }
 
 /* A table of declared fields has at most 32 columns, as many for nulls, and two more; the schema is read under this
@@ -69,7 +68,7 @@ static void limit(sqlite3 *db)
 
 int store_reader_guard(struct store_reader *r)
 {
-    int rc = query_functions_define(r->c.db, &r->running);
+    int rc = query_functions_define(r->c.db, &r->functions);
     if (rc == SQLITE_OK)
         rc = sqlite3_set_authorizer(r->c.db, authorize, r);
     limit(r->c.db);

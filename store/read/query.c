@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "core/base/time.h"
-#include "store/read/query_filter.h"
 #include "store/read/query_sql.h"
 #include "store/read/query_walk.h"
 #include "store/read/reader_internal.h"
@@ -11,24 +10,29 @@
 
 #define WHAT "read the database"
 
-/* Between two looks at the clock: a row with a residual filter takes some 4 us. */
+/* Between two looks at the clock: a row with a residual filter takes some 4 us, one that is only counted 40 ns. */
 #define DEADLINE_ROWS 64
-/* A count is asked for in parts that grow, each from the start of its segment, so that something is known when time
- * runs out. Few counts need a second one: a row takes 40 ns. */
-#define COUNT_FIRST 16384
-#define COUNT_GROWTH 8
+#define DEADLINE_ROWS_COUNTED 4096
 #define KEPT_BYTES_MAX (64u << 10) /* of a row's id and keys */
+#define SERVING_MAX 8              /* collections that are known, of those that were asked last */
+
+/* Where the declared fields of a collection are read from. */
+struct serving {
+    int64_t collection;             /* 0 = this place is free */
+    const struct field_set *fields; /* borrowed */
+    struct buffer declaration;      /* the same as text */
+    bool known;                     /* `set` is that of the commit `data_version` */
+    unsigned data_version;
+    struct store_field_set set;
+};
 
 /* What a reader keeps for the next query. */
 struct reader_queries {
     struct statement_cache statements;
     struct query_text text;
     struct query_walk walk;
-    /* Where the fields of a collection are read from, for this declaration; of the snapshot (r->serving_known). */
-    int64_t collection;
-    struct buffer declaration;
-    struct store_field_set serving;
-    struct buffer wanted; /* the declaration of the query at hand */
+    struct serving serving[SERVING_MAX];
+    size_t serving_next;         /* this one is given up for another collection */
     struct store_query_end last; /* the row that was kept last; what it points to is in `kept` */
     struct buffer kept;
 };
@@ -41,9 +45,9 @@ static enum sg_status queries_of(struct store_reader *r, struct sg_error *err)
     if (r->queries == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for a query");
     buffer_init(&r->queries->text.text, QUERY_TEXT_BYTES_MAX);
-    buffer_init(&r->queries->declaration, FIELDS_TEXT_MAX);
-    buffer_init(&r->queries->wanted, FIELDS_TEXT_MAX);
     buffer_init(&r->queries->kept, KEPT_BYTES_MAX);
+    for (size_t i = 0; i < SERVING_MAX; i++)
+        buffer_init(&r->queries->serving[i].declaration, FIELDS_TEXT_MAX);
     return SG_OK;
 }
 
@@ -54,40 +58,49 @@ void store_queries_close(struct store_reader *r)
         return;
     statement_cache_clear(&q->statements);
     buffer_free(&q->text.text);
-    buffer_free(&q->declaration);
-    buffer_free(&q->wanted);
     buffer_free(&q->kept);
+    for (size_t i = 0; i < SERVING_MAX; i++)
+        buffer_free(&q->serving[i].declaration);
     free(q);
     r->queries = NULL;
 }
 
 /* ---- where declared fields are read from ---- */
 
-static struct slice text_of(const struct buffer *b)
+static struct serving *serving_of(struct reader_queries *q, int64_t collection, const struct field_set *fields)
 {
-    return (struct slice){b->data, b->bytes > 0 ? b->bytes - 1 : 0}; /* without its NUL */
+    for (size_t i = 0; i < SERVING_MAX; i++) {
+        if (q->serving[i].collection == collection && q->serving[i].fields == fields)
+            return &q->serving[i];
+    }
+    struct serving *serving = &q->serving[q->serving_next++ % SERVING_MAX];
+    serving->collection = 0;
+    return serving;
 }
 
 static enum sg_status find_serving(struct store_reader *r, int64_t collection, const struct field_set *fields,
-                                   struct sg_error *err)
+                                   const struct store_field_set **out, struct sg_error *err)
 {
-    struct reader_queries *q = r->queries;
-    buffer_reset(&q->wanted);
-    enum sg_status status = fields_write(fields, &q->wanted, err);
-    if (status != SG_OK)
-        return status;
-    if (r->serving_known && q->collection == collection && slice_equal(text_of(&q->declaration), text_of(&q->wanted)))
-        return SG_OK;
-    struct store_declaration declared = {.fields = fields, .text = text_of(&q->wanted)};
-    status = store_field_sets_serving(&r->c, collection, &declared, &q->serving, err);
-    if (status != SG_OK)
-        return status;
-    struct buffer other = q->declaration;
-    q->declaration = q->wanted;
-    q->wanted = other;
-    q->collection = collection;
-    r->serving_known = true;
-    return SG_OK;
+    struct serving *serving = serving_of(r->queries, collection, fields);
+    enum sg_status status = SG_OK;
+    if (serving->collection == 0) {
+        buffer_reset(&serving->declaration);
+        status = fields_write(fields, &serving->declaration, err);
+        if (status != SG_OK)
+            return status;
+        serving->collection = collection;
+        serving->fields = fields;
+        serving->known = false;
+    }
+    if (!serving->known || serving->data_version != r->data_version) {
+        struct slice text = {serving->declaration.data, serving->declaration.bytes - 1}; /* without its NUL */
+        struct store_declaration declared = {.fields = fields, .text = text};
+        status = store_field_sets_serving(&r->c, collection, &declared, &serving->set, err);
+        serving->known = status == SG_OK;
+        serving->data_version = r->data_version;
+    }
+    *out = &serving->set;
+    return status;
 }
 
 static bool is_served(const struct store_field_set *serving, const struct query *query,
@@ -117,6 +130,7 @@ struct run {
     struct reader_queries *q;
     const struct query *query;
     const struct query_access *access;
+    const struct store_field_set *serving; /* NULL: no declared field is read */
     int64_t collection;
     struct store_query_budget *budget;
     uint64_t examined; /* of this run */
@@ -136,26 +150,26 @@ static enum sg_status run_begin(struct run *run, struct slice collection, struct
         status = store_read_resolve(r, collection, &run->collection, err);
     store_read_release(r);
     if (status == SG_OK && reads_fields(run->query, run->access)) {
-        status = find_serving(r, run->collection, run->query->fields, err);
-        if (status == SG_OK && !is_served(&r->queries->serving, run->query, run->access))
+        status = find_serving(r, run->collection, run->query->fields, &run->serving, err);
+        if (status == SG_OK && !is_served(run->serving, run->query, run->access))
             status = sg_fail(err, SG_UNAVAILABLE, "the index that serves the query is being made");
     }
     run->q = r->queries;
-    r->running = status == SG_OK ? run->query : NULL;
+    r->functions.running = status == SG_OK ? run->query : NULL;
     return status;
 }
 
 static void run_end(const struct run *run)
 {
-    run->r->running = NULL;
+    run->r->functions.running = NULL;
 }
 
 static enum sg_status prepare(const struct run *run, enum query_sql_kind kind, const struct query_segment *segment,
-                              uint64_t limit, sqlite3_stmt **out, int *bound, struct sg_error *err)
+                              sqlite3_stmt **out, int *bound, struct sg_error *err)
 {
     struct reader_queries *q = run->q;
-    enum sg_status status = query_sql_make(&q->text, kind, run->query, run->access, &q->serving, run->collection,
-                                           segment, limit, err);
+    enum sg_status status = query_sql_make(&q->text, kind, run->query, run->access, run->serving, run->collection,
+                                           segment, err);
     if (status == SG_OK)
         status = statement_cache_get(&q->statements, &run->r->c, (struct slice){q->text.text.data, q->text.text.bytes},
                                      out, err);
@@ -256,7 +270,7 @@ static enum sg_status segment_rows(struct run *run, const struct query_segment *
 {
     sqlite3_stmt *s = NULL;
     int bound = SQLITE_OK;
-    enum sg_status status = prepare(run, QUERY_SQL_ROWS, segment, 0, &s, &bound, err);
+    enum sg_status status = prepare(run, QUERY_SQL_ROWS, segment, &s, &bound, err);
     while (status == SG_OK && !run->ended) {
         status = store_step(&run->r->c, s, bound, WHAT, err);
         if (status == SG_OK)
@@ -290,67 +304,17 @@ enum sg_status store_read_query(struct store_reader *r, struct slice collection,
 
 /* ---- counts ---- */
 
-static uint64_t rows_left(const struct run *run)
-{
-    const struct store_query_budget *budget = run->budget;
-    return budget->examined < budget->rows_max ? budget->rows_max - budget->examined : 0;
-}
-
-/* Row by row, those that pass. */
-static enum sg_status count_passing(struct run *run, const struct query_segment *segment, uint64_t *count,
-                                    struct sg_error *err)
+/* SQLite counts; `tally` ends the statement when the budget is spent. */
+static enum sg_status count_segment(struct run *run, const struct query_segment *segment, struct sg_error *err)
 {
     sqlite3_stmt *s = NULL;
     int bound = SQLITE_OK;
-    bool spent = rows_left(run) == 0;
-    enum sg_status status = prepare(run, QUERY_SQL_PASSES, segment, 0, &s, &bound, err);
-    while (status == SG_OK && (status = store_step(&run->r->c, s, bound, WHAT, err)) == SG_OK && !run->ended) {
-        run->ended = spent;
-        if (run->ended)
-            break;
-        *count += sqlite3_column_type(s, QUERY_COLUMN_NUMBER) != SQLITE_NULL;
-        spent = spend_row(run);
-    }
-    (void)sqlite3_reset(s);
-    return list_end(status);
-}
-
-static enum sg_status count_up_to(const struct run *run, const struct query_segment *segment, uint64_t limit,
-                                  uint64_t *count, struct sg_error *err)
-{
-    sqlite3_stmt *s = NULL;
-    int bound = SQLITE_OK;
-    enum sg_status status = prepare(run, QUERY_SQL_COUNT, segment, limit, &s, &bound, err);
+    enum sg_status status = prepare(run, QUERY_SQL_COUNT, segment, &s, &bound, err);
     if (status == SG_OK)
         status = store_step(&run->r->c, s, bound, WHAT, err);
-    if (status == SG_OK)
-        *count = (uint64_t)sqlite3_column_int64(s, 0);
     (void)sqlite3_reset(s);
-    return status;
-}
-
-/* All rows of a segment pass: SQLite counts them. */
-static enum sg_status count_all(struct run *run, const struct query_segment *segment, uint64_t *count,
-                                struct sg_error *err)
-{
-    uint64_t left = rows_left(run);
-    uint64_t found = 0;
-    enum sg_status status = SG_OK;
-    for (uint64_t limit = COUNT_FIRST; status == SG_OK; limit *= COUNT_GROWTH) {
-        limit = limit <= left ? limit : left + 1; /* one more shows that there are more */
-        status = count_up_to(run, segment, limit, &found, err);
-        if (found < limit || limit > left)
-            break;
-    }
-    run->ended = found > left;
-    if (status == SG_STOPPED && run->r->late) {
-        run->ended = true;
-        status = SG_OK;
-    }
-    found = found > left ? left : found;
-    run->budget->examined += found;
-    *count += found;
-    return status;
+    run->ended = run->r->functions.tally.stopped;
+    return run->ended ? SG_OK : status;
 }
 
 enum sg_status store_read_query_count(struct store_reader *r, struct slice collection, const struct query *query,
@@ -359,9 +323,8 @@ enum sg_status store_read_query_count(struct store_reader *r, struct slice colle
 {
     struct query_segment segment;
     struct store_collection counted;
-    uint64_t count = 0;
+    struct query_tally *tally = &r->functions.tally;
     struct run run = {.r = r, .query = query, .access = access, .budget = budget};
-    bool filters = access->residual || query_filter_repeats(query, access);
     if (query->nodes_count == 0) {
         enum sg_status status = store_read_collection(r, collection, &counted, err);
         if (status == SG_OK)
@@ -371,13 +334,17 @@ enum sg_status store_read_query_count(struct store_reader *r, struct slice colle
     enum sg_status status = run_begin(&run, collection, err);
     if (status != SG_OK)
         return status;
-    store_read_deadline(r, filters ? 0 : budget->deadline_ns);
+    *tally = (struct query_tally){
+        .rows_max = budget->examined < budget->rows_max ? budget->rows_max - budget->examined : 0,
+        .deadline_ns = budget->deadline_ns,
+        .deadline_rows = access->residual ? DEADLINE_ROWS : DEADLINE_ROWS_COUNTED,
+    };
     query_walk_begin(&run.q->walk, query, access, false);
     while (status == SG_OK && !run.ended && query_walk_next(&run.q->walk, &segment))
-        status = filters ? count_passing(&run, &segment, &count, err) : count_all(&run, &segment, &count, err);
-    store_read_deadline(r, 0);
+        status = count_segment(&run, &segment, err);
+    budget->examined += tally->rows;
     run_end(&run);
     if (status == SG_OK)
-        *out = (struct store_query_count){.value = count, .exact = !run.ended};
+        *out = (struct store_query_count){.value = tally->passed, .exact = !run.ended};
     return status;
 }

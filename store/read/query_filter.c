@@ -153,23 +153,29 @@ static void put_least(struct writing *w)
     put(w, ")");
 }
 
-bool query_filter_repeats(const struct query *query, const struct query_access *access)
+/* The walk meets a row once for each of several elements that pass. */
+static bool repeats(const struct query *query, const struct query_access *access)
 {
     return access->index != QUERY_BY_ID && access->equal_count == 0 &&
            query_field_many(query->fields, query->fields->indexes[access->index].columns[0].field);
 }
 
+bool query_filter_has_early(const struct writing *w)
+{
+    return has_conjuncts(w, false) || repeats(w->query, w->access);
+}
+
 void query_filter_early(struct writing *w)
 {
-    bool repeats = query_filter_repeats(w->query, w->access);
-    if (!repeats && !has_conjuncts(w, false)) {
+    bool least = repeats(w->query, w->access);
+    if (!query_filter_has_early(w)) {
         put(w, "w.number");
         return;
     }
     put(w, "CASE WHEN ");
-    if (repeats)
+    if (least)
         put_least(w);
-    put_conjuncts(w, false, repeats ? " AND " : "");
+    put_conjuncts(w, false, least ? " AND " : "");
     put(w, " THEN w.number END");
 }
 

@@ -9,9 +9,7 @@
 void query_filter_early(struct writing *w);
 /* The number of the entity that was looked up, if one was and passes the late tests, or NULL. */
 void query_filter_late(struct writing *w);
+bool query_filter_has_early(const struct writing *w);
 bool query_filter_has_late(const struct writing *w);
-
-/* Does the walk meet a row once for each of several elements that pass? */
-bool query_filter_repeats(const struct query *query, const struct query_access *access);
 
 #endif

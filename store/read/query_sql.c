@@ -178,14 +178,15 @@ static void put_rows(struct writing *w, int64_t collection, const struct query_s
     put_order(w, segment);
 }
 
-static void put_passes(struct writing *w, int64_t collection, const struct query_segment *segment)
+static void put_count(struct writing *w, int64_t collection, const struct query_segment *segment)
 {
     bool late = query_filter_has_late(w);
-    put(w, "SELECT ");
+    put(w, "SELECT tally(");
     if (late)
         query_filter_late(w);
-    else
+    else if (query_filter_has_early(w))
         query_filter_early(w);
+    put(w, ")");
     put_walk(w);
     put_fields(w);
     if (late)
@@ -193,20 +194,9 @@ static void put_passes(struct writing *w, int64_t collection, const struct query
     put_segment(w, collection, segment);
 }
 
-static void put_count(struct writing *w, int64_t collection, const struct query_segment *segment, uint64_t limit)
-{
-    put(w, "SELECT count(*) FROM (SELECT 1");
-    put_walk(w);
-    put_segment(w, collection, segment);
-    put(w, " LIMIT ");
-    writing_put_integer(w, (int64_t)limit);
-    put(w, ")");
-}
-
 enum sg_status query_sql_make(struct query_text *out, enum query_sql_kind kind, const struct query *query,
                               const struct query_access *access, const struct store_field_set *serving,
-                              int64_t collection, const struct query_segment *segment, uint64_t limit,
-                              struct sg_error *err)
+                              int64_t collection, const struct query_segment *segment, struct sg_error *err)
 {
     struct writing w = {.out = out, .query = query, .access = access, .serving = serving};
     if (access->index != QUERY_BY_ID) {
@@ -218,9 +208,7 @@ enum sg_status query_sql_make(struct query_text *out, enum query_sql_kind kind, 
     out->binds_count = 0;
     if (kind == QUERY_SQL_ROWS)
         put_rows(&w, collection, segment);
-    else if (kind == QUERY_SQL_PASSES)
-        put_passes(&w, collection, segment);
     else
-        put_count(&w, collection, segment, limit);
+        put_count(&w, collection, segment);
     return out->text.failed ? sg_fail(err, SG_MEMORY, "out of memory for a query") : SG_OK;
 }

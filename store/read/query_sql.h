@@ -25,15 +25,13 @@ enum {
 };
 
 enum query_sql_kind {
-    QUERY_SQL_ROWS,   /* each row of the segment */
-    QUERY_SQL_PASSES, /* of each its number if it passes, else NULL; and no more */
-    QUERY_SQL_COUNT   /* how many there are, up to a limit; of queries without a residual filter */
+    QUERY_SQL_ROWS, /* each row of the segment */
+    QUERY_SQL_COUNT /* they are counted in query_functions' tally */
 };
 
-/* Make the text and what is bound. `serving` is where declared fields are read from. SG_MEMORY. */
+/* Make the text and what is bound. `serving` is where declared fields are read from; NULL where none is. SG_MEMORY. */
 SG_MUST_CHECK enum sg_status query_sql_make(struct query_text *out, enum query_sql_kind kind, const struct query *query,
                                             const struct query_access *access, const struct store_field_set *serving,
-                                            int64_t collection, const struct query_segment *segment, uint64_t limit,
-                                            struct sg_error *err);
+                                            int64_t collection, const struct query_segment *segment, struct sg_error *err);
 
 #endif

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/time.h"
 #include "store/integrity/vfs.h"
 #include "store/read/reader_internal.h"
 #include "store/schema_version.h"
@@ -98,7 +97,7 @@ static enum sg_status snapshot_load(struct store_reader *r, uint64_t known_at, s
     if (!same)
         r->snapshot++;
     if (r->data_version != data_version)
-        r->rejected_any_known = r->tombstones_any_known = r->entity_gaps_any_known = r->serving_known = false;
+        r->rejected_any_known = r->tombstones_any_known = r->entity_gaps_any_known = false;
     if (!same && !(r->loaded && r->data_version == data_version)) {
         r->loaded = false;
         status = store_served_load(&r->c, &r->served, err);
@@ -149,34 +148,16 @@ bool store_read_peek(struct store_reader *r)
 
 static int ask_to_stop(void *context)
 {
-    struct store_reader *r = context;
-    if (r->stop != NULL && r->stop(r->stop_context))
-        return true;
-    r->late = r->deadline_ns != 0 && time_boot_ns() >= r->deadline_ns;
-    return r->late;
-}
-
-static void set_progress_handler(struct store_reader *r)
-{
-    bool asks = r->stop != NULL || r->deadline_ns != 0;
-    sqlite3_progress_handler(r->c.db, asks ? STORE_STOP_STEPS : 0, asks ? ask_to_stop : NULL, r);
+    const struct store_reader *r = context;
+    return r->stop(r->stop_context);
 }
 
 void store_read_stop_when(struct store_reader *r, store_read_stop *stop, void *context)
 {
     r->stop = stop;
     r->stop_context = context;
-    set_progress_handler(r);
+    sqlite3_progress_handler(r->c.db, stop != NULL ? STORE_STOP_STEPS : 0, stop != NULL ? ask_to_stop : NULL, r);
     store_checksum_stop_when(r->c.db, stop != NULL ? ask_to_stop : NULL, r);
-}
-
-void store_read_deadline(struct store_reader *r, int64_t deadline_ns)
-{
-    bool changes = deadline_ns != r->deadline_ns;
-    r->deadline_ns = deadline_ns;
-    r->late = false;
-    if (changes)
-        set_progress_handler(r);
 }
 
 uint64_t store_read_snapshot(const struct store_reader *r)

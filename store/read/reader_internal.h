@@ -4,6 +4,7 @@
 
 #include "store/cache/commit_clock.h"
 #include "store/cache/served_names.h"
+#include "store/read/query_functions.h"
 #include "store/sqlite/connection.h"
 #include "store/reader.h"
 
@@ -27,21 +28,16 @@ struct store_reader {
     bool tombstones_any; /* likewise */
     bool entity_gaps_any_known;
     bool entity_gaps_any; /* likewise */
-    bool serving_known; /* likewise: where a query's fields are read from */
     struct served_names names; /* counts where the build is served: store_read_known */
     struct row_cache_key expected;       /* only a hint: its id may be gone */
     bool expecting;
     struct reader_queries *queries; /* owned; NULL until the first one */
-    const struct query *running;    /* its statement is prepared or stepped; NULL = none */
-    int64_t deadline_ns;            /* reads end with SG_STOPPED then; 0 = none */
-    bool late;                      /* that was why */
+    struct query_functions functions;
 };
 
 /* Define the functions of queries, and see to it that they only read what they should; a result code of SQLite. Before
  * anything is prepared that is used later on. */
 SG_MUST_CHECK int store_reader_guard(struct store_reader *r);
-/* From here on reads end with SG_STOPPED soon after this moment of time_boot_ns, and `late` is true; 0 = none. */
-void store_read_deadline(struct store_reader *r, int64_t deadline_ns);
 /* Free what queries keep. */
 void store_queries_close(struct store_reader *r);
 
