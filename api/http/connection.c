@@ -366,11 +366,12 @@ static size_t no_unescape(void *cls, struct MHD_Connection *mhd, char *text)
 
 /* ---- ports ---- */
 
-/* The library reads into the first half of it, and pipelined requests can fill that half after a head that is short in
- * bytes but has many fields. The rest must then hold an entry for each field of the head, and the head of the answer,
- * whose State-Position comes on top: without that room the library closes the connection without an answer
- * (build_header_response in its connection.c). A head longer than half makes the first part grow, and leaves less for
- * entries. Only what it cannot read into this at all does it refuse itself. */
+/* What a connection's memory has to hold: the longest head, whose entries are a little larger than HTTP_HEAD_COST_MAX
+ * counts them, and the head of the answer, whose State-Position comes on top. Without that room the library closes the
+ * connection without an answer (build_header_response in its connection.c). It reads into the first half, and pipelined
+ * requests can fill that half after a head that is short in bytes but has many fields: then the other half must hold an
+ * entry for each field, and the head of the answer. A head longer than half makes the first part grow, and leaves less
+ * for entries. Only what it cannot read into this at all does it refuse itself. */
 #define FIELD_ENTRY_BYTES 64 /* EXCHANGE_FIELD_BYTES, in the library's steps of 16 */
 /* Of any answer but a page's whose cursor and gaps are near their limits both, which finds room unless a client sends
  * the most fields and pipelines more than fits at once. */
@@ -378,7 +379,10 @@ static size_t no_unescape(void *cls, struct MHD_Connection *mhd, char *text)
 
 size_t http_connection_bytes(size_t position_bytes_max)
 {
-    return 2 * (HTTP_FIELDS_MAX * FIELD_ENTRY_BYTES + HEAD_ANSWER_BYTES + position_bytes_max);
+    size_t answer = HEAD_ANSWER_BYTES + position_bytes_max;
+    size_t halves = 2 * (HTTP_FIELDS_MAX * FIELD_ENTRY_BYTES + answer);
+    size_t longest = HTTP_HEAD_COST_MAX + HTTP_FIELDS_MAX * (FIELD_ENTRY_BYTES - EXCHANGE_FIELD_BYTES) + answer;
+    return halves > longest ? halves : longest;
 }
 
 enum sg_status http_port_open(struct http_port *port, int listen_fd, unsigned connections_max, struct sg_error *err)

@@ -7,9 +7,9 @@
 
 #include "core/base/slice.h"
 
-/* Text of the request line and fields, and what the HTTP library keeps beside each field. It holds the longest id and
- * collection, percent-encoded, and a kilobyte of other fields. */
-#define HTTP_HEAD_COST_MAX 4096
+/* Text of the request line and fields, and what the HTTP library keeps beside each field. It holds the longest target,
+ * with the cursor of a list, and a kilobyte of other fields. */
+#define HTTP_HEAD_COST_MAX 7168
 /* Header fields and parameters of a request. Each takes room from the answer's head, and all of the connection's memory
  * is cleared for each request: a browser behind two proxies sends 30. */
 #define HTTP_FIELDS_MAX 32

@@ -173,7 +173,7 @@ static struct slice take_part(struct part_reader *r, size_t bytes_max)
         return (struct slice){"", 0};
     }
     struct slice part = {r->rest.data, bytes};
-    r->bad = !utf8_valid(part) || memchr(part.data, '\0', part.bytes) != NULL;
+    r->bad = !utf8_valid(part);
     r->rest = (struct slice){r->rest.data + bytes, r->rest.bytes - bytes};
     return part;
 }

@@ -49,7 +49,7 @@ static enum sg_status fail_param(const struct plan_rules *rules, const struct fi
 static enum sg_status check_params(const struct target *target, const struct plan_rules *rules,
                                    const struct field_set *fields, struct sg_error *err)
 {
-    enum sg_status status = target_check_repeats(target, rules->query ? fields : NULL, err);
+    enum sg_status status = SG_OK;
     for (size_t i = 0; i < target->params_count && status == SG_OK; i++) {
         struct slice name = target->params[i].name;
         if (!knows(rules, name) && (!rules->query || !query_knows(fields, name)))
@@ -115,6 +115,11 @@ static bool prefers_count(const struct http_lines *prefer)
     struct preference count;
     return prefer->count > 0 && prefer_find(prefer, "count", &count) && count.value_bytes == strlen("exact") &&
            memcmp(count.value, "exact", count.value_bytes) == 0;
+}
+
+const struct field_set *plan_fields(const struct settings *settings, struct slice collection)
+{
+    return find_declared(settings, collection).fields;
 }
 
 /* Everything that a request is read from. */

@@ -64,7 +64,10 @@ struct plan_rules {
     const char *params[PLAN_PARAMS_MAX]; /* that it knows; NULL after the last one, if there is room */
 };
 
-/* Read a request to a route with these rules; `out` comes zeroed, with the collection and the id of the path. A cursor
+/* What this collection declares; never NULL. */
+const struct field_set *plan_fields(const struct settings *settings, struct slice collection);
+
+/* Read a request to a route with these rules, whose parameters are not repeated (target_check_repeats); `out` comes zeroed, with the collection and the id of the path. A cursor
  * is decoded in place, in the target's text. Called once for each request, however often that is woken and looked at
  * again: counts of this function's calls show it.
  * Errors, and then `out` owns nothing: SG_INVALID names what is malformed, and `fault`, which comes zeroed but for its

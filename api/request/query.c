@@ -5,6 +5,9 @@
 #include <string.h>
 
 #define CLIP_BYTES 64u /* of the client's text, in a sentence */
+_Static_assert(sizeof "/v1/state/?limit=1000&cursor=" + 3 * EVENT_COLLECTION_BYTES_MAX + CURSOR_LIST_TEXT_BYTES <=
+                   TARGET_BYTES_MAX,
+               "every cursor can be sent back");
 /* Tests have one value at most, but lists. */
 #define VALUES_MAX (QUERY_TERMS_MAX + QUERY_VALUES_MAX)
 
@@ -85,7 +88,7 @@ static enum sg_status allocate(struct making *m, struct sg_error *err)
 {
     size_t values = m->cursor.data != NULL ? FILTER_BYTES_MAX / 2 : 0; /* each with something before it */
     size_t ids = values_of(m->batch);
-    size_t text = 1;
+    size_t text = m->cursor.data != NULL ? FILTER_BYTES_MAX : 0; /* and what its filter has in quotes */
     for (size_t i = 0; i < m->source->params_count; i++) {
         values += values_of(m->source->params[i].value);
         text += m->source->params[i].value.bytes;
@@ -314,10 +317,10 @@ static enum sg_status read_batch(struct making *m, struct sg_error *err)
         rest = (struct slice){rest.data + 1, rest.bytes - 1};
         enum sg_status status =
             filter_take_value(&rest, ",)", m->reader.text + m->reader.text_bytes, &id, &why);
-        if (status == SG_OK)
-            status = field_value_parse(FIELD_STRING, id, &value, &why);
         if (status != SG_OK)
             return sg_fail(err, status, "'id': %s", why.message);
+        if (field_value_parse(FIELD_STRING, id, &value, &why) != SG_OK)
+            return sg_fail(err, SG_INVALID, "'id' %s", why.message);
         if (quoted)
             m->reader.text_bytes += id.bytes;
         if (q->ids_count == QUERY_IDS_MAX)

@@ -7,6 +7,7 @@
 #include "core/base/decimal.h"
 #include "core/base/time.h"
 #include "core/base/utf8.h"
+#include "store/query.h"
 
 #define IN_PATH 1u  /* RFC 3986 pchar */
 #define IN_QUERY 2u /* pchar, "/", "?" */
@@ -199,7 +200,7 @@ enum sg_status target_check_repeats(const struct target *target, const struct fi
         size_t k = 0;
         while (!slice_equal(target->params[k].name, name))
             k++;
-        if (k < i && (fields == NULL || fields_find(fields, name) == FIELDS_NONE))
+        if (k < i && (fields == NULL || query_field_find(fields, name) == QUERY_FIELDS_END))
             return sg_fail(err, SG_INVALID, "the parameter '%.*s' is repeated",
                            (int)(name.bytes < 64 ? name.bytes : 64), name.data);
     }

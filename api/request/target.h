@@ -12,7 +12,7 @@
 #include "core/base/status.h"
 #include "core/domain/fields.h"
 
-#define TARGET_BYTES_MAX 3072   /* the longest collection and id, percent-encoded, or a cursor, and as much again */
+#define TARGET_BYTES_MAX 6144   /* the longest collection, percent-encoded, and the longest cursor: query.h */
 #define TARGET_SEGMENTS_MAX 8   /* no route is deeper than 4 */
 #define TARGET_PARAMS_MAX 32    /* as many as HTTP_FIELDS_MAX lets through */
 #define PARAM_LIMIT_DEFAULT 100
@@ -43,7 +43,8 @@ SG_MUST_CHECK enum sg_status target_parse_params(char *text, size_t bytes, struc
 /* The value of a parameter, of several the first; false if it is absent. */
 bool target_param(const struct target *target, const char *name, struct slice *value);
 
-/* Refuse a parameter that is repeated, but a declared field of `fields` (NULL = none). SG_INVALID names it. */
+/* Refuse a parameter that is repeated, but a field of a collection that declares `fields` (NULL: no parameter is a field,
+ * not even a built-in one). SG_INVALID names it. */
 SG_MUST_CHECK enum sg_status target_check_repeats(const struct target *target, const struct field_set *fields,
                                                   struct sg_error *err);
 

@@ -96,6 +96,13 @@ static void refuse(enum sg_status status, struct query_fault *fault, const struc
     buffer_free(&fault->members);
 }
 
+/* What the parameters may name besides those of the route; NULL = nothing. */
+static const struct field_set *fields_of(const struct call *call)
+{
+    bool query = call->route != NULL && call->route->rules.query;
+    return query ? plan_fields(call->api->settings, call->plan.collection) : NULL;
+}
+
 bool router_plan(struct call *call, const struct tunables *tunables, struct response *out)
 {
     struct target target;
@@ -106,7 +113,7 @@ bool router_plan(struct call *call, const struct tunables *tunables, struct resp
         return false;
     }
     call->route = find_route(&target, call->head->ops_only, &call->plan);
-    if (call->route == NULL && target_check_repeats(&target, NULL, &err) != SG_OK) {
+    if (target_check_repeats(&target, fields_of(call), &err) != SG_OK) {
         problem_bad_request(out, &err);
         return false;
     }

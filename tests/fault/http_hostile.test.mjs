@@ -495,16 +495,16 @@ add('open', [
 // ---- limits
 
 add('414 close', [
-  ['a target of 3073 bytes', GET(`/${REPEAT('a', 3072)}`)],
-  ['a target of 3500 bytes', GET(`/${REPEAT('a', 3499)}`)],
-  ['a query of 3200 bytes', GET(`/livez?${REPEAT('a', 3200)}`)],
+  ['a target of 6145 bytes', GET(`/${REPEAT('a', 6144)}`)],
+  ['a target of 6500 bytes', GET(`/${REPEAT('a', 6499)}`)],
+  ['a query of 6200 bytes', GET(`/livez?${REPEAT('a', 6200)}`)],
   ['a target of 100 kB', GET(`/${REPEAT('a', 100_000)}`)],
-  ['an absolute target that is too long', GET(`http://localhost/${REPEAT('a', 3100)}`)],
+  ['an absolute target that is too long', GET(`http://localhost/${REPEAT('a', 6130)}`)],
 ]);
-add('404', [['a target of 3072 bytes', GET(`/${REPEAT('a', 3071)}`)]]);
+add('404', [['a target of 6144 bytes', GET(`/${REPEAT('a', 6143)}`)]]);
 add('431 close', [
-  ['a header of 4 kB', GET('/livez', `${HOST}X-A: ${REPEAT('b', 4096)}\r\n`)],
-  ['HEAD with a header of 4 kB', `HEAD /livez HTTP/1.1\r\n${HOST}X-A: ${REPEAT('b', 4096)}\r\n\r\n`],
+  ['a header of 7 kB', GET('/livez', `${HOST}X-A: ${REPEAT('b', 7168)}\r\n`)],
+  ['HEAD with a header of 7 kB', `HEAD /livez HTTP/1.1\r\n${HOST}X-A: ${REPEAT('b', 7168)}\r\n\r\n`],
   ['a header of 100 kB', GET('/livez', `${HOST}X-A: ${REPEAT('b', 100_000)}\r\n`)],
   ['sixty headers', GET('/livez', HOST + REPEAT('X-More: value\r\n', 60))],
   ['ten thousand headers', GET('/livez', HOST + REPEAT('A: b\r\n', 10_000))],
@@ -616,8 +616,8 @@ describe('raw bytes', { concurrency: true }, () => {
         [GET('/livez', `${HOST}Expect: x\r\n`), 'Expect'],
         [`GET /livez HTTP/1.2\r\n${HOST}\r\n`, 'HTTP/1.1'],
         [`POST /livez HTTP/1.1\r\n${HOST}\r\n`, 'GET, HEAD, OPTIONS'],
-        [GET('/livez', `${HOST}X-A: ${REPEAT('b', 4096)}\r\n`), '4096'],
-        [GET(`/${REPEAT('a', 3072)}`), '3072'],
+        [GET('/livez', `${HOST}X-A: ${REPEAT('b', 7168)}\r\n`), '7168'],
+        [GET(`/${REPEAT('a', 6144)}`), '6144'],
         [GET('/livez', `${HOST}X-A\r\n`), 'no colon'],
         [GET('/livez', `${HOST}X-A: b\r\n c\r\n`), 'folding'],
         [GET('/livez', ` X-A: b\r\n${HOST}`), 'whitespace'],

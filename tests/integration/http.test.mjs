@@ -483,9 +483,9 @@ describe('a Cookie', () => {
     await s.gateway.untilPosition(1);
     const cookies = (count) => Array.from({ length: count }, (_, i) => `a=${i % 10}`).join('; ');
     const ask = (count) => s.gateway.get('/v1/state/customers/1', { headers: { Cookie: cookies(count) } });
-    assert.equal((await ask(700)).status, 200, '3.5 kB');
-    const refused = await ask(1000);
-    assert.equal(refused.status, 431, '5 kB');
+    assert.equal((await ask(1300)).status, 200, '6.5 kB');
+    const refused = await ask(1600);
+    assert.equal(refused.status, 431, '8 kB');
     assert.equal(refused.headers['content-type'], 'application/problem+json');
   });
 });

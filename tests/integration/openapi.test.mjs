@@ -99,10 +99,10 @@ const LONG = (bytes) => 'a'.repeat(bytes);
 const REFUSED = [
   [405, (path) => `PUT ${path} HTTP/1.1`, ''],
   [413, (path) => `GET ${path} HTTP/1.1`, 'Content-Length: 3\r\n'],
-  [414, (path) => `GET ${path}?x=${LONG(3072)} HTTP/1.1`, ''],
+  [414, (path) => `GET ${path}?x=${LONG(6144)} HTTP/1.1`, ''],
   [417, (path) => `GET ${path} HTTP/1.1`, 'Expect: x\r\n'],
   [421, (path) => `GET ${path} HTTP/1.1`, 'X: y\r\n', 'evil.example'],
-  [431, (path) => `GET ${path} HTTP/1.1`, `X-Long: ${LONG(4096)}\r\n`],
+  [431, (path) => `GET ${path} HTTP/1.1`, `X-Long: ${LONG(7168)}\r\n`],
   [505, (path) => `GET ${path} HTTP/1.2`, ''],
 ];
 

@@ -3,8 +3,8 @@
 
 import { isIPv4, isIPv6 } from 'node:net';
 
-const TARGET_BYTES_MAX = 3072;
-const HEAD_COST_MAX = 4096; // docs/limits.md: request line and fields, and 56 for each field
+const TARGET_BYTES_MAX = 6144;
+const HEAD_COST_MAX = 7168; // docs/limits.md: request line and fields, and 56 for each field
 const FIELD_COST = 56;
 const FIELDS_MAX = 32; // header fields and parameters
 const BODY_MAX = 65_536;

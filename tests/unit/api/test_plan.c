@@ -17,9 +17,21 @@ static struct stream_settings streams[] = {
     {.name = (char[]){"ORDERS"}},
     {.name = (char[]){"KV"}, .collections = owned, .collections_count = 1},
 };
+static char field_name[] = "total";
+static struct field fields[] = {{.name = field_name, .type = FIELD_NUMBER}};
+static char index_text[] = "total";
+static struct field_index indexes[] = {{.text = index_text, .columns_count = 1}};
+static char collection_name[] = "orders";
+static struct collection_settings collections[] = {
+    {.name = collection_name,
+     .fields = {.fields = fields, .fields_count = 1, .indexes = indexes, .indexes_count = 1},
+     .fields_hash = {"f01234567"}},
+};
 static const struct settings settings = {
     .streams = streams,
     .streams_count = 2,
+    .collections = collections,
+    .collections_count = 1,
 };
 static const struct tunables tunables = {.wait_default_ms = 5000, .wait_max_ms = 30000};
 
@@ -32,6 +44,11 @@ static const struct plan_rules page_rules = {.demands = DEMANDS_READ,
                                              .params = {"limit", "cursor", DEMANDS_PARAMS}};
 static const struct plan_rules rejected_rules = {
     .demands = DEMANDS_READ, .pages = true, .cursor = CURSOR_REJECTED, .params = {"limit", "cursor", DEMANDS_PARAMS}};
+
+static const struct plan_rules query_rules = {.demands = DEMANDS_READ,
+                                              .query = true,
+                                              .pages = true,
+                                              .params = {"limit", "cursor", QUERY_PARAMS, DEMANDS_PARAMS}};
 
 /* A request in the making, and its plan. */
 static struct http_head head;
@@ -88,6 +105,7 @@ static void assert_refused(const struct plan_rules *rules, const char *path, enu
     if (make(rules, path) != status || strstr(error.message, why) == NULL)
         fail_msg("%s: %s", path, error.message);
     assert_null(plan.demands.positions);
+    assert_null(plan.query);
 }
 
 static void add_line(struct http_lines *lines, const char *value)
@@ -160,6 +178,62 @@ static void a_cursor_is_where_the_page_before_ended(void **state)
     assert_made(&rejected_rules, path);
     assert_int_equal(plan.before, 120);
     assert_refused(&page_rules, strcat(strcpy(path, "/v1/state/orders?cursor="), cursor), SG_INVALID, "'cursor'");
+}
+
+static void a_list_is_asked_by_the_fields_of_its_collection(void **state)
+{
+    (void)state;
+    assert_made(&query_rules, "/v1/state/orders?total=gte.1&total=lt.9&order=total&limit=7&wait=2");
+    assert_non_null(plan.query);
+    assert_int_equal(plan.query->query.nodes_count, 2);
+    assert_int_equal(plan.query->access.index, 0);
+    assert_int_equal(plan.limit, 7);
+    assert_made(&query_rules, "/v1/state/orders?limit=7&max_staleness=2");
+    assert_null(plan.query);
+    assert_made(&query_rules, "/v1/state/bills?id=gt.a"); /* it declares nothing */
+    assert_int_equal(plan.query->access.index, QUERY_BY_ID);
+    assert_refused(&query_rules, "/v1/state/orders?note=eq.a", SG_INVALID,
+                   "the parameter 'note' is not known here; the fields are total, id, version, sequence, occurred_at, "
+                   "and other parameters limit, cursor, select, order, count, and, or, not.and, not.or, min_version, "
+                   "min_position, max_staleness, wait");
+    assert_refused(&query_rules, "/v1/state/bills?total=eq.1", SG_INVALID, "'total' is not known here");
+    assert_refused(&page_rules, "/v1/state/orders?total=eq.1", SG_INVALID, "'total' is not known here");
+    assert_int_equal(fault.problem, PROBLEM_BAD_REQUEST);
+    assert_refused(&query_rules, "/v1/state/orders?version=gt.1", SG_INVALID, "no index serves this query");
+    assert_int_equal(fault.problem, PROBLEM_NOT_INDEXED);
+    assert_refused(&query_rules, "/v1/state/orders?limit=0&version=gt.1", SG_INVALID, "'limit'");
+    assert_int_equal(fault.problem, PROBLEM_BAD_REQUEST);
+    assert_refused(&query_rules, "/v1/state/orders?cursor=x", SG_INVALID, "'cursor'");
+    assert_int_equal(fault.problem, PROBLEM_CURSOR_MISMATCH);
+}
+
+static void a_count_may_be_preferred(void **state)
+{
+    static const struct {
+        const char *lines[2];
+        bool counts;
+    } rows[] = {
+        {{"count=exact"}, true},
+        {{"wait=2, count=exact"}, true},
+        {{"wait=2", "Count=\"exact\"; x=y"}, true},
+        {{"count=planned, count=exact"}, false}, /* of several the first counts */
+        {{"count=planned", "count=exact"}, false},
+        {{"count"}, false},
+        {{"count=exact;;=", "wait=1"}, false},
+        {{"count=exactly"}, false},
+        {{"count=eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeexact"}, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        head.fields.prefer.count = 0;
+        for (size_t k = 0; k < 2 && rows[i].lines[k] != NULL; k++)
+            add_line(&head.fields.prefer, rows[i].lines[k]);
+        assert_made(&query_rules, "/v1/state/orders");
+        if ((plan.query != NULL && plan.query->count) != rows[i].counts)
+            fail_msg("Prefer: %s", rows[i].lines[0]);
+    }
+    assert_made(&page_rules, "/v1/state/orders");
+    assert_null(plan.query);
 }
 
 static void a_cursor_of_rejected_events_is_a_number(void **state)
@@ -252,6 +326,8 @@ int main(void)
         TEST(what_is_not_given_has_its_default),
         TEST(everything_is_read_in_one_pass),
         TEST(a_cursor_is_where_the_page_before_ended),
+        TEST(a_list_is_asked_by_the_fields_of_its_collection),
+        TEST(a_count_may_be_preferred),
         TEST(a_cursor_of_rejected_events_is_a_number),
         TEST(what_is_wrong_is_said_in_one_order),
         TEST(demands_are_read_refused_or_ignored),

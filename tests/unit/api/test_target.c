@@ -144,7 +144,7 @@ static void parameters_are_as_many_as_there_is_room_for(void **state)
     assert_int_equal(target.params_count, TARGET_PARAMS_MAX);
 }
 
-static void a_parameter_is_repeated_only_if_it_is_a_declared_field(void **state)
+static void a_parameter_is_repeated_only_if_it_is_a_field(void **state)
 {
     static char name[] = "x";
     static struct field field = {.name = name};
@@ -159,6 +159,9 @@ static void a_parameter_is_repeated_only_if_it_is_a_declared_field(void **state)
         assert_string_equal(err.message, "the parameter 'x' is repeated");
         assert_int_equal(target_check_repeats(&target, &fields, &err), SG_OK);
     }
+    assert_int_equal(parse("/?id=1&id=2", &target), SG_OK);
+    assert_int_equal(target_check_repeats(&target, &fields, &err), SG_OK);
+    assert_int_equal(target_check_repeats(&target, NULL, &err), SG_INVALID);
     assert_int_equal(parse("/?x=1&x=2&y=1&y=2", &target), SG_OK);
     assert_int_equal(target_check_repeats(&target, &fields, &err), SG_INVALID);
     assert_string_equal(err.message, "the parameter 'y' is repeated");
@@ -306,7 +309,7 @@ int main(void)
         cmocka_unit_test(malformed_targets_are_refused),
         cmocka_unit_test(parameters_are_decoded_and_plus_is_a_space),
         cmocka_unit_test(parameters_are_as_many_as_there_is_room_for),
-        cmocka_unit_test(a_parameter_is_repeated_only_if_it_is_a_declared_field),
+        cmocka_unit_test(a_parameter_is_repeated_only_if_it_is_a_field),
         cmocka_unit_test(every_cut_of_a_target_is_parsed_or_refused),
         cmocka_unit_test(ids_have_a_limit_and_are_no_dots),
         cmocka_unit_test(limit_is_one_to_a_thousand),
