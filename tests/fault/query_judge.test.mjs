@@ -9,6 +9,7 @@ import { describe, it } from 'node:test';
 import { readJson } from '../support/json.mjs';
 import { run, tempFolder } from '../support/process.mjs';
 import { decide, wouldServe } from '../support/query/access.mjs';
+import { expectedOf, judgeBatchItems, makeBatch } from '../support/query/batch.mjs';
 import { declarations, Documents, idOf, THINGS } from '../support/query/documents.mjs';
 import { matching } from '../support/query/expect.mjs';
 import { comparerOf, Declaration, parseKeys, rowOf } from '../support/query/fields.mjs';
@@ -346,6 +347,35 @@ describe(`the judge of hostile queries (SEED=${SEED})`, () => {
   };
   for (const [what, change] of Object.entries(lies))
     it(`sees ${what}`, async () => assert.notDeepEqual(await judgedBy(change), []));
+});
+
+describe(`the judge of batches (SEED=${SEED})`, () => {
+  const { random, declaration, rows } = world(SEED + 40);
+  const collection = { declaration, rows, deleted: new Map([['gone', 7]]) };
+  const batches = Array.from({ length: 60 }, () => makeBatch(random, collection));
+  const answer = (items) => {
+    const text = `{"items":[${items.join()}]}`;
+    return { status: 200, text, body: Buffer.from(text) };
+  };
+  const judged = (change) => {
+    const faults = batches.map((batch) => {
+      const right = expectedOf(collection, batch).map(({ text }) => text);
+      return judgeBatchItems(collection, batch, answer(change(right)));
+    });
+    return faults.filter((fault) => fault !== null);
+  };
+
+  it('finds nothing wrong with right ones', () => assert.deepEqual(judged((items) => items), []));
+
+  const lies = {
+    'another order': (items) => items.reverse(),
+    'an item that is missing': (items) => items.slice(1),
+    'an item too many': (items) => [...items, '{"id":"more","status":404}'],
+    'another status': (items) => items.map((item) => item.replace('"status":410', '"status":404')),
+    'another digit': (items) => items.map((item) => item.replace('"total":10.0', '"total":10')),
+  };
+  for (const [what, change] of Object.entries(lies))
+    it(`sees ${what}`, () => assert.notDeepEqual(judged(change), []));
 });
 
 // A replica whose answers are changed before they are judged.
