@@ -149,8 +149,8 @@ enum query_refusal {
 
 /* Choose the index: the same for the same query and declaration, on every replica. What an index can take are the tests
  * that must hold by themselves: at the top, and within `and`; neither neq, isdistinct, nor what is negated. Keys of the
- * order whose field such an equality fixes say nothing; the others must be the remaining columns of the index, no more
- * and no less, each with its direction and side for nulls. Without an order the remaining columns give it.
+ * order whose field such an equality fixes say nothing, and neither do such columns; the others of both must be the
+ * same, each with its direction and side for nulls. Without an order the remaining columns give it.
  *
  * An index is chosen if it takes a test, or gives the order that is asked for: first that of the ids with a test on it
  * that names ids (eq, in); then the one that takes most equalities; then one that takes a list, a range or a prefix;

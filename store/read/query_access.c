@@ -145,18 +145,25 @@ static void take_element(const struct choice *c, unsigned field, struct query_ac
     }
 }
 
+static bool is_same_key(const struct query_key *a, const struct query_key *b)
+{
+    return a->field == b->field && a->descending == b->descending && a->nulls_last == b->nulls_last;
+}
+
+/* Keys of which all rows that come have the same value change nothing here either, wherever they stand. */
 static bool gives_order(const struct choice *c, const struct query_access *a)
 {
+    size_t given = 0;
     if (!c->query->ordered)
         return true;
-    if (a->keys_count != c->order_count)
-        return false;
-    for (size_t i = 0; i < c->order_count; i++) {
-        if (a->keys[i].field != c->order[i].field || a->keys[i].descending != c->order[i].descending ||
-            a->keys[i].nulls_last != c->order[i].nulls_last)
+    for (size_t i = 0; i < a->keys_count; i++) {
+        if (is_fixed(c, a->keys[i].field))
+            continue;
+        if (given == c->order_count || !is_same_key(&a->keys[i], &c->order[given]))
             return false;
+        given++;
     }
-    return true;
+    return given == c->order_count;
 }
 
 /* False: it takes no test and gives no order that is asked for, or gives another one. */

@@ -122,6 +122,9 @@ static void an_index_is_chosen_by_the_rules(void **state)
         {"order=items.desc.nullsfirst,total", "items.desc.nullsfirst,total; 0; ; items.desc.nullsfirst,total; nothing"},
         {"order=status&status=eq.a&total=eq.1", "total; 1; ; -; rest"},
         {"order=total&status=eq.open", "total; 0; ; total; rest"},
+        {"order=status,placed.desc&placed=is.null", "status,placed.desc; 0; ; status,placed.desc; rest"},
+        {"order=status&placed=is.null", "status,placed.desc; 0; ; status,placed.desc; rest"},
+        {"order=placed.desc&placed=is.null&status=gt.a", NULL},
         {"order=total&status=eq.open&paid=is.null", "paid,status,total; 2; ; total; nothing"},
     };
     struct query_fixture *f = *state;
