@@ -76,7 +76,7 @@ function gives({ index, equal }, order) {
   return behind >= 0 && behind <= equal && order.every((key, i) => sameKey(key, columns[behind + i]));
 }
 
-// What the contract leaves open: whether a query is accepted that a reader who looks closer sees is served. A key of a
+// What the contract leaves open: whether a query is accepted that a reader who looks closer sees is served. A key or a
 // column that has one value, or the side of nulls where there are none, changes nothing in the order; nor does a list
 // of one value, or a repeated key. An index of elements may or may not know of rows without any.
 export function isOpen(declaration, query) {
@@ -88,7 +88,10 @@ export function isOpen(declaration, query) {
   const otherSide = (key) => declaration.indexes.some(({ columns }) => columns.some((one) => differInNulls(one, key)));
   const repeated = order.some((key, i) => order.slice(0, i).some(({ field }) => field === key.field));
   const ofOne = tests.some(({ op, values }) => op === 'in' && new Set(values).size === 1);
+  const columnsLeft = ({ columns }) => columns.filter((column) => !constant(column));
+  const left = { ...declaration, indexes: declaration.indexes.map((one) => ({ ...one, columns: columnsLeft(one) })) };
   return (
+    (query.order !== undefined && decide(left, query).accepted) ||
     repeated ||
     ofOne ||
     order.some(constant) ||
@@ -112,13 +115,18 @@ export function withoutElements(declaration, query) {
 
 // May `needed`, which a refusal named, serve the query? Empty: none can.
 export function wouldServe(declaration, query, needed) {
-  if (needed === '') return !decide({ ...declaration, indexes: everyIndex(declaration, query) }, query).accepted;
+  if (needed === '') {
+    const seen = withoutElements(declaration, query);
+    return !decide({ ...declaration, indexes: everyIndex(declaration, seen) }, seen).accepted;
+  }
   const columns = parseKeys(needed);
   if (columns === null || columns.length > COLUMNS_MAX) return false;
   if (columns.some(({ field }) => !declaration.byName.has(field))) return false;
   const many = columns.some(({ field }) => declaration.isMany(field));
   if (many && (columns.length > 1 || columns[0].descending)) return false;
-  return decide(declaration.with(needed), query).accepted;
+  const constant = ({ field }) => takes(conjuncts(query.filter), field, EQUALITIES).length > 0;
+  const order = query.order?.filter((key) => !constant(key));
+  return [query, { ...query, order }].some((one) => decide(declaration.with(needed), one).accepted);
 }
 
 // The indexes that could be declared for a query: each of its fields alone, and each of its equalities before the

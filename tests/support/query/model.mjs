@@ -182,6 +182,7 @@ function itemOf(declaration, { select }, row) {
     if (['id', 'version', 'sequence'].includes(field)) return [name, row[field]];
     if (field === 'occurred_at') return [name, row.occurredAt];
     const member = resolve(row.read, at ?? declaration.byName.get(field).at.replace(/\/\*$/, ''));
+    if (field !== undefined && declaration.isMany(field) && member?.kind !== 'array') return [name, []];
     return [name, member === undefined ? null : new Raw(writeJson(member))];
   });
   return { id, version, state: Object.fromEntries(values) };

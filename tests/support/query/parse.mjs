@@ -1,6 +1,6 @@
 // A reader of the query grammar, written from the contract: the target of a request as a query, or why it is refused.
 
-import { BUILT_IN, parseKeys } from './fields.mjs';
+import { parseKeys } from './fields.mjs';
 import { fromQuery, Mismatch } from './values.mjs';
 
 export const TERMS_MAX = 32;
@@ -192,8 +192,7 @@ export function parseQuery(declaration, text) {
     const equals = pair.indexOf('=');
     const name = decode(equals < 0 ? pair : pair.slice(0, equals));
     const value = equals < 0 ? '' : decode(pair.slice(equals + 1));
-    const isField = declaration.byName.has(name) || Object.hasOwn(BUILT_IN, name);
-    if (!isField && seen.has(name)) throw new Refused(name, `${name} is repeated`);
+    if (!declaration.byName.has(name) && seen.has(name)) throw new Refused(name, `${name} is repeated`);
     seen.add(name);
     takeParameter(declaration, query, name, value, budget);
   }

@@ -43,8 +43,16 @@ export class Queries {
   meaning() {
     const { random } = this;
     const index = random.chance(0.7) ? random.pick(this.declaration.indexes) : null;
+    if (index !== null && random.chance(0.05)) return this.wholeOrder(index);
     const filter = index === null ? this.tests(random.between(0, 3)) : this.filterFor(index);
     return { filter, order: this.orderFor(index, filter) };
+  }
+
+  // The order of all columns, one of which has one value.
+  wholeOrder({ columns }) {
+    const { field } = this.random.pick(columns);
+    const filter = [this.test(field, this.equality(field), false)];
+    return { filter, order: this.declaration.isMany(field) ? undefined : columns.map((key) => ({ ...key })) };
   }
 
   // Tests that this index serves, and others beside them.
@@ -77,7 +85,7 @@ export class Queries {
     return Array.from({ length: count }, () => (this.random.chance(0.3) ? this.tree(1) : this.anyTest()));
   }
 
-  // No deeper than 3: one more may come where trees are merged, see mergeTrees.
+  // No deeper than 3: one more may come where trees are merged, see mergeTwice.
   tree(depth) {
     const { random } = this;
     const deeper = () => depth < 3 && random.chance(0.25);
@@ -183,11 +191,11 @@ export class Queries {
     const { random } = this;
     const parts = query.filter.map((node) =>
       node.kind === 'test'
-        ? [node.field, this.writeTest(node, '')]
+        ? [node.field, this.writeTest(node, node.field in BUILT_IN ? ',)' : '')]
         : [`${node.negated ? 'not.' : ''}${node.kind}`, this.writeTerms(node)],
     );
-    // `and` and `or` stand once: what is more of them goes into one.
-    const texts = this.mergeTrees(parts);
+    // Only a declared field may be repeated: what else comes twice goes into an `and`.
+    const texts = this.mergeTwice(parts);
     if (query.order !== undefined) texts.push(['order', this.writeOrder(query.order)]);
     if (query.select !== undefined) texts.push(['select', this.writeSelect(query.select)]);
     if (query.count) texts.push(['count', 'exact']);
@@ -198,12 +206,12 @@ export class Queries {
       .join('&');
   }
 
-  mergeTrees(parts) {
+  mergeTwice(parts) {
     const seen = new Set();
     const more = [];
     const once = parts.filter(([name, value]) => {
-      if (!/^(not\.)?(and|or)$/.test(name) || !seen.has(name)) return seen.add(name);
-      more.push(`${name}${value}`);
+      if (this.declaration.byName.has(name) || !seen.has(name)) return seen.add(name);
+      more.push(`${name}${name in BUILT_IN ? '.' : ''}${value}`);
       return false;
     });
     if (more.length === 0) return once;
