@@ -142,8 +142,8 @@ struct store_query_end {
 /* Entities that pass the query's filter, after those that it says the page before ended with, in the order of the
  * access that query_access chose; at most `items_max` of them, with their sequences. A page may end early, even without
  * an item, when its budget is spent or the visitor returns false, but it examines at least one row; with `more` false
- * there are no others. The query's fields, which are those of the settings, outlive the reader. What `out` points to lives until the next query of this reader. The visitor reads nothing else
- * by it.
+ * there are no others. What `out` points to lives until the next query of this reader. The visitor reads nothing else
+ * by it. The query's fields, which are those of the settings, outlive the reader.
  * SG_NOT_FOUND: no event of the collection was applied. SG_UNAVAILABLE: its declared fields, or the index, are not
  * there yet; they are being made. */
 SG_MUST_CHECK enum sg_status store_read_query(struct store_reader *r, struct slice collection,

@@ -1,5 +1,5 @@
-/* A query's SQL: the tests that its walk leaves. Those that the walk's row decides are early ones, made before the entity
- * is looked up; those on its own columns are late. */
+/* A query's SQL: the tests that its walk leaves. Those that the walk's row decides are early ones, made before the
+ * entity is looked up; those on its own columns are late. */
 #ifndef STATEGATE_STORE_READ_QUERY_FILTER_H
 #define STATEGATE_STORE_READ_QUERY_FILTER_H
 

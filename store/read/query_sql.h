@@ -32,6 +32,7 @@ enum query_sql_kind {
 /* Make the text and what is bound. `serving` is where declared fields are read from; NULL where none is. SG_MEMORY. */
 SG_MUST_CHECK enum sg_status query_sql_make(struct query_text *out, enum query_sql_kind kind, const struct query *query,
                                             const struct query_access *access, const struct store_field_set *serving,
-                                            int64_t collection, const struct query_segment *segment, struct sg_error *err);
+                                            int64_t collection, const struct query_segment *segment,
+                                            struct sg_error *err);
 
 #endif

@@ -40,7 +40,6 @@ static int setup(void **state)
         world_elements(w, row, TAG, tags, 2);
     }
     world_store(w);
-    w->set = world_make_set(w, true);
     *state = w;
     return 0;
 }
@@ -341,13 +340,6 @@ static void count_that_time_ends_is_a_lower_bound(void **state)
 
 /* ---- which set of fields serves ---- */
 
-/* Settings change with the process. */
-static void restart(struct world *w)
-{
-    store_reader_close(w->store->reader);
-    w->store->reader = NULL;
-}
-
 static void fields_that_are_not_there_yet_are_unavailable(void **state)
 {
     struct world *w = *state;
@@ -359,8 +351,8 @@ static void fields_that_are_not_there_yet_are_unavailable(void **state)
     /* A new declaration: while its set is being filled the old one serves what means the same in both. */
     world_field(w, "name:/name:string");
     world_index(w, "name");
-    (void)world_make_set(w, false);
-    restart(w);
+    world_redeclare(w);
+    assert_true(world_step(w, 10));
     assert_int_equal(read_page(w, &query, &budget).items, ROWS / 2);
     query_add(&query, 3, QUERY_IS_NULL, &name, 0);
     assert_int_equal(read_page(w, &query, &budget).status, SG_UNAVAILABLE);
@@ -369,7 +361,7 @@ static void fields_that_are_not_there_yet_are_unavailable(void **state)
     struct page page = read_page(w, &query, &budget);
     assert_int_equal(page.status, SG_UNAVAILABLE);
     assert_string_equal(page.err.message, "the index that serves the query is being made");
-    w->set = world_make_set(w, true);
+    world_settle(w);
     page = read_page(w, &query, &budget);
     assert_int_equal(page.status, SG_OK);
     assert_int_equal(page.items, 0);
@@ -386,7 +378,8 @@ static void set_that_was_dropped_gives_a_clean_answer(void **state)
     world_sql(w, "BEGIN; DELETE FROM field_sets; DROP TABLE fields_%lld; DROP TABLE field_%lld_%d; COMMIT",
               (long long)w->set, (long long)w->set, TAG);
     assert_int_equal(read_page(w, &query, &budget).status, SG_UNAVAILABLE);
-    w->set = world_make_set(w, true);
+    world_redeclare(w);
+    world_settle(w);
     assert_int_equal(read_page(w, &query, &budget).items, ROWS / 2);
     world_sql(w, "CREATE INDEX another ON fields_%lld (c1)", (long long)w->set); /* it is prepared anew */
     assert_int_equal(read_page(w, &query, &budget).items, ROWS / 2);

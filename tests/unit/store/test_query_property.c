@@ -18,14 +18,14 @@
 #define FIELDS 6
 #define ROWS_ALL 1000000 /* a budget for all */
 
-static uint64_t random_state = 88172645463325252u;
+static uint64_t seed = 88172645463325252u;
 
 static size_t below(size_t limit)
 {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state % limit;
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed % limit;
 }
 
 static bool chance(size_t percent)
@@ -87,26 +87,43 @@ static void random_index(struct world *w)
         assert_true(w->fields.indexes_count > 0); /* it is there */
 }
 
-static void random_rows(struct world *w)
+static void random_state(struct world *w, struct world_row *row)
 {
     static const char *const times[] = {"", "2026-01-31T12:00:00Z", "2026-01-31T13:00:00+01:00", "nonsense",
                                         "2026-01-31T12:00:00.000000001Z", "2026-01-31T12:00:00.1234567891Z",
                                         "1677-09-21T00:12:44Z"};
+    struct field_value elements[WORLD_ELEMENTS_MAX];
+    size_t count = below(WORLD_ELEMENTS_MAX + 1);
+    row->occurred_at = times[below(sizeof times / sizeof times[0])];
+    for (unsigned k = 0; k < FIELDS - 1; k++) {
+        if (chance(70))
+            row->values[k] = random_value(w->fields.fields[k].type);
+        else if (chance(50))
+            row->values[k] = (struct field_value){.state = FIELD_NULL};
+    }
+    for (size_t k = 0; k < count; k++)
+        elements[k] = random_value(w->fields.fields[FIELDS - 1].type);
+    world_elements(w, row, FIELDS - 1, elements, count);
+}
+
+static void random_rows(struct world *w)
+{
     for (size_t i = 0; i < ROWS; i++) {
         char id[24];
-        struct field_value elements[WORLD_ELEMENTS_MAX];
         (void)snprintf(id, sizeof id, "%s%zu", chance(20) ? "\xc3\xa9" : chance(50) ? "x" : "", below(1000) * ROWS + i);
-        struct world_row *row = world_row(w, id, 1 + (int64_t)below(3));
-        row->occurred_at = times[below(sizeof times / sizeof times[0])];
-        for (unsigned k = 0; k < FIELDS - 1; k++) {
-            if (chance(70))
-                row->values[k] = random_value(w->fields.fields[k].type);
-        }
-        size_t count = below(WORLD_ELEMENTS_MAX + 1);
-        for (size_t k = 0; k < count; k++)
-            elements[k] = random_value(w->fields.fields[FIELDS - 1].type);
-        world_elements(w, row, FIELDS - 1, elements, count);
+        random_state(w, world_row(w, id, 1 + (int64_t)below(3)));
     }
+}
+
+static void random_changes(struct world *w)
+{
+    for (size_t i = 0; i < ROWS / 2; i++) {
+        struct world_row *row = &w->rows[below(w->rows_count)];
+        random_state(w, row);
+        world_update(w, row);
+    }
+    for (size_t i = 0; i < ROWS / 10; i++)
+        world_delete(w, below(w->rows_count));
 }
 
 static struct world *random_world(void)
@@ -119,7 +136,7 @@ static struct world *random_world(void)
         world_index(w, "f5");
     random_rows(w);
     world_store(w);
-    w->set = world_make_set(w, true);
+    random_changes(w);
     return w;
 }
 
@@ -138,9 +155,9 @@ static struct field_value random_operand(const struct world *w, unsigned field)
     case QUERY_ID:
         return value_text(w->rows[below(w->rows_count)].id);
     case QUERY_VERSION:
-        return value_integer((int64_t)below(4));
+        return value_integer((int64_t)below(5));
     case QUERY_SEQUENCE:
-        return value_integer((int64_t)below(ROWS + 2));
+        return value_integer((int64_t)below(2 * ROWS));
     case QUERY_OCCURRED_AT:
         return value_integer(1769860800000000000 + (int64_t)below(3) - 1);
     default:

@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "store/tables/fields.h"
 #include "store/write/transaction.h"
 
 #define CUSTOMERS SLICE_LITERAL("customers")
@@ -96,6 +95,16 @@ void world_elements(struct world *w, struct world_row *row, unsigned field, cons
     row->values[field].elements.count = kept;
 }
 
+/* Elements are of the row's own memory. */
+static void world_forget(struct world *w, size_t at)
+{
+    w->rows[at] = w->rows[--w->rows_count];
+    for (unsigned k = 0; k < w->fields.fields_count; k++) {
+        if (w->rows[at].values[k].state == FIELD_ELEMENTS)
+            w->rows[at].values[k].elements.values = w->rows[at].elements[k];
+    }
+}
+
 static const char *state_of(const struct world_row *row)
 {
     static char state[64];
@@ -103,14 +112,87 @@ static const char *state_of(const struct world_row *row)
     return state;
 }
 
+/* What the projector takes from a state, which here names the row by its sequence. */
+static enum sg_status extract(void *context, struct slice collection, struct slice state,
+                              const struct field_value **out, struct sg_error *err)
+{
+    const struct world *w = context;
+    (void)collection;
+    (void)err;
+    for (size_t i = 0; i < w->rows_count; i++) {
+        if (!slice_equal(state, slice_of(state_of(&w->rows[i]))))
+            continue;
+        *out = w->rows[i].values;
+        return SG_OK;
+    }
+    fail_msg("%.*s is no state", SLICE_ARGS(state));
+    return SG_INVALID;
+}
+
+static void declare(struct world *w)
+{
+    assert_int_equal(store_set_fields(w->store->writer, w->store->stream.id, CUSTOMERS, &w->fields, NULL), SG_OK);
+}
+
+bool world_step(struct world *w, size_t rows)
+{
+    const struct store_extract by = {extract, w};
+    struct store_fields_done done;
+    struct sg_error err = {0};
+    struct store_writer *writer = w->store->writer;
+    if (!store_fields_wanted(writer))
+        return false;
+    if (store_fields_step(writer, &by, rows, &done, &err) != SG_OK)
+        fail_msg("store_fields_step: %s", err.message);
+    return true;
+}
+
+void world_settle(struct world *w)
+{
+    struct sg_error err = {0};
+    while (world_step(w, 100)) {
+    }
+    if (store_query_int(&w->store->writer->c, "SELECT max(number) FROM field_sets WHERE collection <> 0", &w->set,
+                        &err) != SG_OK)
+        fail_msg("%s", err.message);
+}
+
+static void apply(struct world *w, const struct world_row *row)
+{
+    struct event event = event_state(row->sequence, row->id, row->version, state_of(row));
+    event.occurred_at = slice_of(row->occurred_at);
+    event.fields = row->values;
+    assert_int_equal(fixture_apply_one(w->store, event), RESULT_APPLIED);
+}
+
 void world_store(struct world *w)
 {
-    for (size_t i = 0; i < w->rows_count; i++) {
-        const struct world_row *row = &w->rows[i];
-        struct event event = event_state(row->sequence, row->id, row->version, state_of(row));
-        event.occurred_at = slice_of(row->occurred_at);
-        assert_int_equal(fixture_apply_one(w->store, event), RESULT_APPLIED);
-    }
+    declare(w);
+    for (size_t i = 0; i < w->rows_count; i++)
+        apply(w, &w->rows[i]);
+    w->sequence = w->rows_count;
+    world_settle(w);
+}
+
+void world_update(struct world *w, struct world_row *row)
+{
+    row->version++;
+    row->sequence = ++w->sequence;
+    apply(w, row);
+}
+
+void world_delete(struct world *w, size_t at)
+{
+    const struct world_row *row = &w->rows[at];
+    assert_int_equal(fixture_apply_one(w->store, event_tombstone(++w->sequence, row->id, row->version + 1)),
+                     RESULT_APPLIED);
+    world_forget(w, at);
+}
+
+void world_redeclare(struct world *w)
+{
+    fixture_reopen(w->store);
+    declare(w);
 }
 
 void world_sql(struct world *w, const char *format, ...)
@@ -124,114 +206,6 @@ void world_sql(struct world *w, const char *format, ...)
     assert_true(bytes > 0 && (size_t)bytes < sizeof sql);
     if (store_exec(&w->store->writer->c, sql, "change what is stored", &err) != SG_OK)
         fail_msg("%s: %s: %s", sql, err.message, sqlite3_errmsg(w->store->writer->c.db));
-}
-
-static void bind(sqlite3_stmt *s, int at, enum field_type type, const struct field_value *value)
-{
-    int rc;
-    if (value->state == FIELD_NULL)
-        rc = sqlite3_bind_null(s, at);
-    else if (type == FIELD_STRING)
-        rc = sqlite3_bind_text64(s, at, value->text.data, value->text.bytes, SQLITE_STATIC, SQLITE_UTF8);
-    else if (type == FIELD_NUMBER)
-        rc = sqlite3_bind_double(s, at, value->number);
-    else
-        rc = sqlite3_bind_int64(s, at, value->integer);
-    assert_int_equal(rc, SQLITE_OK);
-}
-
-static sqlite3_stmt *prepare(struct world *w, const char *sql)
-{
-    sqlite3_stmt *s = NULL;
-    if (sqlite3_prepare_v2(w->store->writer->c.db, sql, -1, &s, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(w->store->writer->c.db));
-    return s;
-}
-
-static int64_t number_of(struct world *w, const struct world_row *row)
-{
-    sqlite3_stmt *s = prepare(w, "SELECT number FROM entities WHERE id = ?1");
-    assert_int_equal(sqlite3_bind_text(s, 1, row->id, -1, SQLITE_STATIC), SQLITE_OK);
-    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-    int64_t number = sqlite3_column_int64(s, 0);
-    (void)sqlite3_finalize(s);
-    return number;
-}
-
-static void fill_elements(struct world *w, int64_t set, unsigned field, const struct world_row *row, int64_t number)
-{
-    char sql[SQL_BYTES_MAX];
-    const struct field_value *value = &row->values[field];
-    (void)snprintf(sql, sizeof sql, "INSERT INTO %s (number, value, id) VALUES (?1, ?2, ?3)",
-                   store_fields_many_table(set, field).text);
-    sqlite3_stmt *s = prepare(w, sql);
-    for (size_t i = 0; value->state == FIELD_ELEMENTS && i < value->elements.count; i++) {
-        assert_int_equal(sqlite3_bind_int64(s, 1, number), SQLITE_OK);
-        bind(s, 2, w->fields.fields[field].type, &value->elements.values[i]);
-        assert_int_equal(sqlite3_bind_text(s, 3, row->id, -1, SQLITE_STATIC), SQLITE_OK);
-        assert_int_equal(sqlite3_step(s), SQLITE_DONE);
-        (void)sqlite3_reset(s);
-    }
-    (void)sqlite3_finalize(s);
-}
-
-static void fill_row(struct world *w, int64_t set, const struct world_row *row)
-{
-    char columns[SQL_BYTES_MAX / 2] = "number, id";
-    char values[SQL_BYTES_MAX / 4] = "?1, ?2";
-    char sql[SQL_BYTES_MAX];
-    int at = 2;
-    int64_t number = number_of(w, row);
-    for (unsigned k = 0; k < w->fields.fields_count; k++) {
-        if (w->fields.fields[k].many)
-            continue;
-        at++;
-        (void)snprintf(columns + strlen(columns), sizeof columns - strlen(columns), ", c%u", k);
-        (void)snprintf(values + strlen(values), sizeof values - strlen(values), ", ?%d", at);
-    }
-    (void)snprintf(sql, sizeof sql, "INSERT INTO %s (%s) VALUES (%s)", store_fields_table(set).text, columns, values);
-    sqlite3_stmt *s = prepare(w, sql);
-    assert_int_equal(sqlite3_bind_int64(s, 1, number), SQLITE_OK);
-    assert_int_equal(sqlite3_bind_text(s, 2, row->id, -1, SQLITE_STATIC), SQLITE_OK);
-    at = 2;
-    for (unsigned k = 0; k < w->fields.fields_count; k++) {
-        if (!w->fields.fields[k].many)
-            bind(s, ++at, w->fields.fields[k].type, &row->values[k]);
-    }
-    assert_int_equal(sqlite3_step(s), SQLITE_DONE);
-    (void)sqlite3_finalize(s);
-    for (unsigned k = 0; k < w->fields.fields_count; k++) {
-        if (w->fields.fields[k].many)
-            fill_elements(w, set, k, row, number);
-    }
-}
-
-int64_t world_make_set(struct world *w, bool whole)
-{
-    struct store_connection *c = &w->store->writer->c;
-    struct sg_error err = {0};
-    struct buffer text;
-    int64_t set = 0;
-    buffer_init(&text, FIELDS_TEXT_MAX);
-    assert_int_equal(fields_write(&w->fields, &text, &err), SG_OK);
-    world_sql(w, "BEGIN IMMEDIATE");
-    sqlite3_stmt *s = prepare(w, "INSERT INTO field_sets (collection, declaration, filled, until, indexed) "
-                                 "SELECT id, ?1, ?2, 0, ?3 FROM collections WHERE name = 'customers'");
-    assert_int_equal(sqlite3_bind_text(s, 1, text.data, -1, SQLITE_STATIC), SQLITE_OK);
-    assert_int_equal(sqlite3_bind_int(s, 2, whole ? -1 : 0), SQLITE_OK);
-    assert_int_equal(sqlite3_bind_int(s, 3, whole), SQLITE_OK);
-    assert_int_equal(sqlite3_step(s), SQLITE_DONE);
-    (void)sqlite3_finalize(s);
-    buffer_free(&text);
-    assert_int_equal(store_query_int(c, "SELECT max(number) FROM field_sets", &set, &err), SG_OK);
-    if (store_fields_create(c, set, &w->fields, &err) != SG_OK)
-        fail_msg("store_fields_create: %s", err.message);
-    for (size_t i = 0; i < w->rows_count; i++)
-        fill_row(w, set, &w->rows[i]);
-    for (size_t i = 0; whole && i < w->fields.indexes_count; i++)
-        assert_int_equal(store_fields_create_index(c, set, &w->fields, i, &err), SG_OK);
-    world_sql(w, "COMMIT");
-    return set;
 }
 
 struct field_value value_text(const char *text)

@@ -20,9 +20,10 @@ struct world_row {
 struct world {
     struct store_fixture *store;
     struct field_set fields;
-    int64_t set; /* number of the one that serves; 0 = none */
+    int64_t set; /* number of the one that serves */
     struct world_row rows[WORLD_ROWS_MAX];
     size_t rows_count;
+    uint64_t sequence; /* of the last event */
 };
 
 /* A store of its own, empty. */
@@ -37,11 +38,17 @@ struct world_row *world_row(struct world *w, const char *id, int64_t version);
 /* Of a many-valued field: values in any order. */
 void world_elements(struct world *w, struct world_row *row, unsigned field, const struct field_value *values,
                     size_t count);
-/* Put all rows into the store. */
+/* Declare the fields, put all rows into the store, and make the indexes. */
 void world_store(struct world *w);
-/* Make the tables of the declaration as it is now, and fill them; `whole` = it serves. The set's number. */
-int64_t world_make_set(struct world *w, bool whole);
-/* SQL by the writer's connection, in a transaction. */
+/* After world_store: the row has changed, in memory; or goes, and the last one takes its place. */
+void world_update(struct world *w, struct world_row *row);
+void world_delete(struct world *w, size_t at);
+/* The next session of the store, whose settings declare the fields as they are now. */
+void world_redeclare(struct world *w);
+/* A step on the way to what is declared; false: there is none. All of them. */
+bool world_step(struct world *w, size_t rows);
+void world_settle(struct world *w);
+/* SQL by the writer's connection. */
 void world_sql(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 struct field_value value_text(const char *text);
