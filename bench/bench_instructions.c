@@ -170,12 +170,13 @@ static void make_message(struct bench *b, size_t slot, uint64_t entity, int vers
     make_message_in(b, "customers", slot, entity, version);
 }
 
-static void decode_batch(struct bench *b, size_t first, size_t count)
+/* `shaper` NULL = nothing is declared of any collection. */
+static void decode_batch(struct bench *b, const struct shaper *shaper, size_t first, size_t count)
 {
     arena_reset(b->arena);
     for (size_t i = 0; i < count; i++)
         must(decode_message(&b->decode, &b->messages[first + i], b->arena, &b->events[i], &err) == SG_OK &&
-                 shape_event(NULL, &b->events[i], b->arena, &err) == SG_OK,
+                 shape_event(shaper, &b->events[i], b->arena, &err) == SG_OK,
              "decode");
 }
 
@@ -183,7 +184,7 @@ static void decode_batch(struct bench *b, size_t first, size_t count)
 static void apply_batch(struct bench *b, size_t first, size_t count)
 {
     uint64_t position = 0;
-    decode_batch(b, first, count);
+    decode_batch(b, NULL, first, count);
     must(store_apply(b->writer, b->stream.id, b->events, count, NULL, b->results, b->reasons, &position, &err) == SG_OK,
          "apply");
     freshness_applied(b->freshness, 0, position, &b->stream.epoch);
@@ -204,10 +205,32 @@ static void case_decode(struct bench *b)
 {
     for (size_t i = 0; i < BATCH; i++)
         make_message(b, i, i, 1);
-    decode_batch(b, 0, BATCH); /* the arena has its size */
+    decode_batch(b, NULL, 0, BATCH); /* the arena has its size */
     count_begin();
-    decode_batch(b, 0, BATCH);
+    decode_batch(b, NULL, 0, BATCH);
     count_end("decode", BATCH);
+}
+
+/* The same where the collection declares three fields. */
+static void case_fields(struct bench *b)
+{
+    struct collection_settings collection = {.name = (char[]){"customers"}};
+    struct settings settings = b->settings;
+    struct shaper *shaper = NULL;
+    must(fields_add(&collection.fields, slice_of("email"), slice_of("/email"), FIELD_STRING, &err) == SG_OK &&
+             fields_add(&collection.fields, slice_of("balance"), slice_of("/balance"), FIELD_NUMBER, &err) == SG_OK &&
+             fields_add(&collection.fields, slice_of("city"), slice_of("/address/city"), FIELD_STRING, &err) == SG_OK,
+         "fields");
+    settings.collections = &collection;
+    settings.collections_count = 1;
+    must(shaper_create(&settings, 0, &shaper, &err) == SG_OK && shaper != NULL, "shaper");
+    decode_batch(b, shaper, 0, BATCH);
+    must(b->events[0].fields != NULL && b->events[0].mismatches == 0, "values");
+    count_begin();
+    decode_batch(b, shaper, 0, BATCH);
+    count_end("decode, 3 fields", BATCH);
+    shaper_destroy(shaper);
+    fields_free(&collection.fields);
 }
 
 struct event_case {
@@ -238,6 +261,7 @@ static void count_events(struct bench *b)
         {"event, new id, alone", EVENTS_ALONE, 1, 2 * ENTITIES, 1, 1},
     };
     case_decode(b);
+    case_fields(b);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         case_events(b, &cases[i]);
 }

@@ -1,4 +1,5 @@
 /* Values of declared fields: comparing, reading and writing them. */
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -73,14 +74,43 @@ static bool is_number(struct slice text)
     return at == text.bytes;
 }
 
+/* The usual number is a double of few digits over a power of ten, both exact: so one division is rounded as strtod
+ * rounds, and costs a fifth of it. False where there are more digits, or an exponent. */
+#define SHORT_DIGITS_MAX 15
+static bool read_short(struct slice text, double *out)
+{
+    static const double powers[SHORT_DIGITS_MAX + 1] = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                                        1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    bool negative = text.data[0] == '-';
+    uint64_t digits = 0;
+    size_t point = text.bytes; /* where it is, or would be */
+    if (text.bytes > SHORT_DIGITS_MAX)
+        return false;
+    for (size_t i = negative ? 1 : 0; i < text.bytes; i++) {
+        unsigned digit = (unsigned)(unsigned char)text.data[i] - '0';
+        if (digit <= 9)
+            digits = digits * 10 + digit;
+        else if (text.data[i] == '.')
+            point = i + 1;
+        else
+            return false;
+    }
+    double value = (double)digits / powers[text.bytes - point];
+    *out = negative ? -value : value;
+    return true;
+}
+
 bool field_number_read(struct slice text, double *out)
 {
     char copy[FIELDS_TEXT_BYTES_MAX + 1];
+    double value = 0;
     if (text.bytes > FIELDS_TEXT_BYTES_MAX || !is_number(text))
         return false;
-    memcpy(copy, text.data, text.bytes);
-    copy[text.bytes] = '\0';
-    double value = strtod(copy, NULL); /* the program sets no locale, so the point is a point */
+    if (FLT_EVAL_METHOD != 0 || !read_short(text, &value)) {
+        memcpy(copy, text.data, text.bytes);
+        copy[text.bytes] = '\0';
+        value = strtod(copy, NULL); /* the program sets no locale, so the point is a point */
+    }
     if (!isfinite(value))
         return false;
     *out = value == 0 ? 0 : value; /* without its sign */

@@ -86,6 +86,33 @@ static void numbers_are_finite_doubles(void **state)
         refused(FIELD_NUMBER, bad[i]);
 }
 
+/* Those of few digits are read without strtod, and come out the same, as do those beyond. */
+static void short_numbers_are_rounded_as_strtod_does(void **state)
+{
+    uint64_t random = 7;
+    (void)state;
+    for (int i = 0; i < 200000; i++) {
+        char text[32];
+        random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        unsigned digits = 1 + (unsigned)(random >> 33) % 18;
+        unsigned decimals = (unsigned)(random >> 40) % 17;
+        uint64_t value = random >> 8;
+        for (unsigned limit = 19; limit > digits; limit--)
+            value /= 10;
+        (void)snprintf(text, sizeof text, "%s%.*f", (random >> 50 & 1) != 0 ? "-" : "", (int)decimals,
+                       (double)value / 1000);
+        struct field_value found = parsed(FIELD_NUMBER, text);
+        double expected = strtod(text, NULL);
+        if (found.number != expected)
+            fail_msg("%s is %.17g", text, found.number);
+    }
+    a_number("123456789012345", 123456789012345);
+    a_number("0.1234567890123", 0.1234567890123);
+    a_number("0.12345678901234", 0.12345678901234);
+    a_number("-0.1234567890123", -0.1234567890123);
+    a_number("9999999999999.9", 9999999999999.9);
+}
+
 /* A value of exactly so many bytes, of '1'. */
 static const char *ones(size_t bytes)
 {
@@ -393,6 +420,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(integers_are_exact_up_to_64_bits),
         cmocka_unit_test(numbers_are_finite_doubles),
+        cmocka_unit_test(short_numbers_are_rounded_as_strtod_does),
         cmocka_unit_test(texts_have_a_limit),
         cmocka_unit_test(booleans_are_two_words),
         cmocka_unit_test(times_are_instants),
