@@ -69,6 +69,7 @@ function(sg_node_tests label)
     sg_add_test(${label} ${name} ${file} ${SG_NODE} --test --test-reporter=spec ${file})
     set_property(TEST ${label}/${name} APPEND PROPERTY ENVIRONMENT
       "STATEGATE_BIN=$<TARGET_FILE:stategate>" "STATEGATE_FEED_BIN=$<TARGET_FILE:stategate-feed>"
+      "STATEGATE_INTEGRITY_BIN=$<TARGET_FILE:integrity>"
       "STATEGATE_RELEASE_BIN=${release}/stategate" "STATEGATE_RELEASE_FEED_BIN=${release}/stategate-feed"
       "NATS_SERVER_BIN=${deps}/nats-server" "NATS_SERVER_NEWEST_BIN=${deps}/nats-server-newest"
       "PROMTOOL_BIN=${deps}/promtool")

@@ -14,6 +14,7 @@
 #include "projector/decode/format.h"
 #include "projector/ingest/batch.h"
 #include "projector/ingest/commands.h"
+#include "projector/ingest/field_sets.h"
 #include "projector/ingest/fingerprint.h"
 #include "projector/ingest/publish.h"
 #include "projector/ingest/tombstones.h"
@@ -36,6 +37,7 @@ struct projector {
     int64_t sweep_retry_at_ns;
     bool sweep_failed;   /* and was logged; once until it succeeds */
     bool removal_failed; /* likewise, of tombstones */
+    bool fields_failed; /* likewise, of sets of declared fields */
     bool write_back_failing; /* likewise */
     /* Any thread. */
     atomic_bool stopping;
@@ -73,10 +75,10 @@ static bool run_batches(struct projector *p)
 }
 
 /* It is tried again later; logged once until it succeeds. */
-static void sweep_failed(struct projector *p, bool *failed, const struct sg_error *err)
+static void work_failed(struct projector *p, const char *what, bool *failed, const struct sg_error *err)
 {
     if (!*failed)
-        log_event(LOG_WARN, "sweep_failed", LOG_STR("error", err->message),
+        log_event(LOG_WARN, what, LOG_STR("error", err->message),
                   LOG_INT("retrying_in_ms", INGEST_RETRY_MAX_MS));
     *failed = true;
     if (err->status == SG_CORRUPT)
@@ -91,7 +93,7 @@ static bool run_sweep(struct projector *p)
     if (!ingest->sweep_needed || time_boot_ns() < p->sweep_retry_at_ns)
         return false;
     if (store_sweep(ingest->context.store, PROJECTOR_SWEEP_ROWS, &ingest->sweep_needed, &err) != SG_OK) {
-        sweep_failed(p, &p->sweep_failed, &err);
+        work_failed(p, "sweep_failed", &p->sweep_failed, &err);
         p->sweep_retry_at_ns = time_boot_ns() + INGEST_RETRY_MAX_MS * NS_PER_MS;
         return false;
     }
@@ -105,9 +107,21 @@ static bool run_tombstones(struct projector *p)
     struct sg_error err = {0};
     bool worked = false;
     if (tombstones_run(p->ingest, &worked, &err) != SG_OK)
-        sweep_failed(p, &p->removal_failed, &err);
+        work_failed(p, "sweep_failed", &p->removal_failed, &err);
     else if (worked)
         p->removal_failed = false;
+    return worked;
+}
+
+/* Fill a set of declared fields, or make or drop an index. True if there may be more to do at once. */
+static bool run_fields(struct projector *p)
+{
+    struct sg_error err = {0};
+    bool worked = false;
+    if (field_sets_run(p->ingest, &worked, &err) != SG_OK)
+        work_failed(p, "fields_failed", &p->fields_failed, &err);
+    else if (worked)
+        p->fields_failed = false;
     return worked;
 }
 
@@ -148,6 +162,8 @@ static int64_t next_iteration_ns(const struct projector *p)
     int64_t at_ns = store_write_back_at(ingest->context.store);
     if (ingest->sweep_needed && p->sweep_retry_at_ns < at_ns)
         at_ns = p->sweep_retry_at_ns;
+    if (field_sets_at(ingest) < at_ns)
+        at_ns = field_sets_at(ingest);
     if (tombstones_at(ingest->tombstones) < at_ns)
         at_ns = tombstones_at(ingest->tombstones);
     if (p->trim_at_ns != 0 && p->trim_at_ns < at_ns)
@@ -167,6 +183,7 @@ static bool run_iteration(struct projector *p, int64_t *until_ns)
     bool worked = run_batches(p);
     worked |= run_sweep(p);
     worked |= run_tombstones(p);
+    worked |= run_fields(p);
     run_trim(p);
     store_write_back(p->ingest->context.store); /* after the events were published */
     tell_write_back(p);
@@ -266,6 +283,9 @@ static enum sg_status stream_writer_open(struct ingest *ingest, size_t index, qu
     if (status != SG_OK)
         return status;
     writer->id = row.id;
+    status = field_sets_declare(ingest, index, err);
+    if (status != SG_OK)
+        return status;
     writer->served_build = row.build;
     /* Until the broker says it: most streams have subjects of others, and no bucket has. */
     (void)freshness_set_filtered(ingest->context.freshness, index, stream->format != FORMAT_KV);
@@ -292,6 +312,7 @@ static void ingest_destroy(struct ingest *ingest)
         markers_free(&writer->markers);
     }
     tombstones_destroy(ingest->tombstones);
+    field_sets_destroy(ingest->field_sets);
     arena_destroy(ingest->arena);
     notifier_destroy(ingest->notifier);
     (void)pthread_cond_destroy(&ingest->done_cond);
@@ -316,6 +337,8 @@ static enum sg_status ingest_create(const struct ingest_context *context, queue_
     enum sg_status status = notifier_create(&ingest->notifier, err);
     if (status == SG_OK)
         status = tombstones_create(context->settings, &ingest->tombstones, err);
+    if (status == SG_OK)
+        status = field_sets_create(context->settings, &ingest->field_sets, err);
     if (status == SG_OK)
         status = store_write_back_start(context->store, ingest->notifier, err);
     ingest->arena = arena_create();

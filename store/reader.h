@@ -115,6 +115,18 @@ typedef void store_entities_visitor(void *context, const char *collection, const
 SG_MUST_CHECK enum sg_status store_read_entity_counts(struct store_reader *r, store_entities_visitor *visit,
                                                       void *context, struct sg_error *err);
 
+/* An index of a collection that is being made, of a build that is served or written. */
+struct store_building {
+    const char *collection; /* until the next call on this reader, as is the index */
+    int64_t build;
+    const char *index;      /* as it is declared; NULL = fields alone */
+    uint64_t rows_done;     /* looked at, of ... */
+    uint64_t rows;          /* ... so many; where the fields of stored entities are taken, those of all collections */
+};
+typedef void store_building_visitor(void *context, const struct store_building *building);
+SG_MUST_CHECK enum sg_status store_read_building(struct store_reader *r, const char *stream,
+                                                 store_building_visitor *visit, void *context, struct sg_error *err);
+
 /* Entities of a collection without tombstones, ids greater than `after` (bytes 0 = from the start),
  * as many as the visitor takes: their id, version, time and state, no more. */
 typedef bool store_entity_visitor(void *context, const struct entity *entity);

@@ -180,6 +180,7 @@ struct store_fields_done {
     int64_t stream;
     char collection[EVENT_COLLECTION_BYTES_MAX + 1];
     int64_t set;
+    bool given_up; /* since the last step: there are sets to be swept */
 };
 
 /* Is a step of any use now? It costs nothing to ask; before each step, and after each batch. */

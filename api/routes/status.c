@@ -74,6 +74,36 @@ static void append_rebuild(struct buffer *body, const struct stream *row)
     buffer_append_text(body, "}");
 }
 
+struct buildings {
+    struct buffer *body;
+    bool any;
+};
+
+static void append_building(void *context, const struct store_building *building)
+{
+    struct buildings *list = context;
+    buffer_append_text(list->body, list->any ? ",{\"collection\":" : ",\"indexes\":[{\"collection\":");
+    buffer_append_json_string(list->body, slice_of(building->collection));
+    if (building->index != NULL) {
+        buffer_append_text(list->body, ",\"index\":");
+        buffer_append_json_string(list->body, slice_of(building->index));
+    }
+    buffer_append_format(list->body, ",\"build\":%" PRId64 ",\"rowsDone\":%" PRIu64 ",\"rows\":%" PRIu64 "}",
+                         building->build, building->rows_done, building->rows);
+    list->any = true;
+}
+
+/* Indexes that are being made, while there are any. */
+static enum sg_status append_indexes(struct snapshot *snapshot, const char *stream, struct buffer *body,
+                                     struct sg_error *err)
+{
+    struct buildings list = {.body = body};
+    enum sg_status status = store_read_building(snapshot_reader(snapshot), stream, append_building, &list, err);
+    if (list.any)
+        buffer_append_text(body, "]");
+    return status;
+}
+
 /* Where the stream is, as the snapshot and the proofs show it. */
 static void append_position(struct buffer *body, const struct snapshot_stream *s, int64_t now_ns)
 {
@@ -111,6 +141,7 @@ static enum sg_status append_stream(struct call *call, size_t stream, const stru
     buffer_append_json_string(body, slice_of(name));
     append_position(body, s, now_ns);
     append_rebuild(body, s->row);
+    status = append_indexes(snapshot, name, body, err);
     append_probe(body, s);
     append_gaps(body, s->row);
     buffer_append_format(body, ",\"rejected\":%" PRIu64 ",\"conflicts\":%" PRIu64 ",\"entities\":%" PRIu64, rejected,
@@ -121,7 +152,7 @@ static enum sg_status append_stream(struct call *call, size_t stream, const stru
     }
     append_ready(body, freshness, stream);
     buffer_append_text(body, "}");
-    return SG_OK;
+    return status;
 }
 
 static bool all_ready(const struct call *call)

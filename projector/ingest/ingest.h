@@ -84,6 +84,7 @@ struct stream_writer {
 };
 
 struct command;
+struct field_sets;
 struct shaper;
 struct tombstones;
 
@@ -101,6 +102,7 @@ struct ingest {
     enum event_reason reasons[INGEST_BATCH_EVENTS_MAX];
     bool sweep_needed; /* rows of old builds may be there */
     struct tombstones *tombstones; /* owned; their bounds; NULL = there are none */
+    struct field_sets *field_sets; /* owned */
     /* Any thread. */
     atomic_bool failed; /* the database was found damaged */
     /* Guarded by mutex. */

@@ -91,6 +91,24 @@ enum sg_status store_read_entity_counts(struct store_reader *r, store_entities_v
     return list_end(status);
 }
 
+enum sg_status store_read_building(struct store_reader *r, const char *stream, store_building_visitor *visit,
+                                   void *context, struct sg_error *err)
+{
+    enum sg_status status;
+    sqlite3_stmt *s = store_read_statement(r, SQL_READ_BUILDING);
+    int bound = sqlite3_bind_text(s, 1, stream, -1, SQLITE_STATIC);
+    while ((status = store_step(&r->c, s, bound, WHAT, err)) == SG_OK) {
+        struct store_building building = {.collection = (const char *)sqlite3_column_text(s, 0),
+                                          .build = sqlite3_column_int64(s, 1),
+                                          .index = (const char *)sqlite3_column_text(s, 2),
+                                          .rows_done = (uint64_t)sqlite3_column_int64(s, 3),
+                                          .rows = (uint64_t)sqlite3_column_int64(s, 4)};
+        visit(context, &building);
+    }
+    store_read_release(r);
+    return list_end(status);
+}
+
 /* ---- rejected events ---- */
 
 static void rejected_from_row(sqlite3_stmt *s, struct store_rejected *out)

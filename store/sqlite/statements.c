@@ -270,6 +270,11 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
         "AND r.reason <> 'conflict' AND r.version IS NULL AND r.sequence > ?3 LIMIT 1",
     [SQL_READ_ENTITY_COUNTS] = "SELECT c.name, s.name, c.entities FROM streams s CROSS JOIN collections c "
                                "ON c.stream = s.id AND c.build = s.build WHERE s.attached = 1 ORDER BY s.id",
+    [SQL_READ_BUILDING] = "SELECT c.name, c.build, i.value, iif(f.filled = -1, 0, f.filled), "
+                          "iif(f.filled = -1, c.entities, f.until) FROM " FIELD_SETS_OWNED
+                          " LEFT JOIN json_each(f.declaration, '$.indexes') i "
+                          "WHERE (f.filled <> -1 OR f.indexed = 0) AND s.name = ?1 AND c.build >= s.build "
+                          "ORDER BY f.number",
     /* Newest first, in the order of an index, so that as many are read as are shown. */
     [SQL_READ_REJECTED] = "SELECT " REJECTED_READ " FROM rejected r CROSS JOIN streams s "
                           "ON s.id = r.stream AND s.build = r.build AND s.attached = 1 "

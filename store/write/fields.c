@@ -118,6 +118,7 @@ static enum sg_status retire_sets(struct store_writer *w, const struct store_fie
             status = store_field_set_forget(&w->c, rows[i].number, declared->fields, err);
         } else {
             status = store_field_set_give_up(&w->c, rows[i].number, err);
+            w->fields.given_up = true;
         }
     }
     return status;
@@ -352,6 +353,7 @@ static enum sg_status settle_undeclared(struct store_writer *w, struct sg_error 
                                       store_column_slice(s, FIELD_SET_NAME)) != NULL;
         number = sqlite3_column_int64(s, FIELD_SET_NUMBER);
         (void)sqlite3_reset(s);
+        w->fields.given_up |= !declared;
         if (!declared)
             status = store_field_set_give_up(&w->c, number, err);
         if (status != SG_OK)

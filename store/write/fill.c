@@ -1,8 +1,8 @@
 /* On the way to what is declared, a short transaction at a time: sets are filled from the entities, indexes made and
  * dropped.
  *
- *   settle ──> fill a set ──> make its indexes, once its build is at the target ──> it takes over; a build is swapped to
- *                                                    ──> drop indexes that are not declared any more ──> done
+ *   settle ──> fill a set ──> make its indexes, once its build is at the target ──> it takes over, the build may be
+ *   swapped to ──> drop indexes that are not declared any more ──> done
  *
  * What is done is in the rows of field_sets, so that a restart goes on where it was. */
 #include <stdio.h>
@@ -160,6 +160,7 @@ static enum sg_status take_over(struct store_writer *w, const struct task *task,
     for (size_t i = 0; status == SG_OK && i < fields->sets_count; i++) {
         if (fields->sets[i]->set < task->set)
             status = store_field_set_give_up(&w->c, fields->sets[i]->set, err);
+        w->fields.given_up = true;
     }
     if (status == SG_OK)
         status = store_fields_reopen(w, fields, err);
@@ -354,7 +355,12 @@ static enum sg_status step(struct store_writer *w, const struct task *task, cons
     if (status != SG_OK)
         return status;
     w->changes = SERVED_NOTHING;
-    return store_end(w, run_task(w, task, extract, rows_max, done, err), err);
+    status = store_end(w, run_task(w, task, extract, rows_max, done, err), err);
+    if (status == SG_OK) {
+        done->given_up = w->fields.given_up;
+        w->fields.given_up = false;
+    }
+    return status;
 }
 
 enum sg_status store_fields_step(struct store_writer *w, const struct store_extract *extract, size_t rows_max,

@@ -220,6 +220,7 @@ enum sg_status store_open(const struct store_options *options, struct store_writ
     w->rejected_max = options->rejected_max;
     w->rejected_payload = options->rejected_payload;
     w->rebuild_empty_swap = options->rebuild_empty_swap;
+    w->fields.work = true; /* what the last session left */
     store_streams_changed(w);
     store_written_changed(w);
     enum sg_status status = lock_take(w, options->path, err);

@@ -64,6 +64,7 @@ struct store_fields {
     bool stale;    /* what is open may be of what was rolled back: it is closed first */
     bool settled;  /* in this session: each collection has the sets that it declares, and no others */
     bool surplus;  /* likewise: there may be indexes that are not declared any more */
+    bool given_up; /* a set was, since the last step */
     bool work;     /* a step may have something to do ... */
     bool waiting;  /* ... or will, when a build comes to its target */
 };

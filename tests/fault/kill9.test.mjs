@@ -1,6 +1,6 @@
 // A gateway killed at random moments, during ingest and while it starts, leaves a database whose rows and position
 // agree: with the fold of the stream up to that position, in the file as the kill left it, and in mid-run after the
-// restart.
+// restart. What collections declare changes now and then: rows, fields and indexes agree with a recount as well.
 // ctest-timeout: 900
 
 import assert from 'node:assert/strict';
@@ -9,7 +9,7 @@ import { dirname } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { copyDatabase, differences, query, snapshot } from '../support/db.mjs';
+import { copyDatabase, differences, query, recount, snapshot } from '../support/db.mjs';
 import { Fold } from '../support/fold.mjs';
 import { startGateway } from '../support/gateway.mjs';
 import { publishAll, startNats } from '../support/nats.mjs';
@@ -23,7 +23,42 @@ const ROUND = 100; // kills of one database; the next round begins anew, so that
 
 const STATE = { name: 'STATE', subject: 'state.{collection}.{id}' };
 const THINGS = { name: 'THINGS', subject: 'things.events', collection: 'things' };
-const CONFIG = { streams: [STATE, THINGS], rejected: { max: 100_000 } };
+// What the collections declare, one after the other: indexes come and go, fields change their type, none is declared.
+const AMOUNT = { name: 'amount', at: '/amount', type: 'number' };
+const DECLARED = [
+  {
+    fields: [
+      AMOUNT,
+      { name: 'n', at: '/n', type: 'integer' },
+      { name: 'text', at: '/text', type: 'string' },
+      { name: 'item', at: '/list/*', type: 'number' },
+    ],
+    indexes: ['text,amount.desc', 'n', 'item'],
+  },
+  {
+    fields: [
+      AMOUNT,
+      { name: 'n', at: '/n', type: 'integer' },
+      { name: 'text', at: '/text', type: 'string' },
+      { name: 'item', at: '/list/*', type: 'number' },
+    ],
+    indexes: ['n'],
+  },
+  {
+    fields: [{ name: 'note', at: '/note', type: 'string' }, AMOUNT, { name: 'yes', at: '/list/*', type: 'boolean' }],
+    indexes: ['amount.desc.nullsfirst,note', 'yes'],
+  },
+  {},
+];
+const CONFIG = configOf(0);
+
+function configOf(declared) {
+  const collections = ['customers', 'orders', 'things'].map((name, i) => ({
+    name,
+    ...DECLARED[(declared + i) % DECLARED.length],
+  }));
+  return { streams: [STATE, THINGS], collections, rejected: { max: 100_000 } };
+}
 
 function workload(seed, count) {
   const subject = (collection, id) => `state.${collection}.${id}`;
@@ -54,6 +89,7 @@ class Oracle {
       else found.push(...differences(shown, name, this.foldTo(name, Number(position)), { limit: 3 }));
     }
     assert.deepEqual(found, [], what);
+    this.recounted = await recount(file);
     return shown.streams.map(({ position }) => Number(position));
   }
 
@@ -70,7 +106,7 @@ class Oracle {
 
 // Most of a kill is waiting, so two rounds go on at once.
 describe(`kill -9 at ${COUNT} random moments (SEED=${SEED})`, { concurrency: 2 }, () => {
-  const seen = { kills: 0, positions: 0, starts: 0, midRun: 0, rounds: 0 };
+  const seen = { kills: 0, positions: 0, starts: 0, midRun: 0, rounds: 0, rows: 0 };
   for (let from = 0; from < COUNT; from += ROUND) {
     const kills = Math.min(ROUND, COUNT - from);
     it(`never separates rows and position, ${from + 1} to ${from + kills}`, async (t) => {
@@ -82,7 +118,8 @@ describe(`kill -9 at ${COUNT} random moments (SEED=${SEED})`, { concurrency: 2 }
     const whole = seen.rounds === Math.ceil(COUNT / ROUND) ? '0 violations' : `only ${seen.rounds} rounds went well`;
     console.log(
       `kill9: SEED=${SEED} COUNT=${COUNT}: ${seen.kills} kills, ${seen.starts} of them while it started, ` +
-        `${seen.midRun} comparisons in mid-run, ${seen.positions} different positions; ${whole}`,
+        `${seen.midRun} comparisons in mid-run, ${seen.positions} different positions, ` +
+        `${seen.rows} rows of fields counted again; ${whole}`,
     );
   });
 });
@@ -125,6 +162,8 @@ async function round(t, seed, kills, seen) {
     const [state] = await oracle.check(copy, `after kill ${cycle}, SEED=${SEED}`);
     rmSync(dirname(copy), { recursive: true });
     positions.add(state);
+    seen.rows += oracle.recounted.rows;
+    if (cycle % 5 === 4) gateway.config = configOf((cycle + 1) / 5);
     gateway.spawn();
   }
 
@@ -137,7 +176,14 @@ async function round(t, seed, kills, seen) {
     },
     { deadlineMs: 60_000, everyMs: 100 },
   );
+  // And all that is declared is there in the end.
+  const wanted = gateway.config.collections.filter(({ fields }) => fields).length;
+  await until('the sets are built', async () => {
+    const rows = await query(gateway.database, 'SELECT collection, filled, indexed FROM field_sets');
+    return rows.length === wanted && rows.every((row) => row.collection > 0 && row.filled === -1 && row.indexed === 1);
+  });
   await oracle.check(gateway.database, 'in the end');
+  assert.equal(oracle.recounted.sets, wanted);
   await gateway.kill9();
   seen.rounds++;
   seen.positions += positions.size;
@@ -152,7 +198,8 @@ describe('a row that was separated from its position', () => {
     await createStreams(client);
     await publishAll(client.js, events.STATE);
     await publishAll(client.js, events.THINGS);
-    const gateway = await startGateway({ t, nats, config: CONFIG });
+    const config = { ...CONFIG, collections: [{ name: 'customers', ...DECLARED[0] }] }; // set 1 is theirs
+    const gateway = await startGateway({ t, nats, config });
     await gateway.untilPosition(1000, { stream: 'STATE' });
     await gateway.untilPosition(1000, { stream: 'THINGS' });
     await gateway.kill9();
@@ -181,6 +228,12 @@ describe('a row that was separated from its position', () => {
       'a digit that changed': `UPDATE entities SET state = replace(state, '0.10', '0.1')
          WHERE rowid = (SELECT rowid FROM entities WHERE state LIKE '%0.10%' LIMIT 1)`,
       'a rejected event that is missing': 'DELETE FROM rejected WHERE number = (SELECT max(number) FROM rejected)',
+      'a field that is wrong': 'UPDATE fields_1 SET c1 = c1 + 1 WHERE number = (SELECT min(number) FROM fields_1)',
+      'a row of fields that is missing':
+        'DELETE FROM fields_1 WHERE number = (SELECT max(number) FROM fields_1 WHERE c1 IS NOT NULL)',
+      'a row of fields of nobody': "INSERT INTO fields_1 (number, id) VALUES (1000000, 'nobody')",
+      'an element that is missing': 'DELETE FROM field_1_3 WHERE number = (SELECT max(number) FROM field_1_3)',
+      'an index that is missing': 'DROP INDEX fields_1_1',
       'a count that is wrong':
         'UPDATE collections SET entities = entities + 1 WHERE id = (SELECT min(id) FROM collections)',
     };

@@ -3,10 +3,11 @@
 // No other process can open the database of a gateway that runs. What is asked of it is asked of a copy, which is made
 // while the gateway is stopped by a signal for a moment.
 
+import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, readFileSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-import { openFiles, run, tempFolder } from './process.mjs';
+import { openFiles, program, run, tempFolder } from './process.mjs';
 import { until } from './until.mjs';
 
 // Versions and sequences may exceed what a float holds: they come as text.
@@ -47,6 +48,23 @@ export async function query(file, sql, { write = false } = {}) {
     return await queryFile(await copyRunning(pid, file, folder), sql, write);
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const INTEGRITY = program('STATEGATE_INTEGRITY_BIN', 'build/dev/tests/integrity');
+
+// Counts the tables of declared fields again, from states and declarations (tests/integrity); throws where they are
+// not as they must be. Gives {sets, rows, indexes}.
+export async function recount(file) {
+  const pid = holder(file);
+  const folder = pid === null ? null : tempFolder(null, 'recount');
+  try {
+    const copy = folder === null ? file : await copyRunning(pid, file, folder);
+    const { code, stdout, stderr } = await run(INTEGRITY, [copy]);
+    assert.equal(code, 0, `recount of ${file}: ${stderr}`);
+    return JSON.parse(stdout);
+  } finally {
+    if (folder !== null) rmSync(folder, { recursive: true, force: true });
   }
 }
 

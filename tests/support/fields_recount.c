@@ -82,15 +82,51 @@ static bool read_fields(sqlite3 *db, struct set *set, const char *declaration, c
     return sqlite3_finalize(s) == SQLITE_OK || fail(db, sql, why);
 }
 
-/* The value that a field has by the JSON `json`, whose type is `type`; NULL where that is another. */
+static bool is_type(const struct declared *field, const char *type)
+{
+    return strcmp(field->type, type) == 0;
+}
+
+/* The value that a field has by what SQLite makes of its JSON; NULL where that is of another type. */
 static void expected(const struct declared *field, const char *type, const char *json, char *out, size_t bytes)
 {
-    const char *types = strcmp(field->type, "string") == 0    ? "'text'"
-                        : strcmp(field->type, "integer") == 0 ? "'integer'"
-                        : strcmp(field->type, "number") == 0  ? "'integer', 'real'"
-                        : strcmp(field->type, "boolean") == 0 ? "'true', 'false'"
-                                                              : "'text'";
-    (void)snprintf(out, bytes, "CASE WHEN %s IN (%s) THEN %s END", type, types, json);
+    char condition[1700];
+    if (is_type(field, "string"))
+        (void)snprintf(condition, sizeof condition, "%s = 'text' AND length(CAST(%s AS BLOB)) <= 512", type, json);
+    else if (is_type(field, "integer"))
+        (void)snprintf(condition, sizeof condition, "%s = 'integer' AND typeof(%s) = 'integer'", type, json);
+    else if (is_type(field, "number"))
+        (void)snprintf(condition, sizeof condition, "%s IN ('integer', 'real') AND abs(%s) <= 1.7976931348623157e308",
+                       type, json);
+    else
+        (void)snprintf(condition, sizeof condition, "%s IN (%s)", type,
+                       is_type(field, "boolean") ? "'true', 'false'" : "'text'");
+    (void)snprintf(out, bytes, "CASE WHEN %s THEN %s END", condition, json);
+}
+
+/* What must not be: SQLite reads a string only up to its first NUL, and a number with an error in its last digit; of a
+ * time it is only known where there can be none. */
+static void append_wrong(const struct declared *field, size_t k, char *sql, size_t *at)
+{
+    char type[700];
+    char json[700];
+    char value[2600];
+    (void)snprintf(type, sizeof type, "json_type(e.state, '%s')", field->path);
+    (void)snprintf(json, sizeof json, "json_extract(e.state, '%s')", field->path);
+    expected(field, type, json, value, sizeof value);
+    if (is_type(field, "time"))
+        *at += (size_t)snprintf(sql + *at, SQL_BYTES - *at, " OR (f.c%zu IS NOT NULL AND %s IS NULL)", k, value);
+    else if (is_type(field, "number"))
+        *at += (size_t)snprintf(sql + *at, SQL_BYTES - *at,
+                                " OR NOT coalesce(abs(f.c%zu - %s) <= abs(f.c%zu) * 1e-15, "
+                                "f.c%zu IS NULL AND %s IS NULL)",
+                                k, value, k, k, value);
+    else if (is_type(field, "string"))
+        *at += (size_t)snprintf(sql + *at, SQL_BYTES - *at,
+                                " OR iif(instr(e.state -> '%s', '\\u0000') > 0, f.c%zu IS NULL, f.c%zu IS NOT %s)",
+                                field->path, k, k, value);
+    else
+        *at += (size_t)snprintf(sql + *at, SQL_BYTES - *at, " OR f.c%zu IS NOT %s", k, value);
 }
 
 /* Which entities (e) the set holds. */
@@ -106,25 +142,17 @@ static bool check_single(sqlite3 *db, const struct set *set, struct recount *out
     char which[256];
     long long rows = 0;
     held(set, which, sizeof which);
-    int at = snprintf(sql, SQL_BYTES, "SELECT count(*) FROM entities e LEFT JOIN fields_%lld f ON f.number = e.number "
-                                      "WHERE %s AND (f.number IS NULL OR f.id IS NOT e.id", set->number, which);
+    size_t at = (size_t)snprintf(sql, SQL_BYTES,
+                                 "SELECT count(*) FROM entities e LEFT JOIN fields_%lld f ON f.number = e.number "
+                                 "WHERE %s AND (f.number IS NULL OR f.id IS NOT e.id", set->number, which);
     for (size_t k = 0; k < set->fields_count; k++) {
-        const struct declared *field = &set->fields[k];
-        char type[700];
-        char json[700];
-        char value[1600];
-        if (field->many || strcmp(field->type, "none") == 0)
-            continue;
-        (void)snprintf(type, sizeof type, "json_type(e.state, '%s')", field->path);
-        (void)snprintf(json, sizeof json, "json_extract(e.state, '%s')", field->path);
-        expected(field, type, json, value, sizeof value);
-        bool time = strcmp(field->type, "time") == 0;
-        at += snprintf(sql + at, SQL_BYTES - (size_t)at, time ? " OR (f.c%zu IS NULL) <> (%s IS NULL)" : " OR f.c%zu IS NOT %s",
-                       k, value);
+        if (!set->fields[k].many && !is_type(&set->fields[k], "none"))
+            append_wrong(&set->fields[k], k, sql, &at);
     }
-    (void)snprintf(sql + at, SQL_BYTES - (size_t)at, ")");
+    (void)snprintf(sql + at, SQL_BYTES - at, ")");
     bool good = none(db, sql, set, "entities whose row is missing or has other values", why);
-    (void)snprintf(sql, SQL_BYTES, "SELECT (SELECT count(*) FROM fields_%lld) - (SELECT count(*) FROM entities e WHERE %s)",
+    (void)snprintf(sql, SQL_BYTES,
+                   "SELECT (SELECT count(*) FROM fields_%lld) - (SELECT count(*) FROM entities e WHERE %s)",
                    set->number, which);
     good = good && none(db, sql, set, "rows more than entities", why);
     (void)snprintf(sql, SQL_BYTES, "SELECT count(*) FROM fields_%lld", set->number);
@@ -139,18 +167,21 @@ static bool check_many(sqlite3 *db, const struct set *set, size_t k, char why[RE
     char *sql = malloc(SQL_BYTES);
     char which[256];
     char wanted[4096];
-    char value[256];
+    char stored[256];
+    char value[1024];
+    const struct declared *field = &set->fields[k];
+    const char *form = is_type(field, "number") ? "printf('%.12g', value)" : "value";
     held(set, which, sizeof which);
-    expected(&set->fields[k], "j.type", "j.value", value, sizeof value);
+    expected(field, "j.type", "j.value", value, sizeof value);
     (void)snprintf(wanted, sizeof wanted,
-                   "SELECT e.number, %s AS value, e.id FROM entities e, json_each(e.state, '%s') j WHERE %s AND "
-                   "json_type(e.state, '%s') = 'array' AND value IS NOT NULL", value, set->fields[k].path, which,
-                   set->fields[k].path);
-    (void)snprintf(sql, SQL_BYTES, "SELECT count(*) FROM (SELECT * FROM (%s) WHERE value IS NOT NULL EXCEPT "
-                                   "SELECT number, value, id FROM field_%lld_%zu)", wanted, set->number, k);
+                   "SELECT number, %s, id FROM (SELECT e.number, %s AS value, e.id FROM entities e, "
+                   "json_each(e.state, '%s') j WHERE %s AND json_type(e.state, '%s') = 'array') "
+                   "WHERE value IS NOT NULL",
+                   form, value, field->path, which, field->path);
+    (void)snprintf(stored, sizeof stored, "SELECT number, %s, id FROM field_%lld_%zu", form, set->number, k);
+    (void)snprintf(sql, SQL_BYTES, "SELECT count(*) FROM (%s EXCEPT %s)", wanted, stored);
     bool good = none(db, sql, set, "elements that are missing", why);
-    (void)snprintf(sql, SQL_BYTES, "SELECT count(*) FROM (SELECT number, value, id FROM field_%lld_%zu EXCEPT "
-                                   "SELECT * FROM (%s) WHERE value IS NOT NULL)", set->number, k, wanted);
+    (void)snprintf(sql, SQL_BYTES, "SELECT count(*) FROM (%s EXCEPT %s)", stored, wanted);
     good = good && none(db, sql, set, "elements that no entity has", why);
     free(sql);
     return good;
@@ -163,10 +194,12 @@ static bool check_indexes(sqlite3 *db, const struct set *set, struct recount *ou
     long long there = 0;
     long long wanted = 0;
     (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND "
-                                    "(name GLOB 'fields_%lld_*' OR name GLOB 'field_%lld_*')", set->number, set->number);
+                                    "(name GLOB 'fields_%lld_*' OR name GLOB 'field_%lld_*')",
+                   set->number, set->number);
     if (!number_of(db, sql, &there, why))
         return false;
-    (void)snprintf(sql, sizeof sql, "SELECT json_array_length(declaration, '$.indexes') FROM field_sets WHERE number = %lld",
+    (void)snprintf(sql, sizeof sql,
+                   "SELECT json_array_length(declaration, '$.indexes') FROM field_sets WHERE number = %lld",
                    set->number);
     if (!number_of(db, sql, &wanted, why))
         return false;
@@ -181,7 +214,7 @@ static bool check_set(sqlite3 *db, const struct set *set, struct recount *out, c
 {
     bool good = check_single(db, set, out, why);
     for (size_t k = 0; good && k < set->fields_count; k++) {
-        if (set->fields[k].many && strcmp(set->fields[k].type, "none") != 0)
+        if (set->fields[k].many && !is_type(&set->fields[k], "none"))
             good = check_many(db, set, k, why);
     }
     return good && check_indexes(db, set, out, why);
