@@ -15,6 +15,7 @@
 #define API_DESCRIPTORS_PER_ADDRESS 2
 /* The database as the reader of a job's thread has it. */
 #define API_DESCRIPTORS_PER_JOBS_THREAD 4
+#define API_OPS_JOBS_THREADS 1 /* of the second address, which is asked for metrics and probes */
 
 struct api {
     /* Set by api_start(), then read-only: any thread; but for what api_shared says itself. */
@@ -85,12 +86,14 @@ enum sg_status api_start(const struct api_context *context, struct api **out, st
     };
     enum sg_status status = wait_limits_create(&api->wait_limits, err);
     api->shared.wait_limits = api->wait_limits;
-    const struct jobs_options jobs = {.settings = context->settings,
-                                      .tunables = context->tunables,
-                                      .freshness = context->freshness,
-                                      .clock = context->shared};
+    struct jobs_options jobs = {.settings = context->settings,
+                                .tunables = context->tunables,
+                                .freshness = context->freshness,
+                                .clock = context->shared,
+                                .threads = context->settings->query_threads};
     if (status == SG_OK)
         status = jobs_create(&jobs, &api->jobs, err);
+    jobs.threads = API_OPS_JOBS_THREADS;
     if (status == SG_OK && context->settings->listen_ops[0] != '\0')
         status = jobs_create(&jobs, &api->ops_jobs, err);
     api->shared.jobs = api->jobs;
@@ -115,8 +118,9 @@ size_t api_descriptors(const struct settings *settings)
     size_t addresses = 0;
     while (address_next(&rest).bytes > 0)
         addresses++;
-    size_t jobs = API_DESCRIPTORS_PER_JOBS_THREAD * JOBS_THREADS;
-    size_t ops = API_DESCRIPTORS_PER_LOOP + API_DESCRIPTORS_PER_ADDRESS + jobs + HTTP_OPS_CONNECTIONS_MAX;
+    size_t jobs = API_DESCRIPTORS_PER_JOBS_THREAD * (size_t)settings->query_threads;
+    size_t ops_jobs = API_DESCRIPTORS_PER_JOBS_THREAD * API_OPS_JOBS_THREADS;
+    size_t ops = API_DESCRIPTORS_PER_LOOP + API_DESCRIPTORS_PER_ADDRESS + ops_jobs + HTTP_OPS_CONNECTIONS_MAX;
     return (API_DESCRIPTORS_PER_LOOP + API_DESCRIPTORS_PER_ADDRESS * addresses) * loops + jobs +
            (settings->listen_ops[0] != '\0' ? ops : 0);
 }

@@ -101,6 +101,8 @@ struct worker_job {
     struct job job; /* first: a job is its worker_job */
     struct call *call;
     int64_t spent_ns; /* processor time */
+    int64_t took_ns;
+    bool stopped;   /* its time was over */
     bool late;      /* it was withdrawn, since no thread had begun with it in time */
     enum outcome outcome;
     struct response response;
@@ -116,6 +118,8 @@ static void job_run(struct job *job, struct snapshot *snapshot)
         work->outcome = pipeline_attempt(work->call, snapshot, &work->response);
     else
         problem_answer(&work->response, PROBLEM_STORAGE, "The database cannot be opened now.");
+    work->stopped = work->response.status == 503 && job_over(job);
+    work->took_ns = time_boot_ns() - work->call->begun_ns;
     response_keep(&work->response);
     work->spent_ns = time_thread_ns() - work->spent_ns;
 }
@@ -134,8 +138,9 @@ static void job_free(struct call *call)
     call->job = NULL;
 }
 
-static enum http_outcome answer_too_many(struct response *out)
+static enum http_outcome answer_too_many(struct jobs *jobs, enum jobs_refusal reason, struct response *out)
 {
+    atomic_fetch_add_explicit(&jobs_metrics(jobs)->refused[reason], 1, memory_order_relaxed);
     problem_answer(out, PROBLEM_TOO_MANY_QUERIES, "Too many queries are waiting, or this one has waited too long.");
     return HTTP_ANSWER;
 }
@@ -151,6 +156,7 @@ static enum http_outcome begin_job(struct worker *worker, struct call *call, str
     work->job.run = job_run;
     work->job.done = job_done;
     work->job.loop = worker->loop;
+    work->job.client = call->head->client;
     work->job.deadline_ns =
         call->begun_ns + snapshot_tunables(worker->snapshot)->http_answer_timeout_ms * NS_PER_MS;
     work->job.admitted_before = call->parked_once;
@@ -161,17 +167,29 @@ static enum http_outcome begin_job(struct worker *worker, struct call *call, str
     if (jobs_submit(worker->jobs, &work->job))
         return HTTP_WORK;
     job_free(call);
-    return answer_too_many(out);
+    return answer_too_many(worker->jobs, JOBS_REFUSAL_QUEUE_FULL, out);
+}
+
+/* One that was parked is counted once it is answered. */
+static void count_job(struct jobs *jobs, const struct worker_job *work)
+{
+    struct jobs_metrics *metrics = jobs_metrics(jobs);
+    if (work->stopped && !atomic_load(&work->job.cancelled))
+        atomic_fetch_add_explicit(&metrics->refused[JOBS_REFUSAL_ANSWER_TIME], 1, memory_order_relaxed);
+    metrics_histogram_add(&metrics->seconds, (double)work->took_ns / (double)NS_PER_S);
+    if (work->call->plan.query != NULL)
+        metrics_histogram_add(&metrics->examined_rows, (double)work->call->examined_rows);
 }
 
 /* What came of the job: its answer, or it came out short, and is parked like any other. */
-static enum http_outcome end_job(struct call *call, struct response *out)
+static enum http_outcome end_job(struct jobs *jobs, struct call *call, struct response *out)
 {
     struct worker_job *work = call->job;
     enum http_outcome outcome = HTTP_PARK;
-    if (work->late) {
-        outcome = answer_too_many(out);
+    if (work->late || work->job.refused) {
+        outcome = answer_too_many(jobs, work->late ? JOBS_REFUSAL_QUEUE_TIME : JOBS_REFUSAL_QUEUE_FULL, out);
     } else if (work->outcome == OUTCOME_ANSWER) {
+        count_job(jobs, work);
         *out = work->response;
         response_init(&work->response); /* it is `out`'s now */
         outcome = HTTP_ANSWER;
@@ -203,7 +221,7 @@ enum http_outcome worker_handle(void *context, const struct http_head *head, voi
     struct worker *worker = context;
     struct call *call = of_request;
     if (call->job != NULL)
-        return end_job(call, out);
+        return end_job(worker->jobs, call, out);
     call->head = head;
     call->api = worker->api;
     attempt_begin(worker);

@@ -21,7 +21,6 @@ static enum sg_status loop_create(struct http *http, unsigned index, struct sg_e
     struct http_loop *loop = &http->loops[index];
     loop->http = http;
     http_loop_take_tunables(loop);
-    loop->lists[CONNECTION_WORKING].duration_ns = http->options.begin_timeout_ms * NS_PER_MS;
     loop->lists[CONNECTION_CLOSING].duration_ns = HTTP_CLOSING_TIMEOUT_MS * NS_PER_MS;
     loop->lists[CONNECTION_LINGERING].duration_ns = HTTP_LINGER_TIMEOUT_MS * NS_PER_MS;
     loop->held.duration_ns = HELD_NS;
@@ -144,8 +143,6 @@ enum sg_status http_start(const struct http_options *options, struct http **out,
     if (http == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for the HTTP loops");
     http->options = *options;
-    if (http->options.begin_timeout_ms == 0)
-        http->options.begin_timeout_ms = HTTP_BEGIN_TIMEOUT_MS;
     http->main_count = loops_wanted(options);
     http->loops_count = http->main_count + (has_ops(options) ? 1 : 0);
     http->loops = calloc(http->loops_count, sizeof *http->loops);

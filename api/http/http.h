@@ -19,8 +19,6 @@
 /* Memory of bodies that come in, over all loops: 512 of the longest. It is none of the answers', so that who sends
  * bodies slowly takes no room from reads. */
 #define HTTP_BODIES_BYTES_MAX (32u << 20)
-/* How long a request waits for another thread to begin with it. */
-#define HTTP_BEGIN_TIMEOUT_MS 1000
 #define HTTP_CLOSING_TIMEOUT_MS 1000 /* for the library to see that a connection was shut down; then once more */
 #define HTTP_LINGER_TIMEOUT_MS 1000  /* for a client to close a connection that was ended */
 #define HTTP_LINGER_BYTES_MAX (8u << 20) /* that it may send meanwhile */
@@ -103,7 +101,6 @@ struct http_options {
     unsigned connections_max;  /* over all loops and addresses */
     size_t position_bytes_max; /* the longest State-Position: each connection has room for an answer's head */
     const struct tunables_now *tunables; /* borrowed, to the end: timeouts, bytes on their way */
-    int64_t begin_timeout_ms;  /* 0 = HTTP_BEGIN_TIMEOUT_MS */
     struct http_handler handler;
 };
 

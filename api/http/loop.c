@@ -190,6 +190,7 @@ void http_loop_take_tunables(struct http_loop *loop)
     loop->tunables = tunables_take(loop->http->options.tunables);
     int64_t answer_ns = loop->tunables->http_answer_timeout_ms * NS_PER_MS;
     deadlines_set_duration(&loop->lists[CONNECTION_READING], loop->tunables->http_head_timeout_ms * NS_PER_MS);
+    deadlines_set_duration(&loop->lists[CONNECTION_WORKING], loop->tunables->query_queue_ms * NS_PER_MS);
     deadlines_set_duration(&loop->lists[CONNECTION_ANSWERING], answer_ns);
     deadlines_set_duration(&loop->lists[CONNECTION_STREAMING], answer_ns);
 }

@@ -272,6 +272,23 @@ void metrics_append_waits(struct buffer *out, const struct wait_limits *w)
     }
 }
 
+void metrics_append_queries(struct buffer *out, struct jobs *jobs)
+{
+    static const char *const reasons[JOBS_REFUSALS_COUNT] = {"queue-full", "queue-time", "answer-time"};
+    const struct jobs_metrics *metrics = jobs_metrics(jobs);
+    prometheus_family(out, "stategate_query_seconds", "histogram",
+                      "Time that a thread of query.threads took for an answer.");
+    prometheus_histogram(out, &metrics->seconds, "stategate_query_seconds", "");
+    prometheus_family(out, "stategate_query_examined_rows", "histogram", "Rows that a query looked at.");
+    prometheus_histogram(out, &metrics->examined_rows, "stategate_query_examined_rows", "");
+    prometheus_family(out, "stategate_query_queued", "gauge", "Queries that wait for a thread.");
+    buffer_append_format(out, "stategate_query_queued %zu\n", jobs_queued(jobs));
+    prometheus_family(out, "stategate_query_refused_total", "counter", "Queries without an answer, by reason.");
+    for (size_t i = 0; i < JOBS_REFUSALS_COUNT; i++)
+        buffer_append_format(out, "stategate_query_refused_total{reason=\"%s\"} %" PRIu64 "\n", reasons[i],
+                             load(&metrics->refused[i]));
+}
+
 static void render_requests_of(struct scrape *s, const char *path, unsigned route)
 {
     const struct api_shared *api = s->call->api;
@@ -401,6 +418,8 @@ enum sg_status metrics_answer(struct call *call, const struct basis *basis, stru
         return SG_STOPPED;
     }
     metrics_append_waits(&scrape.body, call->api->wait_limits);
+    if (call->api->jobs != NULL)
+        metrics_append_queries(&scrape.body, call->api->jobs);
     render_cache(&scrape);
     render_http(&scrape);
     render_troubles(&scrape);

@@ -99,6 +99,7 @@ struct call {
     int64_t begun_ns;               /* boot clock: when making the answer began, last */
     struct snapshot *snapshot;      /* borrowed, during an attempt: its loop's, or its job's */
     struct parked_read parked;
+    size_t examined_rows;           /* that a query looked at, for the metrics */
     struct worker_job *job;         /* owned by the worker; NULL = no thread of a job has it in hand or had it last */
 };
 

@@ -10,98 +10,64 @@
 #include "core/base/thread.h"
 #include "core/base/time.h"
 
-struct job_queue {
-    struct job *first; /* runs next */
-    struct job *last;
-    size_t count;
-};
-
 struct jobs {
     /* Set by jobs_create(), then read-only: any thread. */
     struct jobs_options options;
+    /* Any thread. */
+    struct jobs_metrics metrics;
     /* Guarded by mutex, which is held for a few instructions. */
     pthread_mutex_t mutex;
     pthread_cond_t filled;
-    struct job_queue again; /* admitted before: run first */
-    struct job_queue fresh;
+    struct turns *queue; /* owned; what was admitted before is first */
     unsigned idle;     /* threads that wait for a job */
+    unsigned running;  /* those that have one */
     unsigned started;
     bool stopping;
     pthread_t threads[JOBS_THREADS_MAX];
 };
+
+static const double seconds_bounds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                        0.05,   0.1,     0.25,   0.5,   1,      5};
+static const double rows_bounds[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
 
 enum sg_status jobs_create(const struct jobs_options *options, struct jobs **out, struct sg_error *err)
 {
     struct jobs *jobs = calloc(1, sizeof *jobs);
     if (jobs == NULL)
         return sg_fail(err, SG_MEMORY, "out of memory for jobs");
+    assert(options->threads >= 1 && options->threads <= JOBS_THREADS_MAX);
+    enum sg_status status = turns_create(&jobs->queue, err);
+    if (status != SG_OK) {
+        free(jobs);
+        return status;
+    }
     jobs->options = *options;
-    if (jobs->options.threads == 0)
-        jobs->options.threads = JOBS_THREADS;
-    if (jobs->options.threads > JOBS_THREADS_MAX)
-        jobs->options.threads = JOBS_THREADS_MAX;
-    if (jobs->options.queued_max == 0)
-        jobs->options.queued_max = JOBS_QUEUED_MAX;
+    metrics_histogram_init(&jobs->metrics.seconds, seconds_bounds, sizeof seconds_bounds / sizeof seconds_bounds[0]);
+    metrics_histogram_init(&jobs->metrics.examined_rows, rows_bounds, sizeof rows_bounds / sizeof rows_bounds[0]);
     (void)pthread_mutex_init(&jobs->mutex, NULL);
     (void)pthread_cond_init(&jobs->filled, NULL);
     *out = jobs;
     return SG_OK;
 }
 
-/* ---- the queue; under the mutex ---- */
-
-static void queue_put(struct job_queue *queue, struct job *job)
-{
-    job->queue = queue;
-    job->next = NULL;
-    job->previous = queue->last;
-    if (queue->last != NULL)
-        queue->last->next = job;
-    else
-        queue->first = job;
-    queue->last = job;
-    queue->count++;
-}
-
-static void queue_remove(struct job *job)
-{
-    struct job_queue *queue = job->queue;
-    job->queue = NULL;
-    if (job->previous != NULL)
-        job->previous->next = job->next;
-    else
-        queue->first = job->next;
-    if (job->next != NULL)
-        job->next->previous = job->previous;
-    else
-        queue->last = job->previous;
-    queue->count--;
-}
-
-static struct job *queue_first(const struct jobs *jobs)
-{
-    return jobs->again.first != NULL ? jobs->again.first : jobs->fresh.first;
-}
-
-static size_t queue_count(const struct jobs *jobs)
-{
-    return jobs->again.count + jobs->fresh.count;
-}
-
 /* ---- the threads ---- */
+
+static struct job *job_of(struct turns_entry *entry)
+{
+    return entry != NULL ? (struct job *)(void *)((char *)entry - offsetof(struct job, entry)) : NULL;
+}
 
 /* The next job; NULL = there will be none. */
 static struct job *take(struct jobs *jobs)
 {
     (void)pthread_mutex_lock(&jobs->mutex);
-    while (queue_first(jobs) == NULL && !jobs->stopping) {
+    while (turns_count(jobs->queue) == 0 && !jobs->stopping) {
         jobs->idle++;
         (void)pthread_cond_wait(&jobs->filled, &jobs->mutex);
         jobs->idle--;
     }
-    struct job *job = queue_first(jobs);
-    if (job != NULL)
-        queue_remove(job);
+    struct job *job = job_of(turns_take(jobs->queue));
+    jobs->running += job != NULL;
     (void)pthread_mutex_unlock(&jobs->mutex);
     return job;
 }
@@ -164,6 +130,12 @@ static void job_done(struct http_post *post)
     job->done(job);
 }
 
+static void give_back(struct job *job)
+{
+    job->post.run = job_done;
+    http_loop_post(job->loop, &job->post);
+}
+
 static void *jobs_main(void *context)
 {
     struct jobs *jobs = context;
@@ -175,8 +147,10 @@ static void *jobs_main(void *context)
         let_log_begin(jobs, job);
         if (!atomic_load(&job->cancelled))
             run(job, snapshot_of(jobs, &snapshot, &failing));
-        job->post.run = job_done;
-        http_loop_post(job->loop, &job->post);
+        (void)pthread_mutex_lock(&jobs->mutex);
+        jobs->running--;
+        (void)pthread_mutex_unlock(&jobs->mutex);
+        give_back(job);
     }
     snapshot_destroy(snapshot);
     return NULL;
@@ -186,34 +160,63 @@ static void *jobs_main(void *context)
 static bool threads_suffice(struct jobs *jobs)
 {
     /* Whoever is idle may be on its way to a job that was queued before. */
-    if (jobs->idle > queue_count(jobs) || jobs->started == jobs->options.threads)
+    if (jobs->idle > turns_count(jobs->queue) || jobs->started == jobs->options.threads)
         return true;
     if (pthread_create(&jobs->threads[jobs->started], NULL, jobs_main, jobs) == 0)
         jobs->started++;
     return jobs->started > 0;
 }
 
+/* Under the mutex. What a thread is free for, or about to be started for, does not wait. */
+static bool has_room(const struct jobs *jobs, size_t queued_max)
+{
+    size_t first = turns_count(jobs->queue) - turns_count_clients(jobs->queue);
+    size_t free_threads = jobs->options.threads - jobs->running;
+    return turns_count_clients(jobs->queue) < queued_max + (free_threads > first ? free_threads - first : 0);
+}
+
+/* Under the mutex. `*instead`: leaves the queue for it. */
+static bool put(struct jobs *jobs, struct job *job, struct job **instead)
+{
+    size_t queued_max = tunables_take(jobs->options.tunables)->query_queued_max;
+    bool room = job->admitted_before || has_room(jobs, queued_max);
+    struct turns_entry *unfair = room ? NULL : turns_unfair(jobs->queue, job->client);
+    if ((!room && unfair == NULL) || !threads_suffice(jobs))
+        return false;
+    if (job->admitted_before) {
+        turns_put_first(jobs->queue, &job->entry);
+        return true;
+    }
+    if (!turns_put(jobs->queue, &job->entry, job->client))
+        return false;
+    if (unfair != NULL)
+        turns_remove(jobs->queue, unfair);
+    *instead = job_of(unfair);
+    return true;
+}
+
 bool jobs_submit(struct jobs *jobs, struct job *job)
 {
+    struct job *instead = NULL;
     (void)pthread_mutex_lock(&jobs->mutex);
     assert(!jobs->stopping);
-    struct job_queue *queue = job->admitted_before ? &jobs->again : &jobs->fresh;
-    bool room = job->admitted_before || queue->count < jobs->options.queued_max;
-    bool taken = room && threads_suffice(jobs);
-    if (taken) {
-        queue_put(queue, job);
+    bool taken = put(jobs, job, &instead);
+    if (taken)
         (void)pthread_cond_signal(&jobs->filled);
-    }
     (void)pthread_mutex_unlock(&jobs->mutex);
+    if (instead != NULL) {
+        instead->refused = true;
+        give_back(instead);
+    }
     return taken;
 }
 
 bool jobs_withdraw(struct jobs *jobs, struct job *job)
 {
     (void)pthread_mutex_lock(&jobs->mutex);
-    bool queued = job->queue != NULL;
+    bool queued = job->entry.list != NULL;
     if (queued)
-        queue_remove(job);
+        turns_remove(jobs->queue, &job->entry);
     (void)pthread_mutex_unlock(&jobs->mutex);
     return queued;
 }
@@ -221,7 +224,7 @@ bool jobs_withdraw(struct jobs *jobs, struct job *job)
 size_t jobs_queued(struct jobs *jobs)
 {
     (void)pthread_mutex_lock(&jobs->mutex);
-    size_t queued = queue_count(jobs);
+    size_t queued = turns_count(jobs->queue);
     (void)pthread_mutex_unlock(&jobs->mutex);
     return queued;
 }
@@ -234,17 +237,23 @@ unsigned jobs_threads(struct jobs *jobs)
     return started;
 }
 
+struct jobs_metrics *jobs_metrics(struct jobs *jobs)
+{
+    return &jobs->metrics;
+}
+
 void jobs_destroy(struct jobs *jobs)
 {
     if (jobs == NULL)
         return;
     (void)pthread_mutex_lock(&jobs->mutex);
-    assert(queue_first(jobs) == NULL);
+    assert(turns_count(jobs->queue) == 0);
     jobs->stopping = true;
     (void)pthread_cond_broadcast(&jobs->filled);
     (void)pthread_mutex_unlock(&jobs->mutex);
     for (unsigned i = 0; i < jobs->started; i++)
         (void)pthread_join(jobs->threads[i], NULL);
+    turns_destroy(jobs->queue);
     (void)pthread_cond_destroy(&jobs->filled);
     (void)pthread_mutex_destroy(&jobs->mutex);
     free(jobs);

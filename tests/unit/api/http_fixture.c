@@ -255,7 +255,8 @@ void http_rig_init(struct http_rig *rig)
     memset(rig, 0, sizeof *rig);
     rig->stream.later_at = rig->stream.failed_at = SIZE_MAX;
     rig->tunables = (struct tunables){
-        .http_head_timeout_ms = 30000, .http_answer_timeout_ms = 60000, .http_answers_bytes_max = 256 << 20};
+        .http_head_timeout_ms = 30000, .http_answer_timeout_ms = 60000, .http_answers_bytes_max = 256 << 20,
+        .query_queue_ms = 1000};
     tunables_publish(&rig->tunables_now, &rig->tunables);
     rig->options = (struct http_options){
         .tunables = &rig->tunables_now,

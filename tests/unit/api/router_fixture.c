@@ -69,7 +69,9 @@ int rig_setup(void **state)
                                     .probe_epoch_trust_ms = 2000,
                                     .http_head_timeout_ms = 30000,
                                     .http_answer_timeout_ms = 60000,
-                                    .http_answers_bytes_max = 256 << 20};
+                                    .http_answers_bytes_max = 256 << 20,
+                                    .query_queued_max = 1000,
+                                    .query_queue_ms = 1000};
     tunables_publish(&r->tunables_now, &r->tunables);
     ASSERT_OK(commit_clock_create(RIG_CACHE_BYTES, &r->shared, &err));
     struct store_options options = {.path = r->database,

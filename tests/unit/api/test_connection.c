@@ -545,7 +545,7 @@ static void what_another_thread_has_done_is_answered(void **state)
 static void what_does_not_begin_in_time_is_withdrawn(void **state)
 {
     (void)state;
-    rig.options.begin_timeout_ms = 50;
+    rig.tunables.query_queue_ms = 50;
     http_rig_start(&rig);
     assert_answer(ask_to_work(), "late");
     assert_int_equal(atomic_load(&rig.withdrawn), 1);
@@ -554,7 +554,7 @@ static void what_does_not_begin_in_time_is_withdrawn(void **state)
 static void what_has_begun_is_waited_for(void **state)
 {
     (void)state;
-    rig.options.begin_timeout_ms = 50;
+    rig.tunables.query_queue_ms = 50;
     atomic_store(&rig.begun, true);
     http_rig_start(&rig);
     int fd = ask_to_work();

@@ -329,7 +329,8 @@ static int setup(void **state)
     rig.jobs = (struct jobs_options){.settings = &rig.r->settings,
                                      .tunables = &rig.r->tunables_now,
                                      .freshness = rig.r->freshness,
-                                     .clock = rig.r->shared};
+                                     .clock = rig.r->shared,
+                                     .threads = 1};
     rig.options = (struct http_options){
         .listen = "127.0.0.1:0",
         .listen_ops = "",
@@ -637,8 +638,8 @@ static void the_queue_takes_as_many_as_it_may_and_not_one_more(void **state)
     int fds[4];
     (void)state;
     apply("a", 1);
-    rig.jobs.queued_max = 3;
-    rig.options.begin_timeout_ms = 60000;
+    rig.r->tunables.query_queued_max = 3;
+    rig.r->tunables.query_queue_ms = 60000;
     start();
     gate(true);
     int running = ask("/v1/state/customers/a");
@@ -656,11 +657,109 @@ static void the_queue_takes_as_many_as_it_may_and_not_one_more(void **state)
         (void)answer(fds[i], 200, NULL);
 }
 
+/* ---- turns ---- */
+
+/* As another client: from another address of the loopback. */
+static int ask_as_another(const char *target)
+{
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK + 1)}};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    char request[512];
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    to.sin_port = htons((uint16_t)strtoul(strrchr(http_address(rig.http.http), ':') + 1, NULL, 10));
+    assert_int_equal(bind(fd, (const struct sockaddr *)(const void *)&from, sizeof from), 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)(const void *)&to, sizeof to), 0);
+    (void)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target);
+    rig_send(fd, request);
+    return fd;
+}
+
+static uint64_t refused(enum jobs_refusal reason)
+{
+    return atomic_load(&jobs_metrics(rig.r->api.jobs)->refused[reason]);
+}
+
+static void a_greedy_client_takes_turns_with_others(void **state)
+{
+    static const char *const targets[] = {"/v1/state/customers/a", "/v1/state/customers/b", "/v1/state/customers/c",
+                                          "/v1/state/customers/d"};
+    int fds[7];
+    (void)state;
+    rig.r->tunables.query_queue_ms = 60000;
+    start();
+    gate(true);
+    fds[0] = ask("/v1/state/customers/x");
+    RIG_UNTIL(gate_held() == 1);
+    for (size_t i = 0; i < 4; i++) {
+        fds[i + 1] = ask(targets[i]);
+        RIG_UNTIL(jobs_queued(rig.r->api.jobs) == i + 1);
+    }
+    fds[5] = ask_as_another("/v1/state/customers/p");
+    RIG_UNTIL(jobs_queued(rig.r->api.jobs) == 5);
+    fds[6] = ask_as_another("/v1/state/customers/q");
+    RIG_UNTIL(jobs_queued(rig.r->api.jobs) == 6);
+    gate(false);
+    for (size_t i = 0; i < 7; i++)
+        (void)answer(fds[i], 404, NULL);
+    assert_string_equal(order, "xapbqcd");
+}
+
+static void a_greedy_client_makes_room_for_others(void **state)
+{
+    int fds[3];
+    static const char *const targets[] = {"/v1/state/customers/a", "/v1/state/customers/b", "/v1/state/customers/c"};
+    (void)state;
+    rig.r->tunables.query_queued_max = 3;
+    rig.r->tunables.query_queue_ms = 60000;
+    start();
+    gate(true);
+    int running = ask("/v1/state/customers/x");
+    RIG_UNTIL(gate_held() == 1);
+    for (size_t i = 0; i < 3; i++) {
+        fds[i] = ask(targets[i]);
+        RIG_UNTIL(jobs_queued(rig.r->api.jobs) == i + 1);
+    }
+    int other = ask_as_another("/v1/state/customers/p");
+    assert_non_null(strstr(answer(fds[2], 503, NULL), "too-many-queries"));
+    assert_int_equal(jobs_queued(rig.r->api.jobs), 3);
+    (void)answer(ask_as_another("/v1/state/customers/q"), 503, NULL); /* one and two: nobody has too much */
+    (void)answer(ask("/v1/state/customers/y"), 503, NULL);
+    gate(false);
+    (void)answer(running, 404, NULL);
+    (void)answer(fds[0], 404, NULL);
+    (void)answer(fds[1], 404, NULL);
+    (void)answer(other, 404, NULL);
+    assert_string_equal(order, "xapb");
+    assert_int_equal(refused(JOBS_REFUSAL_QUEUE_FULL), 3);
+    assert_int_equal(refused(JOBS_REFUSAL_QUEUE_TIME) + refused(JOBS_REFUSAL_ANSWER_TIME), 0);
+}
+
+/* What a thread takes at once does not wait. */
+static void a_queue_of_none_takes_what_threads_are_free_for(void **state)
+{
+    (void)state;
+    rig.r->tunables.query_queued_max = 0;
+    rig.r->tunables.query_queue_ms = 60000;
+    rig.jobs.threads = 2;
+    start();
+    gate(true);
+    int one = ask("/v1/state/customers/a");
+    RIG_UNTIL(gate_held() == 1);
+    int two = ask("/v1/state/customers/b");
+    RIG_UNTIL(gate_held() == 2);
+    (void)answer(ask("/v1/state/customers/c"), 503, NULL);
+    gate(false);
+    (void)answer(one, 404, NULL);
+    (void)answer(two, 404, NULL);
+    (void)answer(ask("/v1/state/customers/d"), 404, NULL); /* a thread that is idle again */
+}
+
 static void what_waits_too_long_for_a_thread_is_refused(void **state)
 {
     (void)state;
     apply("a", 1);
-    rig.options.begin_timeout_ms = 50;
+    rig.r->tunables.query_queue_ms = 50;
     start();
     gate(true);
     int running = ask("/v1/state/customers/a");
@@ -671,13 +770,19 @@ static void what_waits_too_long_for_a_thread_is_refused(void **state)
     gate(false);
     (void)answer(running, 200, NULL); /* it had begun, so it is not bounded by that */
     assert_int_equal(atomic_load(&rig.ran), 1);
+    assert_int_equal(refused(JOBS_REFUSAL_QUEUE_TIME), 1);
+    assert_int_equal(refused(JOBS_REFUSAL_QUEUE_FULL) + refused(JOBS_REFUSAL_ANSWER_TIME), 0);
+    uint64_t counted = 0;
+    for (size_t i = 0; i <= METRICS_BUCKETS_MAX; i++)
+        counted += atomic_load(&jobs_metrics(rig.r->api.jobs)->seconds.counts[i]);
+    assert_int_equal(counted, 1);
 }
 
 static void who_hangs_up_is_no_longer_in_the_queue(void **state)
 {
     (void)state;
     apply("a", 1);
-    rig.options.begin_timeout_ms = 60000;
+    rig.r->tunables.query_queue_ms = 60000;
     start();
     gate(true);
     int running = ask("/v1/state/customers/a");
@@ -733,8 +838,8 @@ static void woken_reads_find_room_in_a_full_queue(void **state)
     int woken[2];
     (void)state;
     apply("a", 1);
-    rig.jobs.queued_max = 1;
-    rig.options.begin_timeout_ms = 60000;
+    rig.r->tunables.query_queued_max = 1;
+    rig.r->tunables.query_queue_ms = 60000;
     start();
     for (size_t i = 0; i < 2; i++) {
         woken[i] = ask("/v1/state/customers/a?min_version=2&wait=30");
@@ -888,7 +993,7 @@ static void a_drain_answers_what_is_queued(void **state)
     socklen_t address_bytes = sizeof address;
     (void)state;
     apply("a", 1);
-    rig.options.begin_timeout_ms = 60000;
+    rig.r->tunables.query_queue_ms = 60000;
     start();
     gate(true);
     for (size_t i = 0; i < 3; i++)
@@ -917,7 +1022,7 @@ static void the_end_of_the_drain_drops_what_is_queued_and_waits_for_what_runs(vo
     pthread_t opener;
     (void)state;
     apply("a", 1);
-    rig.options.begin_timeout_ms = 60000;
+    rig.r->tunables.query_queue_ms = 60000;
     start();
     gate(true);
     for (size_t i = 0; i < 3; i++)
@@ -1004,6 +1109,9 @@ int main(void)
         TEST(a_job_waits_a_little_for_the_writer_that_wants_no_reader),
         TEST(jobs_run_on_as_many_threads_as_there_are),
         TEST(the_queue_takes_as_many_as_it_may_and_not_one_more),
+        TEST(a_greedy_client_takes_turns_with_others),
+        TEST(a_greedy_client_makes_room_for_others),
+        TEST(a_queue_of_none_takes_what_threads_are_free_for),
         TEST(what_waits_too_long_for_a_thread_is_refused),
         TEST(who_hangs_up_is_no_longer_in_the_queue),
         TEST(who_hangs_up_during_the_job_leaves_nothing_behind),
