@@ -22,7 +22,9 @@ struct basis {
     const char *etag;      /* which the pipeline makes in the answer before that is made; NULL = none */
     bool unchanged;        /* the conditions make the answer a 304 */
     struct revision revision;
-    struct entity entity;  /* of a read by id. Version 0 = never seen. What it points at is valid until the next read */
+    struct slice unmet;    /* of a batch: the member of a problem that names its ids which are short of a version */
+    struct entity entity;  /* of a read by id, or of one of those. Version 0 = never seen. What it points at is valid until the
+                            * next read */
 };
 
 enum verdict {

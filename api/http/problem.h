@@ -31,6 +31,7 @@
     X(PROBLEM_REBUILDING, 503, "rebuilding", "The demand was not met: the rows are being rebuilt")                     \
     X(PROBLEM_DISCONNECTED, 503, "replica-disconnected", "The demand was not met: the broker cannot be reached")       \
     X(PROBLEM_HALTED, 503, "halted", "The demand was not met: ingest is halted")                                       \
+    X(PROBLEM_INDEX_BUILDING, 503, "index-building", "The index that the query needs is being made")                   \
     X(PROBLEM_TOO_MANY_WAITS, 503, "too-many-waits", "Too many reads are waiting")                                     \
     X(PROBLEM_TOO_MANY_QUERIES, 503, "too-many-queries", "Too many queries are waiting")                               \
     X(PROBLEM_TOO_MANY_ANSWERS, 503, "too-many-answers", "Too many bytes of answers are on their way")                 \

@@ -16,7 +16,7 @@
 #include "core/domain/settings.h"
 
 /* The version byte: what kind of page the cursor belongs to, so that one of another kind is refused. */
-enum cursor_kind { CURSOR_ENTITIES = 1, CURSOR_REJECTED = 2, CURSOR_LIST = 3 };
+enum cursor_kind { CURSOR_REJECTED = 2, CURSOR_LIST = 3 }; /* 1 was that of pages without an epoch */
 
 #define CURSOR_PAYLOAD_BYTES_MAX EVENT_ID_BYTES_MAX
 #define CURSOR_TEXT_BYTES (((CURSOR_PAYLOAD_BYTES_MAX + 1) * 4 + 2) / 3 + 1) /* with the NUL */

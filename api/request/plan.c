@@ -58,20 +58,15 @@ static enum sg_status check_params(const struct target *target, const struct pla
     return status;
 }
 
-/* What the collection of a request declares. */
-struct declared {
-    const struct field_set *fields;
-    const struct fields_hash *hash;
-};
-
-static struct declared find_declared(const struct settings *settings, struct slice collection)
+/* What the collection of a list declares. */
+static void find_declared(const struct settings *settings, struct plan *out)
 {
     static const struct field_set no_fields;
     static const struct fields_hash no_hash;
     const struct collection_settings *found =
-        collection.bytes > 0 ? settings_collection(settings, collection) : NULL;
-    return found != NULL ? (struct declared){&found->fields, &found->fields_hash}
-                         : (struct declared){&no_fields, &no_hash};
+        out->collection.bytes > 0 ? settings_collection(settings, out->collection) : NULL;
+    out->fields = found != NULL ? &found->fields : &no_fields;
+    out->fields_hash = found != NULL ? &found->fields_hash : &no_hash;
 }
 
 /* A Prefer alone demands nothing. */
@@ -96,18 +91,13 @@ static enum sg_status read_before(struct slice digits, int64_t *out, struct sg_e
     return SG_OK;
 }
 
-static enum sg_status read_cursor(const struct http_head *head, struct slice text, enum cursor_kind kind,
-                                  struct plan *out, struct sg_error *err)
+static enum sg_status read_cursor(const struct http_head *head, struct slice text, struct plan *out,
+                                  struct sg_error *err)
 {
     char *payload = head->target_text + (text.data - head->target_text);
-    struct slice after = {payload, 0};
-    enum sg_status status = cursor_decode(kind, text, payload, &after.bytes, err);
-    if (status != SG_OK)
-        return status;
-    if (kind == CURSOR_REJECTED)
-        return read_before(after, &out->before, err);
-    out->after = after;
-    return SG_OK;
+    struct slice before = {payload, 0};
+    enum sg_status status = cursor_decode(CURSOR_REJECTED, text, payload, &before.bytes, err);
+    return status == SG_OK ? read_before(before, &out->before, err) : status;
 }
 
 static bool prefers_count(const struct http_lines *prefer)
@@ -128,14 +118,13 @@ struct sources {
     const struct target *target;
     const struct plan_rules *rules;
     const struct settings *settings;
-    struct declared declared;
 };
 
 static enum sg_status read_query(const struct sources *from, struct plan *out, struct query_fault *fault,
                                  struct sg_error *err)
 {
-    const struct query_source source = {.fields = from->declared.fields,
-                                        .hash = from->declared.hash,
+    const struct query_source source = {.fields = out->fields,
+                                        .hash = out->fields_hash,
                                         .collection = out->collection,
                                         .params = from->target->params,
                                         .params_count = from->target->params_count,
@@ -152,7 +141,7 @@ static enum sg_status read_page(const struct sources *from, struct plan *out, st
     if (status == SG_OK && from->rules->query)
         return read_query(from, out, fault, err);
     if (status == SG_OK && target_param(from->target, "cursor", &cursor))
-        status = read_cursor(from->head, cursor, from->rules->cursor, out, err);
+        status = read_cursor(from->head, cursor, out, err);
     return status;
 }
 
@@ -182,9 +171,9 @@ enum sg_status plan_make(const struct http_head *head, const struct target *targ
     struct sources from = {.head = head, .target = target, .rules = rules, .settings = settings};
     enum sg_status status = check_segments(out, err);
     if (status == SG_OK && rules->query)
-        from.declared = find_declared(settings, out->collection);
+        find_declared(settings, out);
     if (status == SG_OK && target->params_count > 0)
-        status = check_params(target, rules, from.declared.fields, err);
+        status = check_params(target, rules, out->fields, err);
     if (status == SG_OK && rules->demands == DEMANDS_REFUSED)
         status = refuse_demands(&head->fields, err);
     if (status != SG_OK)
@@ -206,8 +195,8 @@ enum sg_status plan_make(const struct http_head *head, const struct target *targ
 void plan_free(struct plan *plan)
 {
     demands_free(&plan->demands);
-    if (plan->query != NULL) {
-        free(plan->query);
-        plan->query = NULL;
-    }
+    free(plan->query);
+    batch_free(plan->batch);
+    plan->query = NULL;
+    plan->batch = NULL;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "api/http/head.h"
+#include "api/request/batch.h"
 #include "api/request/conditions.h"
 #include "api/request/cursor.h"
 #include "api/request/demands.h"
@@ -30,11 +31,13 @@ struct plan {
     struct slice stream;     /* a stream that a parameter names; empty = none */
     int owner;               /* the stream that the answer rests on, OWNER_ALL, or OWNER_NONE: no stream can hold it */
     struct demands demands;  /* owned: plan_free() */
+    const struct field_set *fields;        /* of a list: what its collection declares, perhaps nothing */
+    const struct fields_hash *fields_hash;
     struct list_query *query; /* owned, of a list; NULL = all rows by their ids, and their whole states */
+    struct batch *batch;      /* owned; what a body asks for; NULL = there is none */
     struct conditions conditions;
     size_t limit;            /* of a page */
-    struct slice after;      /* the id that the page before ended with; empty = the first page */
-    int64_t before;          /* or the number; 0 = the first page */
+    int64_t before;          /* of rejected events: the number that the page before ended with; 0 = the first page */
     enum plan_place place;
 };
 
@@ -51,8 +54,7 @@ struct plan_rules {
     bool min_version; /* one entity is meant, so it has a version */
     bool conditions;  /* If-None-Match and its like */
     bool query;       /* fields of the collection and QUERY_PARAMS; a cursor is then one of lists */
-    bool pages;       /* `limit` and `cursor`, of this kind */
-    enum cursor_kind cursor;
+    bool pages;       /* `limit` and `cursor`; of a list with queries, or of rejected events */
     /* Reads the parameters that no other route has; owner, collection and place may be changed. NULL = there are none.
      * SG_INVALID names the one that is malformed; SG_NOT_FOUND, after that, a stream that is not configured. */
     enum sg_status (*more)(const struct target *target, const struct settings *settings, struct plan *plan,

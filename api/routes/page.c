@@ -1,176 +1,70 @@
-/* /v1/state/{collection}: pages of entities in the order of their ids. */
+/* /v1/state/{collection}: pages of entities, in the order of their ids or as a query asks; batches are batch.c's. */
+#include "api/routes/page.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/answer/headers.h"
+#include "api/answer/items.h"
 #include "api/http/problem.h"
-#include "api/request/cursor.h"
-#include "api/request/target.h"
+#include "api/routes/page_links.h"
 #include "api/routes/router.h"
-#include "core/base/decimal.h"
 #include "core/base/time.h"
 
-/* A page that is nearly full, and one more entity of the largest size. */
-#define PAGE_BUFFER_BYTES_MAX (STORE_PAGE_BYTES_MAX + EVENT_PAYLOAD_BYTES_MAX + (64u << 10))
-#define PAGE_ITEM_BYTES 256 /* what an item takes besides its id and state */
-#define LINK_DEMANDS_BYTES_MAX 384 /* of a Link: ten streams or so; a connection keeps room for as much */
-#define LINK_BYTES_MAX (CURSOR_TEXT_BYTES + LINK_DEMANDS_BYTES_MAX + 64u)
 /* Memory that a page begins with: of usual entities, at most. */
 #define PAGE_FIRST_BYTES_MAX (64u << 10)
+#define PAGE_RESTART_BYTES_MAX (16u << 10) /* filter, order and selection, percent-encoded */
 
 struct page {
     const struct call *call;
     struct buffer body;
-    bool stopped;                        /* it outgrows the loop */
-    size_t limit;
-    size_t items_count;
-    bool more;                           /* an entity follows the last item */
-    size_t last_bytes;
-    char last[CURSOR_PAYLOAD_BYTES_MAX]; /* id of the last item */
-    size_t next_bytes;
-    char next[CURSOR_TEXT_BYTES];        /* the cursor that follows it, if there is more */
-    struct gap gap;                      /* what the gaps of its entities span; `first` 0 = none has one */
+    struct items items;
+    bool stopped;                     /* it outgrows the loop */
+    bool more;                        /* rows follow the last one that was looked at */
+    size_t last_bytes;                /* of a page by ids: id of the last item */
+    char last[EVENT_ID_BYTES_MAX];
+    struct store_query_end end;       /* of a query's */
+    uint64_t examined;                /* rows that a query looked at */
+    struct buffer next;               /* the cursor that follows, if there is more */
+    struct cursor_bookmark first;     /* of the first page */
+    struct gap gap;                   /* what the gaps of its entities span; `first` 0 = none has one */
 };
 
-static bool visit_entity(void *context, const struct entity *entity)
+/* ---- what is asked for ---- */
+
+/* Is it read like a page of all by their ids, whatever is selected of them? */
+static bool is_by_id(const struct list_query *q)
 {
-    struct page *page = context;
-    size_t item_bytes = entity->state.bytes + entity->id.bytes + PAGE_ITEM_BYTES;
-    if (page->items_count == page->limit ||
-        (page->items_count > 0 && page->body.bytes + item_bytes > STORE_PAGE_BYTES_MAX)) {
-        page->more = true;
-        return false;
-    }
-    page->stopped = call_outgrows_loop(page->call, page->body.bytes + item_bytes);
-    if (page->stopped)
-        return false;
-    if (page->items_count > 0)
-        buffer_append_text(&page->body, "},\n{\"id\":\"");
-    else
-        buffer_append_text(&page->body, "\n{\"id\":\"");
-    buffer_append_json_text(&page->body, entity->id);
-    buffer_append_text(&page->body, "\",\"version\":");
-    buffer_append_int(&page->body, entity->version);
-    if (entity->occurred_at.bytes > 0) {
-        buffer_append_text(&page->body, ",\"occurredAt\":\"");
-        buffer_append_json_text(&page->body, entity->occurred_at);
-        buffer_append_text(&page->body, "\",\"state\":");
-    } else {
-        buffer_append_text(&page->body, ",\"state\":");
-    }
-    buffer_append_slice(&page->body, entity->state);
-    page->items_count++;
-    page->last_bytes = entity->id.bytes < sizeof page->last ? entity->id.bytes : sizeof page->last;
-    memcpy(page->last, entity->id.data, page->last_bytes);
-    return !page->body.failed;
+    return q == NULL || (!q->batch && q->query.nodes_count == 0 && q->query.order_count == 0);
 }
 
-static void append_seconds(struct buffer *out, const char *name, int64_t ns)
+static struct slice after_of(const struct list_query *q)
 {
-    char digits[DECIMAL_SECONDS_BYTES];
-    buffer_append_text(out, name);
-    buffer_append(out, digits, decimal_seconds_up(ns, digits));
+    return q != NULL ? q->query.after_id : (struct slice){0};
 }
 
-static void append_next(struct page *page)
+enum sg_status page_plan(const struct target *target, const struct settings *settings, struct plan *plan,
+                         struct sg_error *err)
 {
-    page->next_bytes = cursor_encode(CURSOR_ENTITIES, (struct slice){page->last, page->last_bytes}, page->next);
-    buffer_append_text(&page->body, ",\"next\":\"");
-    buffer_append(&page->body, page->next, page->next_bytes);
-    buffer_append_text(&page->body, "\"");
-}
-
-/* The demands of the request, also those that came as headers: whoever follows the link has them still. */
-static void append_demands(struct buffer *link, const struct demands *demands, const struct settings *settings)
-{
-    struct buffer position;
-    buffer_init(&position, LINK_BYTES_MAX);
-    for (size_t i = 0; i < demands->positions_count; i++) {
-        const struct demand_position *p = &demands->positions[i];
-        if (i > 0)
-            buffer_append_text(&position, ",");
-        position_append(&position, settings->streams[p->stream].name, p->sequence, &p->epoch);
-    }
-    if (demands->positions_count > 0) {
-        buffer_append_text(link, "&min_position=");
-        target_append(link, (struct slice){position.data, position.bytes});
-    }
-    link->failed |= position.failed;
-    buffer_free(&position);
-    if (demands->has_max_staleness)
-        append_seconds(link, "&max_staleness=", demands->max_staleness_ns);
-    if (demands->wait_given)
-        append_seconds(link, "&wait=", demands->wait_ns);
-}
-
-/* The next page as a Link, relative to this one's address, whatever a proxy has made of that. None where it would be
- * too long: better than one that has lost a demand. */
-static void add_link(const struct call *call, const struct page *page, struct response *out)
-{
-    struct buffer link;
-    buffer_init(&link, LINK_BYTES_MAX);
-    buffer_append_text(&link, "<?limit=");
-    buffer_append_uint(&link, call->plan.limit);
-    buffer_append_text(&link, "&cursor=");
-    buffer_append(&link, page->next, page->next_bytes);
-    append_demands(&link, &call->plan.demands, call->api->settings);
-    buffer_append_text(&link, ">; rel=\"next\"");
-    if (!link.failed)
-        response_header_bytes(out, "Link", link.data, link.bytes);
-    buffer_free(&link);
-}
-
-static enum sg_status render_page(const struct call *call, struct page *page, struct sg_error *err)
-{
-    const struct plan *plan = &call->plan;
-    page->call = call;
-    page->stopped = false;
-    page->limit = plan->limit;
-    page->items_count = 0;
-    page->more = false;
-    page->gap = (struct gap){0, 0};
-    size_t first = plan->limit * 2 * PAGE_ITEM_BYTES;
-    buffer_init(&page->body, PAGE_BUFFER_BYTES_MAX);
-    buffer_reserve(&page->body, first < PAGE_FIRST_BYTES_MAX ? first : PAGE_FIRST_BYTES_MAX);
-    buffer_append_text(&page->body, "{\"collection\":");
-    buffer_append_json_string(&page->body, plan->collection);
-    buffer_append_text(&page->body, ",\"position\":");
-    buffer_append_json_string(&page->body, slice_of(snapshot_facts(call->snapshot, plan->owner)->position));
-    buffer_append_text(&page->body, ",\"items\":[");
-    enum sg_status status = store_read_page(snapshot_reader(call->snapshot), plan->collection, plan->after,
-                                            visit_entity, page, err);
-    if (status == SG_OK && page->body.failed)
-        status = sg_fail(err, SG_MEMORY, "out of memory for a page");
-    if (status == SG_OK && page->stopped)
-        status = SG_STOPPED;
-    if (status == SG_OK && page->items_count > 0)
-        status = store_read_gaps(snapshot_reader(call->snapshot), plan->collection, plan->after,
-                                 (struct slice){page->last, page->last_bytes}, &page->gap, err);
-    if (status != SG_OK) {
-        buffer_free(&page->body);
-        return status;
-    }
-    if (page->items_count > 0)
-        buffer_append_text(&page->body, "}]");
-    else
-        buffer_append_text(&page->body, "]");
-    if (page->more)
-        append_next(page);
-    buffer_append_text(&page->body, "}\n");
+    (void)target;
+    (void)settings;
+    (void)err;
+    const struct list_query *q = plan->query;
+    if (plan->batch != NULL && plan->batch->demands)
+        batch_demand(plan);
+    bool is_long = q != NULL && (q->batch ? batch_is_long(q) : !is_by_id(q));
+    if (is_long)
+        plan->place = PLAN_IN_JOB;
     return SG_OK;
 }
 
-/* FNV-1a of what was asked for but the demands, which change nothing of what is answered. */
-static uint32_t query_hash(const struct plan *plan)
+/* A cursor of another epoch than the rows'. */
+static bool is_expired(const struct call *call)
 {
-    char text[DECIMAL_UINT_BYTES + 1];
-    size_t used = decimal_uint(plan->limit, text);
-    uint32_t hash = UINT32_C(2166136261);
-    text[used++] = ' ';
-    for (size_t i = 0; i < used + plan->after.bytes; i++) {
-        hash ^= (unsigned char)(i < used ? text[i] : plan->after.data[i - used]);
-        hash *= UINT32_C(16777619);
-    }
-    return hash;
+    const struct list_query *q = call->plan.query;
+    return q != NULL && q->continued &&
+           !epoch_equal(&q->epoch, &snapshot_stream(call->snapshot, (size_t)call->plan.owner)->row->epoch);
 }
 
 enum sg_status page_content(struct slice body, const struct settings *settings, struct plan *plan,
@@ -186,18 +80,208 @@ enum sg_status page_content(struct slice body, const struct settings *settings, 
 enum sg_status page_find(struct call *call, struct basis *out, struct sg_error *err)
 {
     struct store_collection collection = {0};
+    const struct plan *plan = &call->plan;
     enum sg_status status = snapshot_begin(call->snapshot, err);
-    if (status != SG_OK || call->plan.owner == OWNER_NONE)
+    if (status != SG_OK || plan->owner == OWNER_NONE)
         return status;
-    status = store_read_collection(snapshot_reader(call->snapshot), call->plan.collection, &collection, err);
-    out->found = out->tagged = status == SG_OK;
+    status = store_read_collection(snapshot_reader(call->snapshot), plan->collection, &collection, err);
+    out->found = status == SG_OK;
+    out->tagged = out->found && !is_expired(call);
     out->revision = (struct revision){.sequence = collection.position,
                                       .page = true,
                                       .entities = collection.entities,
                                       .settled = collection.gone,
-                                      .query = query_hash(&call->plan)};
-    return status == SG_NOT_FOUND ? SG_OK : status;
+                                      .query = query_tag(plan->query, plan->limit)};
+    if (status == SG_NOT_FOUND)
+        status = SG_OK;
+    if (status == SG_OK && plan->batch != NULL && plan->batch->demands)
+        status = batch_find_short(call, out, err);
+    return status;
 }
+
+/* ---- rows ---- */
+
+static bool visit_entity(void *context, const struct entity *entity)
+{
+    struct page *page = context;
+    size_t bytes = page->body.bytes + entity->state.bytes + entity->id.bytes + ITEMS_ITEM_BYTES;
+    if (page->items.count == page->call->plan.limit || (page->items.count > 0 && bytes > STORE_PAGE_BYTES_MAX)) {
+        page->more = true;
+        return false;
+    }
+    page->stopped = call_outgrows_loop(page->call, bytes);
+    if (page->stopped)
+        return false;
+    items_append(&page->items, entity);
+    page->last_bytes = entity->id.bytes < sizeof page->last ? entity->id.bytes : sizeof page->last;
+    memcpy(page->last, entity->id.data, page->last_bytes);
+    return !page->body.failed;
+}
+
+static bool visit_found(void *context, const struct entity *entity)
+{
+    struct page *page = context;
+    items_append(&page->items, entity);
+    return !page->body.failed;
+}
+
+static struct store_query_budget budget_of(const struct call *call)
+{
+    const struct tunables *tunables = snapshot_tunables(call->snapshot);
+    return (struct store_query_budget){.items_max = call->plan.limit,
+                                 .rows_max = tunables->query_rows_max,
+                                 .bytes_max = STORE_PAGE_BYTES_MAX,
+                                 .deadline_ns = time_boot_ns() + tunables->query_time_max_ms * NS_PER_MS};
+}
+
+/* The bookmark of the first page, which the cursors carry on. */
+static void find_first(struct page *page, uint64_t settled)
+{
+    const struct call *call = page->call;
+    const struct list_query *q = call->plan.query;
+    size_t stream = (size_t)call->plan.owner;
+    if (q != NULL && q->continued) {
+        page->first = q->first;
+        return;
+    }
+    page->first.sequence = snapshot_stream(call->snapshot, stream)->row->position;
+    page->first.rows = call->api->rows[stream];
+    if (settled > 0)
+        (void)snprintf(page->first.settled, sizeof page->first.settled, "%" PRIx64, settled);
+}
+
+/* While what the page ended with is still there: until the next read. */
+static void make_cursor(struct page *page)
+{
+    const struct plan *plan = &page->call->plan;
+    const struct stream *row = snapshot_stream(page->call->snapshot, (size_t)plan->owner)->row;
+    const struct query_end end = {.keys = page->end.after,
+                                  .id = page->end.after_id,
+                                  .collection = plan->collection,
+                                  .epoch = &row->epoch,
+                                  .hash = plan->fields_hash,
+                                  .first = page->first};
+    query_append_cursor(plan->query, &end, &page->next);
+}
+
+static enum sg_status read_by_id(struct page *page, struct sg_error *err)
+{
+    const struct plan *plan = &page->call->plan;
+    struct store_reader *reader = snapshot_reader(page->call->snapshot);
+    struct slice after = after_of(plan->query);
+    enum sg_status status = store_read_page(reader, plan->collection, after, visit_entity, page, err);
+    page->end.after_id = (struct slice){page->last, page->last_bytes};
+    if (status == SG_OK && page->more)
+        make_cursor(page);
+    if (status == SG_OK && page->items.count > 0)
+        status = store_read_gaps(reader, plan->collection, after, page->end.after_id, &page->gap, err);
+    return status;
+}
+
+/* All that may be on a page. */
+static enum sg_status find_gap(const struct call *call, struct gap *out, struct sg_error *err)
+{
+    struct slice after = is_by_id(call->plan.query) ? after_of(call->plan.query) : (struct slice){0};
+    return store_read_gaps(snapshot_reader(call->snapshot), call->plan.collection, after, SLICE_LITERAL("\xff"), out,
+                           err);
+}
+
+static enum sg_status read_found(struct page *page, struct sg_error *err)
+{
+    const struct call *call = page->call;
+    const struct list_query *q = call->plan.query;
+    struct store_query_budget budget = budget_of(call);
+    enum sg_status status = store_read_query(snapshot_reader(call->snapshot), call->plan.collection, &q->query,
+                                             &q->access, &budget, visit_found, page, &page->end, err);
+    page->more = page->end.more;
+    page->examined = budget.examined;
+    if (status == SG_OK && page->more)
+        make_cursor(page);
+    return status == SG_OK ? find_gap(call, &page->gap, err) : status;
+}
+
+/* ---- the body ---- */
+
+/* Of the whole filter: the number that is kept, or what is counted within a budget of its own. */
+static enum sg_status append_count(struct page *page, uint64_t entities, struct sg_error *err)
+{
+    const struct call *call = page->call;
+    const struct list_query *q = call->plan.query;
+    struct store_query_count count = {.value = entities, .exact = true};
+    struct store_query_budget budget = budget_of(call);
+    enum sg_status status = SG_OK;
+    if (q->query.nodes_count > 0)
+        status = store_read_query_count(snapshot_reader(call->snapshot), call->plan.collection, &q->query, &q->access,
+                                        &budget, &count, err);
+    if (count.exact)
+        buffer_append_format(&page->body, ",\"count\":%" PRIu64, count.value);
+    else
+        buffer_append_format(&page->body, ",\"count\":{\"value\":%" PRIu64 ",\"relation\":\"gte\"}", count.value);
+    return status;
+}
+
+static enum sg_status append_items(struct page *page, struct sg_error *err)
+{
+    const struct list_query *q = page->call->plan.query;
+    enum sg_status status = is_by_id(q)            ? read_by_id(page, err)
+                            : q != NULL && q->batch ? batch_append(page->call, &page->items, &page->gap, err)
+                                                    : read_found(page, err);
+    if (status == SG_OK && page->body.failed)
+        status = sg_fail(err, SG_MEMORY, "out of memory for a page");
+    if (status == SG_OK && page->stopped)
+        status = SG_STOPPED;
+    return status;
+}
+
+static void append_end(struct page *page)
+{
+    buffer_append_text(&page->body, "]");
+    if (page->more && page->items.count < page->call->plan.limit && page->examined > 0)
+        buffer_append_format(&page->body, ",\"examined\":%" PRIu64, page->examined);
+    if (page->more) {
+        buffer_append_text(&page->body, ",\"next\":\"");
+        buffer_append(&page->body, page->next.data, page->next.bytes);
+        buffer_append_text(&page->body, "\"");
+    }
+    buffer_append_text(&page->body, "}\n");
+}
+
+static enum sg_status render(struct page *page, const struct basis *basis, struct sg_error *err)
+{
+    const struct plan *plan = &page->call->plan;
+    enum sg_status status = SG_OK;
+    size_t first_bytes = plan->limit * 2 * ITEMS_ITEM_BYTES;
+    buffer_reserve(&page->body, first_bytes < PAGE_FIRST_BYTES_MAX ? first_bytes : PAGE_FIRST_BYTES_MAX);
+    find_first(page, basis->revision.settled);
+    buffer_append_text(&page->body, "{\"collection\":");
+    buffer_append_json_string(&page->body, plan->collection);
+    buffer_append_text(&page->body, ",\"position\":");
+    buffer_append_json_string(&page->body, slice_of(snapshot_facts(page->call->snapshot, plan->owner)->position));
+    if (plan->query != NULL && plan->query->count)
+        status = append_count(page, basis->revision.entities, err);
+    buffer_append_text(&page->body, ",\"items\":[");
+    if (status == SG_OK)
+        status = append_items(page, err);
+    append_end(page);
+    return status;
+}
+
+static void page_begin(struct page *page, const struct call *call)
+{
+    *page = (struct page){.call = call};
+    buffer_init(&page->body, PAGE_BODY_BYTES_MAX);
+    buffer_init(&page->next, CURSOR_LIST_TEXT_BYTES);
+    items_begin(&page->items, call->plan.query, call->plan.fields, &page->body);
+}
+
+static void page_end(struct page *page)
+{
+    items_free(&page->items);
+    buffer_free(&page->next);
+    buffer_free(&page->body);
+}
+
+/* ---- the answer ---- */
 
 /* The facts are those of after the last row was read. */
 static const struct stream_facts *add_facts(const struct call *call, struct response *out)
@@ -214,27 +298,55 @@ static void add_facts_and_gap(const struct call *call, struct gap gap, struct re
     headers_gaps_with(out, snapshot_stream(call->snapshot, (size_t)call->plan.owner)->row, 0, gap);
 }
 
-/* Of a page that is not read again, as it is unchanged: all that may be on it. */
-static enum sg_status find_gap(const struct call *call, struct gap *out, struct sg_error *err)
+static void answer_not_found(const struct call *call, struct response *out)
 {
-    return store_read_gaps(snapshot_reader(call->snapshot), call->plan.collection, call->plan.after,
-                           SLICE_LITERAL("\xff"), out, err);
+    const struct stream_facts *facts = add_facts(call, out);
+    problem_answer_at(out, PROBLEM_NOT_FOUND, facts->position, 0, "No event of this collection was applied.");
 }
 
-enum sg_status page_answer(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err)
+static void answer_refused(const struct call *call, enum problem problem, const struct sg_error *why,
+                           struct response *out)
 {
-    struct page page;
-    if (!basis->found) {
-        const struct stream_facts *facts = add_facts(call, out);
-        problem_answer_at(out, PROBLEM_NOT_FOUND, facts->position, 0, "No event of this collection was applied.");
-        return SG_OK;
-    }
-    enum sg_status status = basis->unchanged ? find_gap(call, &page.gap, err) : render_page(call, &page, err);
+    (void)add_facts(call, out);
+    problem_refuse(out, problem, (struct slice){0}, why);
+}
+
+/* What it was about is there no more: the list begins again. */
+static void answer_expired(const struct call *call, struct response *out)
+{
+    struct buffer url;
+    struct buffer members;
+    buffer_init(&url, PAGE_RESTART_BYTES_MAX);
+    buffer_init(&members, 2 * PAGE_RESTART_BYTES_MAX);
+    query_append_restart(call->plan.query, call->plan.limit, &url);
+    buffer_append_text(&members, ",\"restart\":");
+    buffer_append_json_string(&members, (struct slice){url.data, url.bytes});
+    const struct problem_members more = {.waited_ns = -1, .more = {members.data, members.bytes}};
+    (void)add_facts(call, out);
+    problem_answer_with(out, PROBLEM_CURSOR_EXPIRED, &more, "The rows are of another epoch than the cursor.");
+    out->failed |= url.failed || members.failed;
+    buffer_free(&url);
+    buffer_free(&members);
+}
+
+static void add_links(struct page *page, struct response *out)
+{
+    const struct stream *row = snapshot_stream(page->call->snapshot, (size_t)page->call->plan.owner)->row;
+    if (page->more)
+        page_link_next(page->call, (struct slice){page->next.data, page->next.bytes}, out);
+    else if (page->call->plan.query == NULL || !page->call->plan.query->batch)
+        page_link_changes(page->call, &page->first, &row->epoch, out);
+}
+
+static enum sg_status answer_page(struct page *page, const struct basis *basis, struct response *out,
+                                  struct sg_error *err)
+{
+    enum sg_status status = basis->unchanged ? find_gap(page->call, &page->gap, err) : render(page, basis, err);
     if (status != SG_OK)
         return status;
     if (!basis->unchanged)
-        response_body_take(out, &page.body);
-    add_facts_and_gap(call, page.gap, out);
+        response_body_take(out, &page->body);
+    add_facts_and_gap(page->call, page->gap, out);
     if (basis->etag != NULL)
         response_header(out, "ETag", basis->etag);
     response_header(out, "Cache-Control", "no-cache");
@@ -243,7 +355,30 @@ enum sg_status page_answer(struct call *call, const struct basis *basis, struct 
         return SG_OK;
     }
     response_header(out, "Content-Type", "application/json");
-    if (page.more)
-        add_link(call, &page, out);
+    add_links(page, out);
     return SG_OK;
+}
+
+enum sg_status page_answer(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err)
+{
+    struct page page;
+    struct sg_error why;
+    if (!basis->found) {
+        answer_not_found(call, out);
+        return SG_OK;
+    }
+    if (is_expired(call)) {
+        answer_expired(call, out);
+        return SG_OK;
+    }
+    page_begin(&page, call);
+    enum sg_status status = answer_page(&page, basis, out, &why);
+    page_end(&page);
+    if (status == SG_UNAVAILABLE || status == SG_INVALID) {
+        answer_refused(call, status == SG_UNAVAILABLE ? PROBLEM_INDEX_BUILDING : PROBLEM_BAD_REQUEST, &why, out);
+        return SG_OK;
+    }
+    if (status != SG_OK && err != NULL)
+        *err = why;
+    return status;
 }

@@ -11,8 +11,8 @@
 enum sg_status collections_find(struct call *call, struct basis *out, struct sg_error *err);
 enum sg_status collections_answer(struct call *call, const struct basis *basis, struct response *out,
                                   struct sg_error *err);
-enum sg_status page_content(struct slice body, const struct settings *settings, struct plan *plan,
-                            struct query_fault *fault, struct sg_error *err);
+enum sg_status page_plan(const struct target *target, const struct settings *settings, struct plan *plan,
+                         struct sg_error *err);
 enum sg_status page_find(struct call *call, struct basis *out, struct sg_error *err);
 enum sg_status page_answer(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err);
 enum sg_status entity_find(struct call *call, struct basis *out, struct sg_error *err);

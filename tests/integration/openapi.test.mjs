@@ -11,8 +11,10 @@ import { startGateway } from '../support/gateway.mjs';
 import { lintOpenapi, loadOpenapi, openapiText } from '../support/openapi.mjs';
 import { SOURCE_DIR, tempFolder } from '../support/process.mjs';
 import { event, scene } from '../support/scene.mjs';
+import { until } from '../support/until.mjs';
 
 const ENTITY = '/v1/state/{collection}/{id}';
+const FIELD = { name: 'a', at: '/a', type: 'integer' };
 const READS = ['/v1/state', '/v1/state/{collection}', ENTITY, '/v1/rejected'];
 
 // The route table of the program, read from its source: the one place that decides what is dispatched.
@@ -21,9 +23,13 @@ function routeTable() {
   const rows = [...source.matchAll(/\[ROUTE_\w+\] = \{PATH_\d\(([^)]+)\)([^\n]*(?:\n {20,}[^\n]*)*)/g)];
   const header = readFileSync(join(SOURCE_DIR, 'api/request/demands.h'), 'utf8');
   const demands = /^#define DEMANDS_PARAMS (.*)$/m.exec(header)[1];
+  const queries = readFileSync(join(SOURCE_DIR, 'api/request/query.h'), 'utf8');
+  const query = /^#define QUERY_PARAMS (.*)$/m.exec(queries)[1];
   return rows.map(([, segments, rest]) => {
     const path = [...segments.matchAll(/"([^"]+)"/g)].map(([, segment]) => `/${segment}`).join('');
-    const list = (/\.params = \{([^}]*)\}/.exec(rest)?.[1] ?? '').replace('DEMANDS_PARAMS', demands);
+    const list = (/\.params = \{([^}]*)\}/.exec(rest)?.[1] ?? '')
+      .replace('DEMANDS_PARAMS', demands)
+      .replace('QUERY_PARAMS', `${query}, "fields"`); // which stands for all of a collection
     const params = [...list.matchAll(/"([^"]+)"/g)].map(([, name]) => name);
     // The table knows it on every read, only to refuse it by name where no entity is meant.
     return { path, params: params.filter((name) => name !== 'min_version' || path === ENTITY) };
@@ -45,6 +51,11 @@ const EXAMPLES = {
     '/v1/state/%ff',
     '/v1/state/customers?wait=1',
     '/v1/state/customers?min_version=1',
+    '/v1/state/customers?a=gte.1&count=exact&select=a,n:/name&limit=1',
+    '/v1/state/customers?a=lt.9&order=a.desc',
+    '/v1/state/customers?order=a&limit=1',
+    '/v1/state/customers?id=in.(1,gone,never)',
+    '/v1/state/customers?cursor=x',
   ],
   '/v1/state/{collection}/{id}': [
     '/v1/state/customers/1',
@@ -148,11 +159,13 @@ describe('openapi.yaml', () => {
           { subject: 'state.customers.rejected', payload: Buffer.from('{"version":9,"state":1}') },
           { subject: 'state.customers.rejected', payload: Buffer.from('?') },
         ],
+        gateway: { config: { collections: [{ name: 'customers', fields: [FIELD], indexes: ['a'] }] } },
       },
     );
     gateway = s.gateway;
     await s.untilLive({ deadlineMs: 10_000 });
     await gateway.untilReady();
+    await until('the index is made', async () => (await gateway.get('/v1/state/customers?a=eq.1')).status === 200);
   });
 
   after(async () => {

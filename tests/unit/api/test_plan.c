@@ -40,10 +40,9 @@ static const struct plan_rules entity_rules = {
 static const struct plan_rules page_rules = {.demands = DEMANDS_READ,
                                              .conditions = true,
                                              .pages = true,
-                                             .cursor = CURSOR_ENTITIES,
                                              .params = {"limit", "cursor", DEMANDS_PARAMS}};
 static const struct plan_rules rejected_rules = {
-    .demands = DEMANDS_READ, .pages = true, .cursor = CURSOR_REJECTED, .params = {"limit", "cursor", DEMANDS_PARAMS}};
+    .demands = DEMANDS_READ, .pages = true, .params = {"limit", "cursor", DEMANDS_PARAMS}};
 
 static const struct plan_rules query_rules = {.demands = DEMANDS_READ,
                                               .query = true,
@@ -135,7 +134,7 @@ static void what_is_not_given_has_its_default(void **state)
     (void)state;
     assert_made(&page_rules, "/v1/state/orders");
     assert_int_equal(plan.limit, PARAM_LIMIT_DEFAULT);
-    assert_int_equal(plan.after.bytes, 0);
+    assert_null(plan.query);
     assert_false(demands_any(&plan.demands));
     assert_true(plan.demands.wait_ns == 5 * NS_PER_S);
     assert_false(plan.conditions.given);
@@ -159,20 +158,9 @@ static void everything_is_read_in_one_pass(void **state)
 
 static void a_cursor_is_where_the_page_before_ended(void **state)
 {
-    char longest[CURSOR_PAYLOAD_BYTES_MAX];
     char cursor[CURSOR_TEXT_BYTES];
     char path[CURSOR_TEXT_BYTES + 64];
     (void)state;
-    memset(longest, '\x01', sizeof longest);
-    for (size_t bytes = 1; bytes <= sizeof longest; bytes += bytes < 8 ? 1 : sizeof longest - bytes) {
-        (void)cursor_encode(CURSOR_ENTITIES, (struct slice){longest, bytes}, cursor);
-        (void)snprintf(path, sizeof path, "/v1/state/orders?cursor=%s&limit=7", cursor);
-        assert_made(&page_rules, path);
-        assert_true(slice_equal(plan.after, (struct slice){longest, bytes}));
-        assert_int_equal(plan.limit, 7);
-        if (bytes == sizeof longest)
-            break;
-    }
     (void)cursor_encode(CURSOR_REJECTED, SLICE_LITERAL("120"), cursor);
     (void)snprintf(path, sizeof path, "/v1/rejected?cursor=%s", cursor);
     assert_made(&rejected_rules, path);
