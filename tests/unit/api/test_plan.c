@@ -40,7 +40,8 @@ static const struct plan_rules entity_rules = {
 static const struct plan_rules page_rules = {.demands = DEMANDS_READ,
                                              .conditions = true,
                                              .pages = true,
-                                             .params = {"limit", "cursor", DEMANDS_PARAMS}};
+                                             .query = true,
+                                             .params = {"limit", "cursor", QUERY_PARAMS, DEMANDS_PARAMS}};
 static const struct plan_rules rejected_rules = {
     .demands = DEMANDS_READ, .pages = true, .params = {"limit", "cursor", DEMANDS_PARAMS}};
 
