@@ -78,7 +78,7 @@ static void end_wait(struct call *call, enum wait_outcome outcome)
 /* Every answer of a list says that it may be asked for by QUERY. */
 static void name_query(const struct call *call, struct response *out)
 {
-    if (call->route != NULL && call->route->rules.content != NULL)
+    if (call->route != NULL && call->route->rules.query)
         response_header(out, "Accept-Query", ADMISSION_TYPE);
 }
 

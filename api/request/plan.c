@@ -22,6 +22,20 @@ static enum sg_status check_segments(const struct plan *plan, struct sg_error *e
     return status;
 }
 
+static int clipped(struct slice text)
+{
+    return (int)(text.bytes < CLIP_BYTES ? text.bytes : CLIP_BYTES);
+}
+
+static bool is_demand(struct slice name)
+{
+    static const char *const names[] = {DEMANDS_PARAMS};
+    size_t i = 0;
+    while (i < sizeof names / sizeof names[0] && !slice_equal(slice_of(names[i]), name))
+        i++;
+    return i < sizeof names / sizeof names[0];
+}
+
 static bool knows(const struct plan_rules *rules, struct slice name)
 {
     size_t i = 0;
@@ -37,13 +51,12 @@ static enum sg_status fail_param(const struct plan_rules *rules, const struct fi
     char names[FILTER_NAMES_BYTES];
     char params[256] = "";
     size_t used = 0;
-    int clipped = (int)(name.bytes < CLIP_BYTES ? name.bytes : CLIP_BYTES);
     if (!rules->query)
-        return sg_fail(err, SG_INVALID, "the parameter '%.*s' is not known here", clipped, name.data);
+        return sg_fail(err, SG_INVALID, "the parameter '%.*s' is not known here", clipped(name), name.data);
     for (size_t i = 0; i < PLAN_PARAMS_MAX && rules->params[i] != NULL && used < sizeof params; i++)
         used += (size_t)snprintf(params + used, sizeof params - used, "%s%s", i > 0 ? ", " : "", rules->params[i]);
     return sg_fail(err, SG_INVALID, "the parameter '%.*s' is not known here; the fields are %s, and other parameters %s",
-                   clipped, name.data, filter_names(fields, names), params);
+                   clipped(name), name.data, filter_names(fields, names), params);
 }
 
 static enum sg_status check_params(const struct target *target, const struct plan_rules *rules,
@@ -120,9 +133,48 @@ struct sources {
     const struct settings *settings;
 };
 
+/* What a body asks with, the URL does not ask too; and a filter has nothing of a page. */
+static enum sg_status check_batch(const struct sources *from, const struct plan *plan, struct sg_error *err)
+{
+    const struct target *params = &plan->batch->params;
+    for (size_t i = 0; i < from->target->params_count; i++) {
+        struct slice name = from->target->params[i].name;
+        if (!is_demand(name))
+            return sg_fail(err, SG_INVALID, "beside a body the parameter '%.*s' has no meaning", clipped(name),
+                           name.data);
+    }
+    for (size_t i = 0; i < params->params_count; i++) {
+        struct slice name = params->params[i].name;
+        if (!query_filters(plan->fields, name) && !slice_equal(name, SLICE_LITERAL("select")))
+            return sg_fail(err, SG_INVALID, "'filter': the parameter '%.*s' is not known here", clipped(name),
+                           name.data);
+    }
+    return target_check_repeats(params, plan->fields, err);
+}
+
+static enum sg_status read_batch(const struct sources *from, struct plan *out, struct query_fault *fault,
+                                 struct sg_error *err)
+{
+    enum sg_status status = batch_read(from->head->body, &out->batch, err);
+    if (status == SG_OK)
+        status = check_batch(from, out, err);
+    if (status != SG_OK)
+        return status;
+    const struct query_source source = {.fields = out->fields,
+                                        .hash = out->fields_hash,
+                                        .collection = out->collection,
+                                        .params = out->batch->params.params,
+                                        .params_count = out->batch->params.params_count,
+                                        .ids = out->batch->ids,
+                                        .ids_count = out->batch->ids_count};
+    return query_make(&source, &out->query, fault, err);
+}
+
 static enum sg_status read_query(const struct sources *from, struct plan *out, struct query_fault *fault,
                                  struct sg_error *err)
 {
+    if (from->head->method == METHOD_QUERY || from->head->method == METHOD_POST)
+        return read_batch(from, out, fault, err);
     const struct query_source source = {.fields = out->fields,
                                         .hash = out->fields_hash,
                                         .collection = out->collection,
@@ -155,9 +207,6 @@ static enum sg_status read_rest(const struct sources *from, struct plan *out, st
         status = read_page(from, out, fault, err);
     if (status == SG_OK && rules->more != NULL)
         status = rules->more(from->target, from->settings, out, err);
-    bool has_content = from->head->method == METHOD_QUERY || from->head->method == METHOD_POST;
-    if (status == SG_OK && rules->content != NULL && has_content)
-        status = rules->content(from->head->body, from->settings, out, fault, err);
     if (status == SG_OK && rules->conditions)
         status = conditions_parse(&from->head->fields, &out->conditions, err);
     return status;

@@ -53,16 +53,12 @@ struct plan_rules {
     enum plan_demands demands;
     bool min_version; /* one entity is meant, so it has a version */
     bool conditions;  /* If-None-Match and its like */
-    bool query;       /* fields of the collection and QUERY_PARAMS; a cursor is then one of lists */
+    bool query;       /* a list: fields of the collection and QUERY_PARAMS, a cursor of lists, or a body */
     bool pages;       /* `limit` and `cursor`; of a list with queries, or of rejected events */
     /* Reads the parameters that no other route has; owner, collection and place may be changed. NULL = there are none.
      * SG_INVALID names the one that is malformed; SG_NOT_FOUND, after that, a stream that is not configured. */
     enum sg_status (*more)(const struct target *target, const struct settings *settings, struct plan *plan,
                            struct sg_error *err);
-    /* Reads the body of a QUERY or POST, which is all of it, and perhaps empty. NULL = the route has neither method.
-     * SG_INVALID says what is malformed. */
-    enum sg_status (*content)(struct slice body, const struct settings *settings, struct plan *plan,
-                              struct query_fault *fault, struct sg_error *err);
     const char *params[PLAN_PARAMS_MAX]; /* that it knows; NULL after the last one, if there is room */
 };
 

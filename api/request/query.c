@@ -32,7 +32,7 @@ static int clipped(struct slice text)
     return (int)(text.bytes < CLIP_BYTES ? text.bytes : CLIP_BYTES);
 }
 
-static bool is_filter(const struct field_set *fields, struct slice name)
+bool query_filters(const struct field_set *fields, struct slice name)
 {
     return filter_is_group(name) || query_field_find(fields, name) != QUERY_FIELDS_END;
 }
@@ -40,7 +40,7 @@ static bool is_filter(const struct field_set *fields, struct slice name)
 bool query_knows(const struct field_set *fields, struct slice name)
 {
     return slice_equal(name, SLICE_LITERAL("select")) || slice_equal(name, SLICE_LITERAL("order")) ||
-           slice_equal(name, SLICE_LITERAL("count")) || is_filter(fields, name);
+           slice_equal(name, SLICE_LITERAL("count")) || query_filters(fields, name);
 }
 
 /* ---- what is there, and its memory ---- */
@@ -66,7 +66,7 @@ static void look(struct making *m)
             m->select = param.value;
         } else if (slice_equal(param.name, SLICE_LITERAL("count"))) {
             m->count = param.value;
-        } else if (is_filter(source->fields, param.name)) {
+        } else if (query_filters(source->fields, param.name)) {
             m->filters_count++;
             filter = param;
         }
@@ -440,7 +440,7 @@ static enum sg_status read_filters(struct making *m, struct sg_error *err)
     const struct query_source *source = m->source;
     enum sg_status status = SG_OK;
     for (size_t i = 0; i < source->params_count && status == SG_OK; i++) {
-        if (is_filter(source->fields, source->params[i].name))
+        if (query_filters(source->fields, source->params[i].name))
             status = filter_read_param(&m->reader, source->params[i].name, source->params[i].value, err);
     }
     return status;

@@ -76,7 +76,8 @@ struct query_fault {
 SG_MUST_CHECK enum sg_status query_make(const struct query_source *source, struct list_query **out,
                                         struct query_fault *fault, struct sg_error *err);
 
-/* Is it a parameter of a query: a field, or one of QUERY_PARAMS? */
+/* Is it a parameter of a filter: a field or a group? Of a query: that, or one of QUERY_PARAMS? */
+bool query_filters(const struct field_set *fields, struct slice name);
 bool query_knows(const struct field_set *fields, struct slice name);
 
 /* The query as parameters of a URL, each with a "&" before it. */

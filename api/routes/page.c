@@ -67,16 +67,6 @@ static bool is_expired(const struct call *call)
            !epoch_equal(&q->epoch, &snapshot_stream(call->snapshot, (size_t)call->plan.owner)->row->epoch);
 }
 
-enum sg_status page_content(struct slice body, const struct settings *settings, struct plan *plan,
-                            struct query_fault *fault, struct sg_error *err)
-{
-    (void)body;
-    (void)settings;
-    (void)plan;
-    (void)fault;
-    return sg_fail(err, SG_INVALID, "a list is not asked for by a body");
-}
-
 enum sg_status page_find(struct call *call, struct basis *out, struct sg_error *err)
 {
     struct store_collection collection = {0};
@@ -86,7 +76,7 @@ enum sg_status page_find(struct call *call, struct basis *out, struct sg_error *
         return status;
     status = store_read_collection(snapshot_reader(call->snapshot), plan->collection, &collection, err);
     out->found = status == SG_OK;
-    out->tagged = out->found && !is_expired(call);
+    out->tagged = out->found && !is_expired(call) && call->head->method != METHOD_POST;
     out->revision = (struct revision){.sequence = collection.position,
                                       .page = true,
                                       .entities = collection.entities,

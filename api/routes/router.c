@@ -80,7 +80,7 @@ static const struct route *find_route(const struct target *target, bool ops_only
 
 static enum admission_body body_of(const struct route *route)
 {
-    return route->rules.content != NULL ? ADMISSION_JSON_BODY : ADMISSION_NO_BODY;
+    return route->rules.query ? ADMISSION_JSON_BODY : ADMISSION_NO_BODY;
 }
 
 static void refuse(enum sg_status status, struct query_fault *fault, const struct sg_error *err,

@@ -11,6 +11,19 @@ import { program, run, SOURCE_DIR, tempFolder } from './process.mjs';
 const FEED = program('STATEGATE_FEED_BIN', 'build/dev/stategate-feed');
 const EVENTS = join(SOURCE_DIR, 'scripts/demo-events.mjs');
 
+// As scripts/demo declares them.
+const COLLECTIONS = [
+  {
+    name: 'subdivisions',
+    fields: [
+      { name: 'code', at: '/code', type: 'string' },
+      { name: 'type', at: '/type', type: 'string' },
+    ],
+    indexes: ['code', 'type,code'],
+  },
+  { name: 'languages', fields: [{ name: 'name', at: '/name', type: 'string' }], indexes: ['name'] },
+];
+
 async function publish(nats, kind) {
   const env = cleanEnvironment();
   const made = await run(process.execPath, [EVENTS, kind], { env });
@@ -29,7 +42,7 @@ export async function demoScene() {
   await publish(nats, 'reference');
   await publish(nats, 'changes');
   const { jsm } = await nats.client();
-  const gateway = await startGateway({ nats });
+  const gateway = await startGateway({ nats, config: { collections: COLLECTIONS } });
   const settled = async () => {
     const { state } = await jsm.streams.info('STATE');
     await gateway.untilPosition(state.last_seq, { deadlineMs: 30_000 });
