@@ -71,15 +71,13 @@ static enum sg_status check_params(const struct target *target, const struct pla
     return status;
 }
 
-/* What the collection of a list declares. */
-static void find_declared(const struct settings *settings, struct plan *out)
+/* What is set of a collection; nothing, where it is not mentioned. */
+static const struct collection_settings *find_declared(const struct settings *settings, struct slice collection)
 {
-    static const struct field_set no_fields;
-    static const struct fields_hash no_hash;
+    static const struct collection_settings nothing;
     const struct collection_settings *found =
-        out->collection.bytes > 0 ? settings_collection(settings, out->collection) : NULL;
-    out->fields = found != NULL ? &found->fields : &no_fields;
-    out->fields_hash = found != NULL ? &found->fields_hash : &no_hash;
+        collection.bytes > 0 ? settings_collection(settings, collection) : NULL;
+    return found != NULL ? found : &nothing;
 }
 
 /* A Prefer alone demands nothing. */
@@ -122,7 +120,7 @@ static bool prefers_count(const struct http_lines *prefer)
 
 const struct field_set *plan_fields(const struct settings *settings, struct slice collection)
 {
-    return find_declared(settings, collection).fields;
+    return &find_declared(settings, collection)->fields;
 }
 
 /* Everything that a request is read from. */
@@ -219,8 +217,11 @@ enum sg_status plan_make(const struct http_head *head, const struct target *targ
     struct sg_error malformed;
     struct sources from = {.head = head, .target = target, .rules = rules, .settings = settings};
     enum sg_status status = check_segments(out, err);
-    if (status == SG_OK && rules->query)
-        find_declared(settings, out);
+    if (status == SG_OK && rules->query) {
+        const struct collection_settings *declared = find_declared(settings, out->collection);
+        out->fields = &declared->fields;
+        out->fields_hash = &declared->fields_hash;
+    }
     if (status == SG_OK && target->params_count > 0)
         status = check_params(target, rules, out->fields, err);
     if (status == SG_OK && rules->demands == DEMANDS_REFUSED)
