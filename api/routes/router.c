@@ -96,10 +96,10 @@ static void refuse(enum sg_status status, struct query_fault *fault, const struc
     buffer_free(&fault->members);
 }
 
-/* What the parameters may name besides those of the route; NULL = nothing. */
+/* What the parameters may name besides those of the route; NULL = nothing, or only the route is looked for. */
 static const struct field_set *fields_of(const struct call *call)
 {
-    bool query = call->route != NULL && call->route->rules.query;
+    bool query = call->route != NULL && call->route->rules.query && call->api != NULL;
     return query ? plan_fields(call->api->settings, call->plan.collection) : NULL;
 }
 

@@ -45,11 +45,6 @@ static const struct plan_rules page_rules = {.demands = DEMANDS_READ,
 static const struct plan_rules rejected_rules = {
     .demands = DEMANDS_READ, .pages = true, .params = {"limit", "cursor", DEMANDS_PARAMS}};
 
-static const struct plan_rules query_rules = {.demands = DEMANDS_READ,
-                                              .query = true,
-                                              .pages = true,
-                                              .params = {"limit", "cursor", QUERY_PARAMS, DEMANDS_PARAMS}};
-
 /* A request in the making, and its plan. */
 static struct http_head head;
 static char text[TARGET_BYTES_MAX + 1];
@@ -172,27 +167,27 @@ static void a_cursor_is_where_the_page_before_ended(void **state)
 static void a_list_is_asked_by_the_fields_of_its_collection(void **state)
 {
     (void)state;
-    assert_made(&query_rules, "/v1/state/orders?total=gte.1&total=lt.9&order=total&limit=7&wait=2");
+    assert_made(&page_rules, "/v1/state/orders?total=gte.1&total=lt.9&order=total&limit=7&wait=2");
     assert_non_null(plan.query);
     assert_int_equal(plan.query->query.nodes_count, 2);
     assert_int_equal(plan.query->access.index, 0);
     assert_int_equal(plan.limit, 7);
-    assert_made(&query_rules, "/v1/state/orders?limit=7&max_staleness=2");
+    assert_made(&page_rules, "/v1/state/orders?limit=7&max_staleness=2");
     assert_null(plan.query);
-    assert_made(&query_rules, "/v1/state/bills?id=gt.a"); /* it declares nothing */
+    assert_made(&page_rules, "/v1/state/bills?id=gt.a"); /* it declares nothing */
     assert_int_equal(plan.query->access.index, QUERY_BY_ID);
-    assert_refused(&query_rules, "/v1/state/orders?note=eq.a", SG_INVALID,
+    assert_refused(&page_rules, "/v1/state/orders?note=eq.a", SG_INVALID,
                    "the parameter 'note' is not known here; the fields are total, id, version, sequence, occurred_at, "
                    "and other parameters limit, cursor, select, order, count, and, or, not.and, not.or, min_version, "
                    "min_position, max_staleness, wait");
-    assert_refused(&query_rules, "/v1/state/bills?total=eq.1", SG_INVALID, "'total' is not known here");
-    assert_refused(&page_rules, "/v1/state/orders?total=eq.1", SG_INVALID, "'total' is not known here");
+    assert_refused(&page_rules, "/v1/state/bills?total=eq.1", SG_INVALID, "'total' is not known here");
+    assert_refused(&rejected_rules, "/v1/rejected?total=eq.1", SG_INVALID, "'total' is not known here");
     assert_int_equal(fault.problem, PROBLEM_BAD_REQUEST);
-    assert_refused(&query_rules, "/v1/state/orders?version=gt.1", SG_INVALID, "no index serves this query");
+    assert_refused(&page_rules, "/v1/state/orders?version=gt.1", SG_INVALID, "no index serves this query");
     assert_int_equal(fault.problem, PROBLEM_NOT_INDEXED);
-    assert_refused(&query_rules, "/v1/state/orders?limit=0&version=gt.1", SG_INVALID, "'limit'");
+    assert_refused(&page_rules, "/v1/state/orders?limit=0&version=gt.1", SG_INVALID, "'limit'");
     assert_int_equal(fault.problem, PROBLEM_BAD_REQUEST);
-    assert_refused(&query_rules, "/v1/state/orders?cursor=x", SG_INVALID, "'cursor'");
+    assert_refused(&page_rules, "/v1/state/orders?cursor=x", SG_INVALID, "'cursor'");
     assert_int_equal(fault.problem, PROBLEM_CURSOR_MISMATCH);
 }
 
@@ -217,7 +212,7 @@ static void a_count_may_be_preferred(void **state)
         head.fields.prefer.count = 0;
         for (size_t k = 0; k < 2 && rows[i].lines[k] != NULL; k++)
             add_line(&head.fields.prefer, rows[i].lines[k]);
-        assert_made(&query_rules, "/v1/state/orders");
+        assert_made(&page_rules, "/v1/state/orders");
         if ((plan.query != NULL && plan.query->count) != rows[i].counts)
             fail_msg("Prefer: %s", rows[i].lines[0]);
     }
