@@ -93,6 +93,17 @@ static enum sg_status find_younger(struct session *s, bool *found, struct sg_err
     return status == SG_NOT_FOUND || status == SG_INVALID ? SG_OK : status;
 }
 
+/* Of an answer with another creation time. */
+static enum sg_status begin_created(struct session *s, const struct stream_info *info, struct sg_error *err)
+{
+    struct epoch epoch;
+    epoch_make(s->settings->name, info->created_ns, NULL, &epoch);
+    /* Restored while a build of the incarnation in between was written: it must not pass for the one that is served. */
+    if (epoch_equal(&epoch, &s->row.served_epoch))
+        return begin_rolled_back(s, info, "an earlier incarnation has come back", err);
+    return begin_incarnation(s, info, NULL, "another creation time", err);
+}
+
 /* Is the message at the position the one that was applied? */
 static enum sg_status identify_message(struct session *s, const struct stream_info *info, struct sg_error *err)
 {
@@ -114,6 +125,8 @@ static enum sg_status identify_message(struct session *s, const struct stream_in
     status = session_probe_proved(s, &probe, err);
     if (status != SG_OK)
         return status;
+    if (probe.info.created_ns != s->row.created_ns) /* since the question before */
+        return begin_created(s, &probe.info, err);
     return begin_rolled_back(s, &probe.info, "another message is at the position", err);
 }
 
@@ -165,14 +178,7 @@ static enum sg_status identify_created(struct session *s, struct sg_error *err)
 {
     struct probe probe;
     enum sg_status status = session_probe_proved(s, &probe, err);
-    if (status != SG_OK || probe.info.created_ns == s->row.created_ns)
-        return status;
-    struct epoch epoch;
-    epoch_make(s->settings->name, probe.info.created_ns, NULL, &epoch);
-    /* Restored while a build of the incarnation in between was written: it must not pass for the one that is served. */
-    if (epoch_equal(&epoch, &s->row.served_epoch))
-        return begin_rolled_back(s, &probe.info, "an earlier incarnation has come back", err);
-    return begin_incarnation(s, &probe.info, NULL, "another creation time", err);
+    return status == SG_OK && probe.info.created_ns != s->row.created_ns ? begin_created(s, &probe.info, err) : status;
 }
 
 static enum sg_status identify_first(struct session *s, const struct stream_info *info, struct sg_error *err)

@@ -180,6 +180,31 @@ for (const [version, bin] of Object.entries({
       assert.notEqual((await row(s.gateway)).epoch, before.epoch);
     });
 
+    it('has the epoch of its creation also where it is recreated between two questions', async (t) => {
+      const nats = await startNats({ t, bin });
+      const proxy = await startProxy({ t, target: nats.port });
+      const s = await scene(t, { nats, publish: events(20), gateway: { nats: proxy.url } });
+      await s.gateway.untilPosition(20);
+      await proxy.stall();
+      await s.publish(events(5, { from: 21 })); // so that the message at the position is looked at
+      const asked = new Promise((done) => {
+        proxy.watch = (bytes) => {
+          if (!bytes.includes('CONSUMER.CREATE.STATE') && !bytes.includes('STREAM.MSG.GET.STATE')) return;
+          proxy.watch = null;
+          proxy.mode = 'stall';
+          done();
+        };
+      });
+      await proxy.cut();
+      await proxy.flow();
+      await asked;
+      await s.recreateStream(events(30, { from: 1000 }));
+      await proxy.flow();
+      await s.untilEqual();
+      const epochs = (await s.gateway.untilLogged('epoch_changed')).map(({ reason, epoch }) => [reason, epoch.length]);
+      assert.deepEqual(epochs, [['another creation time', 6]]);
+    });
+
     it('names what was trimmed beyond its position while it was away', async (t) => {
       const s = await following(t, 50, { nats: { bin } });
       await s.gateway.stop();

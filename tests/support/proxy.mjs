@@ -32,6 +32,7 @@ class Pipe {
 
   take(bytes) {
     this.proxy.bytes += bytes.length;
+    this.proxy.watch?.(bytes);
     if (this.proxy.mode === 'swallow' || this.stranded) return;
     this.held.push({ due: this.sent(bytes.length) + this.proxy.delayMs, bytes });
     this.heldBytes += bytes.length;
@@ -83,6 +84,7 @@ class Proxy {
     this.bytesPerSecond = 0; // of each direction of a connection; 0 = as fast as it goes
     this.bytes = 0; // that came in, both ways
     this.accepted = 0;
+    this.watch = null; // called with all bytes that come in, before they pass
     this.pairs = new Set();
     this.server = createServer((near) => this.accept(near));
   }
