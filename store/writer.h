@@ -175,8 +175,9 @@ struct store_extract {
 };
 
 /* What a step has ended, for the log. */
+enum store_fields_what { FIELDS_DONE_NOTHING, FIELDS_DONE_BUILT, FIELDS_DONE_INDEX_REMOVED };
 struct store_fields_done {
-    enum { FIELDS_DONE_NOTHING, FIELDS_DONE_BUILT, FIELDS_DONE_INDEX_REMOVED } what;
+    enum store_fields_what what;
     int64_t stream;
     char collection[EVENT_COLLECTION_BYTES_MAX + 1];
     int64_t set;

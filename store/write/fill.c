@@ -143,7 +143,7 @@ static enum sg_status find_task(struct store_writer *w, struct task *task, struc
 
 /* ---- a set is whole ---- */
 
-static void tell(const struct task *task, int what, struct store_fields_done *done)
+static void tell(const struct task *task, enum store_fields_what what, struct store_fields_done *done)
 {
     done->what = what;
     done->stream = task->build.stream;

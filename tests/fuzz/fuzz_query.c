@@ -115,6 +115,30 @@ static unsigned require_tree(const struct query *query, size_t first, size_t end
     return deepest;
 }
 
+static bool is_fixed(const struct query *query, unsigned field)
+{
+    for (size_t i = 0; i < query->nodes_count; i++) {
+        const struct query_node *node = &query->nodes[i];
+        if (node->kind == QUERY_TEST && node->field == field && !node->negated &&
+            (node->operator == QUERY_EQ || node->operator >= QUERY_IS_NULL))
+            return true;
+    }
+    return false;
+}
+
+/* The keys that are asked for are given, one after the other, but those of one value. */
+static void require_order(const struct query *query, const struct query_access *a)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < query->order_count; i++) {
+        size_t found = at;
+        while (found < a->keys_count && a->keys[found].field != query->order[i].field)
+            found++;
+        REQUIRE(found < a->keys_count || is_fixed(query, query->order[i].field));
+        at = found < a->keys_count ? found + 1 : at;
+    }
+}
+
 static void require_access(const struct list_query *q)
 {
     const struct query_access *a = &q->access;
@@ -124,7 +148,7 @@ static void require_access(const struct list_query *q)
     for (size_t i = 0; i < q->query.nodes_count; i++)
         rest = rest || !a->served[i];
     REQUIRE(rest == a->residual);
-    REQUIRE(!q->query.ordered || a->keys_count <= q->query.order_count);
+    require_order(&q->query, a);
 }
 
 static void require_promises(const struct list_query *q)

@@ -230,6 +230,37 @@ static void what_cannot_be_read_is_a_mismatch(void **state)
     free(cursor);
 }
 
+/* One list, one cursor: a length is spelled in one way, and what means nothing is not there. */
+static void another_spelling_is_no_cursor(void **state)
+{
+    static const struct {
+        const char *payload;
+        size_t bytes;
+        bool good;
+    } rows[] = {
+#define PAYLOAD(text) text, sizeof text - 1
+        {PAYLOAD("\6orders\6k3fq1z\0\0\0\1""7\0\0\1c"), true},
+        {PAYLOAD("\x80\6orders\6k3fq1z\0\0\0\1""7\0\0\1c"), false},
+        {PAYLOAD("\6orders\6k3fq1z\0\0\0\2""07\0\0\1c"), false},
+        {PAYLOAD("\6orders\6K3FQ1Z\0\0\0\1""7\0\0\1c"), false},
+        {PAYLOAD("\6orders\6k3fq1z\0\0\0\1""7\0\0\1\xFF"), false},
+        {PAYLOAD("\6orders\6k3fq1z\0\0\0\1""7\0\0\0"), false},
+        {PAYLOAD("\6orders\6k3fq1z\0\0\0\1""7\0\0\1c\2\1""1"), false},
+        {PAYLOAD("\6orders\6k3fq1z\0\0\0\1""7\0\0\1c\0\0\0\0\0"), false},
+        {PAYLOAD("\0\6k3fq1z\0\0\0\1""7\0\0\1c"), false},
+#undef PAYLOAD
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[CURSOR_TEXT_BYTES];
+        char room[CURSOR_TEXT_BYTES];
+        struct cursor_list cursor;
+        size_t bytes = cursor_encode(CURSOR_LIST, (struct slice){rows[i].payload, rows[i].bytes}, text);
+        if (cursor_list_read((struct slice){text, bytes}, room, &cursor) != rows[i].good)
+            fail_msg("payload %zu", i);
+    }
+}
+
 /* A forged one, of parts that no list has together. */
 static void parts_that_do_not_fit_are_a_mismatch(void **state)
 {
@@ -340,6 +371,7 @@ int main(void)
         TEST(keys_are_exact),
         TEST(another_list_is_a_mismatch),
         TEST(what_cannot_be_read_is_a_mismatch),
+        TEST(another_spelling_is_no_cursor),
         TEST(parts_that_do_not_fit_are_a_mismatch),
         TEST(other_fields_make_it_expired),
         TEST(the_longest_cursor_is_as_long_as_is_said),
