@@ -45,6 +45,11 @@ uint64_t hash_collection(uint64_t name, int64_t entities, uint64_t position)
     return hash_join(hash_join(name, (uint64_t)entities), position);
 }
 
+uint64_t hash_floor(uint64_t name, uint64_t floor)
+{
+    return floor != 0 ? hash_join(name, floor) : 0;
+}
+
 uint64_t hash_rejected(uint64_t sequence, uint64_t reason, uint64_t collection, uint64_t id, int64_t version)
 {
     uint64_t h = hash_join(hash_join(sequence, reason), collection);

@@ -56,6 +56,7 @@ static void mark_entities(const struct history_build *b, size_t stream, size_t c
         out->collections_count++;
         out->collections += hash_collection(hash_text(history_collection_name(stream, collection)), alive,
                                             b->changed[collection]);
+        out->floors += hash_floor(hash_text(history_collection_name(stream, collection)), b->floors[collection]);
     }
 }
 
@@ -264,6 +265,25 @@ static void fold_apply(struct history *h, const struct history_step *step)
         swap_if_whole(h, s, changed);
 }
 
+static bool fold_removal(struct history_build *b, size_t collection, uint64_t max)
+{
+    struct history_row *oldest = NULL;
+    uint64_t count = 0;
+    for (size_t i = 0; i < HISTORY_IDS; i++) {
+        struct history_row *row = &b->rows[collection][i];
+        if (row->version == 0 || !row->deleted)
+            continue;
+        count++;
+        if (oldest == NULL || row->sequence < oldest->sequence)
+            oldest = row;
+    }
+    if (count <= max)
+        return false;
+    b->floors[collection] = oldest->sequence;
+    *oldest = (struct history_row){0};
+    return true;
+}
+
 void history_fold(struct history *h, const struct history_step *step)
 {
     struct history_stream *s = &h->streams[step->stream];
@@ -294,6 +314,10 @@ void history_fold(struct history *h, const struct history_step *step)
         fold_gap(written(s), step->first, step->last);
         break;
     case STEP_SWEEP:
+        break;
+    case STEP_REMOVE_TOMBSTONE: /* one: of the next build where the served one has none beyond it */
+        if (!fold_removal(&s->served, step->first, step->target) && s->has_next)
+            (void)fold_removal(&s->next, step->first, step->target);
         break;
     }
 }

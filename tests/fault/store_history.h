@@ -25,6 +25,7 @@ uint64_t hash_text(struct slice text); /* 0 for an empty one */
 uint64_t hash_entity(uint64_t collection, uint64_t id, int64_t version, bool deleted, uint64_t sequence, uint64_t state,
                      uint64_t occurred_at);
 uint64_t hash_collection(uint64_t name, int64_t entities, uint64_t position);
+uint64_t hash_floor(uint64_t name, uint64_t floor); /* 0 without one */
 uint64_t hash_rejected(uint64_t sequence, uint64_t reason, uint64_t collection, uint64_t id, int64_t version);
 
 /* ---- marks ---- */
@@ -35,6 +36,7 @@ struct mark_build {
     uint64_t position;
     int64_t target; /* as stored: -1 = not known */
     uint64_t gaps;  /* hash of their text */
+    uint64_t floors; /* sum of a hash of each: with nothing applied, what shows that tombstones were removed */
     /* The rows: sums of a hash of each, and how many there are. */
     uint64_t entities;
     uint64_t collections;
@@ -82,6 +84,7 @@ struct history_build {
     size_t gaps_count;
     bool known[HISTORY_COLLECTIONS]; /* a row of collections is there */
     uint64_t changed[HISTORY_COLLECTIONS]; /* its position */
+    uint64_t floors[HISTORY_COLLECTIONS];
     struct history_row rows[HISTORY_COLLECTIONS][HISTORY_IDS];
 };
 
@@ -128,7 +131,8 @@ enum history_step_kind {
     STEP_SET_TARGET,
     STEP_ADVANCE,
     STEP_ADD_GAP,
-    STEP_SWEEP
+    STEP_SWEEP,
+    STEP_REMOVE_TOMBSTONE /* the oldest beyond `target` of them, of the collection number `first` */
 };
 
 struct history_step {

@@ -18,6 +18,7 @@ struct place {
     int64_t alive; /* counted; the next as well */
     int64_t dead;
     uint64_t position;
+    uint64_t floor;
 };
 
 struct reading {
@@ -113,7 +114,8 @@ static bool take_collection(struct reading *r, sqlite3_stmt *s)
         .name = hash_text(column(s, 3)),
         .entities = sqlite3_column_int64(s, 4),
         .position = (uint64_t)sqlite3_column_int64(s, 5),
-        .tombstones = sqlite3_column_int64(s, 6)};
+        .tombstones = sqlite3_column_int64(s, 6),
+        .floor = (uint64_t)sqlite3_column_int64(s, 7)};
     return true;
 }
 
@@ -159,6 +161,7 @@ static bool take_collections(struct reading *r)
             return wrong(r, "a collection does not count its rows");
         place->build->collections_count++;
         place->build->collections += hash_collection(place->name, place->entities, place->position);
+        place->build->floors += hash_floor(place->name, place->floor);
     }
     return true;
 }
@@ -188,7 +191,7 @@ bool mark_read(struct sqlite3 *db, struct mark *out, char *why, size_t why_bytes
              take_stream) &&
         each(r, "SELECT c.id, c.stream, c.build, c.name, c.entities, "
                 "max(c.position, (SELECT coalesce(max(sequence), 0) FROM entities WHERE collection = c.id)), "
-                "c.tombstones FROM collections c", take_collection) &&
+                "c.tombstones, c.floor FROM collections c", take_collection) &&
         each(r, "SELECT collection, id, version, deleted, sequence, state, occurred_at FROM entities", take_entity) &&
         each(r, "SELECT collection, id, version, 1, sequence, NULL, occurred_at FROM tombstones", take_entity) &&
         each(r, "SELECT stream, build, sequence, reason, collection, id, version FROM rejected", take_rejected) &&
@@ -203,7 +206,7 @@ bool mark_read(struct sqlite3 *db, struct mark *out, char *why, size_t why_bytes
 static bool build_same_place(const struct mark_build *a, const struct mark_build *b)
 {
     return a->build == b->build && a->incarnation == b->incarnation && a->position == b->position &&
-           a->target == b->target && a->gaps == b->gaps;
+           a->target == b->target && a->gaps == b->gaps && a->floors == b->floors;
 }
 
 static bool build_same_rows(const struct mark_build *a, const struct mark_build *b)

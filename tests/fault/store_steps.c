@@ -43,6 +43,10 @@ struct history_step history_choose(const struct history *h, uint64_t *chance)
         step.kind = STEP_ADD_GAP; /* far apart, so that they stay what they are */
         step.first = 1000 * (b->gaps_count + 1);
         step.last = step.first + disk_chance(chance) % 100;
+    } else if (dice < 32) {
+        step.kind = STEP_REMOVE_TOMBSTONE;
+        step.first = disk_chance(chance) % HISTORY_COLLECTIONS;
+        step.target = 1 + disk_chance(chance) % 3;
     } else {
         choose_events(b, chance, &step);
     }
@@ -107,6 +111,19 @@ static enum sg_status do_apply(const struct history *h, struct store_writer *w, 
     return store_apply(w, id, events, count, NULL, results, reasons, &position, err);
 }
 
+static enum sg_status do_remove(struct store_writer *w, const struct history_step *step, int64_t id,
+                                struct sg_error *err)
+{
+    const struct store_tombstone_bounds bounds = {
+        .stream = id, .collection = history_collection_name(step->stream, step->first), .max = step->target};
+    struct store_removal removal;
+    enum sg_status status;
+    do /* some calls write the WAL back, and no more */
+        status = store_remove_tombstones(w, &bounds, 1, NULL, NULL, &removal, err);
+    while (status == SG_OK && removal.more && removal.removed == 0);
+    return status;
+}
+
 static enum sg_status do_attach(struct store_writer *w, const struct history_step *step, int64_t *id,
                                 struct sg_error *err)
 {
@@ -144,6 +161,8 @@ static enum sg_status do_step(const struct history *h, struct store_writer *w, c
         return store_stream_add_gap(w, *id, step->first, step->last, err);
     case STEP_SWEEP:
         return store_sweep(w, SWEEP_ROWS, &more, err);
+    case STEP_REMOVE_TOMBSTONE:
+        return do_remove(w, step, *id, err);
     }
     return SG_INVALID;
 }
