@@ -101,12 +101,20 @@ static bool run_sweep(struct projector *p)
     return true;
 }
 
-/* Remove some tombstones that are beyond their bounds. True if there is more to do at once. */
-static bool run_tombstones(struct projector *p)
+/* Remove some tombstones that are beyond their bounds: a step, and more of them for as long as the batches took, so that
+ * they go as fast as they come. True if there is more to do at once. */
+static bool run_tombstones(struct projector *p, int64_t batches_ns)
 {
     struct sg_error err = {0};
+    enum sg_status status = SG_OK;
     bool worked = false;
-    if (tombstones_run(p->ingest, &worked, &err) != SG_OK)
+    if (tombstones_at(p->ingest->tombstones) == INT64_MAX)
+        return false;
+    int64_t until_ns = time_boot_ns() + batches_ns;
+    do
+        status = tombstones_run(p->ingest, &worked, &err);
+    while (status == SG_OK && worked && time_boot_ns() < until_ns);
+    if (status != SG_OK)
         work_failed(p, "sweep_failed", &p->removal_failed, &err);
     else if (worked)
         p->removal_failed = false;
@@ -180,9 +188,11 @@ static bool run_iteration(struct projector *p, int64_t *until_ns)
 {
     (void)pthread_mutex_lock(&p->ingest->writing);
     commands_run(p->ingest);
+    int64_t began_ns = time_boot_ns();
     bool worked = run_batches(p);
+    int64_t batches_ns = time_boot_ns() - began_ns;
     worked |= run_sweep(p);
-    worked |= run_tombstones(p);
+    worked |= run_tombstones(p, batches_ns);
     worked |= run_fields(p);
     run_trim(p);
     store_write_back(p->ingest->context.store); /* after the events were published */

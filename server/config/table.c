@@ -149,8 +149,7 @@ static const struct config_key keys[] = {
     {"collections[].tombstones.max", KIND_COUNT, "0", OF_COLLECTION(tombstones.max),
      RANGE(1, CONFIG_TOMBSTONES_MAX), .zero = true,
      .what = "How many tombstones are kept, the newest of them; 0: without a limit.",
-     .more = "What a removed one means is the same. Those beyond it go within seconds; during a build, when it is "
-             "complete."},
+     .more = "What a removed one means is the same. Those beyond it go within seconds."},
 
     {"collections_max", KIND_COUNT, "1000", SETTING(collections_max), RANGE(1, CONFIG_COLLECTIONS_LIMIT_MAX),
      .what = "The maximum number of collections of all streams; an event for one more is rejected."},
