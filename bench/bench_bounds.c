@@ -37,9 +37,9 @@ static void must(bool good, const char *what)
 }
 
 /* What the gateway made of its settings. */
-static void read_fingerprints(const char *path, char rows[FINGERPRINT_BYTES], char derived[FINGERPRINT_BYTES])
+static void read_fingerprint(const char *path, char rows[FINGERPRINT_BYTES])
 {
-    static const char sql[] = "SELECT rows_fingerprint, derived_fingerprint FROM streams WHERE name = '" STREAM "'";
+    static const char sql[] = "SELECT rows_fingerprint FROM streams WHERE name = '" STREAM "'";
     sqlite3 *db = NULL;
     sqlite3_stmt *s = NULL;
     must(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
@@ -47,7 +47,6 @@ static void read_fingerprints(const char *path, char rows[FINGERPRINT_BYTES], ch
              sqlite3_step(s) == SQLITE_ROW,
          "the stream's row cannot be read");
     (void)snprintf(rows, FINGERPRINT_BYTES, "%s", (const char *)sqlite3_column_text(s, 0));
-    (void)snprintf(derived, FINGERPRINT_BYTES, "%s", (const char *)sqlite3_column_text(s, 1));
     (void)sqlite3_finalize(s);
     (void)sqlite3_close(db);
 }
@@ -135,15 +134,14 @@ static void write_all(struct filler *f, maker *make, uint64_t count)
 static void open_store(const char *path, int64_t created_ns, const uint64_t counts[4], struct filler *f)
 {
     static char rows[FINGERPRINT_BYTES];
-    static char derived[FINGERPRINT_BYTES];
     const struct store_options options = {
         .path = path, .collections_max = counts[3] + 10, .rejected_max = counts[2] + 10};
-    const struct stream_fingerprint fingerprint = {.rows = rows, .derived = derived};
+    const struct stream_fingerprint fingerprint = {.rows = rows};
     struct store_open_report report;
     struct stream stream;
     struct epoch epoch;
     bool reshaped = false;
-    read_fingerprints(path, rows, derived);
+    read_fingerprint(path, rows);
     must(store_open(&options, &f->writer, &report, &err) == SG_OK, "the database cannot be opened");
     must(store_stream_attach(f->writer, STREAM, &fingerprint, &stream, &reshaped, &err) == SG_OK && !reshaped,
          "attach");

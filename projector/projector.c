@@ -248,14 +248,10 @@ static enum sg_status stream_attach(struct ingest *ingest, const struct stream_s
 {
     const struct settings *settings = ingest->context.settings;
     struct buffer rows;
-    struct buffer derived;
     struct buffer before;
     buffer_init(&rows, FINGERPRINT_BYTES_MAX);
-    buffer_init(&derived, FINGERPRINT_BYTES_MAX);
     buffer_init(&before, FINGERPRINT_BYTES_MAX);
     enum sg_status status = fingerprint_rows(settings, stream, &rows, err);
-    if (status == SG_OK)
-        status = fingerprint_derived(settings, stream, &derived, err);
     bool known_before = false;
     if (status == SG_OK) {
         status = fingerprint_before(settings, stream, format_get(stream->format)->revision, &before, err);
@@ -263,11 +259,10 @@ static enum sg_status stream_attach(struct ingest *ingest, const struct stream_s
     }
     if (status == SG_OK || status == SG_NOT_FOUND) {
         struct stream_fingerprint fingerprint = {
-            .rows = rows.data, .derived = derived.data, .rows_before = known_before ? before.data : NULL};
+            .rows = rows.data, .rows_before = known_before ? before.data : NULL};
         status = store_stream_attach(ingest->context.store, stream->name, &fingerprint, row, reshaped, err);
     }
     buffer_free(&rows);
-    buffer_free(&derived);
     buffer_free(&before);
     return status;
 }

@@ -16,8 +16,8 @@ INSERT INTO meta (clean) VALUES (0);
 -- rows, unseen. `target`: below it this build is not whole yet; -1: not known yet. `gaps`: "5001-7000,9000-9000",
 -- ascending. `hole`: "5001-7000 9000 10 12": among the sequences 5001-7000 are some that were not delivered, and what
 -- they were is not settled (0-0 = there is none); then begun_last, begun_removed and
--- begun_missing of core/domain/stream.h; '' = nothing of
--- all that. The fingerprints name the settings that shape the rows, and those that shape what is derived from rows.
+-- begun_missing of core/domain/stream.h; '' = nothing of all that. `rows_fingerprint` names the settings that shape the
+-- rows.
 CREATE TABLE streams (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -31,7 +31,6 @@ CREATE TABLE streams (
     build INTEGER NOT NULL,
     target INTEGER NOT NULL,
     gaps TEXT NOT NULL,
-    derived_fingerprint TEXT NOT NULL DEFAULT '',
     hole TEXT NOT NULL DEFAULT ''
 );
 

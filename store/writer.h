@@ -104,15 +104,15 @@ uint64_t store_write_back_failures(const struct store_writer *w, bool *failing);
 /* True if a step is worth it now; of a sync that has ended the notifier tells. */
 bool store_write_back_wanted(const struct store_writer *w);
 
-/* Names the settings of a stream, each as text that changes whenever what they make changes. */
+/* Names the settings that shape a stream's rows (template, format, drops), as text that changes whenever what they make
+ * changes. What is made from rows, such as the tables of declared fields, keeps its own declaration. */
 struct stream_fingerprint {
-    const char *rows;        /* what shapes rows: template, format, drops ... */
-    const char *derived;     /* what shapes that which is made from rows; it never costs a rebuild from the stream */
+    const char *rows;
     const char *rows_before; /* `rows` as schema version 2 stored it, taken for the same; NULL = there is none */
 };
 
-/* One for tests and benchmarks, with nothing derived and nothing before it. */
-#define STREAM_FINGERPRINT(text) (&(struct stream_fingerprint){.rows = (text), .derived = ""})
+/* One for tests and benchmarks, with nothing before it. */
+#define STREAM_FINGERPRINT(text) (&(struct stream_fingerprint){.rows = (text)})
 
 /* Find or create the row of a stream. When the stored fingerprint of the rows differs and anything was applied, a new
  * build begins from position 0, target unknown, and `*reshaped` is true. This one is served at once, and the old rows

@@ -134,14 +134,6 @@ enum sg_status fingerprint_hash(const struct settings *settings, const struct st
     return status;
 }
 
-enum sg_status fingerprint_derived(const struct settings *settings, const struct stream_settings *stream,
-                                   struct buffer *out, struct sg_error *err)
-{
-    (void)settings;
-    buffer_append_text(out, "{}");
-    return finish(stream, out, err);
-}
-
 /* ---- schema version 2 ---- */
 
 enum sg_status fingerprint_before(const struct settings *settings, const struct stream_settings *stream,

@@ -20,10 +20,6 @@ SG_MUST_CHECK enum sg_status fingerprint_rows(const struct settings *settings, c
 /* That fingerprint in short: an r and the first digits of its SHA-256. SG_MEMORY likewise. */
 SG_MUST_CHECK enum sg_status fingerprint_hash(const struct settings *settings, const struct stream_settings *stream,
                                               struct rows_hash *out, struct sg_error *err);
-/* The fingerprint of what is derived from rows: {}, as nothing is yet. A change of it never costs a rebuild from the
- * stream. */
-SG_MUST_CHECK enum sg_status fingerprint_derived(const struct settings *settings, const struct stream_settings *stream,
-                                                 struct buffer *out, struct sg_error *err);
 /* The rows' as it was made until schema version 2: a database of that version has it. It names no revision of the
  * format, as there was but one. `revision` is the present one: SG_NOT_FOUND where it is another, since rows that were
  * read as that version read them are not what would be read today. */

@@ -61,11 +61,10 @@ const char *const store_sql_texts[SQL_STATEMENTS_COUNT] = {
     [SQL_STREAM_BY_ID] = "SELECT " STREAM_COLUMNS " FROM " STREAMS " WHERE s.id = ?1",
     [SQL_STREAM_BY_NAME] = "SELECT " STREAM_COLUMNS ", s.rows_fingerprint, s.attached FROM " STREAMS
                            " WHERE s.name = ?1",
-    [SQL_STREAM_INSERT] = "INSERT INTO streams (name, attached, rows_fingerprint, derived_fingerprint, " BUILD_COLUMNS(
+    [SQL_STREAM_INSERT] = "INSERT INTO streams (name, attached, rows_fingerprint, " BUILD_COLUMNS(
         "") ") "
-            "VALUES (?1, 1, ?2, ?3, 0, '', 0, 0, '', 1, 0, '', '')",
-    [SQL_STREAM_ATTACH] =
-        "UPDATE streams SET attached = 1, rows_fingerprint = ?2, derived_fingerprint = ?3 WHERE id = ?1",
+            "VALUES (?1, 1, ?2, 0, '', 0, 0, '', 1, 0, '', '')",
+    [SQL_STREAM_ATTACH] = "UPDATE streams SET attached = 1, rows_fingerprint = ?2 WHERE id = ?1",
     [SQL_STREAM_IDENTIFY] = "UPDATE streams SET created_ns = ?2, epoch = ?3 WHERE id = ?1",
     [SQL_STREAM_BUILD] =
         "UPDATE streams SET created_ns = ?2, epoch = ?3, build = ?4, target = ?5, " BUILD_BEGIN " WHERE id = ?1",

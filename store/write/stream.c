@@ -51,12 +51,6 @@ enum sg_status store_build_load(struct store_writer *w, int64_t stream_id, struc
 
 /* ---- attaching ---- */
 
-static int bind_fingerprint(sqlite3_stmt *s, const struct stream_fingerprint *fingerprint)
-{
-    int bound = sqlite3_bind_text(s, 2, fingerprint->rows, -1, SQLITE_STATIC);
-    return bound | sqlite3_bind_text(s, 3, fingerprint->derived, -1, SQLITE_STATIC);
-}
-
 /* A database of an older version has the rows' fingerprint as that version wrote it. */
 static bool same_rows(struct slice stored, const struct stream_fingerprint *fingerprint)
 {
@@ -69,7 +63,7 @@ static enum sg_status attach_new(struct store_writer *w, const char *name, const
 {
     sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_INSERT);
     int bound = sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
-    bound |= bind_fingerprint(s, fingerprint);
+    bound |= sqlite3_bind_text(s, 2, fingerprint->rows, -1, SQLITE_STATIC);
     store_written_changed(w);
     return store_stream_write(w, s, bound, err);
 }
@@ -80,7 +74,7 @@ static enum sg_status attach_known(struct store_writer *w, const struct build *f
 {
     sqlite3_stmt *s = store_statement(&w->c, SQL_STREAM_ATTACH);
     int bound = sqlite3_bind_int64(s, 1, found->stream);
-    bound |= bind_fingerprint(s, fingerprint);
+    bound |= sqlite3_bind_text(s, 2, fingerprint->rows, -1, SQLITE_STATIC);
     store_written_changed(w);
     enum sg_status status = store_stream_write(w, s, bound, err);
     if (status == SG_OK)

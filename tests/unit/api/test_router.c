@@ -717,6 +717,19 @@ static void reads_that_go_on_failing_are_logged_once(void **state)
     assert_null(strstr(text, "reads_recovered"));
 }
 
+/* A field of that name could not be asked for. */
+static void no_field_is_declared_with_the_name_of_a_parameter(void **state)
+{
+    (void)state;
+    for (unsigned id = 0; id < ROUTES_COUNT; id++) {
+        const char *const *params = router_route((enum route_id)id)->rules.params;
+        for (size_t i = 0; i < PLAN_PARAMS_MAX && params[i] != NULL; i++) {
+            if (fields_name_fault(slice_of(params[i])) == NULL)
+                fail_msg("%s is not reserved", params[i]);
+        }
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -751,6 +764,7 @@ int main(void)
         TEST(requests_are_counted_by_route_method_and_code),
         TEST(every_status_of_a_problem_is_counted),
         TEST(the_probe_of_a_status_is_the_one_that_proves),
+        TEST(no_field_is_declared_with_the_name_of_a_parameter),
         TEST(reads_that_go_on_failing_are_logged_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

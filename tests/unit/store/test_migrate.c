@@ -112,7 +112,7 @@ static void migrated_schema_is_that_of_a_new_file(void **state)
     static char migrated[TEXT_BYTES];
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
         all_of(f->path, queries[i], new[i]);
-    assert_non_null(strstr(new[0], "derived_fingerprint"));
+    assert_non_null(strstr(new[0], "rows_fingerprint"));
     open_kept(f);
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
         all_of(f->path, queries[i], migrated);
@@ -137,14 +137,13 @@ static void columns_are_those_of_the_list(void **state)
 
 static const struct stream_fingerprint today = {
     .rows = "{\"format\":\"envelope\"}",
-    .derived = "{}",
     .rows_before = "state.{collection}.{id} envelope customers orders addresses addresses-/street",
 };
 
 static void old_fingerprint_is_taken_for_the_same(void **state)
 {
     struct store_fixture *f = *state;
-    struct stream_fingerprint later = {.rows = today.rows, .derived = "{\"indexes\":1}"};
+    struct stream_fingerprint later = {.rows = today.rows};
     struct stream stream;
     bool reshaped = true;
     open_kept(f);
@@ -157,7 +156,7 @@ static void old_fingerprint_is_taken_for_the_same(void **state)
     fixture_close(f);
     assert_int_equal(store_open(&f->options, &f->writer, NULL, NULL), SG_OK);
     assert_int_equal(store_stream_attach(f->writer, "STATE", &later, &stream, &reshaped, NULL), SG_OK);
-    assert_false(reshaped); /* the new one is stored, and what is derived costs no rebuild */
+    assert_false(reshaped); /* the new one is stored */
     fixture_close(f);
 }
 
@@ -178,7 +177,7 @@ static void other_settings_rebuild_a_migrated_file_too(void **state)
 static void next_build_goes_on(void **state)
 {
     struct store_fixture *f = *state;
-    struct stream_fingerprint grow = {.rows = "x", .derived = "", .rows_before = "grow.{id} envelope grown"};
+    struct stream_fingerprint grow = {.rows = "x", .rows_before = "grow.{id} envelope grown"};
     struct stream stream;
     struct build build;
     bool reshaped = true;
