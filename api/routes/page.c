@@ -33,10 +33,20 @@ struct page {
 
 /* ---- what is asked for ---- */
 
-/* Is it read like a page of all by their ids, whatever is selected of them? */
+/* A page of all by their ids does not read the sequences of its rows. */
+static bool selects_sequence(const struct list_query *q)
+{
+    size_t i = 0;
+    while (i < q->select_count && q->select[i].field != QUERY_SEQUENCE)
+        i++;
+    return i < q->select_count;
+}
+
+/* Is it read like a page of all by their ids? */
 static bool is_by_id(const struct list_query *q)
 {
-    return q == NULL || (!q->batch && q->query.nodes_count == 0 && q->query.order_count == 0);
+    return q == NULL ||
+           (!q->batch && q->query.nodes_count == 0 && q->query.order_count == 0 && !selects_sequence(q));
 }
 
 static struct slice after_of(const struct list_query *q)

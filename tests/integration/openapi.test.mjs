@@ -11,6 +11,7 @@ import { startGateway } from '../support/gateway.mjs';
 import { lintOpenapi, loadOpenapi, openapiText } from '../support/openapi.mjs';
 import { SOURCE_DIR, tempFolder } from '../support/process.mjs';
 import { event, scene } from '../support/scene.mjs';
+import { until } from '../support/until.mjs';
 
 const ENTITY = '/v1/state/{collection}/{id}';
 const FIELD = { name: 'a', at: '/a', type: 'integer' };
@@ -164,6 +165,7 @@ describe('openapi.yaml', () => {
     gateway = s.gateway;
     await s.untilLive({ deadlineMs: 10_000 });
     await gateway.untilReady();
+    await until('the index is made', async () => (await gateway.get('/v1/state/customers?a=eq.1')).status === 200);
   });
 
   after(async () => {
