@@ -62,6 +62,7 @@ describe('transcripts', () => {
     assert.ok(shows('{"a":1,...,"z":2}\n', '{"a":1,"b":"x","z":2}\n'));
     assert.ok(shows('State-Staleness: 0.3\nAge: 1\n', 'State-Staleness: 12.75\nAge: 13\n'));
     assert.ok(shows('STATE:7;epoch=kk4yx7\n', 'STATE:13720;epoch=pr1nfh\n'));
+    assert.ok(shows('<?cursor=AwxzdWJkaXZpc2lvbnMG&a=1>\n', '<?cursor=AwxzdWJkaXZpc2lvbnMGtnq&a=1>\n'));
     for (const [shown, printed] of [
       ['a\n', 'a\nb\n'],
       ['a\nb\n', 'a\n'],
@@ -72,6 +73,7 @@ describe('transcripts', () => {
       ['State-Staleness: 0.3\n', 'State-Staleness: \n'],
       ['"kk4yx7.b1.2"\n', '"kk4yx7.b2.2"\n'],
       ['a.c\n', 'abc\n'],
+      ['<?cursor=AwxzdWJkaXZpc2lvbnMG&a=1>\n', '<?cursor=AwxzdWJkaXZpc2lvbnMG&a=2>\n'],
     ])
       assert.ok(!shows(shown, printed), `${JSON.stringify(shown)} is not ${JSON.stringify(printed)}`);
   });

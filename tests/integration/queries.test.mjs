@@ -297,7 +297,8 @@ describe('a batch', () => {
     return { status: answer.status, headers: answer.headers, body: JSON.parse((await answer.text()) || 'null') };
   }
 
-  const kinds = ({ items }) => items.map(({ id, status, version }) => `${id}:${status ?? 200}:${version ?? '-'}`).join();
+  const kind = ({ id, status, version }) => `${id}:${status ?? 200}:${version ?? '-'}`;
+  const kinds = ({ items }) => items.map(kind).join();
 
   async function scattered(t) {
     const s = await orders(t);

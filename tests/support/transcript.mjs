@@ -27,6 +27,7 @@ const MASKS = [
   [/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>'],
   [/\b[0-9a-f]{64}\b/g, '<sha256>'],
   [/epoch=[a-z][a-z0-9]{5,11}/g, 'epoch=<epoch>'],
+  [/(\bcursor=|"next":")[\w-]{20,}/g, '$1<cursor>'], // an epoch is in it
   [/"epoch":"[a-z][a-z0-9]{5,11}"/g, '"epoch":"<epoch>"'],
   [/"[a-z][a-z0-9]{5,11}\.(r[0-9a-f]{8})\.\d+/g, '"<epoch>.$1.<sequence>'], // the settings' hash is the same everywhere
   [/(\bSTATE:|\blast sequence |"(?:position|head|target|sequence|entities)":)\d+/g, '$1<count>'],
