@@ -158,9 +158,9 @@ static void put_in_order(struct query *query, const unsigned *order)
     memcpy(query->nodes, nodes, query->nodes_count * sizeof nodes[0]);
 }
 
-/* Each node's text is copied once for each group around it, and for the whole. */
-#define TEXT_BYTES_MAX ((QUERY_DEPTH_MAX + 2) * (TREE_BYTES_MAX))
-#define TREE_BYTES_MAX (64u << 10) /* of what fits into a request, in quotes */
+/* Of all nodes: the first one whose text is too long is the last that is written. */
+#define TEXT_BYTES_MAX (QUERY_NODES_MAX * FILTER_BYTES_MAX + TEST_BYTES_MAX)
+#define TEST_BYTES_MAX (QUERY_VALUES_MAX * (2 * FIELDS_TEXT_BYTES_MAX + 3) + 256) /* each byte of a value escaped */
 
 enum sg_status filter_write(struct query *query, char out[FILTER_BYTES_MAX], size_t *bytes, struct sg_error *err)
 {
@@ -170,12 +170,15 @@ enum sg_status filter_write(struct query *query, char out[FILTER_BYTES_MAX], siz
     if (query->nodes_count == 0)
         return SG_OK;
     buffer_init(&w.text, TEXT_BYTES_MAX);
-    for (size_t i = query->nodes_count; i-- > 0 && !w.text.failed;)
+    for (size_t i = query->nodes_count; i-- > 0 && !w.text.failed && *bytes <= FILTER_BYTES_MAX;) {
         write_node(&w, i);
+        *bytes = w.ends[i] - w.begins[i];
+    }
     size_t begin = w.text.bytes;
-    if (!w.text.failed)
+    if (!w.text.failed && *bytes <= FILTER_BYTES_MAX) {
         write_terms(&w, 0, query->nodes_count);
-    *bytes = w.text.bytes - begin;
+        *bytes = w.text.bytes - begin;
+    }
     if (w.text.failed)
         status = sg_fail(err, SG_MEMORY, "out of memory for a filter");
     else if (*bytes > FILTER_BYTES_MAX)

@@ -22,7 +22,7 @@ static const struct list_query *asked(struct query_fixture *f, const char *text)
 static void refused(struct query_fixture *f, const char *text, const char *why)
 {
     if (query_ask(f, text) != SG_INVALID || strstr(f->err.message, why) == NULL)
-        fail_msg("%s: %s", text, f->err.message);
+        fail_msg("%.200s: %s", text, f->err.message);
     assert_null(f->query);
     assert_int_equal(f->fault.problem, PROBLEM_BAD_REQUEST);
     assert_int_equal(f->fault.members.bytes, 0);
@@ -275,6 +275,18 @@ static void a_text_has_a_limit(void **state)
     assert_int_equal(asked(f, text)->filter_bytes, FILTER_BYTES_MAX);
     (void)snprintf(text, sizeof text, "note=eq.%s&status=eq.%.*s", value, (int)rest + 1, value);
     refused(f, text, "the filter is longer than 1024 bytes");
+    /* As long as a body may be, and twice that with its quotes escaped, in every group again. */
+    struct buffer longest;
+    buffer_init(&longest, 1u << 20);
+    buffer_append_text(&longest, "or=(and(or(and(note.in.(a");
+    for (int i = 0; i < 400; i++) {
+        buffer_append_format(&longest, ",a%d", i); /* bare, as it does not begin with a quote */
+        for (int k = 0; k < 160; k++)
+            buffer_append_text(&longest, "%22");
+    }
+    buffer_append(&longest, ")))))", sizeof ")))))");
+    refused(f, longest.data, "the filter is longer than 1024 bytes");
+    buffer_free(&longest);
 }
 
 /* ---- order ---- */
