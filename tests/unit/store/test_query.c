@@ -373,6 +373,50 @@ static void fields_that_are_not_there_yet_are_unavailable(void **state)
     assert_int_equal(page.items, 0);
 }
 
+/* The same fields stand at other places in the old set, and have other names there. */
+static void older_set_serves_by_its_own_places(void **state)
+{
+    enum { LABEL, NOTE, AMOUNT, PHASE };
+    struct world *w = *state;
+    struct query query = {.fields = &w->fields};
+    struct store_query_budget budget = budget_of(1000, 1000);
+    const struct field_value values[] = {value_text("b"), value_integer(30)};
+    fields_free(&w->fields);
+    world_field(w, "label:/tags/*:string");
+    world_field(w, "note:/note:string");
+    world_field(w, "amount:/total:integer");
+    world_field(w, "phase:/status:string");
+    world_index(w, "amount,phase");
+    world_index(w, "phase,amount.desc");
+    world_index(w, "label");
+    for (size_t i = 0; i < w->rows_count; i++) {
+        struct world_row *row = &w->rows[i];
+        row->values[AMOUNT] = row->values[TOTAL];
+        row->values[PHASE] = row->values[STATUS];
+        row->values[TOTAL] = (struct field_value){.state = FIELD_NULL};
+        memcpy(row->elements[LABEL], row->elements[TAG], sizeof row->elements[LABEL]);
+        row->values[LABEL] = (struct field_value){.state = FIELD_ELEMENTS};
+        row->values[LABEL].elements.values = row->elements[LABEL];
+        row->values[LABEL].elements.count = 2;
+    }
+    world_redeclare(w);
+    query_add(&query, PHASE, QUERY_EQ, &open_value, 1);
+    query_add(&query, AMOUNT, QUERY_GT, &values[1], 1);
+    query_add(&query, LABEL, QUERY_EQ, &values[0], 1);
+    struct page page = read_page(w, &query, &budget);
+    assert_int_equal(page.status, SG_OK);
+    assert_int_equal(page.items, 54);
+    query_add(&query, NOTE, QUERY_IS_NULL, NULL, 0);
+    assert_int_equal(read_page(w, &query, &budget).status, SG_UNAVAILABLE);
+    query.nodes_count = 0;
+    query_add(&query, AMOUNT, QUERY_EQ, &values[1], 1); /* its index is not there */
+    assert_int_equal(read_page(w, &query, &budget).status, SG_UNAVAILABLE);
+    world_settle(w);
+    page = read_page(w, &query, &budget);
+    assert_int_equal(page.status, SG_OK);
+    assert_int_equal(page.items, 3);
+}
+
 /* Statements of tables that are gone stay in the cache, and are not asked. */
 static void set_that_was_dropped_gives_a_clean_answer(void **state)
 {
@@ -566,6 +610,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(count_of_all_is_the_stored_one, setup, teardown),
         cmocka_unit_test_setup_teardown(count_that_time_ends_is_a_lower_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(fields_that_are_not_there_yet_are_unavailable, setup, teardown),
+        cmocka_unit_test_setup_teardown(older_set_serves_by_its_own_places, setup, teardown),
         cmocka_unit_test_setup_teardown(set_that_was_dropped_gives_a_clean_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(ids_need_no_set, setup, teardown),
         cmocka_unit_test_setup_teardown(collection_without_events_is_not_found, setup, teardown),
