@@ -96,6 +96,7 @@ export function isOpen(declaration, query) {
     ofOne ||
     order.some(constant) ||
     order.some((key) => notNull(key) && otherSide(key)) ||
+    tests.some(({ field, op }) => field === 'id' && op.startsWith('is.')) || // no id is null
     order.some(({ field }) => field === 'id')
   );
 }
@@ -103,12 +104,13 @@ export function isOpen(declaration, query) {
 const differInNulls = (a, b) =>
   a.field === b.field && a.descending === b.descending && a.nullsLast !== b.nullsLast;
 
-// The same query as one sees it by whom no index serves is.null and is.not_null of fields with many values.
+// The same query as one sees it by whom no index serves is.null and is.not_null of fields with many values, and of ids.
 export function withoutElements(declaration, query) {
+  const isEmpty = ({ field, op }) => /^is\.(not_)?null$/.test(op) && (field === 'id' || declaration.isMany(field));
   const without = (nodes) =>
     nodes.map((node) => {
       if (node.kind !== 'test') return { ...node, terms: without(node.terms) };
-      return /^is\.(not_)?null$/.test(node.op) && declaration.isMany(node.field) ? { ...node, negated: true } : node;
+      return isEmpty(node) ? { ...node, negated: true } : node;
     });
   return { ...query, filter: without(query.filter) };
 }

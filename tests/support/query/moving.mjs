@@ -1,6 +1,7 @@
 // Rows that change while they are walked: what each entity was at each sequence, and whether a page is one snapshot.
 
 import { matching, ordersOf, sameList } from './expect.mjs';
+import { linksOf } from './walk.mjs';
 
 export class Moving {
   constructor(declaration, rows) {
@@ -79,7 +80,8 @@ function judgeUntouched(moving, query, pages) {
 
 // The repair link leads on from the first page.
 function judgeSince(pages) {
-  const link = /<([^>]*)>; *rel="?changes"?/.exec(pages.at(-1).answer.headers.link ?? '')?.[1] ?? '';
+  const link = linksOf(pages.at(-1).answer.headers).changes;
+  if (link === undefined) return []; // whether it may be missing is said of the page
   const since = /[?&]since=([^&]*)/.exec(link)?.[1] ?? '';
   const sequence = Number(/:(\d+)/.exec(decodeURIComponent(since))?.[1]);
   const first = positionOf(pages[0]);

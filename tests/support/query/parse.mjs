@@ -23,6 +23,7 @@ const DEMANDS = ['min_position', 'max_staleness', 'wait'];
 
 // A percent-encoded text; a plus is a space.
 function decode(text) {
+  if (text.includes('%00')) throw new Refused(text, 'a target holds no NUL');
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {
@@ -122,6 +123,7 @@ class Reader {
   list(type) {
     const values = [];
     this.want('(');
+    if (this.text[this.at] === ')') throw new Refused('in', 'a list has a value at least');
     do values.push(this.typed(type, this.value(',)')));
     while (this.take(','));
     this.want(')');
@@ -171,11 +173,13 @@ const refuse = (about, message) => {
 // [{name, at (a pointer), field}] of id,total,customer:/customer/name.
 function parseSelect(declaration, text) {
   if (text === '*') return undefined; // as PostgREST's clients ask for the whole
-  return text.split(',').map((part) => {
-    const named = /^([a-z_][a-z0-9_]{0,62}):(\/.*)$/.exec(part);
+  const picked = text.split(',').map((part) => {
+    const named = /^([a-zA-Z_][a-zA-Z0-9_]{0,62}):((?:\/(?:[^~]|~[01])*)+)$/s.exec(part);
     if (named !== null) return { name: named[1], at: named[2] };
     return declaration.typeOf(part) ? { name: part, field: part } : refuse(part, `${part} is no field`);
   });
+  const names = picked.map(({ name }) => name);
+  return new Set(names).size === names.length ? picked : refuse('select', 'a name is repeated');
 }
 
 function parseLimit(text) {
