@@ -13,6 +13,7 @@ OPERATORS.integer = OPERATORS.string.filter((op) => op !== 'like');
 OPERATORS.number = OPERATORS.integer;
 OPERATORS.time = OPERATORS.integer;
 
+const PAGES_MAX = 300; // of most walks
 const NEGATED = 0.2;
 const BYTES_MAX = 700; // of all values of a filter: as text it may have 1,024
 
@@ -34,7 +35,8 @@ export class Queries {
     const { random } = this;
     let query = this.meaning();
     while (sizeOf(query.filter) > BYTES_MAX) query = this.meaning();
-    query.limit = random.pick([1, 7, 100, 100, 333, 1000, 1000]);
+    const least = Math.ceil(this.rows.length / PAGES_MAX);
+    query.limit = random.chance(0.01) ? 1 : Math.min(1000, random.pick([least, 7 * least, 100, 333, 1000, 1000]));
     query.count = random.chance(0.1);
     query.select = random.chance(0.2) ? this.selection() : undefined;
     return { ...query, text: this.write(query) };
