@@ -47,6 +47,7 @@ enum sg_status store_set_fields(struct store_writer *w, int64_t stream_id, struc
                                 const struct field_set *fields, struct sg_error *err)
 {
     struct store_fields *f = &w->fields;
+    struct store_fields_declared *before = find_declared(w, stream_id, collection);
     struct store_fields_declared *added = calloc(1, sizeof *added);
     struct store_fields_declared **more = realloc(f->declared, (f->declared_count + 1) * sizeof(void *));
     if (more != NULL)
@@ -67,7 +68,14 @@ enum sg_status store_set_fields(struct store_writer *w, int64_t stream_id, struc
     added->stream = stream_id;
     added->declaration.fields = fields;
     added->declaration.text = slice_of(added->text.data);
-    f->declared[f->declared_count++] = added;
+    if (before != NULL) { /* the caller tries again */
+        struct store_fields_declared swapped = *before;
+        *before = *added;
+        *added = swapped;
+        declared_free(added);
+    } else {
+        f->declared[f->declared_count++] = added;
+    }
     f->settled = false;
     f->work = true;
     return SG_OK;

@@ -1,6 +1,7 @@
 /* Power cuts: the real read model writes to a disk in memory that writes down every write, truncate and sync; at each
  * of them the power is cut, the store is opened on what is left, and its content must be that after one of the
- * transactions: rows, position, counts and rejected events of every build together. With synchronous FULL none that was
+ * transactions: rows, position, counts and rejected events of every build together. What the collections declare changes
+ * from session to session: the tables of fields and their indexes must agree with a recount of the rows. With synchronous FULL none that was
  * acknowledged may be missing; with NORMAL the last ones may.
  *
  * In every other pair of histories the WAL is written back in steps between the transactions, as the gateway does it:
@@ -25,6 +26,7 @@
 #include "run_options.h"
 #include "store_history.h"
 #include "pool_malloc.h"
+#include "tests/support/fields_recount.h"
 
 #define CUTS_DEFAULT 20000
 #define PLANT_CUTS 1500       /* at most, of each planted fault */
@@ -49,6 +51,8 @@ struct tally {
     uint64_t corrupt;
     uint64_t torn;
     uint64_t histories;
+    uint64_t recounted;    /* rows of fields */
+    uint64_t indexes;      /* likewise */
     uint64_t in_steps;     /* checkpoints that were made in steps */
     uint64_t parts;        /* of these, but for the last one of each */
 };
@@ -110,7 +114,7 @@ static void write_position_later(struct run *r, size_t stream, uint64_t before)
     (void)sqlite3_close(db);
 }
 
-static void take_step(struct run *r, const struct history_step *step)
+static void take_step(struct run *r, struct history_step *step)
 {
     struct sg_error err = {0};
     const struct history_stream *s = &r->fold.streams[step->stream];
@@ -144,6 +148,7 @@ static void open_writer(struct run *r, uint64_t *chance)
     for (size_t i = 0; i < HISTORY_STREAMS; i++) {
         bool reshape = r->fold.streams[i].there && disk_chance(chance) % 6 == 0;
         struct history_step step = history_attach(&r->fold, i, reshape);
+        step.declared += disk_chance(chance) % 3 == 0 ? 1 : 0;
         take_step(r, &step);
         step = history_identify(i);
         if (r->fold.streams[i].incarnations == 0)
@@ -245,13 +250,26 @@ static void place(const struct run *r, size_t acknowledged, struct verdict *v)
     (void)snprintf(v->why, sizeof v->why, "at no mark up to %zu", last);
 }
 
+/* Are the fields and their indexes those of the entities? */
+static bool recount(sqlite3 *db, char *why, size_t why_bytes)
+{
+    char found[RECOUNT_WHY_BYTES];
+    struct recount counted;
+    bool good = fields_recount(db, &counted, found);
+    if (!good)
+        (void)snprintf(why, why_bytes, "%.250s", found);
+    tally->recounted += counted.rows;
+    tally->indexes += counted.indexes;
+    return good;
+}
+
 static bool read_mark(const char *path, struct mark *out, char *why, size_t why_bytes)
 {
     sqlite3 *db = NULL;
     (void)snprintf(why, why_bytes, "it cannot be opened");
     bool good = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK;
     good = good && sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) == SQLITE_OK;
-    good = good && mark_read(db, out, why, why_bytes);
+    good = good && mark_read(db, out, why, why_bytes) && recount(db, why, why_bytes);
     (void)sqlite3_close(db);
     return good;
 }
@@ -445,6 +463,7 @@ int main(int argc, char **argv)
     pool_malloc_register();
     memory_vfs_register(options.seed);
     store_syncer_set_stepwise(true);
+    history_fields_make();
     run_folder_make(folder);
     bool plants = plant_found(PLANT_LYING_DISK, options.seed, folder, "a disk that does not sync") &
                   plant_found(PLANT_TWO_TRANSACTIONS, options.seed, folder, "a position in a transaction of its own");
@@ -454,14 +473,15 @@ int main(int argc, char **argv)
         run_history(options.seed + i, i % 2 == 0, PLANT_NONE, 1, options.count, folder);
     double seconds = run_seconds() - began;
     run_folder_remove(folder);
-    bool good = t.corrupt + t.torn + t.lost_full == 0 && t.in_steps > 0 && t.parts > 0 && plants;
+    bool good = t.corrupt + t.torn + t.lost_full == 0 && t.in_steps > 0 && t.parts > 0 && t.recounted > 0 && t.indexes > 0 && plants;
     (void)printf("power cuts: seed %llu, %llu histories, %llu checkpoints in steps, %llu cuts (%llu at writes, %llu at "
                  "syncs, %llu at truncates and names, %llu second ones), %llu followed by more, %llu lost commits "
-                 "(with synchronous FULL %llu), corrupt %llu, torn %llu, %.0f cuts/s: %s\n",
+                 "(with synchronous FULL %llu), corrupt %llu, torn %llu, %llu rows of fields and %llu indexes counted again, %.0f cuts/s: %s\n",
                  (unsigned long long)options.seed, (unsigned long long)t.histories, (unsigned long long)t.in_steps,
                  (unsigned long long)t.cuts, (unsigned long long)t.at_writes, (unsigned long long)t.at_syncs,
                  (unsigned long long)t.at_others, (unsigned long long)t.again, (unsigned long long)t.went_on,
                  (unsigned long long)t.lost, (unsigned long long)t.lost_full, (unsigned long long)t.corrupt,
-                 (unsigned long long)t.torn, (double)t.cuts / seconds, good ? "good" : "FAILED");
+                 (unsigned long long)t.torn, (unsigned long long)t.recounted, (unsigned long long)t.indexes,
+                 (double)t.cuts / seconds, good ? "good" : "FAILED");
     return good ? 0 : 1;
 }

@@ -92,7 +92,7 @@ struct history_event history_event_at(uint64_t seed, size_t stream, uint64_t inc
     /* Mostly the version tells the content, so that one that comes again is a duplicate. */
     uint64_t chosen = (r >> 32) % 3 == 0 ? r : 0;
     e.content = hash_mix((uint64_t)e.version * 8191 + e.id + chosen);
-    e.state_bytes = e.content % 40 == 0 ? 4000 + e.content % 5000 : 24 + e.content % 200;
+    e.state_bytes = e.content % 40 == 0 ? 4000 + e.content % 5000 : 70 + e.content % 200;
     if (kind < 10) {
         e.kind = EVENT_TOMBSTONE;
     } else if (kind < 14) {
@@ -113,7 +113,14 @@ struct history_event history_event_at(uint64_t seed, size_t stream, uint64_t inc
 
 void history_state(const struct history_event *e, char out[HISTORY_STATE_BYTES_MAX])
 {
-    size_t head = (size_t)snprintf(out, HISTORY_STATE_BYTES_MAX, "{\"t\":\"%016llx", (unsigned long long)e->content);
+    uint64_t c = e->content;
+    char s[8];
+    char n[24];
+    (void)snprintf(s, sizeof s, c % 7 == 0 ? "null" : "\"k%u\"", (unsigned)(c % 5));
+    (void)snprintf(n, sizeof n, c % 11 == 0 ? "\"x\"" : "%d", (int)(c % 40) - 20);
+    size_t head = (size_t)snprintf(out, HISTORY_STATE_BYTES_MAX,
+                                   "{\"s\":%s,\"n\":%s,\"l\":[\"%c\",\"%c\"],\"t\":\"%016llx", s, n,
+                                   (char)('a' + c % 3), (char)('a' + c / 3 % 3), (unsigned long long)c);
     for (size_t i = head; i < e->state_bytes - 2; i++)
         out[i] = (char)('a' + (e->content >> (i % 48)) % 26);
     memcpy(out + e->state_bytes - 2, "\"}", 2);

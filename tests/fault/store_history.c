@@ -101,11 +101,27 @@ static void build_begin(struct history_build *b, int64_t number, uint64_t incarn
     b->target = (int64_t)target;
 }
 
-static void swap_if_whole(const struct history *h, struct history_stream *s, bool rows_changed)
+/* Does a collection declare anything? */
+static bool declares(const struct history *h, size_t stream)
 {
+    for (size_t c = 0; c < HISTORY_COLLECTIONS; c++) {
+        if (history_declared(stream, h->streams[stream].declared, c) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* Where fields are declared, or were a moment ago, indexes are made first, and the store says when they are. */
+static void swap_if_whole(struct history *h, const struct history_step *step, size_t stream)
+{
+    struct history_stream *s = &h->streams[stream];
     const struct history_build *b = &s->next;
-    bool whole = b->target == 0 ? rows_changed || h->rebuild_empty_swap : b->position >= (uint64_t)b->target;
-    if (!s->has_next || !whole)
+    bool any = false;
+    for (size_t c = 0; c < HISTORY_COLLECTIONS; c++)
+        any |= b->known[c];
+    bool whole = b->target == 0 ? any || h->rebuild_empty_swap : b->position >= (uint64_t)b->target;
+    bool waits = (declares(h, stream) || s->declared > 0) && step->served[stream] < b->build;
+    if (!s->has_next || !whole || waits)
         return;
     s->served = s->next;
     s->has_next = false;
@@ -124,8 +140,9 @@ static void fold_begin_build(const struct history *h, struct history_stream *s, 
     }
 }
 
-static void fold_attach(struct history_stream *s, int fingerprint)
+static void fold_attach(struct history_stream *s, int fingerprint, unsigned declared)
 {
+    s->declared = declared;
     bool same = s->fingerprint == fingerprint;
     s->fingerprint = fingerprint;
     if (!s->there) {
@@ -250,19 +267,18 @@ static void fold_apply(struct history *h, const struct history_step *step)
 {
     struct history_stream *s = &h->streams[step->stream];
     struct history_build *b = written(s);
-    bool changed = false;
     bool rejected = false;
     uint64_t before = b->position;
     for (uint64_t sequence = step->first; sequence <= step->last; sequence++) {
         if (sequence <= b->position)
             continue;
-        changed = fold_event(h, step->stream, b, sequence, &rejected) || changed;
+        (void)fold_event(h, step->stream, b, sequence, &rejected);
         b->position = sequence;
     }
     if (rejected)
         reject_trim(h);
     if (b->position > before)
-        swap_if_whole(h, s, changed);
+        swap_if_whole(h, step, step->stream);
 }
 
 static bool fold_removal(struct history_build *b, size_t collection, uint64_t max)
@@ -289,7 +305,8 @@ void history_fold(struct history *h, const struct history_step *step)
     struct history_stream *s = &h->streams[step->stream];
     switch (step->kind) {
     case STEP_ATTACH:
-        fold_attach(s, step->fingerprint);
+        fold_attach(s, step->fingerprint, step->declared);
+        swap_if_whole(h, step, step->stream);
         break;
     case STEP_IDENTIFY:
         s->incarnations = s->served.incarnation = 1;
@@ -302,12 +319,12 @@ void history_fold(struct history *h, const struct history_step *step)
         break;
     case STEP_SET_TARGET:
         written(s)->target = (int64_t)step->target;
-        swap_if_whole(h, s, false);
+        swap_if_whole(h, step, step->stream);
         break;
     case STEP_ADVANCE:
         if (step->last > written(s)->position) {
             written(s)->position = step->last;
-            swap_if_whole(h, s, false);
+            swap_if_whole(h, step, step->stream);
         }
         break;
     case STEP_ADD_GAP:
@@ -318,6 +335,10 @@ void history_fold(struct history *h, const struct history_step *step)
     case STEP_REMOVE_TOMBSTONE: /* one: of the next build where the served one has none beyond it */
         if (!fold_removal(&s->served, step->first, step->target) && s->has_next)
             (void)fold_removal(&s->next, step->first, step->target);
+        break;
+    case STEP_FIELDS:
+        for (size_t i = 0; i < HISTORY_STREAMS; i++)
+            swap_if_whole(h, step, i);
         break;
     }
 }

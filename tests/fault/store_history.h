@@ -6,6 +6,7 @@
 #ifndef STATEGATE_TESTS_STORE_HISTORY_H
 #define STATEGATE_TESTS_STORE_HISTORY_H
 
+#include "core/domain/fields.h"
 #include "store/cache/commit_clock.h"
 #include "store/reader.h"
 #include "store/writer.h"
@@ -91,6 +92,7 @@ struct history_build {
 struct history_stream {
     bool there;
     int fingerprint;
+    unsigned declared;     /* what its collections declare: history_declared() */
     uint64_t incarnations; /* that have begun */
     bool has_next;
     struct history_build served;
@@ -108,6 +110,9 @@ struct history {
     size_t collections_max;
     size_t rejected_max;
     bool rebuild_empty_swap;
+    /* Around what the steps look at, so that no fault is in the way of it; NULL = there is none. */
+    void (*pause)(void);
+    void (*resume)(void);
     struct history_stream streams[HISTORY_STREAMS];
     struct history_rejected *rejected; /* owned; oldest first; also of builds that are gone */
     size_t rejected_count;
@@ -132,7 +137,8 @@ enum history_step_kind {
     STEP_ADVANCE,
     STEP_ADD_GAP,
     STEP_SWEEP,
-    STEP_REMOVE_TOMBSTONE /* the oldest beyond `target` of them, of the collection number `first` */
+    STEP_REMOVE_TOMBSTONE, /* the oldest beyond `target` of them, of the collection number `first` */
+    STEP_FIELDS
 };
 
 struct history_step {
@@ -142,6 +148,8 @@ struct history_step {
     uint64_t last;
     uint64_t target;
     int fingerprint;
+    unsigned declared;
+    int64_t served[HISTORY_STREAMS]; /* the builds that are served afterwards; of history_do */
 };
 
 /* A step that suits what is stored; all streams must be attached and identified. */
@@ -150,8 +158,8 @@ struct history_step history_attach(const struct history *h, size_t stream, bool 
 struct history_step history_identify(size_t stream);
 
 /* Do a step: on SG_OK the fold has taken it too, on failure it has not. `ids` are the streams' ids, which STEP_ATTACH
- * fills. */
-SG_MUST_CHECK enum sg_status history_do(struct history *h, struct store_writer *w, const struct history_step *step,
+ * fills. When a build whose collections declare fields is swapped to, once it is whole, is for the store to say. */
+SG_MUST_CHECK enum sg_status history_do(struct history *h, struct store_writer *w, struct history_step *step,
                                         int64_t ids[HISTORY_STREAMS], struct sg_error *err);
 /* Only the fold. */
 void history_fold(struct history *h, const struct history_step *step);
@@ -179,6 +187,23 @@ struct history_event {
 struct history_event history_event_at(uint64_t seed, size_t stream, uint64_t incarnation, uint64_t sequence);
 /* Its state as JSON. */
 void history_state(const struct history_event *e, char out[HISTORY_STATE_BYTES_MAX]);
+
+/* ---- declared fields ---- */
+
+/* Once, before anything is declared. */
+void history_fields_make(void);
+/* What a collection declares; NULL = nothing. */
+const struct field_set *history_declared(size_t stream, unsigned declared, size_t collection);
+/* The values of a state; NULL where nothing is declared. They are in `out`, and their text in the state. */
+struct history_values {
+    struct field_value values[3];
+    struct field_value elements[2];
+};
+const struct field_value *history_values(const struct field_set *declared, struct slice state,
+                                         struct history_values *out);
+/* For struct store_extract; the context is a struct history. */
+enum sg_status history_extract(void *context, struct slice collection, struct slice state,
+                               const struct field_value **out, struct sg_error *err);
 
 /* The names as stored. */
 const char *history_stream_name(size_t stream);

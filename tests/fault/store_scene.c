@@ -12,6 +12,7 @@
 
 #include "disk_cut.h"
 #include "store/write/transaction.h"
+#include "tests/support/fields_recount.h"
 
 #define BASE_STEPS 50
 #define ATTEMPTS_MAX 12  /* that a step may need */
@@ -117,6 +118,8 @@ static void check_stored(struct scene *s, const char *when)
     struct mark wanted;
     struct mark shown;
     char why[256];
+    char found[RECOUNT_WHY_BYTES];
+    struct recount counted;
     pause_faults(s);
     sqlite3 *db = open_plainly(SQLITE_OPEN_READONLY);
     history_mark(&s->fold, &wanted);
@@ -124,6 +127,8 @@ static void check_stored(struct scene *s, const char *when)
         scene_fail(s, when, why);
     else if (!mark_same_place(&wanted, &shown) || !mark_same_rows(&wanted, &shown))
         scene_fail(s, when, "the file does not hold what the fold does");
+    else if (!fields_recount(db, &counted, found))
+        scene_fail(s, when, found);
     (void)sqlite3_close(db);
     resume_faults(s);
 }
@@ -231,7 +236,7 @@ static void check_reader(struct scene *s)
         refused(s, &err, "a reader");
 }
 
-static void do_step(struct scene *s, const struct history_step *step)
+static void do_step(struct scene *s, struct history_step *step)
 {
     for (int attempt = 0; attempt < ATTEMPTS_MAX && !s->over; attempt++) {
         struct sg_error err = {0};
@@ -291,6 +296,8 @@ struct scene_result scene_play(const struct scene_faults *faults, enum scene_pla
     pause_faults(&s);
     files_begin();
     history_copy(&base.fold, &s.fold);
+    s.fold.pause = faults->pause;
+    s.fold.resume = faults->resume;
     resume_faults(&s);
     play(&s);
     history_free(&s.fold);
@@ -312,6 +319,7 @@ void scene_make(const char *folder, uint64_t seed, int steps)
                                           .bytes_max = 1 << 20,
                                           .collections_max = 8,
                                           .rejected_max = 40};
+    history_fields_make();
     history_init(&base.fold, seed, &base.options);
     enum sg_status status = store_open(&base.options, &w, NULL, &err);
     if (status == SG_OK)

@@ -6,6 +6,7 @@
 #include "disk_cut.h"
 
 #define SWEEP_ROWS 6
+#define FIELDS_ROWS 7
 
 static const struct history_build *written(const struct history_stream *s)
 {
@@ -27,8 +28,10 @@ struct history_step history_choose(const struct history *h, uint64_t *chance)
     static const uint64_t targets[] = {0, TARGET_UNKNOWN, 30, 60, 100, 150};
     struct history_step step = {.stream = disk_chance(chance) % HISTORY_STREAMS};
     const struct history_build *b = written(&h->streams[step.stream]);
-    uint64_t dice = disk_chance(chance) % 100;
-    if (dice < 10) {
+    uint64_t dice = disk_chance(chance) % 120;
+    if (dice >= 100) {
+        step.kind = STEP_FIELDS;
+    } else if (dice < 10) {
         step.kind = STEP_SWEEP;
     } else if (dice < 15) {
         step.kind = STEP_BEGIN_BUILD;
@@ -56,7 +59,8 @@ struct history_step history_choose(const struct history *h, uint64_t *chance)
 struct history_step history_attach(const struct history *h, size_t stream, bool reshape)
 {
     return (struct history_step){.kind = STEP_ATTACH, .stream = stream,
-                                 .fingerprint = h->streams[stream].fingerprint + (reshape ? 1 : 0)};
+                                 .fingerprint = h->streams[stream].fingerprint + (reshape ? 1 : 0),
+                                 .declared = h->streams[stream].declared};
 }
 
 struct history_step history_identify(size_t stream)
@@ -74,7 +78,7 @@ static struct epoch epoch_of(uint64_t incarnation)
 }
 
 static struct event event_make(const struct history *h, size_t stream, uint64_t incarnation, uint64_t sequence,
-                               char state[HISTORY_STATE_BYTES_MAX])
+                               unsigned declared, char state[HISTORY_STATE_BYTES_MAX], struct history_values *values)
 {
     struct history_event from = history_event_at(h->seed, stream, incarnation, sequence);
     struct event e = {.kind = from.kind, .sequence = sequence, .time_ns = (int64_t)sequence,
@@ -92,6 +96,7 @@ static struct event event_make(const struct history *h, size_t stream, uint64_t 
     if (from.kind == EVENT_STATE) {
         history_state(&from, state);
         e.state = (struct slice){state, from.state_bytes};
+        e.fields = history_values(history_declared(stream, declared, from.collection), e.state, values);
     }
     return e;
 }
@@ -100,6 +105,8 @@ static enum sg_status do_apply(const struct history *h, struct store_writer *w, 
                                int64_t id, struct sg_error *err)
 {
     static char states[HISTORY_BATCH_MAX][HISTORY_STATE_BYTES_MAX];
+    static struct history_values values[HISTORY_BATCH_MAX];
+    unsigned declared = h->streams[step->stream].declared;
     struct event events[HISTORY_BATCH_MAX];
     enum event_result results[HISTORY_BATCH_MAX];
     enum event_reason reasons[HISTORY_BATCH_MAX];
@@ -107,7 +114,7 @@ static enum sg_status do_apply(const struct history *h, struct store_writer *w, 
     size_t count = 0;
     uint64_t incarnation = written(&h->streams[step->stream])->incarnation;
     for (uint64_t sequence = step->first; sequence <= step->last; sequence++, count++)
-        events[count] = event_make(h, step->stream, incarnation, sequence, states[count]);
+        events[count] = event_make(h, step->stream, incarnation, sequence, declared, states[count], &values[count]);
     return store_apply(w, id, events, count, NULL, results, reasons, &position, err);
 }
 
@@ -133,9 +140,21 @@ static enum sg_status do_attach(struct store_writer *w, const struct history_ste
     (void)snprintf(fingerprint, sizeof fingerprint, "shape-%d", step->fingerprint);
     enum sg_status status = store_stream_attach(w, history_stream_name(step->stream), STREAM_FINGERPRINT(fingerprint),
                                                 &stream, &reshaped, err);
+    for (size_t c = 0; status == SG_OK && c < HISTORY_COLLECTIONS; c++) {
+        const struct field_set *declared = history_declared(step->stream, step->declared, c);
+        if (declared != NULL)
+            status = store_set_fields(w, stream.id, history_collection_name(step->stream, c), declared, err);
+    }
     if (status == SG_OK)
         *id = stream.id;
     return status;
+}
+
+static enum sg_status do_fields(const struct history *h, struct store_writer *w, struct sg_error *err)
+{
+    struct store_extract extract = {.extract = history_extract, .context = (void *)(uintptr_t)h}; /* only read */
+    struct store_fields_done done;
+    return store_fields_step(w, &extract, FIELDS_ROWS, &done, err);
 }
 
 static enum sg_status do_step(const struct history *h, struct store_writer *w, const struct history_step *step,
@@ -163,16 +182,43 @@ static enum sg_status do_step(const struct history *h, struct store_writer *w, c
         return store_sweep(w, SWEEP_ROWS, &more, err);
     case STEP_REMOVE_TOMBSTONE:
         return do_remove(w, step, *id, err);
+    case STEP_FIELDS:
+        return do_fields(h, w, err);
     }
     return SG_INVALID;
 }
 
-enum sg_status history_do(struct history *h, struct store_writer *w, const struct history_step *step,
+/* Which builds are served: those of streams that are attached. */
+static void note_served(const struct history *h, struct store_writer *w, struct history_step *step,
+                        const int64_t ids[HISTORY_STREAMS])
+{
+    if (h->pause != NULL)
+        h->pause();
+    for (size_t i = 0; i < HISTORY_STREAMS; i++) {
+        struct stream stream;
+        struct sg_error err;
+        bool there = h->streams[i].there || (step->kind == STEP_ATTACH && step->stream == i);
+        step->served[i] = 0;
+        if (!there)
+            continue;
+        enum sg_status status = store_stream_load(w, ids[i], &stream, &err);
+        if (status == SG_OK)
+            step->served[i] = stream.build;
+        else if (status != SG_NOT_FOUND)
+            (void)fprintf(stderr, "a stream cannot be loaded: %s\n", err.message);
+    }
+    if (h->resume != NULL)
+        h->resume();
+}
+
+enum sg_status history_do(struct history *h, struct store_writer *w, struct history_step *step,
                           int64_t ids[HISTORY_STREAMS], struct sg_error *err)
 {
     enum sg_status status = do_step(h, w, step, &ids[step->stream], err);
-    if (status == SG_OK)
-        history_fold(h, step);
+    if (status != SG_OK)
+        return status;
+    note_served(h, w, step, ids);
+    history_fold(h, step);
     return status;
 }
 
