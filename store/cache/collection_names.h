@@ -17,7 +17,8 @@ struct collection_name {
     int64_t id; /* of the collections row */
     char *name; /* owned */
     size_t name_bytes;
-    struct store_collection_fields *fields; /* borrowed from the writer; NULL = none is declared */
+    struct store_collection_fields *fields; /* borrowed from the writer; NULL = none is declared, ... */
+    bool fields_known; /* ... or it was not looked at */
     /* The writer's, for the batch at hand. */
     int64_t tombstones; /* how many it has, those of the batch included; so for the next two */
     int64_t gaps;       /* entities with a gap */

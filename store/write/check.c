@@ -2,6 +2,7 @@
 #include "store/write/check.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,31 @@ static enum sg_status check_edges(struct store_connection *c, struct sg_error *e
     return status;
 }
 
+/* The same of the tables of declared fields and their indexes: of as many as can be looked at in a moment. */
+static enum sg_status check_fields(struct store_connection *c, struct sg_error *err)
+{
+    static const char sql[] =
+        "SELECT t.tbl_name, CASE t.type WHEN 'table' THEN '' ELSE 'INDEXED BY ' || t.name END, CASE t.type "
+        "WHEN 'table' THEN 'number' ELSE (SELECT name FROM pragma_index_info(t.name) WHERE seqno = 0) END "
+        "FROM sqlite_schema t WHERE t.type IN ('table', 'index') AND t.sql IS NOT NULL "
+        "AND (t.tbl_name GLOB 'fields_[0-9]*' OR t.tbl_name GLOB 'field_[0-9]*') LIMIT 500";
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(c->db, sql, -1, &s, NULL);
+    enum sg_status status = rc == SQLITE_OK ? SG_OK : store_fail(c, rc, "check the database", err);
+    while (status == SG_OK && (status = store_step(c, s, SQLITE_OK, "check the database", err)) == SG_OK) {
+        for (int end = 0; status == SG_OK && end < 2; end++) {
+            char query[512];
+            int64_t ignored = 0;
+            (void)snprintf(query, sizeof query, "SELECT count(*) FROM (SELECT id FROM %s %s ORDER BY %s %s LIMIT 1)",
+                           (const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1),
+                           (const char *)sqlite3_column_text(s, 2), end == 0 ? "" : "DESC");
+            status = store_query_int(c, query, &ignored, err);
+        }
+    }
+    (void)sqlite3_finalize(s);
+    return status == SG_NOT_FOUND ? SG_OK : status;
+}
+
 /* A collection without tombstones, as it says of itself, is looked into for none: one that is there all the same would
  * be answered as an id never seen, and a version below it would be applied. Of a build that is being swept the count
  * stays. */
@@ -118,6 +144,8 @@ enum sg_status store_check(struct store_connection *c, bool clean, struct sg_err
     enum sg_status status = check_size(c, &bytes, err);
     if (status == SG_OK)
         status = check_edges(c, err);
+    if (status == SG_OK)
+        status = check_fields(c, err);
     if (status == SG_OK)
         status = check_tombstones(c, err);
     if (status != SG_OK)

@@ -209,6 +209,7 @@ enum sg_status store_fields_open(struct store_writer *w, const struct build *bui
         find_declared(w, build->stream, (struct slice){collection->name, collection->name_bytes});
     if (w->fields.stale)
         close_all(w);
+    collection->fields_known = true;
     if (declared == NULL)
         return SG_OK;
     enum sg_status status = settle_collection(w, collection->id, !build->is_next, store_fields_at_target(build),
@@ -230,12 +231,10 @@ enum sg_status store_fields_find(struct store_writer *w, const struct build *bui
                                  struct collection_name **out, struct sg_error *err)
 {
     *out = collection_names_find(&w->collections, build->stream, build->build, name);
-    if (*out != NULL)
+    if (*out != NULL && (*out)->fields_known)
         return SG_OK;
     enum sg_status status = store_collections_find(&w->c, &w->collections, build, name, out, err);
-    if (status != SG_OK || *out == NULL || w->fields.declared_count == 0)
-        return status;
-    return store_fields_open(w, build, *out, err);
+    return status == SG_OK && *out != NULL ? store_fields_open(w, build, *out, err) : status;
 }
 
 /* ---- what an entity writes ---- */

@@ -351,7 +351,9 @@ static enum sg_status run_task(struct store_writer *w, const struct task *task, 
 static enum sg_status step(struct store_writer *w, const struct task *task, const struct store_extract *extract,
                            size_t rows_max, struct store_fields_done *done, struct sg_error *err)
 {
-    enum sg_status status = store_begin(w, err);
+    enum sg_status status = store_room(w, err);
+    if (status == SG_OK)
+        status = store_begin(w, err);
     if (status != SG_OK)
         return status;
     w->changes = SERVED_NOTHING;

@@ -12,7 +12,7 @@
  * second cut while the database is opened again. Two planted faults must be found: a disk that does not sync, and a
  * position that is written by a transaction of its own.
  *
- * ctest-timeout: 600 */
+ * ctest-timeout: 1200 */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -421,6 +421,24 @@ static void what_is_gone_takes_its_row(void **state)
     assert_int_equal(recount(f).rows, 0);
 }
 
+/* What only looks at the collection has no need of its fields. */
+static void a_collection_that_was_looked_at_has_its_fields(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_tombstone_bounds bounds = {.stream = f->stream.id, .collection = SLICE_LITERAL("customers"), .max = 1};
+    struct store_removal removal;
+    set_fields(f, &basic);
+    apply_one(f, event_state(1, "a", 1, "{\"s\":\"x\"}"));
+    apply_one(f, event_state(2, "c", 1, "{}"));
+    apply_one(f, event_tombstone(3, "c", 2));
+    fixture_reopen(f);
+    set_fields(f, &basic);
+    assert_int_equal(store_remove_tombstones(f->writer, &bounds, 10, NULL, NULL, &removal, NULL), SG_OK);
+    apply_one(f, event_state(4, "b", 1, "{\"s\":\"y\"}"));
+    apply_one(f, event_state(5, "a", 2, "{\"s\":\"z\"}"));
+    assert_int_equal(recount(f).rows, 2);
+}
+
 /* Batches of new ids go through one statement a table. */
 static void batches_are_written_whole(void **state)
 {
@@ -784,6 +802,7 @@ int main(void)
         FIELDS_TEST(an_update_of_other_members_writes_no_field),
         FIELDS_TEST(deletions_take_their_rows_and_revivals_bring_them),
         FIELDS_TEST(what_is_gone_takes_its_row),
+        FIELDS_TEST(a_collection_that_was_looked_at_has_its_fields),
         FIELDS_TEST(batches_are_written_whole),
         FIELDS_TEST(a_batch_that_fails_leaves_nothing),
         FIELDS_TEST(the_recount_finds_what_is_wrong),
