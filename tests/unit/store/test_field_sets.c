@@ -612,8 +612,16 @@ static void numbers_that_come_again_are_held_or_filled(void **state)
         apply_one(f, event_tombstone(100 - i, id, 2));
     }
     (void)recount(f);
-    fill_some(f, 101, 112); /* numbers 3 to 14 */
+    fill_some(f, 101, 102); /* numbers 3 and 4 */
+    static char ids[10][16];
+    struct event events[10]; /* 5 is held, 6 to 14 are not */
+    for (uint64_t i = 0; i < 10; i++) {
+        (void)snprintf(ids[i], sizeof ids[i], "id-%llu", (unsigned long long)(103 + i));
+        events[i] = event_state(103 + i, ids[i], 1, "{\"s\":\"again\",\"t\":[\"a\",\"b\"]}");
+    }
+    apply(f, events, 10);
     expect(f, "SELECT max(number) FROM entities", "14");
+    expect(f, "SELECT max(number) FROM fields_2", "5");
     (void)recount(f);
     assert_int_equal(finish(f), 1);
     assert_int_equal(recount(f).rows, 14);
