@@ -18,6 +18,14 @@ bool pipeline_admit(struct route_counters *counters, const struct settings *sett
     return false;
 }
 
+/* Every answer of a list says that it may be asked for by QUERY: those with rows (page_answer), and what is said here in
+ * their place. */
+static __attribute__((cold, noinline)) void name_query(const struct call *call, struct response *out)
+{
+    if (call->route != NULL && call->route->rules.query)
+        response_header(out, "Accept-Query", ADMISSION_TYPE);
+}
+
 /* ---- waiting ---- */
 
 /* Since the request arrived, if it ever was parked; else below 0. */
@@ -61,6 +69,7 @@ static enum outcome park_or_answer(struct call *call, const struct basis *basis,
     }
     call->outcome = stopping ? WAIT_STOPPED : WAIT_DEADLINE;
     int64_t waited_ns = waited_ns_of(call);
+    name_query(call, out);
     headers_wait(out, &call->plan.demands, waited_ns);
     check_answer_short(&call->plan, basis, call->snapshot, shortfall, problem, waited_ns > 0 ? waited_ns : 0, out);
     return OUTCOME_ANSWER;
@@ -74,13 +83,6 @@ static void end_wait(struct call *call, enum wait_outcome outcome)
 }
 
 /* ---- the steps of an attempt ---- */
-
-/* Every answer of a list says that it may be asked for by QUERY. */
-static void name_query(const struct call *call, struct response *out)
-{
-    if (call->route != NULL && call->route->rules.query)
-        response_header(out, "Accept-Query", ADMISSION_TYPE);
-}
 
 static enum sg_status find(struct call *call, struct basis *out, struct sg_error *err)
 {
@@ -110,6 +112,7 @@ static void refuse_impossible(struct call *call, const struct basis *basis, cons
 {
     int64_t waited_ns = waited_ns_of(call);
     call->outcome = WAIT_REFUSED;
+    name_query(call, out);
     headers_wait(out, &call->plan.demands, waited_ns);
     check_answer_impossible(&call->plan, basis, call->snapshot, shortfall, waited_ns > 0 ? waited_ns : 0, out);
 }
@@ -151,6 +154,7 @@ static enum sg_status answer(struct call *call, struct basis *basis, bool demand
             result = check_conditions(call, basis);
     }
     if (result == CONDITIONS_FAILED) {
+        name_query(call, out);
         check_answer_condition(&call->plan, basis, call->snapshot, out);
         return SG_OK;
     }
@@ -183,7 +187,6 @@ enum outcome pipeline_attempt(struct call *call, struct snapshot *snapshot, stru
     struct sg_error err;
     bool demanded = demands_matter(call);
     call->snapshot = snapshot;
-    name_query(call, out);
     enum sg_status status = find(call, &basis, &err);
     if (status == SG_OK) {
         switch (demanded ? check(call, &basis, &shortfall) : VERDICT_MET) {

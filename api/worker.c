@@ -86,7 +86,8 @@ void worker_expect(void *context, const struct http_head *head)
     router_prefetch(snapshot_reader(worker->snapshot), head);
 }
 
-bool worker_admit(void *context, const struct http_head *head, struct response *out)
+/* The loops call it by its address: what it calls is to be part of it, and not it of a caller. */
+__attribute__((noinline)) bool worker_admit(void *context, const struct http_head *head, struct response *out)
 {
     struct worker *worker = context;
     store_read_prefetch_row(snapshot_reader(worker->snapshot));

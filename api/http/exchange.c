@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "api/http/http_internal.h"
+#include "core/base/decimal.h"
 
 #define EXCHANGES_KEPT_MAX 1024 /* on the free list of a loop */
 
@@ -150,6 +151,15 @@ static void take_type(struct http_content *content, struct slice value)
     content->types_count++;
 }
 
+/* Whether it is a number at all is checked by the library. */
+static void take_length(struct http_content *content, struct slice value)
+{
+    uint64_t bytes = UINT32_MAX;
+    (void)!decimal_parse(value, UINT32_MAX, &bytes);
+    content->length = (uint32_t)bytes;
+    content->lengths_count++;
+}
+
 /* One header field. Most are told apart by their length alone. */
 static void take_field(struct http_head *head, struct slice name, struct slice value)
 {
@@ -192,8 +202,7 @@ static void take_field(struct http_head *head, struct slice name, struct slice v
         break;
     case 14:
         if (NAME_IS(name, "Content-Length")) {
-            head->content.lengths_count++;
-            head->content.length = value;
+            take_length(&head->content, value);
             head->has_body |= strspn(value.data, "0") != value.bytes;
         }
         break;

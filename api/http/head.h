@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/base/slice.h"
 
@@ -55,7 +56,7 @@ struct http_fields {
  * is kept. */
 struct http_content {
     struct slice type;
-    struct slice length;
+    uint32_t length; /* a larger one than fits, or one that is no number: UINT32_MAX */
     unsigned char types_count;
     unsigned char encodings_count; /* lines of Content-Encoding that name another coding than `identity` */
     unsigned char lengths_count;
@@ -64,7 +65,7 @@ struct http_content {
 
 /* Why a body that was admitted is not taken. */
 enum http_body_fault {
-    BODY_FINE,
+    BODY_FINE = 0,
     BODY_TOO_LARGE, /* beyond HTTP_BODY_BYTES_MAX, in chunks */
     BODY_NO_ROOM,   /* bodies of other requests fill HTTP_BODIES_BYTES_MAX */
     BODY_TRAILED,   /* fields follow it */
@@ -83,8 +84,8 @@ struct http_head {
     bool too_large;      /* beyond HTTP_HEAD_COST_MAX, or HTTP_FIELDS_MAX */
     bool has_body;       /* a Content-Length other than 0, or any Transfer-Encoding */
     bool expect_unknown; /* an Expect that is not 100-continue */
+    unsigned char body_fault; /* enum http_body_fault */
     struct http_content content;
-    enum http_body_fault body_fault;
     struct slice body;   /* when the request is handled; until then, and without one, empty */
     bool asks_close;     /* Connection: close */
     bool asks_keep;      /* Connection: keep-alive */

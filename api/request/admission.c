@@ -188,14 +188,13 @@ static bool has_content(const struct http_head *head)
 static bool check_frame(const struct http_head *head, struct response *out)
 {
     const struct http_content *content = &head->content;
-    uint64_t bytes = 0;
     if (content->lengths_count + content->transfers_count > 1)
         problem_answer(out, PROBLEM_BAD_REQUEST,
                        "Of 'Content-Length' and 'Transfer-Encoding' only one may stand there, and once.");
     else if (content->transfers_count > 0 && !head->version_1_1)
         problem_answer(out, PROBLEM_BAD_REQUEST, "The header 'Transfer-Encoding' has no meaning in HTTP/1.0.");
     else if (head->body_fault == BODY_TOO_LARGE ||
-             (content->lengths_count > 0 && !decimal_parse(content->length, HTTP_BODY_BYTES_MAX, &bytes)))
+             (content->lengths_count > 0 && content->length > HTTP_BODY_BYTES_MAX))
         problem_answer(out, PROBLEM_BODY, "The request's body has more than %u bytes.", HTTP_BODY_BYTES_MAX);
     else if (head->body_fault == BODY_NO_ROOM)
         problem_answer(out, PROBLEM_TOO_MANY_QUERIES, "Too many requests with a body are coming in.");
@@ -240,7 +239,7 @@ static bool check_form(const struct http_head *head, struct response *out)
 }
 
 /* What it is may be said before all of it has come; how long it is may show only then. */
-static bool check_content(const struct http_head *head, struct response *out)
+static __attribute__((cold)) bool check_content(const struct http_head *head, struct response *out)
 {
     if (has_content(head))
         return check_frame(head, out) && check_form(head, out);
@@ -249,7 +248,7 @@ static bool check_content(const struct http_head *head, struct response *out)
     return false;
 }
 
-static bool method_allowed(const struct http_head *head, enum admission_body body)
+static __attribute__((cold)) bool method_allowed(const struct http_head *head, enum admission_body body)
 {
     return head->method != METHOD_OTHER && (body == ADMISSION_JSON_BODY || !has_content(head));
 }
@@ -257,7 +256,7 @@ static bool method_allowed(const struct http_head *head, enum admission_body bod
 bool admission_check(const struct http_head *head, enum admission_body body, const char *hosts,
                      struct admission_host *last, struct response *out)
 {
-    bool usual = head->method <= METHOD_OPTIONS;
+    bool unusual = head->method > METHOD_OPTIONS;
     if (!check_size(head, out))
         return false;
     if (head->target_bytes == 0) { /* two spaces after the method: no request line, whatever follows */
@@ -268,7 +267,7 @@ bool admission_check(const struct http_head *head, enum admission_body body, con
         problem_answer(out, PROBLEM_VERSION, "HTTP/1.1 and HTTP/1.0 are supported.");
         return false;
     }
-    if (!usual && !method_allowed(head, body)) {
+    if (unusual && !method_allowed(head, body)) {
         response_header(out, "Allow", admission_allow(body));
         problem_answer(out, PROBLEM_METHOD, "The methods are %s.", admission_allow(body));
         return false;
@@ -279,5 +278,5 @@ bool admission_check(const struct http_head *head, enum admission_body body, con
         problem_answer(out, PROBLEM_EXPECT, "The header 'Expect' asks for something that this server does not know.");
         return false;
     }
-    return (usual && !head->has_body) || check_content(head, out);
+    return !(unusual | head->has_body) || check_content(head, out);
 }

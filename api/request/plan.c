@@ -242,7 +242,7 @@ enum sg_status plan_make(const struct http_head *head, const struct target *targ
     return rest;
 }
 
-void plan_free(struct plan *plan)
+void plan_free_owned(struct plan *plan)
 {
     demands_free(&plan->demands);
     free(plan->query);

@@ -75,7 +75,12 @@ SG_MUST_CHECK enum sg_status plan_make(const struct http_head *head, const struc
                                        const struct plan_rules *rules, const struct settings *settings,
                                        const struct tunables *tunables, struct plan *out, struct query_fault *fault,
                                        struct sg_error *err);
-/* Free what is owned; a zeroed plan is allowed. */
-void plan_free(struct plan *plan);
+void plan_free_owned(struct plan *plan);
+/* Free what is owned, of which most have nothing; a zeroed plan is allowed. */
+static inline void plan_free(struct plan *plan)
+{
+    if (plan->demands.positions != NULL || plan->query != NULL || plan->batch != NULL)
+        plan_free_owned(plan);
+}
 
 #endif

@@ -363,6 +363,7 @@ enum sg_status page_answer(struct call *call, const struct basis *basis, struct 
 {
     struct page page;
     struct sg_error why;
+    response_header(out, "Accept-Query", ADMISSION_TYPE);
     if (!basis->found) {
         answer_not_found(call, out);
         return SG_OK;

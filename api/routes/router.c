@@ -103,6 +103,12 @@ static const struct field_set *fields_of(const struct call *call)
     return query ? plan_fields(call->api->settings, call->plan.collection) : NULL;
 }
 
+static __attribute__((cold, noinline)) void answer_options(const struct route *route, struct response *out)
+{
+    out->status = 204;
+    response_header(out, "Allow", admission_allow(body_of(route)));
+}
+
 bool router_plan(struct call *call, const struct tunables *tunables, struct response *out)
 {
     struct target target;
@@ -113,7 +119,7 @@ bool router_plan(struct call *call, const struct tunables *tunables, struct resp
         return false;
     }
     call->route = find_route(&target, call->head->ops_only, &call->plan);
-    if (target_check_repeats(&target, fields_of(call), &err) != SG_OK) {
+    if (target.repeats && target_check_repeats(&target, fields_of(call), &err) != SG_OK) {
         problem_bad_request(out, &err);
         return false;
     }
@@ -122,8 +128,7 @@ bool router_plan(struct call *call, const struct tunables *tunables, struct resp
         return false;
     }
     if (call->head->method == METHOD_OPTIONS) {
-        out->status = 204;
-        response_header(out, "Allow", admission_allow(body_of(call->route)));
+        answer_options(call->route, out);
         return false;
     }
     buffer_init(&fault.members, FAULT_BYTES_MAX);
@@ -136,7 +141,7 @@ bool router_plan(struct call *call, const struct tunables *tunables, struct resp
 
 /* As OPTIONS would: only the route is looked for. In a copy, as the target is decoded in place. So that parsing has one
  * caller, and is a part of it. */
-enum admission_body router_body(const struct http_head *head)
+__attribute__((cold)) enum admission_body router_body(const struct http_head *head)
 {
     char text[TARGET_BYTES_MAX + 1];
     struct http_head copy = *head;

@@ -415,6 +415,7 @@ add('400 200', [
   ['no chunk at all', CHUNKS('0\r\n\r\n') + OK],
   ['no body', ASK('Content-Length: 0', '') + OK],
   ['no length', ASK('X-A: b', '') + OK],
+  ['a length with leading zeros', ASK('Content-Length: 000000000000000000000005', 'hello') + OK],
   ['the largest body', LENGTH(MUCH(BODY_MAX)) + OK],
   ['the largest chunk', CHUNKS(`10000\r\n${MUCH(BODY_MAX)}\r\n0\r\n\r\n`) + OK],
   ['a charset', `POST ${LIST} HTTP/1.1\r\n${HOST}Content-Type: application/json; charset=utf-8\r\nContent-Length: 1\r\n\r\nx${OK}`],
