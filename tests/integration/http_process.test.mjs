@@ -389,7 +389,9 @@ describe('the end', () => {
   it('no answer is cut short by it', async (t) => {
     // A page of 7.5 MB: more than the kernel takes at once.
     const text = 'x'.repeat(100_000);
-    const s = await scene(t, { publish: Array.from({ length: 75 }, (_, i) => event(`b-${i}`, 1, { text })) });
+    const publish = Array.from({ length: 75 }, (_, i) => event(`b-${i}`, 1, { text }));
+    // Long enough to send what is asked for, however busy the machine is.
+    const s = await scene(t, { publish, gateway: { config: { shutdown: { drain: '60s' } } } });
     await s.gateway.untilReady();
     const outcomes = { whole: 0, refused: 0, cut: 0 };
     let over = false;
