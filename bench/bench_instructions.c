@@ -15,11 +15,10 @@
 #include <unistd.h>
 #include <yyjson.h>
 #include <gnu/libc-version.h>
-#ifdef SG_HAVE_VALGRIND
-#include <valgrind/callgrind.h>
-#endif
 
 #include "api/worker.h"
+#include "bench/counting.h"
+#include "bench/instructions_queries.h"
 #include "store/cache/commit_clock.h"
 #include "store/reader.h"
 #include "store/writer.h"
@@ -77,40 +76,6 @@ static void must(bool good, const char *what)
         return;
     (void)fprintf(stderr, "bench_instructions: %s: %s\n", what, err.message);
     exit(1);
-}
-
-/* ---- counting ---- */
-
-static void count_begin(void)
-{
-#ifdef SG_HAVE_VALGRIND
-    CALLGRIND_START_INSTRUMENTATION;
-    CALLGRIND_ZERO_STATS;
-#endif
-}
-
-/* What lies between is not counted. */
-static void count_pause(void)
-{
-#ifdef SG_HAVE_VALGRIND
-    CALLGRIND_STOP_INSTRUMENTATION;
-#endif
-}
-
-static void count_go_on(void)
-{
-#ifdef SG_HAVE_VALGRIND
-    CALLGRIND_START_INSTRUMENTATION;
-#endif
-}
-
-static void count_end(const char *name, size_t times)
-{
-#ifdef SG_HAVE_VALGRIND
-    CALLGRIND_DUMP_STATS_AT(name);
-    CALLGRIND_STOP_INSTRUMENTATION;
-#endif
-    (void)printf("case\t%s\t%zu\n", name, times);
 }
 
 /* The figures of one key can be compared; those of two differ for reasons that are not ours. */
@@ -666,6 +631,9 @@ int main(int argc, char **argv)
     close_all(b);
     open_all(b, argv[1], CACHE_BYTES);
     case_collections(b, "event, alone, 10,000 collections", MANY_COLLECTIONS);
+    close_all(b);
+    open_all(b, argv[1], 0);
+    count_queries(b->writer, b->stream.id, b->database, b->shared);
     close_all(b);
     free(b);
     return 0;

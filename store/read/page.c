@@ -3,15 +3,6 @@
 
 #define WHAT "read the database"
 
-/* As store_column_slice, with one access to the column instead of two. A reader has one thread, so the value needs no
- * lock. */
-static struct slice column_text(sqlite3_stmt *s, int index)
-{
-    sqlite3_value *value = sqlite3_column_value(s, index);
-    const void *data = sqlite3_value_blob(value);
-    return (struct slice){data, (size_t)sqlite3_value_bytes(value)};
-}
-
 enum sg_status store_read_page(struct store_reader *r, struct slice collection, struct slice after,
                                store_entity_visitor *visit, void *context, struct sg_error *err)
 {
@@ -25,9 +16,9 @@ enum sg_status store_read_page(struct store_reader *r, struct slice collection, 
                               : store_bind_slice(s, 2, after, SIZE_MAX);
     while ((status = store_step(&r->c, s, bound, WHAT, err)) == SG_OK) {
         struct entity entity = {.version = sqlite3_column_int64(s, 0),
-                                .id = column_text(s, 1),
-                                .occurred_at = column_text(s, 2),
-                                .state = column_text(s, 3)};
+                                .id = store_read_text(s, 1),
+                                .occurred_at = store_read_text(s, 2),
+                                .state = store_read_text(s, 3)};
         if (!visit(context, &entity))
             break;
     }

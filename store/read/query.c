@@ -198,9 +198,9 @@ static bool visit_row(struct run *run, sqlite3_stmt *s)
     struct entity entity = {
         .version = sqlite3_column_int64(s, QUERY_COLUMN_VERSION),
         .sequence = (uint64_t)sqlite3_column_int64(s, QUERY_COLUMN_SEQUENCE),
-        .id = store_column_slice(s, QUERY_COLUMN_ID),
-        .occurred_at = store_column_slice(s, QUERY_COLUMN_OCCURRED_AT),
-        .state = store_column_slice(s, QUERY_COLUMN_STATE),
+        .id = store_read_text(s, QUERY_COLUMN_ID),
+        .occurred_at = store_read_text(s, QUERY_COLUMN_OCCURRED_AT),
+        .state = store_read_text(s, QUERY_COLUMN_STATE),
     };
     run->items++;
     run->bytes += entity.state.bytes;
@@ -213,7 +213,7 @@ static struct field_value key_of(enum field_type type, sqlite3_stmt *s, int colu
     if (sqlite3_column_type(s, column) == SQLITE_NULL)
         value.state = FIELD_NULL;
     else if (type == FIELD_STRING)
-        value.text = store_column_slice(s, column);
+        value.text = store_read_text(s, column);
     else if (type == FIELD_NUMBER)
         value.number = sqlite3_column_double(s, column);
     else
@@ -233,7 +233,7 @@ static void keep_text(struct buffer *kept, struct slice *text)
 static enum sg_status keep_row(const struct run *run, sqlite3_stmt *s, struct sg_error *err)
 {
     struct reader_queries *q = run->q;
-    struct store_query_end last = {.after_id = store_column_slice(s, QUERY_COLUMN_ID)};
+    struct store_query_end last = {.after_id = store_read_text(s, QUERY_COLUMN_ID)};
     size_t bytes = last.after_id.bytes + 1;
     for (size_t i = 0; i < run->access->keys_count; i++) {
         enum field_type type = query_field_type(run->query->fields, run->access->keys[i].field);
