@@ -21,10 +21,12 @@ const declared = (fields, indexes) => ({ collections: [{ name: 'customers', fiel
 const SETS = 'SELECT number, collection, filled, indexed FROM field_sets ORDER BY number';
 const INDEXES = `SELECT name FROM sqlite_schema WHERE type = 'index' AND name GLOB 'field*_[0-9]*' ORDER BY name`;
 
-function list(count, { ids = count, from = 1 } = {}) {
+// More tags make it take longer to fill a set.
+function list(count, { ids = count, from = 1, more = 0 } = {}) {
+  const others = Array.from({ length: more }, (_, i) => `more-${i}`);
   return Array.from({ length: count }, (_, i) => {
     const n = from + i;
-    return event(`c-${n % ids}`, n, { n, kind: `k${n % 3}`, note: `note ${n}`, tags: ['a', `t${n % 5}`] });
+    return event(`c-${n % ids}`, n, { n, kind: `k${n % 3}`, note: `note ${n}`, tags: ['a', `t${n % 5}`, ...others] });
   });
 }
 
@@ -59,7 +61,8 @@ describe('declared fields', () => {
   });
 
   it('are built online from what is stored when the declaration changes, over kills, while events go on', async (t) => {
-    const s = await scene(t, { publish: list(6000), gateway: { config: declared(FIELDS, ['n', 'kind']) } });
+    const gateway = { config: declared(FIELDS, ['n', 'kind']) };
+    const s = await scene(t, { publish: list(1000, { more: 120 }), gateway });
     await s.untilEqual();
     await s.gateway.untilLogged('field_set_built');
     await restart(s, declared(MORE, ['note', 'n', 'tag']));
@@ -69,8 +72,18 @@ describe('declared fields', () => {
       return indexes?.[0].rowsDone > 0 && indexes;
     }, { everyMs: 1 });
     assert.deepEqual(shown.map(({ index }) => index), ['note', 'n', 'tag']);
-    assert.ok(shown.every(({ collection, build, rows }) => collection === 'customers' && build === 1 && rows === 6000));
+    assert.ok(shown.every(({ collection, build, rows }) => collection === 'customers' && build === 1 && rows === 1000));
     assert.deepEqual(openapi.violations('/v1/status', 'get', await s.gateway.get('/v1/status')), []);
+    // What means the same is served as before; what is new is not there yet.
+    const ask = (query) => s.gateway.get(`/v1/state/customers?${query}`);
+    const same = await ask('n=eq.777');
+    assert.deepEqual([same.status, same.json?.().items?.map(({ id }) => id)], [200, ['c-777']], same.text);
+    const fresh = await ask('note=eq.note%20777');
+    if ((await s.gateway.status('STATE')).indexes) {
+      assert.equal(fresh.status, 503, fresh.text);
+      assert.equal(fresh.json().type, 'urn:stategate:problem:index-building');
+      assert.ok(Number(fresh.headers['retry-after']) >= 1);
+    }
     for (let kills = 0; kills < 3; kills++) {
       await s.publish(list(200, { ids: 9000, from: 9000 + kills * 1000 }));
       await s.gateway.kill9();
@@ -84,6 +97,8 @@ describe('declared fields', () => {
     const [{ entities }] = await query(s.gateway.database, 'SELECT entities FROM collections');
     assert.equal(rows, entities);
     assert.equal((await s.gateway.status('STATE')).indexes, undefined, 'nothing is on its way any more');
+    for (const query of ['n=eq.777', 'note=eq.note%20777', 'tag=eq.t2&n=eq.777'])
+      assert.deepEqual((await ask(query)).json().items.map(({ id }) => id), ['c-777'], query);
   });
 
   it('go with their indexes when they are not declared any more', async (t) => {
