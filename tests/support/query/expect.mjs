@@ -37,10 +37,13 @@ export const matching = (declaration, query, rows) => rows.filter((row) => holds
 // What is wrong with the ids that a walk gave; null when nothing.
 export function judgeIds(declaration, query, rows, ids) {
   const found = matching(declaration, query, rows);
-  const orders = ordersOf(declaration, query);
-  const expected = orders.map((compare) => [...found].sort(compare).map(({ id }) => id));
-  if (expected.some((one) => sameList(one, ids))) return null;
-  return describe(expected[0], ids);
+  let first;
+  for (const compare of ordersOf(declaration, query)) {
+    const expected = [...found].sort(compare).map(({ id }) => id);
+    if (sameList(expected, ids)) return null;
+    first ??= expected;
+  }
+  return describe(first, ids);
 }
 
 export const sameList = (a, b) => a.length === b.length && a.every((one, i) => one === b[i]);

@@ -36,7 +36,8 @@ export class Queries {
     let query = this.meaning();
     while (sizeOf(query.filter) > BYTES_MAX) query = this.meaning();
     const least = Math.ceil(this.rows.length / PAGES_MAX);
-    query.limit = random.chance(0.01) ? 1 : Math.min(1000, random.pick([least, 7 * least, 100, 333, 1000, 1000]));
+    const few = least < 10 && random.chance(0.01);
+    query.limit = few ? 1 : Math.min(1000, random.pick([least, 7 * least, 100, 333, 1000, 1000]));
     query.count = random.chance(0.1);
     query.select = random.chance(0.2) ? this.selection() : undefined;
     return { ...query, text: this.write(query) };

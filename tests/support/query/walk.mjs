@@ -17,10 +17,10 @@ export function linksOf(headers) {
 // What is wrong with one page, in words.
 //   query, declaration   what was asked
 //   byId                 id -> the row as it is, or undefined where it may not be known
-//   last                 is it to be the last page?
-export function judgePage({ declaration, query, byId, answer, limit, whole = false }) {
+//   body, limit          of the answer, and of its request
+//   whole                look at the text of every item
+export function judgePage({ declaration, query, byId, answer, body, limit, whole = false }) {
   if (answer.status !== 200) return [`status ${answer.status}: ${answer.text.slice(0, 200)}`];
-  const body = answer.json();
   const links = linksOf(answer.headers);
   const found = [];
   if (!Array.isArray(body.items)) return ['no items'];
@@ -108,10 +108,10 @@ export class Walker {
     for (let before; ; ) {
       const answer = await random.pick(this.replicas).get(path);
       if (told.pages.length === 0 && answer.status >= 400) return { ...told, refused: answer };
-      const faults = judgePage({ declaration: this.declaration, query, byId, answer, limit, whole });
+      const body = answer.status === 200 ? answer.json() : null;
+      const faults = judgePage({ declaration: this.declaration, query, byId, answer, body, limit, whole });
       told.faults.push(...faults.map((fault) => `page ${told.pages.length + 1} (${path.slice(0, 300)}): ${fault}`));
       if (answer.status !== 200) return told;
-      const body = answer.json();
       const ids = body.items.map(({ id }) => id);
       told.ids.push(...ids);
       told.pages.push({ ids, answer, body, limit });
