@@ -229,11 +229,37 @@ static void keep_text(struct buffer *kept, struct slice *text)
     text->data = at;
 }
 
+#ifdef SG_PLANT_QUERY_ROW_NUMBER
+#include <stdio.h>
+/* The cursor has the row's number, which is that of another row on another replica. */
+static struct slice number_of(sqlite3_stmt *s, char room[24])
+{
+    (void)snprintf(room, 24, "%lld", (long long)sqlite3_column_int64(s, QUERY_COLUMN_NUMBER));
+    return slice_of(room);
+}
+
+static void find_number(const struct store_reader *r, struct query *query, char room[EVENT_ID_BYTES_MAX + 1])
+{
+    sqlite3_stmt *s = NULL;
+    (void)sqlite3_prepare_v2(r->c.db, "SELECT id FROM entities WHERE number = CAST(?1 AS INTEGER)", -1, &s, NULL);
+    (void)store_bind_slice(s, 1, query->after_id, SIZE_MAX);
+    if (sqlite3_step(s) == SQLITE_ROW) {
+        (void)snprintf(room, EVENT_ID_BYTES_MAX + 1, "%s", (const char *)sqlite3_column_text(s, 0));
+        query->after_id = slice_of(room);
+    }
+    (void)sqlite3_finalize(s);
+}
+#endif
+
 /* The next page goes on after this row. */
 static enum sg_status keep_row(const struct run *run, sqlite3_stmt *s, struct sg_error *err)
 {
     struct reader_queries *q = run->q;
     struct store_query_end last = {.after_id = store_read_text(s, QUERY_COLUMN_ID)};
+#ifdef SG_PLANT_QUERY_ROW_NUMBER
+    char number[24];
+    last.after_id = number_of(s, number);
+#endif
     size_t bytes = last.after_id.bytes + 1;
     for (size_t i = 0; i < run->access->keys_count; i++) {
         enum field_type type = query_field_type(run->query->fields, run->access->keys[i].field);
@@ -294,6 +320,13 @@ enum sg_status store_read_query(struct store_reader *r, struct slice collection,
     enum sg_status status = run_begin(&run, collection, err);
     if (status != SG_OK)
         return status;
+#ifdef SG_PLANT_QUERY_ROW_NUMBER
+    char id[EVENT_ID_BYTES_MAX + 1];
+    struct query here = *query;
+    if (here.after_id.bytes > 0)
+        find_number(r, &here, id);
+    query = &here;
+#endif
     query_walk_begin(&run.q->walk, query, access, true);
     while (status == SG_OK && !run.ended && query_walk_next(&run.q->walk, &segment))
         status = segment_rows(&run, &segment, err);

@@ -112,6 +112,9 @@ void query_walk_begin(struct query_walk *w, const struct query *query, const str
     struct field_value first = after_of(w, 0);
     if (w->resumed && is_within(w, &first))
         w->level = access->keys_count;
+#ifdef SG_PLANT_QUERY_TIE_WITHOUT_ID /* rows with the keys of the one that the page ended with are passed over */
+    w->level -= w->level > 0;
+#endif
 }
 
 /* ---- segments ---- */
@@ -146,6 +149,9 @@ static bool next_values(const struct query_walk *w, struct query_segment *out)
     if (w->resumed && after.state == FIELD_NULL) {
         if (key.nulls_last)
             return false;
+#ifdef SG_PLANT_QUERY_NULL_BOUNDARY /* nothing is greater than null */
+        return false;
+#endif
         out->low = least(type);
     } else if (w->resumed) {
         *(key.descending ? &out->high : &out->low) = (struct query_bound){.given = true, .value = after};

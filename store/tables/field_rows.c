@@ -353,6 +353,9 @@ enum sg_status store_field_rows_update(struct store_field_rows *rows, int64_t co
     (void)sqlite3_reset(rows->find);
     if (status == SG_NOT_FOUND || (status == SG_OK && stored != store_field_rows_hold(rows, number)))
         return store_fail(rows->c, SQLITE_CORRUPT, WHAT, err);
+#ifdef SG_PLANT_QUERY_STALE_ENTRY /* one of the fields that changed is found by what it was */
+    changed &= changed - 1;
+#endif
     if (status == SG_OK && changed != 0)
         status = write_changes(rows, number, changed, values, err);
     return status == SG_OK && stored && rows->many ? update_many(rows, number, id, values, err) : status;
