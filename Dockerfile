@@ -23,7 +23,7 @@ FROM debian:trixie-slim
 RUN --mount=type=bind,from=build,source=/src/.deps/debs,target=/debs \
     apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        /debs/*.deb ca-certificates libgnutls30t64 libsqlite3-0 libyaml-0-2 libyyjson0 \
+        /debs/*.deb ca-certificates libgnutls30t64 libsqlite3-0 libyaml-0-2 libyyjson0 libzstd1 zlib1g \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \
  && install -d -o 65532 -g 65532 -m 750 /data
 COPY --from=build /out/ /

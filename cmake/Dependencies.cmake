@@ -24,6 +24,8 @@ sg_dependency(sqlite sqlite3.h sqlite3)
 sg_dependency(yyjson yyjson.h yyjson)
 sg_dependency(nats nats/nats.h nats)
 sg_dependency(yaml yaml.h yaml)
+sg_dependency(zlib zlib.h z)
+sg_dependency(zstd zstd.h zstd)
 sg_dependency(gnutls gnutls/gnutls.h gnutls)
 # Static, so that the program carries the release that it was built for.
 sg_dependency(microhttpd microhttpd.h libmicrohttpd.a microhttpd)

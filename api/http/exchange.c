@@ -206,6 +206,10 @@ static void take_field(struct http_head *head, struct slice name, struct slice v
             head->has_body |= strspn(value.data, "0") != value.bytes;
         }
         break;
+    case 15:
+        if (NAME_IS(name, "Accept-Encoding"))
+            set_line(&head->fields.accept_encoding, value);
+        break;
     case 16:
         if (NAME_IS(name, "Content-Encoding") && !NAME_IS(value, "identity"))
             head->content.encodings_count++;

@@ -50,6 +50,7 @@ struct http_fields {
     struct http_lines if_none_match;
     struct http_line if_modified_since;
     struct http_line if_unmodified_since;
+    struct http_line accept_encoding; /* of several lines nothing is made */
 };
 
 /* What the head says of the body: lines are counted, of which there are no more than HTTP_FIELDS_MAX, and the last one

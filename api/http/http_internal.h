@@ -12,7 +12,6 @@
 #include "api/http/deadlines.h"
 #include "api/http/http.h"
 #include "api/http/listen.h"
-#include "api/http/states.h"
 #include "core/base/buffer.h"
 
 /* A target of this length needs no memory of its own. */

@@ -5,11 +5,10 @@
 
 enum sg_status assets_openapi(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err)
 {
-    (void)call;
     (void)basis;
     (void)err;
     response_body_static(out, sg_openapi_yaml, sg_openapi_yaml_bytes);
     response_header(out, "Content-Type", "application/yaml");
     response_header(out, "Cache-Control", "no-cache");
-    return SG_OK;
+    return call_encode(call, out);
 }

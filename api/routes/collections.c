@@ -76,5 +76,5 @@ enum sg_status collections_answer(struct call *call, const struct basis *basis, 
     response_header(out, "Cache-Control", "no-cache");
     const struct stream_facts *facts = snapshot_facts(call->snapshot, OWNER_ALL);
     headers_facts_and_gaps(out, facts, time_boot_ns());
-    return SG_OK;
+    return call_encode(call, out);
 }

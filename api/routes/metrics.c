@@ -427,5 +427,5 @@ enum sg_status metrics_answer(struct call *call, const struct basis *basis, stru
     response_body_take(out, &scrape.body);
     response_header(out, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
     response_header(out, "Cache-Control", "no-store");
-    return SG_OK;
+    return call_encode(call, out);
 }

@@ -352,11 +352,11 @@ static enum sg_status answer_page(struct page *page, const struct basis *basis, 
     response_header(out, "Cache-Control", "no-cache");
     if (basis->unchanged) {
         out->status = 304;
-        return SG_OK;
+    } else {
+        response_header(out, "Content-Type", "application/json");
+        add_links(page, out);
     }
-    response_header(out, "Content-Type", "application/json");
-    add_links(page, out);
-    return SG_OK;
+    return call_encode(page->call, out);
 }
 
 enum sg_status page_answer(struct call *call, const struct basis *basis, struct response *out, struct sg_error *err)

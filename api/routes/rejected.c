@@ -180,5 +180,5 @@ enum sg_status rejected_answer(struct call *call, const struct basis *basis, str
     response_header(out, "Content-Type", "application/json");
     response_header(out, "Cache-Control", "no-cache");
     headers_facts(out, check_facts(&call->plan, call->snapshot), time_boot_ns());
-    return SG_OK;
+    return call_encode(call, out);
 }

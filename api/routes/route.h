@@ -9,6 +9,7 @@
 
 #include "api/access/principal.h"
 #include "api/answer/check.h"
+#include "api/http/encode.h"
 #include "api/request/plan.h"
 #include "api/wait/limits.h"
 #include "api/wait/parked_reads.h"
@@ -102,6 +103,12 @@ struct call {
     size_t examined_rows;           /* that a query looked at, for the metrics */
     struct worker_job *job;         /* owned by the worker; NULL = no thread of a job has it in hand or had it last */
 };
+
+/* Of an answer that is not one entity, when its body is made: in the coding that is asked for. SG_STOPPED: in a job. */
+static inline enum sg_status call_encode(const struct call *call, struct response *out)
+{
+    return encode_answer(out, &call->head->fields.accept_encoding, call->job == NULL && call->api->jobs != NULL);
+}
 
 /* So much of a body may be made on a loop; what is larger is made in a job. Reads of rows stop by themselves
  * (worker.c). */

@@ -198,5 +198,5 @@ enum sg_status status_answer(struct call *call, const struct basis *basis, struc
     response_header(out, "Content-Type", "application/json");
     response_header(out, "Cache-Control", "no-cache");
     headers_facts(out, snapshot_facts(call->snapshot, OWNER_ALL), now_ns);
-    return SG_OK;
+    return call_encode(call, out);
 }

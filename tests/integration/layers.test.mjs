@@ -60,6 +60,8 @@ const LIBRARIES = {
   microhttpd: /^api\/http\//,
   sqlite3: /^store\/(sqlite|integrity|tables|write|read)\//,
   yaml: /^server\/config\/yaml\.c$/,
+  zlib: /^api\/http\/encode\.c$/,
+  zstd: /^api\/http\/encode\.c$/,
   yyjson: /^(core\/json|projector\/decode|projector\/shape|feed)\/|^projector\/nats\/jetstream\.c$/,
   openssl: /^(core\/base\/digest|projector\/nats\/nkey)\.c$/,
 };
@@ -256,6 +258,8 @@ describe('the checker', () => {
     ['core/base/log.c', '#include <sqlite3.h>'],
     ['api/routes/status.c', '#include <yyjson.h>'],
     ['server/gateway.c', '#include <yaml.h>'],
+    ['api/http/send.c', '#include <zlib.h>'],
+    ['api/routes/page.c', '#include <zstd.h>'],
     ['server/config/config.c', '#include <yaml.h>'],
     ['core/base/log.c', 'static int begin(void) { return pthread_create(0, 0, 0, 0); }'],
     ['core/base/hash.c', '\n'.repeat(LINES_MAX)],

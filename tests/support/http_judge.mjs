@@ -1,6 +1,8 @@
 // What may be answered to bytes that a client has sent, and whether what came back is that: exactly one well-formed
 // answer to each request, in order, of an allowed status, with the headers that the contract demands.
 
+import { gunzipSync } from 'node:zlib';
+
 import { endsBehind, hasContent, readBody, readHead, refusals, valuesOf } from './http_head.mjs';
 import { readConditions, readDemands, readTarget, seconds } from './http_target.mjs';
 import { readAnswer } from './raw_http.mjs';
@@ -378,7 +380,9 @@ export class Judge {
   checkPage({ body, headers }, request, { collection, params }, fault) {
     expectHeader(headers, 'etag', pageEtag(this.world, collection, params), fault);
     if (request.method !== 'GET') return undefined;
-    const page = parse(body);
+    const gzip = headers['content-encoding']?.[0] === 'gzip';
+    if (gzip && !valuesOf(request, 'accept-encoding').some((coding) => coding.includes('gzip'))) fault('encoded unasked');
+    const page = parse(gzip ? gunzipSync(Buffer.from(body, 'latin1')).toString('latin1') : body);
     if (!Array.isArray(page?.items)) return fault('no page');
     if (page.collection !== collection) fault(`a page of ${page.collection}`);
     if (page.items.length > Number(params.get('limit') ?? 100)) fault(`a page of ${page.items.length}`);

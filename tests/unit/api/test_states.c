@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "api/http/states.h"
+#include "api/http/deadlines.h"
 
-/* As states.h draws it: a row for each state, a letter for each that may follow. */
+/* As deadlines.h draws it: a row for each state, a letter for each that may follow. */
 static const struct {
     enum connection_state from;
     const char *to; /* r, a, p, w, s, c, l */
