@@ -290,23 +290,23 @@ static void prove(struct bench *b)
     (void)freshness_answered(b->freshness, 0, &answer, true);
 }
 
-static struct http_head make_head(struct bench *b, char *target)
+static void make_head(struct bench *b, char *target, struct http_head *out)
 {
-    return (struct http_head){
-        .version_known = true,
-        .version_1_1 = true,
-        .hosts_count = 1,
-        .host = SLICE_LITERAL("127.0.0.1:8080"),
-        .client = &b->client,
-        .target_text = target,
-        .target_bytes = strlen(target),
-    };
+    http_head_begin(out);
+    out->version_known = true;
+    out->version_1_1 = true;
+    out->hosts_count = 1;
+    out->host = SLICE_LITERAL("127.0.0.1:8080");
+    out->client = &b->client;
+    out->target_text = target;
+    out->target_bytes = strlen(target);
 }
 
 static void read_one(struct bench *b, char *target, const struct read_case *c, struct slice etag, struct response *out)
 {
     struct call call = {0};
-    struct http_head head = make_head(b, target);
+    struct http_head head;
+    make_head(b, target, &head);
     if (c->unchanged)
         head.fields.if_none_match.values[head.fields.if_none_match.count++] = etag;
     if (c->min_version.bytes > 0)
@@ -518,7 +518,7 @@ static void count_waits(struct bench *b)
             (void)snprintf(w->target, sizeof w->target, ENTITY "%016" PRIx64 "?min_version=" WOKEN_VERSION "&wait=30",
                            mix(first + i * WOKEN_STEP));
             w->call = (struct call){0};
-            w->head = make_head(b, w->target);
+            make_head(b, w->target, &w->head);
         }
         count_go_on();
         wait_all(b);

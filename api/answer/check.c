@@ -245,8 +245,8 @@ static void add_facts(const struct plan *plan, const struct basis *basis, struct
     struct store_entity_rejections rejections = {0};
     struct sg_error err;
     headers_facts_and_gaps(out, facts, time_boot_ns());
-    if (basis->unmet.bytes > 0)
-        return; /* of several entities */
+    if (plan->batch != NULL)
+        return; /* it is about several entities */
     if (basis->entity.version > 0)
         response_header_uint(out, "State-Version", (uint64_t)basis->entity.version);
     if (plan->id.data != NULL && !basis->cached &&
@@ -259,9 +259,10 @@ static void add_facts(const struct plan *plan, const struct basis *basis, struct
 static void version_members(const struct plan *plan, const struct basis *basis, char required[MEMBER_BYTES],
                             char current[MEMBER_BYTES], struct problem_members *out)
 {
-    out->more = basis->unmet;
-    if (basis->unmet.bytes > 0)
+    if (plan->batch != NULL) {
+        out->more = (struct slice){plan->batch->unmet.data, plan->batch->unmet.bytes};
         return;
+    }
     (void)snprintf(required, MEMBER_BYTES, "%" PRId64, plan->demands.min_version);
     (void)snprintf(current, MEMBER_BYTES, "%" PRId64, basis->entity.version);
     out->required = required;

@@ -22,9 +22,8 @@ struct basis {
     const char *etag;      /* which the pipeline makes in the answer before that is made; NULL = none */
     bool unchanged;        /* the conditions make the answer a 304 */
     struct revision revision;
-    struct slice unmet;    /* of a batch: the member of a problem that names its ids which are short of a version */
-    struct entity entity;  /* of a read by id, or of one of those. Version 0 = never seen. What it points at is valid until the
-                            * next read */
+    struct entity entity;  /* of a read by id, or of one of a batch that is short of a version. Version 0 = never seen.
+                            * What it points at is valid until the next read */
 };
 
 enum verdict {

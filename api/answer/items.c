@@ -79,7 +79,7 @@ static void append_selected(struct items *items, size_t at, const struct entity 
         append_value(items, value);
 }
 
-static void append_selection(struct items *items, const struct entity *entity)
+void items_append_selection(struct items *items, const struct entity *entity)
 {
     const struct json_limits limits = {.bytes_max = EVENT_PAYLOAD_BYTES_MAX, .depth_max = EVENT_DEPTH_MAX};
     struct buffer *out = items->body;
@@ -102,40 +102,16 @@ static void append_selection(struct items *items, const struct entity *entity)
 
 /* ---- items ---- */
 
-static void append_id(struct items *items, struct slice id)
-{
-    if (items->count++ > 0)
-        buffer_append_text(items->body, ",\n{\"id\":\"");
-    else
-        buffer_append_text(items->body, "\n{\"id\":\"");
-    buffer_append_json_text(items->body, id);
-}
-
-void items_append(struct items *items, const struct entity *entity)
-{
-    struct buffer *out = items->body;
-    append_id(items, entity->id);
-    buffer_append_text(out, "\",\"version\":");
-    buffer_append_int(out, entity->version);
-    if (entity->occurred_at.bytes > 0) {
-        buffer_append_text(out, ",\"occurredAt\":\"");
-        buffer_append_json_text(out, entity->occurred_at);
-        buffer_append_text(out, "\",\"state\":");
-    } else {
-        buffer_append_text(out, ",\"state\":");
-    }
-    if (items->query != NULL && items->query->select_count > 0)
-        append_selection(items, entity);
-    else
-        buffer_append_slice(out, entity->state);
-    buffer_append_text(out, "}");
-}
-
 void items_append_missing(struct items *items, struct slice id, int64_t version)
 {
-    append_id(items, id);
+    items_append_id(items, id);
     buffer_append_text(items->body, version != 0 ? "\",\"status\":410,\"version\":" : "\",\"status\":404");
     if (version != 0)
         buffer_append_int(items->body, version);
-    buffer_append_text(items->body, "}");
+}
+
+void items_end(struct items *items)
+{
+    if (items->count > 0)
+        buffer_append_text(items->body, "}");
 }

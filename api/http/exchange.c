@@ -79,12 +79,13 @@ bool http_exchange_begin(struct http_connection *connection, const char *target)
         return false;
     size_t bytes = strlen(target);
     memset(e->call, 0, handler->call_bytes);
-    e->head = (struct http_head){.ops_only = connection->port->ops_only,
-                                 .host_checked = connection->port->reach == LISTEN_LOOPBACK,
-                                 .host_free = connection->port->reach == LISTEN_UNIX,
-                                 .target_text = e->target,
-                                 .client = &connection->client,
-                                 .connection = connection};
+    http_head_begin(&e->head);
+    e->head.ops_only = connection->port->ops_only;
+    e->head.host_checked = connection->port->reach == LISTEN_LOOPBACK;
+    e->head.host_free = connection->port->reach == LISTEN_UNIX;
+    e->head.target_text = e->target;
+    e->head.client = &connection->client;
+    e->head.connection = connection;
     e->admitted = false;
     if (bytes >= sizeof e->target) {
         free(e->long_target);

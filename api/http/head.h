@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/base/slice.h"
 
@@ -92,11 +93,21 @@ struct http_head {
     bool asks_keep;      /* Connection: keep-alive */
     size_t hosts_count;
     struct slice host;   /* the last one */
-    struct http_fields fields;
     char *target_text;   /* the request target as it came; whoever parses it may do so in place */
     size_t target_bytes;
     const struct client_address *client;
     struct http_connection *connection; /* that it came on, for http_resume */
+    struct http_fields fields;          /* last: http_head_begin() */
 };
+
+/* Nothing is known yet. Of the fields only the counts are set: most requests have none of them, and to clear the room for
+ * their lines would take as long as to read all others. */
+static inline void http_head_begin(struct http_head *head)
+{
+    memset(head, 0, offsetof(struct http_head, fields));
+    head->fields.min_version.count = head->fields.min_position.count = head->fields.max_staleness.count = 0;
+    head->fields.prefer.count = head->fields.if_match.count = head->fields.if_none_match.count = 0;
+    head->fields.if_modified_since.count = head->fields.if_unmodified_since.count = 0;
+}
 
 #endif

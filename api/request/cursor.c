@@ -19,9 +19,17 @@ struct encoder {
 /* Writes at most four characters for three bytes, and one more. */
 static size_t encode(struct encoder *e, struct slice data, char *out)
 {
+    const unsigned char *bytes = (const unsigned char *)data.data;
     size_t used = 0;
-    for (size_t i = 0; i < data.bytes; i++) {
-        e->bits = (e->bits << 8) | (unsigned char)data.data[i];
+    size_t i = 0;
+    for (; e->bits_count == 0 && i + 3 <= data.bytes; i += 3) { /* most of it */
+        out[used++] = alphabet[bytes[i] >> 2];
+        out[used++] = alphabet[(bytes[i] & 3) << 4 | bytes[i + 1] >> 4];
+        out[used++] = alphabet[(bytes[i + 1] & 15) << 2 | bytes[i + 2] >> 6];
+        out[used++] = alphabet[bytes[i + 2] & 63];
+    }
+    for (; i < data.bytes; i++) {
+        e->bits = (e->bits << 8) | bytes[i];
         e->bits_count += 8;
         for (; e->bits_count >= 6; e->bits_count -= 6)
             out[used++] = alphabet[(e->bits >> (e->bits_count - 6)) & 63];

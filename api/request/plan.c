@@ -143,11 +143,11 @@ static enum sg_status check_batch(const struct sources *from, const struct plan 
     }
     for (size_t i = 0; i < params->params_count; i++) {
         struct slice name = params->params[i].name;
-        if (!query_filters(plan->fields, name) && !slice_equal(name, SLICE_LITERAL("select")))
+        if (!query_filters(&plan->declared->fields, name) && !slice_equal(name, SLICE_LITERAL("select")))
             return sg_fail(err, SG_INVALID, "'filter': the parameter '%.*s' is not known here", clipped(name),
                            name.data);
     }
-    return target_check_repeats(params, plan->fields, err);
+    return target_check_repeats(params, &plan->declared->fields, err);
 }
 
 static enum sg_status read_batch(const struct sources *from, struct plan *out, struct query_fault *fault,
@@ -158,8 +158,8 @@ static enum sg_status read_batch(const struct sources *from, struct plan *out, s
         status = check_batch(from, out, err);
     if (status != SG_OK)
         return status;
-    const struct query_source source = {.fields = out->fields,
-                                        .hash = out->fields_hash,
+    const struct query_source source = {.fields = &out->declared->fields,
+                                        .hash = &out->declared->fields_hash,
                                         .collection = out->collection,
                                         .params = out->batch->params.params,
                                         .params_count = out->batch->params.params_count,
@@ -173,8 +173,8 @@ static enum sg_status read_query(const struct sources *from, struct plan *out, s
 {
     if (from->head->method == METHOD_QUERY || from->head->method == METHOD_POST)
         return read_batch(from, out, fault, err);
-    const struct query_source source = {.fields = out->fields,
-                                        .hash = out->fields_hash,
+    const struct query_source source = {.fields = &out->declared->fields,
+                                        .hash = &out->declared->fields_hash,
                                         .collection = out->collection,
                                         .params = from->target->params,
                                         .params_count = from->target->params_count,
@@ -217,13 +217,10 @@ enum sg_status plan_make(const struct http_head *head, const struct target *targ
     struct sg_error malformed;
     struct sources from = {.head = head, .target = target, .rules = rules, .settings = settings};
     enum sg_status status = check_segments(out, err);
-    if (status == SG_OK && rules->query) {
-        const struct collection_settings *declared = find_declared(settings, out->collection);
-        out->fields = &declared->fields;
-        out->fields_hash = &declared->fields_hash;
-    }
+    if (status == SG_OK && rules->query)
+        out->declared = find_declared(settings, out->collection);
     if (status == SG_OK && target->params_count > 0)
-        status = check_params(target, rules, out->fields, err);
+        status = check_params(target, rules, out->declared != NULL ? &out->declared->fields : NULL, err);
     if (status == SG_OK && rules->demands == DEMANDS_REFUSED)
         status = refuse_demands(&head->fields, err);
     if (status != SG_OK)

@@ -31,8 +31,7 @@ struct plan {
     struct slice stream;     /* a stream that a parameter names; empty = none */
     int owner;               /* the stream that the answer rests on, OWNER_ALL, or OWNER_NONE: no stream can hold it */
     struct demands demands;  /* owned: plan_free() */
-    const struct field_set *fields;        /* of a list: what its collection declares, perhaps nothing */
-    const struct fields_hash *fields_hash;
+    const struct collection_settings *declared; /* of a list: its collection's, perhaps nothing */
     struct list_query *query; /* owned, of a list; NULL = all rows by their ids, and their whole states */
     struct batch *batch;      /* owned; what a body asks for; NULL = there is none */
     struct conditions conditions;

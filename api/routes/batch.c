@@ -83,7 +83,6 @@ enum sg_status batch_find_short(struct call *call, struct basis *out, struct sg_
         buffer_append_text(&batch->unmet, "]");
     else
         out->entity.version = call->plan.demands.min_version; /* met, whichever it was about */
-    out->unmet = (struct slice){batch->unmet.data, batch->unmet.bytes};
     return batch->unmet.failed ? sg_fail(err, SG_MEMORY, "out of memory for a batch") : SG_OK;
 }
 

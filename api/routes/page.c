@@ -20,8 +20,11 @@ struct page {
     const struct call *call;
     struct buffer body;
     struct items items;
+    size_t limit;
     bool stopped;                     /* it outgrows the loop */
     bool more;                        /* rows follow the last one that was looked at */
+    bool keeps;                       /* the id of each item, not only of the one that fills the page */
+    size_t last_of;                   /* so many items: the last one whose id was kept */
     size_t last_bytes;                /* of a page by ids: id of the last item */
     char last[EVENT_ID_BYTES_MAX];
     struct store_query_end end;       /* of a query's */
@@ -101,20 +104,27 @@ enum sg_status page_find(struct call *call, struct basis *out, struct sg_error *
 
 /* ---- rows ---- */
 
+static void keep_last(struct page *page, struct slice id)
+{
+    page->last_of = page->items.count;
+    page->last_bytes = id.bytes < sizeof page->last ? id.bytes : sizeof page->last;
+    memcpy(page->last, id.data, page->last_bytes);
+}
+
 static bool visit_entity(void *context, const struct entity *entity)
 {
     struct page *page = context;
     size_t bytes = page->body.bytes + entity->state.bytes + entity->id.bytes + ITEMS_ITEM_BYTES;
-    if (page->items.count == page->call->plan.limit || (page->items.count > 0 && bytes > STORE_PAGE_BYTES_MAX)) {
-        page->more = true;
-        return false;
+    page->more = page->items.count == page->limit;
+    if (bytes > CALL_LOOP_BYTES_MAX) { /* seldom */
+        page->more |= page->items.count > 0 && bytes > STORE_PAGE_BYTES_MAX;
+        page->stopped = !page->more && call_outgrows_loop(page->call, bytes);
     }
-    page->stopped = call_outgrows_loop(page->call, bytes);
-    if (page->stopped)
+    if (page->more || page->stopped)
         return false;
     items_append(&page->items, entity);
-    page->last_bytes = entity->id.bytes < sizeof page->last ? entity->id.bytes : sizeof page->last;
-    memcpy(page->last, entity->id.data, page->last_bytes);
+    if (page->items.count == page->limit || page->keeps)
+        keep_last(page, entity->id);
     return !page->body.failed;
 }
 
@@ -159,7 +169,7 @@ static void make_cursor(struct page *page)
                                   .id = page->end.after_id,
                                   .collection = plan->collection,
                                   .epoch = &row->epoch,
-                                  .hash = plan->fields_hash,
+                                  .hash = &plan->declared->fields_hash,
                                   .first = page->first};
     query_append_cursor(plan->query, &end, &page->next);
 }
@@ -169,7 +179,19 @@ static enum sg_status read_by_id(struct page *page, struct sg_error *err)
     const struct plan *plan = &page->call->plan;
     struct store_reader *reader = snapshot_reader(page->call->snapshot);
     struct slice after = after_of(plan->query);
+    size_t begun = page->body.bytes;
     enum sg_status status = store_read_page(reader, plan->collection, after, visit_entity, page, err);
+    if (status == SG_OK && page->more && page->last_of != page->items.count) {
+        /* It ended by its size, which is seldom: once more, for its last id. */
+        page->keeps = true;
+        page->body.bytes = begun;
+        page->items.count = 0;
+        status = store_read_page(reader, plan->collection, after, visit_entity, page, err);
+    }
+    if (!page->more) {
+        page->last[0] = '\xff'; /* beyond all ids */
+        page->last_bytes = 1;
+    }
     page->end.after_id = (struct slice){page->last, page->last_bytes};
     if (status == SG_OK && page->more)
         make_cursor(page);
@@ -235,6 +257,7 @@ static enum sg_status append_items(struct page *page, struct sg_error *err)
 
 static void append_end(struct page *page)
 {
+    items_end(&page->items);
     buffer_append_text(&page->body, "]");
     if (page->more && page->items.count < page->call->plan.limit && page->examined > 0)
         buffer_append_format(&page->body, ",\"examined\":%" PRIu64, page->examined);
@@ -268,10 +291,10 @@ static enum sg_status render(struct page *page, const struct basis *basis, struc
 
 static void page_begin(struct page *page, const struct call *call)
 {
-    *page = (struct page){.call = call};
+    *page = (struct page){.call = call, .limit = call->plan.limit};
     buffer_init(&page->body, PAGE_BODY_BYTES_MAX);
     buffer_init(&page->next, CURSOR_LIST_TEXT_BYTES);
-    items_begin(&page->items, call->plan.query, call->plan.fields, &page->body);
+    items_begin(&page->items, call->plan.query, &call->plan.declared->fields, &page->body);
 }
 
 static void page_end(struct page *page)
