@@ -80,6 +80,17 @@ static bool is_expired(const struct call *call)
            !epoch_equal(&q->epoch, &snapshot_stream(call->snapshot, (size_t)call->plan.owner)->row->epoch);
 }
 
+/* Of what is asked; and of what its fields mean, which changes no row. */
+static uint32_t tag_of(const struct plan *plan)
+{
+    const struct list_query *q = plan->query;
+    uint32_t tag = query_tag(q, plan->limit);
+    bool by_fields = q != NULL && (q->query.nodes_count > 0 || q->query.ordered || q->select_count > 0);
+    for (const char *c = plan->declared->fields_hash.text; by_fields && *c != '\0'; c++)
+        tag = (tag ^ (unsigned char)*c) * UINT32_C(16777619);
+    return tag;
+}
+
 enum sg_status page_find(struct call *call, struct basis *out, struct sg_error *err)
 {
     struct store_collection collection = {0};
@@ -94,7 +105,7 @@ enum sg_status page_find(struct call *call, struct basis *out, struct sg_error *
                                       .page = true,
                                       .entities = collection.entities,
                                       .settled = collection.gone,
-                                      .query = query_tag(plan->query, plan->limit)};
+                                      .query = tag_of(plan)};
     if (status == SG_NOT_FOUND)
         status = SG_OK;
     if (status == SG_OK && plan->batch != NULL && plan->batch->demands)
@@ -208,6 +219,12 @@ static enum sg_status find_gap(const struct call *call, struct gap *out, struct 
                            err);
 }
 
+/* For the metrics. A call is its attempt's alone. */
+static void count_examined(const struct call *call, const struct store_query_budget *budget)
+{
+    ((struct call *)call)->examined_rows += (size_t)budget->examined;
+}
+
 static enum sg_status read_found(struct page *page, struct sg_error *err)
 {
     const struct call *call = page->call;
@@ -217,6 +234,7 @@ static enum sg_status read_found(struct page *page, struct sg_error *err)
                                              &q->access, &budget, visit_found, page, &page->end, err);
     page->more = page->end.more;
     page->examined = budget.examined;
+    count_examined(call, &budget);
     if (status == SG_OK && page->more)
         make_cursor(page);
     return status == SG_OK ? find_gap(call, &page->gap, err) : status;
