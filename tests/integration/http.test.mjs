@@ -226,9 +226,9 @@ describe('reads', () => {
       assert.match(String(page.position), /\d/);
       seen.push(...page.items);
       assert.equal('next' in page, seen.length < 25);
-      assert.equal(answer.headers.link !== undefined, seen.length < 25);
-      const link = answer.headers.link && /^<(\?[^>]+)>; rel="next"$/.exec(answer.headers.link)[1];
-      path = link && `/v1/state/pages${link}`;
+      const [, link, rel] = /^<([^>]+)>; rel="(\w+)"$/.exec(answer.headers.link);
+      assert.equal(rel, seen.length < 25 ? 'next' : 'changes');
+      path = rel === 'next' ? `/v1/state/pages${link}` : undefined;
     }
     assert.deepEqual(
       seen.map(({ id, version, state }) => [id, version, state.i]),
@@ -272,13 +272,13 @@ describe('reads', () => {
   });
 
   it('parameters that are unknown, repeated or malformed are 400 and named', async () => {
-    for (const [path, name] of [
+    for (const [path, name, type = 'bad-request'] of [
       ['/v1/state?foo=1', 'foo'],
       ['/v1/state/customers/42?limit=1', 'limit'],
       ['/v1/state/pages?limit=1&limit=1', 'limit'],
       ['/v1/state/pages?Limit=1', 'Limit'],
-      ['/v1/state/pages?cursor=nonsense', 'cursor'],
-      ['/v1/state/pages?cursor=', 'cursor'],
+      ['/v1/state/pages?cursor=nonsense', 'cursor', 'cursor-mismatch'],
+      ['/v1/state/pages?cursor=', 'cursor', 'cursor-mismatch'],
       ['/v1/status?x', 'x'],
       ['/v1/rejected?stream=STATE&stream=STATE', 'stream'],
       ['/livez?verbose=1', 'verbose'],
@@ -286,7 +286,7 @@ describe('reads', () => {
       ['/readyz?max_staleness=1.0001', 'max_staleness'],
       ['/readyz?max_staleness=-1', 'max_staleness'],
     ]) {
-      const problem = assertProblem(await get(path), 400, 'bad-request');
+      const problem = assertProblem(await get(path), 400, type);
       assert.ok(problem.detail.includes(name), `${path}: ${problem.detail}`);
     }
   });

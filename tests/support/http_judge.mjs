@@ -9,12 +9,15 @@ import { readAnswer } from './raw_http.mjs';
 
 const PROBLEMS = {
   'bad-request': 400,
+  'not-indexed': 400,
+  'cursor-mismatch': 400,
   'not-found': 404,
   'method-not-allowed': 405,
   'epoch-mismatch': 409,
   'unknown-stream': 409,
   'position-beyond-head': 409,
   deleted: 410,
+  'cursor-expired': 410,
   'precondition-failed': 412,
   'content-too-large': 413,
   'uri-too-long': 414,
@@ -44,7 +47,7 @@ const DECIMALS = /^\d+\.\d{3}$/;
 //   position   State-Position of all streams; streams: Map name -> {sequence, epoch, member (of State-Position)}
 //   ownerOf    (collection) -> name of its stream, or undefined: no template can produce it
 //   entities   Map collection -> Map id -> {version, deleted, state, etag, modified: ms or NaN, rejected: [versions]}
-//   pageEtags  Map collection -> etag, of one page of it;  cursors: Set of good ones for a page of any collection
+//   pageEtags  Map collection -> etag, of one page of it;  cursors: Map of good ones -> their collection
 //   waitMax    seconds
 // The ETag of another page of the collection: FNV-1a of its limit, a space, and the id that the page before ended with.
 function pageEtag(world, collection, params) {
@@ -226,7 +229,8 @@ export class Judge {
     if (limit !== undefined && !(/^[1-9]\d{0,3}$/.test(limit) && Number(limit) <= 1000)) details.bad = true;
     const cursor = params.get('cursor');
     if (cursor === '') details.bad = true;
-    else if (cursor !== undefined && !(route.name === 'page' && this.world.cursors.has(cursor))) details.perhaps = true;
+    else if (cursor !== undefined && !(route.name === 'page' && this.world.cursors.get(cursor) === collection))
+      details.perhaps = true;
     for (const [name, longest] of [
       ['stream', 255],
       ['collection', 128],
@@ -387,7 +391,7 @@ export class Judge {
     if (page.collection !== collection) fault(`a page of ${page.collection}`);
     if (page.items.length > Number(params.get('limit') ?? 100)) fault(`a page of ${page.items.length}`);
     const link = headers.link?.[0];
-    if ((page.next === undefined) !== (link === undefined)) fault(`next ${page.next}, Link ${link}`);
+    if (!link?.endsWith(`; rel="${page.next === undefined ? 'changes' : 'next'}"`)) fault(`next ${page.next}, Link ${link}`);
     for (const { id, version } of page.items) {
       const entity = this.world.entities.get(collection).get(id);
       if (entity === undefined || entity.deleted || String(entity.version) !== String(version)) fault(`item ${id}`);

@@ -80,7 +80,7 @@ async function look(gateway, folds) {
     streams: new Map(),
     entities: new Map(),
     pageEtags: new Map(),
-    cursors: new Set(),
+    cursors: new Map(),
     waitMax: WAIT_MAX_S,
     // STATE's template makes any collection that is one token of a subject.
     ownerOf: (collection) => (collection === 'things' ? 'THINGS' : /[\s.*>\0]/.test(collection) ? undefined : 'STATE'),
@@ -99,7 +99,7 @@ async function look(gateway, folds) {
 async function lookAtCollection(gateway, world, fold, collection) {
   const page = await gateway.get(`/v1/state/${collection}?limit=3`);
   world.pageEtags.set(collection, page.headers.etag);
-  world.cursors.add(page.json().next ?? 'none');
+  world.cursors.set(page.json().next ?? 'none', collection);
   const entities = new Map();
   for (const [id, { version, deleted, state }] of fold.entities.get(collection)) {
     const answer = await gateway.get(entityPath(collection, id));
@@ -141,6 +141,6 @@ function namesOf(world) {
       ...[...world.entities.get('customers').values()].map(({ etag }) => etag).filter(Boolean),
       ...world.pageEtags.values(),
     ],
-    cursors: [...world.cursors],
+    cursors: [...world.cursors.keys()],
   };
 }
