@@ -17,7 +17,7 @@
 #define PAGE_RESTART_BYTES_MAX (16u << 10) /* filter, order and selection, percent-encoded */
 
 struct page {
-    const struct call *call;
+    struct call *call;
     struct buffer body;
     struct items items;
     size_t limit;
@@ -219,10 +219,10 @@ static enum sg_status find_gap(const struct call *call, struct gap *out, struct 
                            err);
 }
 
-/* For the metrics. A call is its attempt's alone. */
-static void count_examined(const struct call *call, const struct store_query_budget *budget)
+/* For the metrics. */
+static void count_examined(struct call *call, const struct store_query_budget *budget)
 {
-    ((struct call *)call)->examined_rows += (size_t)budget->examined;
+    call->examined_rows += (size_t)budget->examined;
 }
 
 static enum sg_status read_found(struct page *page, struct sg_error *err)
@@ -234,7 +234,7 @@ static enum sg_status read_found(struct page *page, struct sg_error *err)
                                              &q->access, &budget, visit_found, page, &page->end, err);
     page->more = page->end.more;
     page->examined = budget.examined;
-    count_examined(call, &budget);
+    count_examined(page->call, &budget);
     if (status == SG_OK && page->more)
         make_cursor(page);
     return status == SG_OK ? find_gap(call, &page->gap, err) : status;
@@ -253,6 +253,7 @@ static enum sg_status append_count(struct page *page, uint64_t entities, struct 
     if (q->query.nodes_count > 0)
         status = store_read_query_count(snapshot_reader(call->snapshot), call->plan.collection, &q->query, &q->access,
                                         &budget, &count, err);
+    count_examined(page->call, &budget);
     if (count.exact)
         buffer_append_format(&page->body, ",\"count\":%" PRIu64, count.value);
     else
@@ -307,7 +308,7 @@ static enum sg_status render(struct page *page, const struct basis *basis, struc
     return status;
 }
 
-static void page_begin(struct page *page, const struct call *call)
+static void page_begin(struct page *page, struct call *call)
 {
     *page = (struct page){.call = call, .limit = call->plan.limit};
     buffer_init(&page->body, PAGE_BODY_BYTES_MAX);
