@@ -100,14 +100,17 @@ struct http_head {
     struct http_fields fields;          /* last: http_head_begin() */
 };
 
-/* Nothing is known yet. Of the fields only the counts are set: most requests have none of them, and to clear the room for
- * their lines would take as long as to read all others. */
+/* Nothing is known yet. Of the fields only the counts are set: most requests have none of them, and to clear the room
+ * for their lines would take as long as to read all others. */
 static inline void http_head_begin(struct http_head *head)
 {
     memset(head, 0, offsetof(struct http_head, fields));
     head->fields.min_version.count = head->fields.min_position.count = head->fields.max_staleness.count = 0;
     head->fields.prefer.count = head->fields.if_match.count = head->fields.if_none_match.count = 0;
     head->fields.if_modified_since.count = head->fields.if_unmodified_since.count = 0;
+    head->fields.accept_encoding.count = 0;
+    _Static_assert(sizeof(struct http_fields) == 6 * sizeof(struct http_lines) + 3 * sizeof(struct http_line),
+                   "the count of each is set above");
 }
 
 #endif

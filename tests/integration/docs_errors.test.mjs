@@ -56,6 +56,14 @@ const CAUSES = {
     await client.jsm.streams.add({ name: 'KV_kept', subjects: ['$KV.kept.>'], ...expiring });
     return { nats: { url: nats.url }, streams: [{ name: 'KV_kept', format: 'kv', collection: 'kept' }] };
   },
+  'shorter than its duplicate window': async ({ nats, client }) => {
+    await client.jsm.streams.add({ name: 'BRIEF', subjects: ['brief.>'], duplicate_window: 60e9 });
+    return {
+      nats: { url: nats.url },
+      streams: [{ name: 'BRIEF', subject: 'brief.{collection}.{id}', collections: ['gone'] }],
+      collections: [{ name: 'gone', tombstones: { keep: '30s' } }],
+    };
+  },
   "can match the template's filter": async ({ nats, client }) => {
     await client.jsm.streams.add({ name: 'TYPO', subjects: ['typo.>'] });
     return { nats: { url: nats.url }, streams: [{ name: 'TYPO', subject: 'type.{collection}.{id}' }] };
