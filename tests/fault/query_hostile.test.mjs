@@ -51,6 +51,7 @@ describe(`hostile queries (SEED=${SEED})`, () => {
     const before = residentBytes(gateway.pid);
     const beside = new Client(gateway.address, `/v1/state/things/${encodeURIComponent(rows[0].id)}`);
     const agent = new http.Agent({ keepAlive: true });
+    t.after(() => Promise.all([beside.stop(), agent.destroy()])); // also where this fails
     const told = { faults: [], statuses: {}, asked: 0 };
     const worker = async () => {
       while (told.asked++ < COUNT) {

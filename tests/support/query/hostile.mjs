@@ -32,7 +32,8 @@ export class Hostile {
       () => this.cursor(),
       () => this.scan(),
     ])();
-    return made.replace(RESERVED, (one) => encodeURIComponent(one));
+    // Half a character is no text: its bytes are sent as they would be.
+    return made.replace(/\p{Surrogate}/gu, '%ed%a0%80').replace(RESERVED, (one) => encodeURIComponent(one));
   }
 
   mutated() {
