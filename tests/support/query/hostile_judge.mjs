@@ -13,7 +13,8 @@ const UNMET = new Set([409, 504]); // of demands
 export function wanted(declaration, text) {
   const demands = /cursor=|min_position=|wait=|max_staleness=/.test(text);
   const bare = /["\\]/.test(text); // what a target may not hold
-  if (demands || bare || Buffer.byteLength(text) > TEXT_BYTES_MAX) return 'open';
+  const twice = /(?:^|&)(id|version|sequence|occurred_at)=.*&\1=/s.test(text); // declared or not, they are fields
+  if (demands || bare || twice || Buffer.byteLength(text) > TEXT_BYTES_MAX) return 'open';
   try {
     const said = verdict(declaration, parseQuery(declaration, text));
     return said === 'batch' ? 'open' : said;

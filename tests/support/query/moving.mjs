@@ -30,11 +30,12 @@ export class Moving {
 const positionOf = ({ answer }) => Number(/:(\d+)/.exec(answer.headers['state-position'])[1]);
 
 // What is wrong with the pages of one walk: each must be a part of the whole list as it was at the position that the
-// page shows, from where the page before ended. Of pages that ended before their limit the end is not known.
+// page shows, from where the page before ended. A page looks on to the next row that passes, so that its cursor may lie
+// behind rows that do not: one of them is passed over if it has changed since.
 export function judgeMoving(moving, query, pages) {
   const { declaration } = moving;
   const found = [];
-  let before = null; // the row that the page before ended with, and whether it ended there
+  let before = null; // the row that the last page with any ended with, if one had any, and the sequence of that page
   for (const [i, page] of pages.entries()) {
     const sequence = positionOf(page);
     const list = matching(declaration, query, moving.rowsAt(sequence));
@@ -44,9 +45,7 @@ export function judgeMoving(moving, query, pages) {
     const [fault] = faults.includes(null) ? [null] : faults;
     if (fault !== null) found.push(`page ${i + 1} at ${sequence}: ${fault}`);
     const last = page.ids.at(-1);
-    const full = page.ids.length >= page.limit;
-    if (last !== undefined) before = { row: moving.at(last, sequence) ?? before?.row, exact: full };
-    else if (before !== null) before = { ...before, exact: false };
+    if (last !== undefined || before === null) before = { row: moving.at(last, sequence), sequence };
   }
   return [...found, ...judgeUntouched(moving, query, pages), ...judgeSince(pages)];
 }
@@ -57,15 +56,16 @@ function judgeOne(moving, { page, sequence, before, list, compare }) {
     if (row === undefined) return `${JSON.stringify(id)} was not there`;
     if (Number(row.version) !== version) return `${JSON.stringify(id)} had version ${row.version}, not ${version}`;
   }
-  const onward = before === null ? 0 : list.findIndex((row) => compare(row, before.row) > 0);
+  const onward = before?.row === undefined ? 0 : list.findIndex((row) => compare(row, before.row) > 0);
   const least = onward === -1 ? list.length : onward;
-  const exact = before === null || before.exact;
-  const first = page.ids.length === 0 ? least : list.findIndex(({ id }) => id === page.ids[0]);
-  if (exact ? first !== least : first < least) return `begins at ${first} of ${list.length}, not at ${least}`;
+  const ended = page.body.next === undefined;
+  const none = ended ? list.length : least; // the last page has looked at all
+  const first = page.ids.length === 0 ? none : list.findIndex(({ id }) => id === page.ids[0]);
+  const passed = list.slice(least, first).find((row) => before === null || moving.at(row.id, before.sequence) === row);
+  if (first < least || passed) return `begins at ${first} of ${list.length}, not at ${least}`;
   const part = list.slice(first, first + page.ids.length).map(({ id }) => id);
   if (!sameList(part, page.ids)) return `${JSON.stringify(page.ids.slice(0, 3))}... is no part of the list`;
-  const ends = first + page.ids.length === list.length;
-  if (page.body.next === undefined && !ends && exact) return `ends at ${first + page.ids.length} of ${list.length}`;
+  if (ended && first + page.ids.length !== list.length) return `ends at ${first + page.ids.length} of ${list.length}`;
   return null;
 }
 
