@@ -242,8 +242,8 @@ static void check_values(const struct target *target)
     check_limit(target);
     for (size_t i = 0; i < target->params_count; i++) {
         check_seconds(target->params[i].value);
-        check_cursor(target->params[i].value, CURSOR_ENTITIES);
         check_cursor(target->params[i].value, CURSOR_REJECTED);
+        check_cursor(target->params[i].value, CURSOR_LIST);
     }
 }
 
