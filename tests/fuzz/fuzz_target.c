@@ -382,8 +382,11 @@ static void require_answer(const struct call *call, const struct response *r, st
             require_entity(call, yyjson_doc_get_root(doc));
         yyjson_doc_free(doc);
     }
-    if (header_of(r, "Link") != NULL)
-        require_next_page(header_of(r, "Link"), raw);
+    const char *link = header_of(r, "Link");
+    if (link != NULL && strstr(link, "rel=\"next\"") != NULL)
+        require_next_page(link, raw);
+    else if (link != NULL)
+        REQUIRE(strncmp(link, "</v1/changes/", strlen("</v1/changes/")) == 0);
 }
 
 static void check_request(struct http_head *head, struct slice raw, bool good)
