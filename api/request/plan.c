@@ -55,7 +55,8 @@ static enum sg_status fail_param(const struct plan_rules *rules, const struct fi
         return sg_fail(err, SG_INVALID, "the parameter '%.*s' is not known here", clipped(name), name.data);
     for (size_t i = 0; i < PLAN_PARAMS_MAX && rules->params[i] != NULL && used < sizeof params; i++)
         used += (size_t)snprintf(params + used, sizeof params - used, "%s%s", i > 0 ? ", " : "", rules->params[i]);
-    return sg_fail(err, SG_INVALID, "the parameter '%.*s' is not known here; the fields are %s, and other parameters %s",
+    return sg_fail(err, SG_INVALID,
+                   "the parameter '%.*s' is not known here; the fields are %s, and other parameters %s",
                    clipped(name), name.data, filter_names(fields, names), params);
 }
 

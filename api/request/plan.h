@@ -64,12 +64,12 @@ struct plan_rules {
 /* What this collection declares; never NULL. */
 const struct field_set *plan_fields(const struct settings *settings, struct slice collection);
 
-/* Read a request to a route with these rules, whose parameters are not repeated (target_check_repeats); `out` comes zeroed, with the collection and the id of the path. A cursor
- * is decoded in place, in the target's text. Called once for each request, however often that is woken and looked at
- * again: counts of this function's calls show it.
- * Errors, and then `out` owns nothing: SG_INVALID names what is malformed, and `fault`, which comes zeroed but for its
- * buffer, says what kind of problem it is (400, or 410); SG_NOT_FOUND (409), after all that is malformed, names a stream
- * that is not configured; SG_MEMORY. */
+/* Read a request to a route with these rules, whose parameters are not repeated (target_check_repeats); `out` comes
+ * zeroed, with the collection and the id of the path. A cursor is decoded in place, in the target's text. Called
+ * once for each request, however often that is woken and looked at again: counts of this function's calls show it.
+ * Errors, and then `out` owns nothing: SG_INVALID names what is malformed, and `fault`, which comes zeroed but for
+ * its buffer, says what kind of problem it is (400, or 410); SG_NOT_FOUND (409), after all that is malformed, names
+ * a stream that is not configured; SG_MEMORY. */
 SG_MUST_CHECK enum sg_status plan_make(const struct http_head *head, const struct target *target,
                                        const struct plan_rules *rules, const struct settings *settings,
                                        const struct tunables *tunables, struct plan *out, struct query_fault *fault,

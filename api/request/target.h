@@ -43,8 +43,8 @@ SG_MUST_CHECK enum sg_status target_parse_params(char *text, size_t bytes, struc
 /* The value of a parameter, of several the first; false if it is absent. */
 bool target_param(const struct target *target, const char *name, struct slice *value);
 
-/* Refuse a parameter that is repeated, but a field of a collection that declares `fields` (NULL: no parameter is a field,
- * not even a built-in one). SG_INVALID names it. */
+/* Refuse a parameter that is repeated, but a field of a collection that declares `fields` (NULL: no parameter is a
+ * field, not even a built-in one). SG_INVALID names it. */
 SG_MUST_CHECK enum sg_status target_check_repeats(const struct target *target, const struct field_set *fields,
                                                   struct sg_error *err);
 

@@ -7,9 +7,9 @@
 #include "api/routes/route.h"
 #include "core/base/slice.h"
 
-/* Link: rel="next", relative to the page's own address, whatever a proxy has made of that: the cursor, select, count and
- * the demands of the request, also those that came as headers. None where it would be longer than PAGE_LINK_BYTES_MAX:
- * better than one that has lost a demand. */
+/* Link: rel="next", relative to the page's own address, whatever a proxy has made of that: the cursor, select, count
+ * and the demands of the request, also those that came as headers. None where it would be longer than
+ * PAGE_LINK_BYTES_MAX: better than one that has lost a demand. */
 /* A cursor with an id of the longest, and the demands of ten streams or so; a connection keeps room for as much. */
 #define PAGE_LINK_BYTES_MAX (CURSOR_TEXT_BYTES + 384u + 64u)
 void page_link_next(const struct call *call, struct slice cursor, struct response *out);
